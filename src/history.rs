@@ -1,0 +1,256 @@
+//! What happened in a run: events as the endpoints saw them, in order, and the file that keeps them.
+//!
+//! Three kinds of event stand side by side: what the tester did, what reached an endpoint (the
+//! record that judgement rests on), and what the system claimed (log lines, session records).
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{ClientId, Mark, Phase, SessionId};
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// The system's own time since the run began; scaled where real time is.
+    pub at: Duration,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened, by who saw it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    // What the tester did.
+    /// A step of the plan begins; `step` counts from 0.
+    StepBegan { step: usize, text: Arc<str> },
+    /// All faults are healed; recovery begins.
+    Healed,
+    /// An outsider's commit reached the remote.
+    OutsiderPushed { session: SessionId, mark: Mark },
+
+    // Queue.
+    Sent { session: SessionId, mark: Mark },
+    /// A message went to a container; `receives` counts from 1.
+    Delivered {
+        session: SessionId,
+        mark: Mark,
+        receives: u32,
+    },
+    Acknowledged { session: SessionId, mark: Mark },
+    DeadLettered { session: SessionId, mark: Mark },
+    RetrySent { session: SessionId },
+    RetryDelivered { session: SessionId },
+
+    // Agent API.
+    /// A request of a container was answered; `status` is `None` where the answer was lost.
+    AgentAsked {
+        client: ClientId,
+        mark: Option<Mark>,
+        status: Option<u16>,
+    },
+
+    // Git remote.
+    Fetched { client: ClientId, outcome: GitOutcome },
+    /// A push was answered. `branch` is the branch as it then stands.
+    Pushed {
+        session: SessionId,
+        outcome: GitOutcome,
+        branch: Arc<Branch>,
+    },
+    /// The branch in a container's workspace changed.
+    Committed { session: SessionId, branch: Arc<Branch> },
+
+    // S3.
+    ObjectPut {
+        client: ClientId,
+        key: Arc<str>,
+        content: Arc<Content>,
+        /// Whether the container was told.
+        answered: bool,
+    },
+    ObjectDeleted { client: ClientId, key: Arc<str> },
+    /// A request that changed nothing: a list, or one that was refused.
+    S3Asked {
+        client: ClientId,
+        operation: S3Operation,
+        outcome: S3Outcome,
+    },
+
+    // Session table.
+    /// A session's record was written, by the container of `client`.
+    RecordWritten {
+        session: SessionId,
+        record: Arc<Record>,
+    },
+    /// A request to the table was refused.
+    StoreRefused { client: ClientId },
+
+    // Container.
+    Started { client: ClientId },
+    Died { client: ClientId, cause: Death },
+
+    // Claims: what the system said.
+    /// A log line. `phase` is what the line says of the instruction's way, if it says so.
+    Logged {
+        client: ClientId,
+        session: Option<SessionId>,
+        level: Level,
+        text: Arc<str>,
+        phase: Option<Phase>,
+        claim: Option<Claim>,
+    },
+}
+
+/// What a log line claims, read from the words of the contract.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claim {
+    /// `S3 sync attempt 1/3`: a sync begins.
+    SyncBegan,
+    /// `S3 sync complete`.
+    SyncDone,
+    /// `S3 sync failed after retries`: all attempts of a sync failed.
+    SyncFailed,
+    /// `Circuit breaker prevented S3 sync`.
+    SyncPrevented,
+    /// `Git push complete`.
+    PushDone,
+    /// `Saved work locally`.
+    SavedLocally,
+    /// `Build complete` or `Build completed with warnings`.
+    BuildDone,
+    /// `Build failed`.
+    BuildFailed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GitOutcome {
+    Done,
+    Rejected,
+    AuthFailed,
+    Unavailable,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum S3Operation {
+    List,
+    Get,
+    Put,
+    Delete,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum S3Outcome {
+    Done,
+    Denied,
+    NoSuchBucket,
+    Unavailable,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Death {
+    Crash,
+    OutOfMemory,
+    WorkspaceLost,
+    /// It ended by itself, which a container never does.
+    Exit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+/// A branch as it stands: its commits, oldest first, and the marks in its newest tree.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Branch {
+    pub commits: Vec<Commit>,
+    /// Every mark in the newest tree, as often as it stands there.
+    pub tree: Vec<Mark>,
+}
+
+/// A commit: what identifies it when it is rebased is its message and the marks it adds.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Commit {
+    /// The first line of the message.
+    pub subject: Arc<str>,
+    /// The marks that its own change adds; none for a merge.
+    pub adds: Vec<Mark>,
+    pub merge: bool,
+}
+
+/// What an object of a site holds, as far as judgement needs it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Content {
+    /// CRC-32 (cksum) of the bytes.
+    pub digest: u32,
+    pub size: usize,
+    /// The marks in it, in order.
+    pub marks: Vec<Mark>,
+    /// The keys in the same site that it names.
+    pub names: Vec<Arc<str>>,
+}
+
+/// The attributes of a session's record that the contract speaks of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record {
+    pub status: String,
+    pub last_error: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+/// Everything that can be seen of the system at one moment.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub remote: BTreeMap<SessionId, Branch>,
+    /// The workspaces that exist.
+    pub workspaces: BTreeMap<SessionId, Workspace>,
+    /// The objects of each client's site.
+    pub sites: BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>,
+    pub records: BTreeMap<SessionId, Record>,
+    /// Messages that are visible, delayed or in flight.
+    pub queued: Vec<Mark>,
+    pub dead_letters: Vec<Mark>,
+    pub running: Vec<ClientId>,
+}
+
+/// A container's checkout of a session's branch.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Workspace {
+    pub branch: Branch,
+    /// What git would call unfinished or stray: a merge, a rebase, a stash, a lock, a file.
+    pub debris: Vec<String>,
+}
+
+/// The events of one run, append-only.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub events: Vec<Event>,
+}
+
+impl History {
+    /// Writes the events as JSON lines, one event a line.
+    ///
+    /// # Errors
+    /// What `to` reports.
+    pub fn write_json_lines(&self, to: &mut impl Write) -> io::Result<()> {
+        for event in &self.events {
+            serde_json::to_writer(&mut *to, event)?;
+            to.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+}

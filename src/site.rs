@@ -1,0 +1,318 @@
+//! The site that the default system edits: its sources, what the scripted agent does to them, and
+//! what its build makes of them.
+//!
+//! The build is `site/build.sh`. [`render`] is its twin in Rust for the simulated target and for
+//! judging; a test holds the two together byte for byte.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crc::{CRC_32_CKSUM, Crc};
+
+use crate::history::Content;
+use crate::plan::{Edit, Mark};
+use crate::worker::ports::FileChange;
+
+/// Where every edit leaves its mark, one a line.
+pub const CHANGES: &str = "content/changes.txt";
+/// Where clean outsiders leave theirs, one file each.
+pub const OUTSIDE: &str = "content/outside/";
+const PACKAGE: &str = "package.json";
+const PACKAGE_TEXT: &str =
+    "{\n  \"name\": \"site\",\n  \"scripts\": { \"build\": \"sh build.sh\" }\n}\n";
+const BANNER: &str = "components/banner.txt";
+const BANNER_TEXT: &str = "banner: Welcome;\n";
+const BROKEN_BANNER_TEXT: &str = "banner: Welcome\n";
+
+/// The files of a checkout, by path.
+pub type Tree = BTreeMap<Arc<str>, Arc<str>>;
+
+/// The sources that every site starts from.
+pub fn template() -> Tree {
+    [
+        (BANNER, BANNER_TEXT),
+        ("build.sh", include_str!("../site/build.sh")),
+        (CHANGES, ""),
+        (PACKAGE, PACKAGE_TEXT),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path.into(), text.into()))
+    .collect()
+}
+
+/// What a user writes to the agent for an edit; the mark makes it traceable.
+pub fn instruction_text(edit: Edit, mark: Mark) -> String {
+    let wish = match edit {
+        Edit::Change => "Change the headline",
+        Edit::BreakBuild => "Delete package.json file",
+        Edit::Repair => "Restore package.json file",
+        Edit::Warn => "Create syntax error in component",
+        Edit::MemoryHungry => "Create 1000 large files",
+    };
+    format!("{wish} ({mark})")
+}
+
+/// The mark that a text ends with, as [`instruction_text`] writes it.
+pub fn mark_in(text: &str) -> Option<Mark> {
+    let rest = &text[text.rfind('(')? + 1..];
+    Mark::parse(&rest[..rest.find(')')?])
+}
+
+/// How many files a memory-hungry edit writes, and the bytes of each.
+pub const HUNGRY_FILES: (usize, usize) = (1000, 256 * 1024);
+
+/// What the scripted agent answers to an instruction's text; `None` where it has no script.
+pub fn script(text: &str) -> Option<Vec<FileChange>> {
+    let mark = mark_in(text)?;
+    let wish = &text[..text.rfind('(')?];
+    let mut changes = vec![FileChange::Append {
+        path: CHANGES.into(),
+        line: mark.to_string().into(),
+    }];
+    let write = |path: &str, text: &str| FileChange::Write {
+        path: path.into(),
+        text: text.into(),
+    };
+    match wish.trim_end() {
+        "Change the headline" => {}
+        "Delete package.json file" => changes.push(FileChange::Delete {
+            path: PACKAGE.into(),
+        }),
+        "Restore package.json file" => {
+            changes.push(write(PACKAGE, PACKAGE_TEXT));
+            changes.push(write(BANNER, BANNER_TEXT));
+        }
+        "Create syntax error in component" => changes.push(write(BANNER, BROKEN_BANNER_TEXT)),
+        "Create 1000 large files" => {
+            let (count, bytes) = HUNGRY_FILES;
+            let text: Arc<str> = "x".repeat(bytes).into();
+            changes.extend((0..count).map(|n| FileChange::Write {
+                path: format!("public/large-{n}.txt").into(),
+                text: text.clone(),
+            }));
+        }
+        _ => return None,
+    }
+    Some(changes)
+}
+
+/// What an outsider's commit does to the sources.
+pub fn outsider_change(conflicting: bool, mark: Mark) -> FileChange {
+    if conflicting {
+        FileChange::Append {
+            path: CHANGES.into(),
+            line: mark.to_string().into(),
+        }
+    } else {
+        FileChange::Write {
+            path: format!("{OUTSIDE}{mark}.txt").into(),
+            text: format!("{mark}\n").into(),
+        }
+    }
+}
+
+/// Every mark in a checkout, as often as it stands there, in the order that the build lists them.
+pub fn marks_in_tree(tree: &Tree) -> Vec<Mark> {
+    let changes = tree.get(CHANGES).into_iter();
+    let outside = tree
+        .range::<str, _>((
+            std::ops::Bound::Included(OUTSIDE),
+            std::ops::Bound::Excluded("content/outside0"),
+        ))
+        .map(|(_, text)| text);
+    changes
+        .chain(outside)
+        .flat_map(|text| text.lines())
+        .filter_map(Mark::parse)
+        .collect()
+}
+
+/// What a build made, and how it ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rendered {
+    /// The files by their key in the site; for a failed build, those made before it failed.
+    pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
+    /// Why the build failed, if it did.
+    pub error: Option<&'static str>,
+    pub warning: Option<&'static str>,
+}
+
+/// Builds a checkout as `site/build.sh` does.
+pub fn render(tree: &Tree) -> Rendered {
+    let banner_is_good = tree
+        .get(BANNER)
+        .is_some_and(|text| text.lines().any(is_banner));
+    render_parts(
+        &marks_in_tree(tree),
+        banner_is_good,
+        tree.contains_key(PACKAGE),
+    )
+}
+
+fn is_banner(line: &str) -> bool {
+    line.starts_with("banner: ") && line.ends_with(';')
+}
+
+/// What a build of these marks makes; the whole input of a build comes down to this.
+pub fn render_parts(marks: &[Mark], banner_is_good: bool, has_package: bool) -> Rendered {
+    let mut changes = String::new();
+    for mark in marks {
+        changes.push_str(&mark.to_string());
+        changes.push(' ');
+    }
+    let mut files = BTreeMap::new();
+    let mut asset = |name: &str, extension: &str, text: String| {
+        let path = format!("assets/{name}-{}.{extension}", cksum(text.as_bytes()));
+        files.insert(path.as_str().into(), text.into_bytes().into());
+        path
+    };
+    // The shell drops the last newline-turned-space of nothing; with marks one space stays.
+    let style = asset(
+        "style",
+        "css",
+        format!("/* {changes}*/ body {{ margin: 2em }}\n"),
+    );
+    let banner = banner_is_good.then(|| asset("banner", "js", format!("// {changes}\n")));
+    let mut page = |file: &str, title: &str| {
+        let mut text = format!(
+            "<!doctype html>\n<title>{title}</title>\n<link rel=\"stylesheet\" href=\"/{style}\">\n"
+        );
+        if let Some(banner) = &banner {
+            text.push_str(&format!("<script src=\"/{banner}\"></script>\n"));
+        }
+        text.push_str(&format!("<p>{changes}</p>\n"));
+        files.insert(file.into(), text.into_bytes().into());
+    };
+    page("index.html", "Site");
+    if has_package {
+        page("history.html", "History");
+    }
+    Rendered {
+        files,
+        error: (!has_package).then_some("error: package.json is missing"),
+        warning: (!banner_is_good)
+            .then_some("warning: components/banner.txt: syntax error, the banner is left out"),
+    }
+}
+
+/// POSIX `cksum`: the CRC, then the length, least significant byte first.
+pub fn cksum(bytes: &[u8]) -> u32 {
+    const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_CKSUM);
+    let mut digest = CRC.digest();
+    digest.update(bytes);
+    let mut length = bytes.len();
+    while length > 0 {
+        digest.update(&[(length & 0xff) as u8]);
+        length >>= 8;
+    }
+    digest.finalize()
+}
+
+/// Reads what judgement needs from an object of a site: the marks and the local names in it.
+pub fn read_content(bytes: &[u8]) -> Content {
+    let text = String::from_utf8_lossy(bytes);
+    let mut marks = Vec::new();
+    for (prefix, make) in [
+        ("edit-", Mark::Edit as fn(u32) -> Mark),
+        ("outside-", Mark::Outside),
+    ] {
+        for (at, _) in text.match_indices(prefix) {
+            let digits: String = text[at + prefix.len()..]
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            if let Ok(n) = digits.parse() {
+                marks.push((at, make(n)));
+            }
+        }
+    }
+    marks.sort_unstable();
+    let mut names = Vec::new();
+    for opening in ["href=\"/", "src=\"/"] {
+        for (at, _) in text.match_indices(opening) {
+            let rest = &text[at + opening.len()..];
+            if let Some(end) = rest.find('"') {
+                names.push(rest[..end].into());
+            }
+        }
+    }
+    Content {
+        digest: cksum(bytes),
+        size: bytes.len(),
+        marks: marks.into_iter().map(|(_, mark)| mark).collect(),
+        names,
+    }
+}
+
+/// Whether a key is a page, which names assets, rather than an asset.
+pub fn is_page(key: &str) -> bool {
+    key.ends_with(".html") || key.ends_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Builds a checkout with the shell script and returns what stands in `dist`.
+    fn build_with_shell(tree: &Tree) -> (BTreeMap<Arc<str>, Arc<[u8]>>, bool, String) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in tree {
+            let path = folder.path().join(&**path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text.as_bytes()).unwrap();
+        }
+        let out = Command::new("sh")
+            .arg("build.sh")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let mut files = BTreeMap::new();
+        for sub in ["", "assets/"] {
+            for entry in std::fs::read_dir(folder.path().join("dist").join(sub)).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_file() {
+                    let key = format!("{sub}{}", entry.file_name().to_str().unwrap());
+                    files.insert(
+                        key.as_str().into(),
+                        std::fs::read(entry.path()).unwrap().into(),
+                    );
+                }
+            }
+        }
+        let errors = String::from_utf8(out.stderr).unwrap();
+        (files, out.status.success(), errors)
+    }
+
+    fn check(edits: &[Edit], outsiders: &[bool]) {
+        let mut tree = template();
+        for (n, edit) in edits.iter().enumerate() {
+            let text = instruction_text(*edit, Mark::Edit(n as u32 + 1));
+            for change in script(&text).unwrap() {
+                change.apply_to(&mut tree);
+            }
+        }
+        for (n, conflicting) in outsiders.iter().enumerate() {
+            outsider_change(*conflicting, Mark::Outside(n as u32 + 1)).apply_to(&mut tree);
+        }
+        let (files, ok, errors) = build_with_shell(&tree);
+        let rendered = render(&tree);
+        assert_eq!(rendered.files, files);
+        assert_eq!(rendered.error.is_none(), ok);
+        let told: Vec<&str> = rendered.warning.into_iter().chain(rendered.error).collect();
+        assert_eq!(told.join("\n"), errors.trim_end());
+        for bytes in rendered.files.values() {
+            assert_eq!(read_content(bytes).marks, marks_in_tree(&tree));
+        }
+    }
+
+    #[test]
+    fn render_makes_what_the_shell_script_makes() {
+        check(&[], &[]);
+        check(&[Edit::Change], &[]);
+        check(&[Edit::Change, Edit::Warn], &[false, true]);
+        check(&[Edit::BreakBuild], &[false]);
+        check(&[Edit::BreakBuild, Edit::Warn, Edit::Repair], &[true, false]);
+        check(&[Edit::Change; 12], &[false; 12]);
+    }
+}
