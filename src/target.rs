@@ -1,0 +1,88 @@
+//! Where a plan runs: the one interface, and how a target is opened by name.
+
+use std::time::Duration;
+
+use crate::history::{Event, Snapshot};
+use crate::plan::{Fault, Mark, SessionId, Step};
+
+/// A kind of system that plans can be run against.
+pub trait Target {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Whether the same plan and seed always give the same history.
+    fn is_deterministic(&self) -> bool;
+
+    /// Starts a fresh system with these sessions, all containers running and no fault active.
+    ///
+    /// # Errors
+    /// When it cannot be started; nothing is left behind then.
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError>;
+}
+
+/// A started system. Dropping it removes every trace of it.
+pub trait Run {
+    /// Carries out one step. For `wait` and `until` that lets the system run; every other step
+    /// takes no time. What happened meanwhile is appended to `events`.
+    ///
+    /// # Errors
+    /// When the harness itself failed; the verdict is then unknown.
+    fn apply(
+        &mut self,
+        step: &Step,
+        mark: Option<Mark>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), TargetError>;
+
+    /// Lets the system run until it is at rest (nothing queued or in flight, and nothing happened
+    /// for `quiet`), at most for `bound`, both in its own time. Returns whether it came to rest.
+    ///
+    /// # Errors
+    /// As [`Run::apply`].
+    fn rest(
+        &mut self,
+        quiet: Duration,
+        bound: Duration,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, TargetError>;
+
+    /// The system's own time since the start.
+    fn now(&self) -> Duration;
+
+    /// Everything that can be seen now.
+    ///
+    /// # Errors
+    /// As [`Run::apply`].
+    fn snapshot(&mut self) -> Result<Snapshot, TargetError>;
+}
+
+/// Why the harness could not do its work: what it was doing, why it failed, what to do next.
+#[derive(Debug, thiserror::Error)]
+#[error("while {doing}: {why}; {remedy}")]
+pub struct TargetError {
+    pub doing: String,
+    pub why: String,
+    pub remedy: String,
+}
+
+impl TargetError {
+    pub fn new(
+        doing: impl Into<String>,
+        why: impl std::fmt::Display,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            doing: doing.into(),
+            why: why.to_string(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Adds a fault to the active ones, or takes it away; both can be done twice without harm.
+pub fn set_fault(active: &mut Vec<Fault>, fault: &Fault, on: bool) {
+    active.retain(|other| !other.excludes(fault));
+    if on {
+        active.push(fault.clone());
+    }
+}

@@ -1,0 +1,3 @@
+//! The reference edit system.
+
+pub mod ports;
