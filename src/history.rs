@@ -47,11 +47,13 @@ pub enum What {
     RetryDelivered { session: SessionId },
 
     // Agent API.
-    /// A request of a container was answered; `status` is `None` where the answer was lost.
+    /// A request of a container arrived; `status` is how it is answered, `None` where it is not.
     AgentAsked {
         client: ClientId,
         mark: Option<Mark>,
         status: Option<u16>,
+        /// The wait that the answer asks for.
+        retry_after: Option<Duration>,
     },
 
     // Git remote.
@@ -90,6 +92,9 @@ pub enum What {
     /// A request to the table was refused.
     StoreRefused { client: ClientId },
 
+    /// A token or key stood in what reached an endpoint: a log line, a record, a commit, an object.
+    SecretSeen { client: ClientId, place: Arc<str> },
+
     // Container.
     Started { client: ClientId },
     Died { client: ClientId, cause: Death },
@@ -110,14 +115,16 @@ pub enum What {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
-    /// `S3 sync attempt 1/3`: a sync begins.
-    SyncBegan,
+    /// `S3 sync attempt N`: the first one begins a sync.
+    SyncAttempt(u32),
     /// `S3 sync complete`.
     SyncDone,
     /// `S3 sync failed after retries`: all attempts of a sync failed.
     SyncFailed,
     /// `Circuit breaker prevented S3 sync`.
     SyncPrevented,
+    /// `Circuit breaker open ... S3`.
+    BreakerOpened,
     /// `Git push complete`.
     PushDone,
     /// `Saved work locally`.

@@ -303,6 +303,12 @@ pub enum Step {
         phase: Phase,
         requests: u32,
     },
+    /// Lets the system run until the client's container is up and `requests` of its requests have
+    /// reached an endpoint since it started. Goes on at once where it has been up for longer.
+    UntilStarted {
+        client: ClientId,
+        requests: u32,
+    },
     /// Lets the system run for so much of its own time.
     Wait(Duration),
     PushFromOutside(SessionId, Outsider),

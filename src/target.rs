@@ -13,6 +13,10 @@ pub trait Target {
     /// Whether the same plan and seed always give the same history.
     fn is_deterministic(&self) -> bool;
 
+    /// Why this target cannot carry out a step, where it cannot; runs leave such steps out and
+    /// say so.
+    fn cannot(&self, step: &Step) -> Option<String>;
+
     /// Starts a fresh system with these sessions, all containers running and no fault active.
     ///
     /// # Errors

@@ -6,11 +6,15 @@ use crate::worker::ports::Line;
 
 /// What the contract's words in a log line claim.
 pub fn claim(text: &str) -> Option<Claim> {
+    if let Some(rest) = text.strip_prefix("S3 sync attempt ") {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        return digits.parse().ok().map(Claim::SyncAttempt);
+    }
     const WORDS: [(&str, Claim); 9] = [
-        ("S3 sync attempt 1", Claim::SyncBegan),
         ("S3 sync complete", Claim::SyncDone),
         ("S3 sync failed after retries", Claim::SyncFailed),
         ("Circuit breaker prevented S3 sync", Claim::SyncPrevented),
+        ("Circuit breaker open", Claim::BreakerOpened),
         ("Git push complete", Claim::PushDone),
         ("Saved work locally", Claim::SavedLocally),
         ("Build completed with warnings", Claim::BuildDone),

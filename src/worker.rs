@@ -1,3 +1,18 @@
-//! The reference edit system.
+//! The reference edit system: what Shakedown tests when it is pointed at nothing else.
+//!
+//! A [`Worker`] does the work of one client's sessions, one instruction at a time: it asks the
+//! agent, edits, commits, pushes, builds and deploys, and repairs at its start what a crash left.
+//! It is written against [`ports`], and does not know whether they are real.
 
 pub mod ports;
+pub mod settings;
+
+mod breaker;
+mod container;
+mod deploy;
+mod instruction;
+mod publish;
+mod recovery;
+mod retry;
+
+pub use container::Worker;

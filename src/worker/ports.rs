@@ -329,13 +329,25 @@ pub enum Item {
 }
 
 /// A session's item, as the worker keeps it.
+///
+/// `lastError` and `warnings` are what users read; they are told from the parts by
+/// [`Self::last_error`] and [`Self::warnings`] at each write, so that one trouble that ends never
+/// hides another that goes on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionRecord {
     /// `running` from the first instruction on.
     pub status: String,
-    pub last_error: Option<String>,
-    pub warnings: Vec<String>,
+    /// Why the last instruction failed.
+    pub failure: Option<String>,
+    /// Why commits wait in the workspace.
+    pub push_put_off: Option<String>,
+    /// Why the newest good build waits.
+    pub deploy_put_off: Option<String>,
+    /// What the last build warned of.
+    pub build_warnings: Vec<String>,
+    /// The conflict that the last push resolved.
+    pub push_warning: Option<String>,
     /// Ids of instructions whose outcome is durable, newest last, at most [`Self::REMEMBERED`].
     pub handled: Vec<Arc<str>>,
     /// Ids of instructions acknowledged as saved locally, whose commits the remote may lack.
@@ -348,6 +360,25 @@ pub struct SessionRecord {
 impl SessionRecord {
     /// How many handled ids are remembered.
     pub const REMEMBERED: usize = 100;
+
+    /// The attribute `lastError`: every trouble that stops something now.
+    pub fn last_error(&self) -> Option<String> {
+        let told: Vec<&str> = [&self.failure, &self.push_put_off, &self.deploy_put_off]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
+    /// The attribute `warnings`.
+    pub fn warnings(&self) -> Vec<String> {
+        self.build_warnings
+            .iter()
+            .chain(&self.push_warning)
+            .cloned()
+            .collect()
+    }
 }
 
 /// What a client's site should show: written before a deploy begins, so that any container can
@@ -360,6 +391,10 @@ pub struct SiteRecord {
     pub wanted: Option<Wanted>,
     /// Whether the site is known to show exactly `wanted`.
     pub deployed: bool,
+    /// The sessions that have been told that their deploy is put off.
+    pub waiting: Vec<SessionId>,
+    /// The client's sessions, as far as they sent instructions.
+    pub sessions: Vec<SessionId>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -1,0 +1,202 @@
+//! Bringing a build to the site: assets first, pages next, deletions last, only what changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::breaker::Admission;
+use super::container::Worker;
+use super::ports::{Build, BuildStatus, Kind, PortResult, SessionRecord, Wanted};
+use crate::history::Level;
+use crate::plan::SessionId;
+use crate::site::is_page;
+
+/// A good build, and what it is of.
+#[derive(Clone, Debug)]
+pub struct Built {
+    pub wanted: Wanted,
+    pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
+}
+
+pub(super) enum Deployed {
+    Done,
+    /// Why it waits.
+    PutOff(String),
+}
+
+impl Worker {
+    /// Makes a new good build the one that the site should show, and deploys it.
+    ///
+    /// What is wanted is written down before the first request, so that whatever cuts the deploy
+    /// off, somebody finishes it.
+    pub(super) async fn deploy_new(&self, built: Built, record: &SessionRecord) -> Deployed {
+        let session = built.wanted.session_id.clone();
+        let mut site = self.site_record().await;
+        site.wanted = Some(built.wanted.clone());
+        site.deployed = false;
+        if !site.waiting.contains(&session) {
+            // Whoever finishes this deploy has the session's error to clear.
+            site.waiting.push(session.clone());
+        }
+        self.save_site(&site).await;
+        self.undeployed.set(true);
+        self.built.replace(Some(built.clone()));
+        let deployed = self.sync(&session, &built.files).await;
+        if let Deployed::PutOff(why) = &deployed {
+            // Told before the message is acknowledged, and with it the build's warnings.
+            let mut record = record.clone();
+            record.deploy_put_off = Some(why.clone());
+            self.save_session(&session, &record).await;
+        } else {
+            self.settle_deploy(Some(&session)).await;
+        }
+        deployed
+    }
+
+    /// Tries a deploy that was put off, of the newest good build.
+    pub(super) async fn deploy_put_off(&self) {
+        let site = self.site_record().await;
+        let Some(wanted) = site.wanted.filter(|_| !site.deployed) else {
+            return self.undeployed.set(false);
+        };
+        let session = wanted.session_id.clone();
+        let Some(files) = self.files_of(&wanted).await else {
+            return;
+        };
+        if let Deployed::Done = self.sync(&session, &files).await {
+            self.settle_deploy(None).await;
+        }
+    }
+
+    /// Writes down that the site shows what it should, and clears the errors of all that waited
+    /// for it; `current` is the session whose record the caller holds and saves itself.
+    async fn settle_deploy(&self, current: Option<&SessionId>) {
+        let mut site = self.site_record().await;
+        for session in std::mem::take(&mut site.waiting) {
+            if Some(&session) == current {
+                continue;
+            }
+            let mut record = self.session_record(&session).await;
+            if record.deploy_put_off.take().is_some() {
+                self.save_session(&session, &record).await;
+            }
+        }
+        site.deployed = true;
+        self.save_site(&site).await;
+        self.undeployed.set(false);
+    }
+
+    /// The files of a good build: kept from before, or built again after a restart.
+    async fn files_of(&self, wanted: &Wanted) -> Option<BTreeMap<Arc<str>, Arc<[u8]>>> {
+        if let Some(built) = &*self.built.borrow()
+            && built.wanted == *wanted
+        {
+            return Some(built.files.clone());
+        }
+        let session = &wanted.session_id;
+        let mut build = self.ports.builder.build(session, &wanted.commit).await;
+        if matches!(&build, Err(error) if error.kind == Kind::Missing) {
+            build = self.build_what_remains(session).await;
+        }
+        match build {
+            Ok(build) if !matches!(build.status, BuildStatus::Failed(_)) => {
+                self.built.replace(Some(Built {
+                    wanted: wanted.clone(),
+                    files: build.files.clone(),
+                }));
+                Some(build.files)
+            }
+            Ok(_) => {
+                let text = "Build failed: what the site should show cannot be built any more";
+                self.say(Level::Error, Some(session), text).await;
+                None
+            }
+            Err(error) => {
+                let text = format!("Cannot build what the site should show: {error}");
+                self.say(Level::Error, Some(session), &text).await;
+                None
+            }
+        }
+    }
+
+    /// The wanted commit went with the workspace: the branch as the remote has it is the newest
+    /// that is left.
+    async fn build_what_remains(&self, session: &SessionId) -> PortResult<Build> {
+        let limit = self.settings.git_limit;
+        self.ask("git", limit, self.ports.workspace.open(session))
+            .await?;
+        let head = self.ports.workspace.status(session).await?.head;
+        self.ports.builder.build(session, &head).await
+    }
+
+    /// One sync with all its attempts, if the breaker admits it.
+    async fn sync(&self, session: &SessionId, files: &BTreeMap<Arc<str>, Arc<[u8]>>) -> Deployed {
+        let admission = self.admit_sync().await;
+        if admission == Admission::Prevented {
+            let text = "Circuit breaker prevented S3 sync; it is put off";
+            self.say(Level::Error, Some(session), text).await;
+            return Deployed::PutOff(text.into());
+        }
+        let attempts = self.settings.sync.attempts;
+        let mut attempt = 1;
+        let error = loop {
+            let text = format!("S3 sync attempt {attempt}/{attempts}");
+            self.say(Level::Info, Some(session), &text).await;
+            let limit = self.settings.sync_attempt_limit;
+            match self.ask("S3", limit, self.sync_once(files)).await {
+                Ok(changed) => {
+                    self.count_sync(admission, true).await;
+                    let text = format!("S3 sync complete: {changed} objects changed");
+                    self.say(Level::Info, Some(session), &text).await;
+                    return Deployed::Done;
+                }
+                Err(error) if attempt >= attempts => break error,
+                Err(error) => {
+                    let text = format!("Attempt {attempt} failed: {error}");
+                    self.say(Level::Warn, Some(session), &text).await;
+                    let chance = self.ports.clock.chance();
+                    let wait = self.settings.sync.wait(attempt, chance, error.retry_after);
+                    self.ports.clock.sleep(wait).await;
+                    attempt += 1;
+                }
+            }
+        };
+        let opened = self.count_sync(admission, false).await;
+        let text = format!("S3 sync failed after retries: {error}");
+        self.say(Level::Error, Some(session), &text).await;
+        if opened {
+            let text = "Circuit breaker open for S3";
+            self.say(Level::Error, Some(session), text).await;
+        }
+        Deployed::PutOff(text)
+    }
+
+    /// One attempt. A page is put only when every asset that it names is there, and nothing is
+    /// deleted that a page of the site still names.
+    async fn sync_once(&self, files: &BTreeMap<Arc<str>, Arc<[u8]>>) -> PortResult<usize> {
+        let site = &self.ports.site;
+        let there = site.list().await?;
+        let changed = |key: &str, bytes: &[u8]| {
+            there.get(key).is_none_or(|digest| *digest != site.digest(bytes))
+        };
+        let mut count = 0;
+        for pages in [false, true] {
+            for (key, bytes) in files.iter().filter(|(key, _)| is_page(key) == pages) {
+                if changed(key, bytes) {
+                    site.put(key, bytes).await?;
+                    count += 1;
+                }
+            }
+        }
+        for pages in [true, false] {
+            let stale = there
+                .keys()
+                .filter(|key| is_page(key) == pages && !files.contains_key(*key));
+            for key in stale {
+                site.delete(key).await?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}
+

@@ -1,0 +1,54 @@
+//! What a container does at its start, before the first instruction.
+
+use super::container::Worker;
+use super::ports::SessionRecord;
+use crate::history::Level;
+use crate::plan::SessionId;
+
+impl Worker {
+    /// Repairs what a crash left: half-done git work, commits that no push took, a deploy that
+    /// was cut off, work that went with the workspace.
+    pub(super) async fn recover(&self) {
+        let site = self.site_record().await;
+        self.undeployed
+            .set(site.wanted.is_some() && !site.deployed);
+        let mut sessions = site.sessions;
+        match self.ports.workspace.sessions().await {
+            Ok(here) => sessions.extend(here),
+            Err(error) => {
+                let text = format!("Cannot list the workspaces: {error}");
+                self.say(Level::Error, None, &text).await;
+            }
+        }
+        sessions.sort();
+        sessions.dedup();
+        // All are looked at by the first round of what was put off, which also tries again.
+        self.unpushed.borrow_mut().extend(sessions);
+        self.do_put_off().await;
+    }
+
+    /// After a fresh clone: says by name what was saved locally and is not on the remote.
+    pub(super) async fn tell_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
+        let mut lost = Vec::new();
+        for id in std::mem::take(&mut record.saved_locally) {
+            match self.ports.workspace.has_instruction(session, &id).await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => lost.push(id),
+            }
+        }
+        if !lost.is_empty() {
+            let text = format!("lost with the workspace: {}", lost.join(", "));
+            self.say(Level::Error, Some(session), &text).await;
+            record.failure = Some(text);
+        }
+    }
+
+    /// Keeps the session in the client's list, so that a restart without a workspace finds it.
+    pub(super) async fn remember_session(&self, session: &SessionId) {
+        let mut site = self.site_record().await;
+        if !site.sessions.contains(session) {
+            site.sessions.push(session.clone());
+            self.save_site(&site).await;
+        }
+    }
+}
