@@ -27,24 +27,44 @@ pub struct Event {
 pub enum What {
     // What the tester did.
     /// A step of the plan begins; `step` counts from 0.
-    StepBegan { step: usize, text: Arc<str> },
+    StepBegan {
+        step: usize,
+        text: Arc<str>,
+    },
     /// All faults are healed; recovery begins.
     Healed,
-    /// An outsider's commit reached the remote.
-    OutsiderPushed { session: SessionId, mark: Mark },
+    /// An outsider's commit reached the remote; `branch` is the branch as it then stands.
+    OutsiderPushed {
+        session: SessionId,
+        mark: Mark,
+        branch: Arc<Branch>,
+    },
 
     // Queue.
-    Sent { session: SessionId, mark: Mark },
+    Sent {
+        session: SessionId,
+        mark: Mark,
+    },
     /// A message went to a container; `receives` counts from 1.
     Delivered {
         session: SessionId,
         mark: Mark,
         receives: u32,
     },
-    Acknowledged { session: SessionId, mark: Mark },
-    DeadLettered { session: SessionId, mark: Mark },
-    RetrySent { session: SessionId },
-    RetryDelivered { session: SessionId },
+    Acknowledged {
+        session: SessionId,
+        mark: Mark,
+    },
+    DeadLettered {
+        session: SessionId,
+        mark: Mark,
+    },
+    RetrySent {
+        session: SessionId,
+    },
+    RetryDelivered {
+        session: SessionId,
+    },
 
     // Agent API.
     /// A request of a container arrived; `status` is how it is answered, `None` where it is not.
@@ -57,7 +77,10 @@ pub enum What {
     },
 
     // Git remote.
-    Fetched { client: ClientId, outcome: GitOutcome },
+    Fetched {
+        client: ClientId,
+        outcome: GitOutcome,
+    },
     /// A push was answered. `branch` is the branch as it then stands.
     Pushed {
         session: SessionId,
@@ -65,7 +88,10 @@ pub enum What {
         branch: Arc<Branch>,
     },
     /// The branch in a container's workspace changed.
-    Committed { session: SessionId, branch: Arc<Branch> },
+    Committed {
+        session: SessionId,
+        branch: Arc<Branch>,
+    },
 
     // S3.
     ObjectPut {
@@ -75,7 +101,10 @@ pub enum What {
         /// Whether the container was told.
         answered: bool,
     },
-    ObjectDeleted { client: ClientId, key: Arc<str> },
+    ObjectDeleted {
+        client: ClientId,
+        key: Arc<str>,
+    },
     /// A request that changed nothing: a list, or one that was refused.
     S3Asked {
         client: ClientId,
@@ -90,19 +119,31 @@ pub enum What {
         record: Arc<Record>,
     },
     /// A request to the table was refused.
-    StoreRefused { client: ClientId },
+    StoreRefused {
+        client: ClientId,
+    },
 
     /// A token or key stood in what reached an endpoint: a log line, a record, a commit, an object.
-    SecretSeen { client: ClientId, place: Arc<str> },
+    SecretSeen {
+        client: ClientId,
+        place: Arc<str>,
+    },
 
     // Container.
-    Started { client: ClientId },
-    Died { client: ClientId, cause: Death },
+    Started {
+        client: ClientId,
+    },
+    Died {
+        client: ClientId,
+        cause: Death,
+    },
 
     // Claims: what the system said.
     /// A log line. `phase` is what the line says of the instruction's way, if it says so.
     Logged {
         client: ClientId,
+        /// The line's own time stamp, in the run's time: what was kept during a partition comes late.
+        stamp: Duration,
         session: Option<SessionId>,
         level: Level,
         text: Arc<str>,

@@ -1,11 +1,11 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
-pub mod plan;
 pub mod generate;
-pub mod target;
-pub mod runner;
 pub mod history;
-pub mod words;
-pub mod verdict;
+pub mod plan;
+pub mod runner;
 pub mod site;
+pub mod target;
+pub mod verdict;
+pub mod words;
 pub mod worker;

@@ -312,7 +312,10 @@ mod tests {
         check(&[Edit::Change], &[]);
         check(&[Edit::Change, Edit::Warn], &[false, true]);
         check(&[Edit::BreakBuild], &[false]);
-        check(&[Edit::BreakBuild, Edit::Warn, Edit::Repair], &[true, false]);
+        check(
+            &[Edit::BreakBuild, Edit::Warn, Edit::Repair],
+            &[true, false],
+        );
         check(&[Edit::Change; 12], &[false; 12]);
     }
 }

@@ -74,5 +74,7 @@ pub enum Verdict {
     Held,
     Violated(Violation),
     /// The harness itself could not tell, and why; never counted as held or violated.
-    Unknown { why: String },
+    Unknown {
+        why: String,
+    },
 }

@@ -328,7 +328,9 @@ fn plus(words: &mut Words<'_>) -> Result<u32, ParseError> {
 
 fn duration(words: &mut Words<'_>) -> Result<Duration, ParseError> {
     let word = words.need("a time, such as 30s")?;
-    let digits = word.text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let digits = word
+        .text
+        .trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &word.text[digits.len()..] {
         "ms" => Some(1),
         "s" => Some(1000),
@@ -553,8 +555,16 @@ mod tests {
     #[test]
     fn errors_name_their_place_and_the_remedy() {
         check_error("instrct acme/home change", 1, "unknown step `instrct`");
-        check_error("instruct acme/blog change", 10, "add the line `session acme/blog`");
-        check_error("  instruct acme/home chnge", 22, "known: change, break-build");
+        check_error(
+            "instruct acme/blog change",
+            10,
+            "add the line `session acme/blog`",
+        );
+        check_error(
+            "  instruct acme/home chnge",
+            22,
+            "known: change, break-build",
+        );
         check_error("crash globex", 7, "no declared session");
         check_error("wait 30", 6, "not a time");
         check_error("wait 99999999999999999999h", 6, "not a time");

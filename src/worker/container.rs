@@ -10,8 +10,8 @@ use futures::future::select;
 
 use super::deploy::Built;
 use super::ports::{
-    BreakerRecord, Delivery, Instruction, Item, Key, Kind, Line, PortError, PortResult, Ports, Queue,
-    RetryRequest, SessionRecord, SiteRecord,
+    BreakerRecord, Delivery, Instruction, Item, Key, Kind, Line, PortError, PortResult, Ports,
+    Queue, RetryRequest, SessionRecord, SiteRecord,
 };
 use super::retry::within;
 use super::settings::Settings;
@@ -58,10 +58,11 @@ impl Worker {
             let polled = self.poll().await;
             if let Err(error) = polled {
                 idle_failures += 1;
-                let wait =
-                    self.settings
-                        .store
-                        .wait(idle_failures, self.ports.clock.chance(), error.retry_after);
+                let wait = self.settings.store.wait(
+                    idle_failures,
+                    self.ports.clock.chance(),
+                    error.retry_after,
+                );
                 self.ports.clock.sleep(wait).await;
             } else {
                 idle_failures = 0;
@@ -74,11 +75,7 @@ impl Worker {
         let limit = self.settings.poll + self.settings.request_limit;
         let instructions = &self.ports.instructions;
         let received = self
-            .ask(
-                "queue",
-                limit,
-                instructions.receive(self.settings.poll),
-            )
+            .ask("queue", limit, instructions.receive(self.settings.poll))
             .await?;
         if let Some(delivery) = received {
             self.handle(&delivery).await;
@@ -163,7 +160,7 @@ impl Worker {
         self.ports.clock.now() + wait
     }
 
-    async fn do_put_off(&self) {
+    pub(super) async fn do_put_off(&self) {
         let unpushed: Vec<SessionId> = self.unpushed.borrow().iter().cloned().collect();
         for session in unpushed {
             self.push_put_off(&session).await;
@@ -257,10 +254,7 @@ impl Worker {
             self.say(Level::Warn, None, &text).await;
         }
         let chance = self.ports.clock.chance();
-        let wait = self
-            .settings
-            .store
-            .wait(attempt, chance, error.retry_after);
+        let wait = self.settings.store.wait(attempt, chance, error.retry_after);
         self.ports.clock.sleep(wait).await;
     }
 
@@ -279,10 +273,7 @@ impl Worker {
     }
 
     pub(super) async fn site_record(&self) -> SiteRecord {
-        match self
-            .read(&Key::Site(self.settings.client.clone()))
-            .await
-        {
+        match self.read(&Key::Site(self.settings.client.clone())).await {
             Some(Item::Site(record)) => record,
             _ => SiteRecord::default(),
         }

@@ -176,7 +176,9 @@ impl Worker {
         let site = &self.ports.site;
         let there = site.list().await?;
         let changed = |key: &str, bytes: &[u8]| {
-            there.get(key).is_none_or(|digest| *digest != site.digest(bytes))
+            there
+                .get(key)
+                .is_none_or(|digest| *digest != site.digest(bytes))
         };
         let mut count = 0;
         for pages in [false, true] {
@@ -199,4 +201,3 @@ impl Worker {
         Ok(count)
     }
 }
-

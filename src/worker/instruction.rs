@@ -1,11 +1,11 @@
 //! One instruction, from its receipt to an outcome that is durable.
 
+use super::container::Worker;
 use super::deploy::{Built, Deployed};
 use super::ports::{
     Build, BuildStatus, CommitId, FileChange, Instruction, Kind, PortError, SessionRecord, Turn,
     Wanted,
 };
-use super::container::Worker;
 use crate::history::Level;
 use crate::plan::{Phase, SessionId};
 

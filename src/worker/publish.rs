@@ -88,7 +88,8 @@ impl Worker {
     /// Takes in what the remote has: by a rebase, or where that conflicts by a merge that keeps
     /// both histories. Returns the warning for a conflict.
     async fn integrate(&self, session: &SessionId) -> PortResult<Option<String>> {
-        self.say(Level::Info, Some(session), "Pulling changes").await;
+        self.say(Level::Info, Some(session), "Pulling changes")
+            .await;
         let workspace = &self.ports.workspace;
         self.ask("git", self.settings.git_limit, workspace.fetch(session))
             .await?;

@@ -10,8 +10,7 @@ impl Worker {
     /// was cut off, work that went with the workspace.
     pub(super) async fn recover(&self) {
         let site = self.site_record().await;
-        self.undeployed
-            .set(site.wanted.is_some() && !site.deployed);
+        self.undeployed.set(site.wanted.is_some() && !site.deployed);
         let mut sessions = site.sessions;
         match self.ports.workspace.sessions().await {
             Ok(here) => sessions.extend(here),
