@@ -222,7 +222,7 @@ pub enum Level {
 }
 
 /// A branch as it stands: its commits, oldest first, and the marks in its newest tree.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Branch {
     pub commits: Vec<Commit>,
     /// Every mark in the newest tree, as often as it stands there.

@@ -2,6 +2,8 @@
 
 pub mod generate;
 pub mod history;
+pub mod invariant;
+pub mod model;
 pub mod plan;
 pub mod runner;
 pub mod site;

@@ -1,9 +1,21 @@
 //! One plan on one target: disturb, heal, recover, judge.
 
-use crate::history::History;
-use crate::plan::Plan;
-use crate::target::Target;
-use crate::verdict::Verdict;
+use std::time::Duration;
+
+use crate::history::{Event, History, What};
+use crate::invariant::{Breach, check_event, check_recovered};
+use crate::model::Model;
+use crate::plan::{Plan, Step};
+use crate::target::{Target, TargetError};
+use crate::verdict::{Rule, Verdict, Violation};
+
+/// How long a healed system has to come to rest by itself (`contract.md`, After recovery).
+pub const RECOVERY_BOUND: Duration = Duration::from_secs(600);
+/// A system that is right after this time without an event has recovered.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+/// A system in which nothing happened for so long does nothing more: longer than the longest wait
+/// before put-off work is tried again, and than a probe's permit.
+const AT_REST: Duration = Duration::from_secs(300);
 
 /// What came of one run.
 #[derive(Clone, Debug)]
@@ -14,8 +26,137 @@ pub struct Outcome {
     pub left_out: Vec<(usize, String)>,
 }
 
-/// Runs a plan against a fresh system of the target, and judges it.
+/// Runs a plan against a fresh system of the target, and judges it. Ends at the first violation.
 pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
-    let _ = (target, plan, seed);
-    todo!()
+    let mut judge = Judge::new(plan);
+    let mut left_out = Vec::new();
+    let verdict = match disturb_and_recover(target, plan, seed, &mut judge, &mut left_out) {
+        Ok(()) => Verdict::Held,
+        Err(Stop::Violated(violation)) => Verdict::Violated(violation),
+        Err(Stop::Failed(error)) => Verdict::Unknown {
+            why: error.to_string(),
+        },
+    };
+    Outcome {
+        verdict,
+        history: History {
+            events: judge.events,
+        },
+        left_out,
+    }
+}
+
+/// Why a run ended early.
+enum Stop {
+    Violated(Violation),
+    Failed(TargetError),
+}
+
+impl From<TargetError> for Stop {
+    fn from(error: TargetError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn disturb_and_recover(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    judge: &mut Judge,
+    left_out: &mut Vec<(usize, String)>,
+) -> Result<(), Stop> {
+    let mut system = target.start(&plan.sessions, seed)?;
+    let marks = plan.marks();
+    for (index, step) in plan.steps.iter().enumerate() {
+        if let Some(why) = target.cannot(step) {
+            left_out.push((index, why));
+            continue;
+        }
+        let now = system.now();
+        judge.begin_step(index, step, now);
+        judge.model.begin_step(step, marks[index], now);
+        system.apply(step, marks[index], &mut judge.events)?;
+        judge.judge_new()?;
+    }
+    judge.begin_recovery(system.now());
+    let faults: Vec<_> = judge.model.faults.iter().map(|(f, _)| f.clone()).collect();
+    for fault in faults {
+        let heal = Step::Heal(fault);
+        judge.model.begin_step(&heal, None, system.now());
+        system.apply(&heal, None, &mut judge.events)?;
+    }
+    let deadline = system.now() + RECOVERY_BOUND;
+    let mut quiet = FIRST_LOOK;
+    loop {
+        let left = deadline.saturating_sub(system.now());
+        let is_at_rest = system.rest(quiet, left, &mut judge.events)?;
+        let seen = system.snapshot()?;
+        judge.judge_new()?;
+        let Some((rule, breach)) = check_recovered(&judge.model, &seen) else {
+            return Ok(());
+        };
+        let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
+        if is_final {
+            return Err(judge.violation(rule, breach));
+        }
+        quiet = (quiet * 3).min(AT_REST);
+    }
+}
+
+/// Judges events as they come.
+pub struct Judge {
+    pub model: Model,
+    events: Vec<Event>,
+    judged: usize,
+    step: Option<usize>,
+}
+
+impl Judge {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            model: Model::new(plan),
+            events: Vec::new(),
+            judged: 0,
+            step: None,
+        }
+    }
+
+    fn begin_step(&mut self, index: usize, step: &Step, at: Duration) {
+        self.step = Some(index);
+        let text = step.to_string().into();
+        let what = What::StepBegan { step: index, text };
+        self.events.push(Event { at, what });
+    }
+
+    fn begin_recovery(&mut self, at: Duration) {
+        self.step = None;
+        let what = What::Healed;
+        self.events.push(Event { at, what });
+    }
+
+    /// Asks every rule about the events that came since, and takes them in.
+    fn judge_new(&mut self) -> Result<(), Stop> {
+        while let Some(event) = self.events.get(self.judged) {
+            if let Some((rule, breach)) = check_event(&self.model, event) {
+                self.model.now = event.at;
+                // What comes after the violation is not of the story.
+                self.events.truncate(self.judged + 1);
+                return Err(self.violation(rule, breach));
+            }
+            self.model.observe(event);
+            self.judged += 1;
+        }
+        Ok(())
+    }
+
+    fn violation(&self, rule: Rule, breach: Breach) -> Stop {
+        Stop::Violated(Violation {
+            rule,
+            kind: breach.kind.into(),
+            step: self.step,
+            at: self.model.now,
+            expected: breach.expected,
+            observed: breach.observed,
+        })
+    }
 }

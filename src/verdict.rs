@@ -59,6 +59,8 @@ impl fmt::Display for Rule {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Violation {
     pub rule: Rule,
+    /// Which of the rule's demands: a smaller plan shows the same failure when both agree.
+    pub kind: String,
     /// The step during which it was seen, from 0; `None` when it was seen after recovery.
     pub step: Option<usize>,
     /// The system's own time.

@@ -1,0 +1,101 @@
+//! The rule `breaker`: the claims of the log and the S3 endpoint's record against the model's.
+
+use super::Breach;
+use crate::history::{Claim, Event, What};
+use crate::model::Model;
+use crate::model::breaker::{COOL_DOWN, FAILURES, State};
+use crate::plan::ClientId;
+
+pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
+    match &event.what {
+        What::Logged {
+            client,
+            claim: Some(claim),
+            stamp,
+            ..
+        } => claimed(model, client, *claim, *stamp, event),
+        What::ObjectPut { client, .. }
+        | What::ObjectDeleted { client, .. }
+        | What::S3Asked { client, .. } => {
+            let at = model.client_index(client)?;
+            let is_outside = model.clients[at].tells_syncs
+                && !model.breaker.has_sync(at)
+                && model.breaker.is_open(event.at);
+            if !is_outside {
+                return None;
+            }
+            Breach::new(
+                "request-while-open",
+                "no S3 request while the breaker is open, but of syncs that had begun before",
+                format!("a request of {client}, which has no sync under way"),
+            )
+        }
+        _ => None,
+    }
+}
+
+fn claimed(
+    model: &Model,
+    client: &ClientId,
+    claim: Claim,
+    stamp: std::time::Duration,
+    event: &Event,
+) -> Option<Breach> {
+    let at = model.client_index(client)?;
+    let breaker = &model.breaker;
+    match claim {
+        Claim::SyncAttempt(1) => {
+            if breaker.clone().begin(at, stamp, event.at) {
+                return None;
+            }
+            match breaker.state() {
+                State::HalfOpen { .. } => Breach::new(
+                    "second-probe",
+                    "one probe while the breaker is half-open",
+                    format!("{client} began another sync beside the probe"),
+                ),
+                _ => Breach::new(
+                    "sync-while-open",
+                    format!(
+                        "no sync begins for {} s after {FAILURES} failed syncs in a row, or a \
+                         failed probe",
+                        COOL_DOWN.as_secs()
+                    ),
+                    format!("{client} began one"),
+                ),
+            }
+        }
+        Claim::SyncPrevented => {
+            if breaker.clone().prevented(at, stamp, event.at) {
+                return None;
+            }
+            Breach::new(
+                "prevented-while-closed",
+                format!(
+                    "a closed breaker stops no sync; {}",
+                    counted(breaker.state())
+                ),
+                format!("a sync of {client} was stopped"),
+            )
+        }
+        Claim::BreakerOpened => {
+            if breaker.clone().opened(stamp, event.at) {
+                return None;
+            }
+            Breach::new(
+                "opened-early",
+                format!("the breaker opens after {FAILURES} failed syncs in a row"),
+                format!("{client} says that it opened; {}", counted(breaker.state())),
+            )
+        }
+        _ => None,
+    }
+}
+
+fn counted(state: State) -> String {
+    match state {
+        State::Closed { failures } => format!("{failures} syncs failed in a row"),
+        State::Open { .. } => "it was open".into(),
+        State::HalfOpen { .. } => "it was half-open".into(),
+    }
+}

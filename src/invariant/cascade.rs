@@ -1,0 +1,87 @@
+//! no-cascade: a session's own trouble changes nothing of another session.
+
+use super::{Breach, branch, list};
+use crate::history::{Event, Record, What};
+use crate::model::Model;
+use crate::plan::{Mark, SessionId};
+
+pub fn no_cascade(model: &Model, event: &Event) -> Option<Breach> {
+    if let Some((id, branch, _)) = branch::shown(event) {
+        let own = model.session_index(id)?;
+        let of_commits = branch.commits.iter().flat_map(|commit| &commit.adds);
+        let foreign: Vec<Mark> = of_commits
+            .chain(&branch.tree)
+            .filter(|mark| model.owner(**mark).is_some_and(|owner| owner != own))
+            .copied()
+            .collect();
+        let first = foreign.first()?;
+        let owner = &model.sessions[model.owner(*first)?].id;
+        return Breach::new(
+            "branch",
+            format!("only edits of {id} on its branch"),
+            format!("it holds {first}, an edit of {owner}"),
+        );
+    }
+    match &event.what {
+        What::ObjectPut {
+            client,
+            key,
+            content,
+            ..
+        } => {
+            let own = model.client_index(client)?;
+            let foreign: Vec<Mark> = content
+                .marks
+                .iter()
+                .filter(|mark| {
+                    model
+                        .owner(**mark)
+                        .is_some_and(|owner| model.sessions[owner].client != own)
+                })
+                .copied()
+                .collect();
+            if foreign.is_empty() {
+                return None;
+            }
+            Breach::new(
+                "site",
+                format!("only edits of {client} in its site"),
+                format!(
+                    "{key} was put with {}, edits of another client",
+                    list(foreign)
+                ),
+            )
+        }
+        What::RecordWritten { session, record } => told_of_another(model, session, record),
+        _ => None,
+    }
+}
+
+/// A record that tells a trouble, of a session that has none.
+fn told_of_another(model: &Model, id: &SessionId, record: &Record) -> Option<Breach> {
+    let at = model.session_index(id)?;
+    let session = &model.sessions[at];
+    let reason = "no fault touches it, its edits build, its container lives, the breaker is closed";
+    if let Some(error) = &record.last_error
+        && session.record.last_error.as_ref() != Some(error)
+        && !model.is_troubled(at)
+    {
+        return Breach::new(
+            "last-error",
+            format!("no lastError for {id}: {reason}"),
+            format!("its lastError became `{error}`"),
+        );
+    }
+    if !record.warnings.is_empty()
+        && record.warnings != session.record.warnings
+        && !session.may_warn
+        && !model.is_troubled(at)
+    {
+        return Breach::new(
+            "warnings",
+            format!("no warnings for {id}: none of its builds warned, nobody pushed into it"),
+            format!("its warnings became `{}`", record.warnings.join("; ")),
+        );
+    }
+    None
+}

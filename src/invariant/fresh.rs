@@ -1,0 +1,141 @@
+//! fresh: the site is exactly the output of the newest good build.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Breach, list};
+use crate::history::{Content, Snapshot};
+use crate::model::instruction::HandlingEnd;
+use crate::model::{HandledEnd, Model};
+use crate::plan::Mark;
+use crate::site::{cksum, render_parts};
+
+/// The site is exactly the output of one build: the newest good build of the client's sessions,
+/// in the order handled.
+pub fn fresh(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    let nothing = BTreeMap::new();
+    (0..model.clients.len()).find_map(|client| {
+        let site = seen
+            .sites
+            .get(&model.clients[client].id)
+            .unwrap_or(&nothing);
+        check_site(model, client, site)
+    })
+}
+
+/// A build that the site may show.
+struct Candidate {
+    session: usize,
+    /// The newest edit in it.
+    newest: Mark,
+}
+
+/// The builds that the site may show, newest first, and whether it may show none.
+fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
+    let facts = &model.clients[client];
+    let mut found = Vec::new();
+    for (n, handled) in facts.ends.iter().enumerate().rev() {
+        let Some(instruction) = model.instruction(handled.mark) else {
+            continue;
+        };
+        let (newest, end) = match handled.end {
+            // Handled anew or known as handled: then the branch was built as it stood.
+            HandledEnd::Again => {
+                let newest = facts.ends[..=n]
+                    .iter()
+                    .filter(|other| other.session == handled.session)
+                    .map(|other| other.mark)
+                    .max();
+                (newest.unwrap_or(handled.mark), HandlingEnd::Unclear)
+            }
+            HandledEnd::DeadLettered => (handled.mark, HandlingEnd::Unclear),
+            HandledEnd::Acknowledged => (handled.mark, model.end_of(instruction)),
+        };
+        let candidate = Candidate {
+            session: handled.session,
+            newest,
+        };
+        match end {
+            HandlingEnd::Failed => {}
+            HandlingEnd::Unclear => found.push(candidate),
+            HandlingEnd::Good => {
+                found.push(candidate);
+                // With a lost workspace its commit may be gone, and what was left was built.
+                if !facts.lost_workspace {
+                    return (found, false);
+                }
+            }
+        }
+    }
+    (found, true)
+}
+
+fn check_site(model: &Model, client: usize, site: &BTreeMap<Arc<str>, Content>) -> Option<Breach> {
+    let id = &model.clients[client].id;
+    let (candidates, may_be_empty) = candidates(model, client);
+    if site.is_empty() {
+        let wanted = candidates.first()?;
+        if may_be_empty {
+            return None;
+        }
+        return Breach::new(
+            "empty",
+            format!("the site of {id} shows the build with {}", wanted.newest),
+            "it is empty",
+        );
+    }
+    let shown: Vec<Mark> = site
+        .get("index.html")
+        .map(|page| page.marks.clone())
+        .unwrap_or_default();
+    let newest_shown = shown.iter().copied().filter(is_edit).max();
+    let matching = candidates.iter().find(|candidate| {
+        model.sessions[candidate.session].trees.contains(&shown)
+            && Some(candidate.newest) == newest_shown
+    });
+    if matching.is_none() {
+        let wanted = candidates.iter().map(|candidate| candidate.newest);
+        return Breach::new(
+            "stale",
+            format!(
+                "the site of {id} shows the newest good build, with {}",
+                list(wanted)
+            ),
+            format!("it shows {}", list(&shown)),
+        );
+    }
+    not_exactly(model, &shown, site).and_then(|difference| {
+        Breach::new(
+            "mixed",
+            format!("the site of {id} is exactly one build, of {}", list(&shown)),
+            difference,
+        )
+    })
+}
+
+fn is_edit(mark: &Mark) -> bool {
+    matches!(mark, Mark::Edit(_))
+}
+
+/// How a site differs from the good build of these marks.
+fn not_exactly(
+    model: &Model,
+    marks: &[Mark],
+    site: &BTreeMap<Arc<str>, Content>,
+) -> Option<String> {
+    let rendered = render_parts(marks, !model.build_of(marks).warns, true);
+    for (key, bytes) in &rendered.files {
+        match site.get(key) {
+            None => return Some(format!("{key} is missing")),
+            Some(content) if content.digest != cksum(bytes) => {
+                return Some(format!(
+                    "{key} is of another build, with {}",
+                    list(&content.marks)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let left_over = site.keys().find(|key| !rendered.files.contains_key(*key))?;
+    Some(format!("{left_over} of an older build is left over"))
+}

@@ -1,0 +1,93 @@
+//! nothing-lost and pushed: every instruction has an outcome, and the remote has the work.
+
+use super::{Breach, list};
+use crate::history::Snapshot;
+use crate::model::Model;
+
+/// Every accepted instruction is done, or failed and told, or in the dead-letter queue.
+pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    for instruction in &model.instructions {
+        let mark = instruction.mark;
+        let session = &model.sessions[instruction.session];
+        let id = &session.id;
+        if instruction.is_pending() {
+            let place = if seen.queued.contains(&mark) {
+                "it is still in the queue"
+            } else {
+                "it is nowhere"
+            };
+            return Breach::new(
+                "pending",
+                format!("{mark} of {id} ends: done, told as failed, or a dead letter"),
+                format!("{place}, {} deliveries", instruction.deliveries),
+            );
+        }
+        if instruction.dead_lettered {
+            if !seen.dead_letters.contains(&mark) {
+                return Breach::new(
+                    "dead-letter",
+                    format!("{mark} of {id} stays in the dead-letter queue"),
+                    "it is gone from there",
+                );
+            }
+            continue;
+        }
+        let on_remote = seen.remote.get(id).is_some_and(|branch| {
+            branch
+                .commits
+                .iter()
+                .any(|commit| commit.adds.contains(&mark))
+        });
+        if on_remote {
+            continue;
+        }
+        if session.committed.contains(&mark) && !session.told_lost.contains(&mark) {
+            return Breach::new(
+                "work",
+                format!(
+                    "the acknowledged work of {mark} is on the remote, or told as lost by name"
+                ),
+                format!("the branch of {id} lacks it, and no lastError ever named it"),
+            );
+        }
+        if !instruction.told && !session.told_lost.contains(&mark) {
+            return Breach::new(
+                "untold",
+                format!("{mark} of {id} is done, or its failure was told"),
+                "it was acknowledged, left no commit, and no lastError was told",
+            );
+        }
+    }
+    None
+}
+
+/// The remote branch has every commit of the local one, and the workspace is clean.
+pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    for (id, workspace) in &seen.workspaces {
+        model.session_index(id)?;
+        let nothing = crate::history::Branch::default();
+        let remote = seen.remote.get(id).unwrap_or(&nothing);
+        let missing: Vec<&str> = workspace
+            .branch
+            .commits
+            .iter()
+            .filter(|commit| !remote.commits.contains(commit))
+            .map(|commit| &*commit.subject)
+            .collect();
+        if !missing.is_empty() {
+            return Breach::new(
+                "commits",
+                format!("every commit of {id} is on the remote"),
+                format!("it lacks `{}`", missing.join("`, `")),
+            );
+        }
+        if !workspace.debris.is_empty() {
+            return Breach::new(
+                "debris",
+                format!("the workspace of {id} is clean"),
+                format!("it holds {}", list(&workspace.debris)),
+            );
+        }
+    }
+    None
+}

@@ -1,0 +1,140 @@
+//! settled: everything is at rest, and the records say exactly what is.
+
+use super::{Breach, list};
+use crate::history::Snapshot;
+use crate::model::instruction::{HandlingEnd, Instruction};
+use crate::model::session::Expected;
+use crate::model::{HandledEnd, Model};
+
+/// Queue empty, breaker closed, containers running, `lastError` and `warnings` exact.
+pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    if !seen.queued.is_empty() {
+        return Breach::new(
+            "queue",
+            "the queue is empty",
+            format!("it holds {}", list(&seen.queued)),
+        );
+    }
+    if !model.breaker.may_be_closed() {
+        return Breach::new(
+            "breaker",
+            "the breaker is closed",
+            format!("{:?}", model.breaker.state()),
+        );
+    }
+    if let Some(down) = model.clients.iter().find(|c| !seen.running.contains(&c.id)) {
+        return Breach::new(
+            "container",
+            "every container runs",
+            format!("that of {} does not", down.id),
+        );
+    }
+    (0..model.sessions.len()).find_map(|session| check_record(model, session, seen))
+}
+
+fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach> {
+    let own = &model.sessions[session];
+    let id = &own.id;
+    let record = seen.records.get(id).cloned().unwrap_or_default();
+    let last = last_handled(model, session);
+    let end = last.map(|instruction| model.end_of(instruction));
+    match (&record.last_error, expected_error(model, session)) {
+        (None, Expected::Yes) => {
+            let mark = last?.mark;
+            return Breach::new(
+                "error-missing",
+                format!("{id} has a lastError: its last instruction, {mark}, failed"),
+                "it has none",
+            );
+        }
+        (Some(error), Expected::No) => {
+            return Breach::new(
+                "error-left",
+                format!("{id} has no lastError: its last instruction did not fail"),
+                format!("it has `{error}`"),
+            );
+        }
+        _ => {}
+    }
+    let expected = match end {
+        None if model.instructions.iter().all(|i| i.session != session) => Expected::No,
+        Some(HandlingEnd::Good) => expected_warning(model, session, last?),
+        _ => Expected::Maybe,
+    };
+    match (record.warnings.is_empty(), expected) {
+        (true, Expected::Yes) => Breach::new(
+            "warning-missing",
+            format!("{id} has warnings: its last build warned, or its last push met a conflict"),
+            "it has none",
+        ),
+        (false, Expected::No) => Breach::new(
+            "warning-left",
+            format!("{id} has no warnings: its last build and push were clean"),
+            format!("it has `{}`", record.warnings.join("; ")),
+        ),
+        _ => None,
+    }
+}
+
+/// The session's last handled instruction, leaving out those that only came again.
+fn last_handled(model: &Model, session: usize) -> Option<&Instruction> {
+    let client = &model.clients[model.sessions[session].client];
+    let last = client
+        .ends
+        .iter()
+        .rev()
+        .find(|handled| handled.session == session && handled.end != HandledEnd::Again)?;
+    model.instruction(last.mark)
+}
+
+fn came_again_last(model: &Model, session: usize) -> bool {
+    let client = &model.clients[model.sessions[session].client];
+    let mut own = client.ends.iter().rev().filter(|h| h.session == session);
+    own.next().is_some_and(|last| last.end == HandledEnd::Again)
+}
+
+fn expected_error(model: &Model, session: usize) -> Expected {
+    let own = &model.sessions[session];
+    let is_lost = !own.lost.is_empty() || model.clients[own.client].lost_workspace;
+    let Some(last) = last_handled(model, session) else {
+        return if is_lost {
+            Expected::Maybe
+        } else {
+            Expected::No
+        };
+    };
+    match model.end_of(last) {
+        HandlingEnd::Failed if came_again_last(model, session) => Expected::Maybe,
+        HandlingEnd::Failed => Expected::Yes,
+        HandlingEnd::Unclear => Expected::Maybe,
+        HandlingEnd::Good if is_lost => Expected::Maybe,
+        HandlingEnd::Good if came_again_last(model, session) => Expected::Maybe,
+        HandlingEnd::Good => Expected::No,
+    }
+}
+
+fn expected_warning(model: &Model, session: usize, last: &Instruction) -> Expected {
+    let own = &model.sessions[session];
+    if model.clients[own.client].lost_workspace || came_again_last(model, session) {
+        return Expected::Maybe;
+    }
+    let upto: Vec<_> = model
+        .instructions
+        .iter()
+        .filter(|other| other.session == session && other.mark <= last.mark)
+        .map(|other| other.mark)
+        .filter(|mark| own.committed.contains(mark))
+        .collect();
+    let of_build = if model.build_of(&upto).warns || last.build_warning.always {
+        Expected::Yes
+    } else if last.build_warning.sometimes {
+        Expected::Maybe
+    } else {
+        Expected::No
+    };
+    match (of_build, own.push_conflict) {
+        (Expected::Yes, _) | (_, Expected::Yes) => Expected::Yes,
+        (Expected::No, Expected::No) => Expected::No,
+        _ => Expected::Maybe,
+    }
+}

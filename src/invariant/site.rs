@@ -1,0 +1,89 @@
+//! no-broken-deploy and no-dangling-page: what the S3 endpoint took.
+
+use super::{Breach, list};
+use crate::history::{Event, What};
+use crate::model::Model;
+use crate::plan::Fault;
+use crate::site::is_page;
+
+/// No object made by a failed build is ever in a site.
+///
+/// An object tells by its marks which edits its build held: a build fails when they leave the
+/// site without its `package.json`, or when every build of the newest mark fell into a time of
+/// `BUILD_ERROR`.
+pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {
+    let What::ObjectPut {
+        client,
+        key,
+        content,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    if model.build_of(&content.marks).fails {
+        return Breach::new(
+            "broken",
+            format!("no object of a failed build in the site of {client}"),
+            format!(
+                "{key} was put, made of {}, whose build fails",
+                list(&content.marks)
+            ),
+        );
+    }
+    let injected = content.marks.iter().find(|mark| {
+        let Some(instruction) = model.instruction(**mark) else {
+            return false;
+        };
+        let session = &model.sessions[instruction.session].id;
+        let since = model.fault_since(|f| matches!(f, Fault::BuildError(of) if of == session));
+        match (since, instruction.delivered) {
+            (Some(since), Some(delivered)) => since < delivered,
+            _ => false,
+        }
+    })?;
+    Breach::new(
+        "injected",
+        format!("no object of a failed build in the site of {client}"),
+        format!(
+            "{key} was put, made of {}; BUILD_ERROR was injected since before {injected} was \
+             delivered, so every build of it failed",
+            list(&content.marks)
+        ),
+    )
+}
+
+/// A page in a site never names an asset that the site lacks.
+pub fn no_dangling_page(model: &Model, event: &Event) -> Option<Breach> {
+    match &event.what {
+        What::ObjectPut {
+            client,
+            key,
+            content,
+            ..
+        } => {
+            let site = &model.clients[model.client_index(client)?].site;
+            let missing = content
+                .names
+                .iter()
+                .find(|name| *name != key && !site.contains_key(*name))?;
+            Breach::new(
+                "page-first",
+                format!("{key} goes up after every asset that it names"),
+                format!("it was put while the site of {client} lacks {missing}"),
+            )
+        }
+        What::ObjectDeleted { client, key } if !is_page(key) => {
+            let site = &model.clients[model.client_index(client)?].site;
+            let (page, _) = site
+                .iter()
+                .find(|(page, content)| *page != key && content.names.contains(key))?;
+            Breach::new(
+                "deleted-first",
+                format!("{key} is deleted after the last page that names it"),
+                format!("it was deleted while {page} of {client} names it"),
+            )
+        }
+        _ => None,
+    }
+}

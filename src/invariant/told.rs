@@ -1,0 +1,123 @@
+//! errors-told: what the system says against what the world saw.
+
+use std::time::Duration;
+
+use super::{Breach, list};
+use crate::history::{Claim, Event, What};
+use crate::model::Model;
+use crate::model::instruction::HandlingEnd;
+use crate::plan::{ClientId, Mark, SessionId};
+
+/// A line that comes later than this after its stamp was kept back, and the world has moved on.
+const LATE: Duration = Duration::from_secs(2);
+
+pub fn errors_told(model: &Model, event: &Event) -> Option<Breach> {
+    match &event.what {
+        What::Acknowledged { mark, .. } => acknowledged(model, *mark),
+        What::Logged {
+            client,
+            session,
+            claim: Some(claim),
+            stamp,
+            ..
+        } => match (claim, session) {
+            (Claim::PushDone, Some(session)) => push_claimed(model, session, *stamp, event.at),
+            (Claim::SyncDone, _) => sync_claimed(model, client, *stamp, event.at),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// An acknowledgement says that the outcome is durable: done, or told.
+fn acknowledged(model: &Model, mark: Mark) -> Option<Breach> {
+    let instruction = model.instruction(mark)?;
+    let session = &model.sessions[instruction.session];
+    if instruction.acknowledged || session.record.last_error.is_some() {
+        return None;
+    }
+    let id = &session.id;
+    if !session.remote_has(mark) {
+        return Breach::new(
+            "not-pushed",
+            format!("{mark} is acknowledged when its commit is pushed, or its lastError told"),
+            format!("it was acknowledged; the remote branch of {id} lacks it, no lastError"),
+        );
+    }
+    if model.end_of(instruction) == HandlingEnd::Failed {
+        return Breach::new(
+            "not-failed",
+            format!("the failed build of {mark} is told in the lastError of {id}"),
+            "it was acknowledged without one",
+        );
+    }
+    // A newer build of the client's overtakes this one.
+    let is_shown = model.clients[session.client].shown.iter().any(|build| {
+        build
+            .iter()
+            .any(|shown| matches!(shown, Mark::Edit(_)) && *shown >= mark)
+    });
+    let may_fail = instruction.build_error.sometimes || model.build_of(&session.remote.tree).fails;
+    if is_shown || may_fail {
+        return None;
+    }
+    Breach::new(
+        "not-deployed",
+        format!("{mark} is acknowledged when its build is deployed, or its lastError told"),
+        format!(
+            "it was acknowledged; the site of {} never showed it whole, and {id} has no lastError",
+            session.id.client
+        ),
+    )
+}
+
+/// `Git push complete` while commits of the workspace are not on the remote.
+fn push_claimed(model: &Model, id: &SessionId, stamp: Duration, now: Duration) -> Option<Breach> {
+    if now.saturating_sub(stamp) > LATE {
+        return None;
+    }
+    let session = &model.sessions[model.session_index(id)?];
+    let missing: Vec<&str> = session
+        .local
+        .commits
+        .iter()
+        .filter(|commit| !commit.merge)
+        .filter(|commit| {
+            let on_remote = |other: &crate::history::Commit| {
+                other.subject == commit.subject && other.adds == commit.adds
+            };
+            !session.remote.commits.iter().any(on_remote)
+        })
+        .map(|commit| &*commit.subject)
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Breach::new(
+        "push-claimed",
+        format!("`Git push complete` for {id} when the remote has every commit"),
+        format!("the remote lacks `{}`", missing.join("`, `")),
+    )
+}
+
+/// `S3 sync complete` while no whole build stands in the site.
+fn sync_claimed(
+    model: &Model,
+    client: &ClientId,
+    stamp: Duration,
+    now: Duration,
+) -> Option<Breach> {
+    if now.saturating_sub(stamp) > LATE {
+        return None;
+    }
+    let facts = &model.clients[model.client_index(client)?];
+    let page = facts.site.get("index.html");
+    if page.is_some_and(|page| facts.shown.contains(&page.marks)) {
+        return None;
+    }
+    Breach::new(
+        "sync-claimed",
+        format!("`S3 sync complete` when a whole build stands in the site of {client}"),
+        format!("the site holds {}", list(facts.site.keys())),
+    )
+}

@@ -1,0 +1,202 @@
+//! The reference model: what is known of a system from the steps taken and the events seen.
+//!
+//! A pure state machine without I/O, clock or chance. It says which steps make sense now (for
+//! [`generate`](crate::generate)), and it is what the rules in [`invariant`](crate::invariant) are
+//! judged on: each asks the model as it stood before an event, then the event is taken in. It
+//! says no more than the contract: systems may commit, build, deploy and push in orders of their
+//! own.
+
+pub mod breaker;
+pub mod instruction;
+pub mod session;
+
+mod observe;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::Content;
+use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
+
+use breaker::Breaker;
+use instruction::Instruction;
+use session::Session;
+
+/// Everything that is known at one moment.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Model {
+    pub now: Duration,
+    pub clients: Vec<Client>,
+    pub sessions: Vec<Session>,
+    /// In the order sent; the mark's number ascends.
+    pub instructions: Vec<Instruction>,
+    pub outsiders: Vec<Outside>,
+    /// The active faults, each with the moment that it began.
+    pub faults: Vec<(Fault, Duration)>,
+    pub breaker: Breaker,
+    /// Whether all was healed and the system is to come to rest by itself.
+    pub recovering: bool,
+}
+
+/// A client: its container and its site.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Client {
+    pub id: ClientId,
+    pub site: BTreeMap<Arc<str>, Arc<Content>>,
+    pub is_up: bool,
+    /// A step killed it, and no step since then let time pass.
+    pub is_down_for_now: bool,
+    /// Whether it ever lost its workspace.
+    pub lost_workspace: bool,
+    /// The handlings that ended, in order.
+    pub ends: Vec<Handled>,
+    /// Marks of builds that stood whole in the site at some moment.
+    pub shown: Vec<Vec<Mark>>,
+    /// Whether the log ever had an ERROR line of this client's container.
+    pub told_errors: bool,
+    /// Whether its log ever had the words of a sync.
+    pub tells_syncs: bool,
+}
+
+/// A handling that ended: its message was acknowledged or given up.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Handled {
+    pub mark: Mark,
+    pub session: usize,
+    pub end: HandledEnd,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HandledEnd {
+    Acknowledged,
+    /// A message that had been acknowledged before.
+    Again,
+    DeadLettered,
+}
+
+/// An outsider's commit.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Outside {
+    pub mark: Mark,
+    pub session: usize,
+    pub kind: Outsider,
+}
+
+impl Model {
+    /// The model of a fresh system with the plan's sessions.
+    pub fn new(plan: &Plan) -> Self {
+        Self::with_sessions(&plan.sessions)
+    }
+
+    pub fn with_sessions(ids: &[SessionId]) -> Self {
+        let mut clients: Vec<Client> = Vec::new();
+        let mut sessions = Vec::new();
+        for id in ids {
+            let known = clients.iter().position(|client| client.id == id.client);
+            let client = known.unwrap_or_else(|| {
+                clients.push(Client {
+                    id: id.client.clone(),
+                    site: BTreeMap::new(),
+                    is_up: true,
+                    is_down_for_now: false,
+                    lost_workspace: false,
+                    ends: Vec::new(),
+                    shown: Vec::new(),
+                    told_errors: false,
+                    tells_syncs: false,
+                });
+                clients.len() - 1
+            });
+            sessions.push(Session::new(id.clone(), client));
+        }
+        Self {
+            now: Duration::ZERO,
+            breaker: Breaker::new(clients.len()),
+            clients,
+            sessions,
+            instructions: Vec::new(),
+            outsiders: Vec::new(),
+            faults: Vec::new(),
+            recovering: false,
+        }
+    }
+
+    pub fn session_index(&self, id: &SessionId) -> Option<usize> {
+        self.sessions.iter().position(|session| session.id == *id)
+    }
+
+    pub fn client_index(&self, id: &ClientId) -> Option<usize> {
+        self.clients.iter().position(|client| client.id == *id)
+    }
+
+    pub fn instruction(&self, mark: Mark) -> Option<&Instruction> {
+        let at = self
+            .instructions
+            .binary_search_by_key(&mark, |instruction| instruction.mark)
+            .ok()?;
+        Some(&self.instructions[at])
+    }
+
+    fn instruction_mut(&mut self, mark: Mark) -> Option<&mut Instruction> {
+        let at = self
+            .instructions
+            .binary_search_by_key(&mark, |instruction| instruction.mark)
+            .ok()?;
+        Some(&mut self.instructions[at])
+    }
+
+    /// The session that a mark belongs to; `None` for a mark that no step made.
+    pub fn owner(&self, mark: Mark) -> Option<usize> {
+        match mark {
+            Mark::Edit(_) => Some(self.instruction(mark)?.session),
+            Mark::Outside(_) => self
+                .outsiders
+                .iter()
+                .find(|outside| outside.mark == mark)
+                .map(|outside| outside.session),
+        }
+    }
+
+    /// Since when a fault that satisfies `is` has been active, the longest.
+    pub fn fault_since(&self, is: impl Fn(&Fault) -> bool) -> Option<Duration> {
+        self.faults
+            .iter()
+            .filter(|(fault, _)| is(fault))
+            .map(|(_, since)| *since)
+            .min()
+    }
+
+    pub fn has_fault(&self, is: impl Fn(&Fault) -> bool) -> bool {
+        self.fault_since(is).is_some()
+    }
+
+    /// What a build of these marks, in the order of the tree, comes to.
+    pub fn build_of(&self, marks: &[Mark]) -> BuildOf {
+        let mut build = BuildOf::default();
+        for instruction in marks.iter().filter_map(|mark| self.instruction(*mark)) {
+            build.take(instruction.edit);
+        }
+        build
+    }
+}
+
+/// What a build comes to, by the edits that it holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct BuildOf {
+    pub fails: bool,
+    pub warns: bool,
+}
+
+impl BuildOf {
+    pub fn take(&mut self, edit: crate::plan::Edit) {
+        use crate::plan::Edit;
+        match edit {
+            Edit::BreakBuild => self.fails = true,
+            Edit::Repair => (self.fails, self.warns) = (false, false),
+            Edit::Warn => self.warns = true,
+            Edit::Change | Edit::MemoryHungry => {}
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! The S3 breaker as the contract has it, in every world that the claims so far allow.
+//!
+//! Syncs are known by the log's words. When a sync's end was counted is not seen: it was between
+//! its last S3 request and soon after its line, so ends that overlap are counted in every order,
+//! and what a line says of the breaker may have been read a moment before.
+
+use std::time::Duration;
+
+/// Failed syncs in a row that open the breaker (`contract.md`, Numbers).
+pub const FAILURES: u32 = 5;
+/// How long it stays open before a probe may begin (`contract.md`, Numbers).
+pub const COOL_DOWN: Duration = Duration::from_secs(30);
+/// How far a line may be from what it tells of.
+const BLUR: Duration = Duration::from_millis(1500);
+/// A probe older than this may be given up for dead by others: it outlasts every whole sync.
+const PROBE_AGE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum State {
+    Closed {
+        failures: u32,
+    },
+    /// A probe may begin at `until`.
+    Open {
+        until: Duration,
+    },
+    HalfOpen {
+        probe: Option<usize>,
+        since: Duration,
+    },
+}
+
+/// What a sync under way is to the breaker.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Kind {
+    Ordinary,
+    Probe,
+    /// Its end was counted before its line came.
+    Counted {
+        succeeded: bool,
+    },
+}
+
+/// One admissible state of affairs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct World {
+    state: State,
+    /// By client, the sync under way.
+    syncs: Vec<Option<Kind>>,
+}
+
+/// A sync under way, as the log and the S3 endpoint show it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Sync {
+    last_request: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct End {
+    client: usize,
+    succeeded: bool,
+    from: Duration,
+    at: Duration,
+}
+
+/// What some world allowed from a moment on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Allowed {
+    from: Duration,
+    closed: bool,
+    not_closed: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Breaker {
+    worlds: Vec<World>,
+    /// The worlds before the ends in `recent`.
+    base: Vec<World>,
+    recent: Vec<End>,
+    syncs: Vec<Option<Sync>>,
+    past: Vec<Allowed>,
+}
+
+impl Breaker {
+    pub fn new(clients: usize) -> Self {
+        let world = World {
+            state: State::Closed { failures: 0 },
+            syncs: vec![None; clients],
+        };
+        Self {
+            worlds: vec![world.clone()],
+            base: vec![world],
+            recent: Vec::new(),
+            syncs: vec![None; clients],
+            past: vec![Allowed {
+                from: Duration::ZERO,
+                closed: true,
+                not_closed: false,
+            }],
+        }
+    }
+
+    /// Whether it is closed for certain.
+    pub fn is_closed(&self) -> bool {
+        self.worlds.iter().all(World::is_closed)
+    }
+
+    /// Whether it may be closed.
+    pub fn may_be_closed(&self) -> bool {
+        self.worlds.iter().any(World::is_closed)
+    }
+
+    /// Whether it is open for certain, with no probe under way and none allowed yet.
+    pub fn is_open(&self, now: Duration) -> bool {
+        self.worlds
+            .iter()
+            .all(|world| matches!(world.state, State::Open { until } if now + BLUR < until))
+    }
+
+    pub fn has_sync(&self, client: usize) -> bool {
+        self.syncs[client].is_some()
+    }
+
+    /// A state for reports.
+    pub fn state(&self) -> State {
+        self.worlds[0].state
+    }
+
+    /// An S3 request of the client reached the endpoint.
+    pub fn request(&mut self, client: usize, now: Duration) {
+        if let Some(sync) = &mut self.syncs[client] {
+            sync.last_request = now;
+        }
+    }
+
+    /// A sync begins. `stamp` is when the line says so. Returns false where no world allows it.
+    pub fn begin(&mut self, client: usize, stamp: Duration, now: Duration) -> bool {
+        let was_closed = self.any_in(stamp.min(now), now, |allowed| allowed.closed);
+        let begun = |world: &World| world.begun(client, was_closed, now);
+        let mut next: Vec<World> = self.worlds.iter().filter_map(begun).collect();
+        if next.is_empty() {
+            next = self.presumed(client).iter().filter_map(begun).collect();
+        }
+        if next.is_empty() {
+            return false;
+        }
+        self.syncs[client] = Some(Sync { last_request: now });
+        self.settle(next, now);
+        true
+    }
+
+    /// A sync was stopped. Returns false where no world allows it.
+    pub fn prevented(&mut self, client: usize, stamp: Duration, now: Duration) -> bool {
+        if self.any_in(stamp.min(now), now, |allowed| allowed.not_closed) {
+            return true;
+        }
+        let next: Vec<World> = self.presumed(client);
+        let next: Vec<World> = next.into_iter().filter(|w| !w.is_closed()).collect();
+        if next.is_empty() {
+            return false;
+        }
+        self.settle(next, now);
+        true
+    }
+
+    /// A line says that the breaker opened. Returns false where no world allows it.
+    pub fn opened(&mut self, stamp: Duration, now: Duration) -> bool {
+        if self.any_in(stamp.min(now), now, |allowed| allowed.not_closed) {
+            return true;
+        }
+        let next: Vec<World> = self.presumed(usize::MAX);
+        let next: Vec<World> = next.into_iter().filter(|w| !w.is_closed()).collect();
+        if next.is_empty() {
+            return false;
+        }
+        self.settle(next, now);
+        true
+    }
+
+    /// A sync ended with all its attempts. Returns false where it had not begun.
+    pub fn end(&mut self, client: usize, succeeded: bool, now: Duration) -> bool {
+        let Some(sync) = self.syncs[client].take() else {
+            return false;
+        };
+        let end = End {
+            client,
+            succeeded,
+            from: sync.last_request,
+            at: now,
+        };
+        self.recent.retain(|other| other.at + BLUR >= end.from);
+        if self.recent.is_empty() {
+            self.base = self.worlds.clone();
+        }
+        self.recent.push(end);
+        let mut next = Vec::new();
+        let mut order = self.recent.clone();
+        permute(&mut order, 0, &mut |order| {
+            let forced = |a: &End, b: &End| a.from > b.at + BLUR;
+            let in_order = (0..order.len())
+                .all(|i| (i + 1..order.len()).all(|j| !forced(&order[i], &order[j])));
+            if in_order {
+                next.extend(self.base.iter().filter_map(|world| {
+                    order
+                        .iter()
+                        .try_fold(world.clone(), |world, end| world.ended(end))
+                }));
+            }
+        });
+        if next.is_empty() {
+            // The worlds that guessed otherwise are gone; what the line says stands.
+            next = self
+                .worlds
+                .iter()
+                .map(|world| world.clone().without(client))
+                .collect();
+        }
+        let (base, recent) = (
+            std::mem::take(&mut self.base),
+            std::mem::take(&mut self.recent),
+        );
+        self.settle(next, now);
+        (self.base, self.recent) = (base, recent);
+        true
+    }
+
+    /// The client's container died. A sync of its counts as neither, unless its end had been
+    /// counted already.
+    pub fn died(&mut self, client: usize, now: Duration) {
+        if self.syncs[client].take().is_none() {
+            return;
+        }
+        let mut next = Vec::new();
+        for world in &self.worlds {
+            for succeeded in [true, false] {
+                next.extend(world.clone().ended(&End {
+                    client,
+                    succeeded,
+                    from: now,
+                    at: now,
+                }));
+            }
+            let mut cut_off = world.clone().without(client);
+            if let State::HalfOpen { probe, .. } = &mut cut_off.state
+                && *probe == Some(client)
+            {
+                *probe = None;
+            }
+            next.push(cut_off);
+        }
+        self.settle(next, now);
+    }
+
+    /// The worlds in which the end of another's sync was counted before its line came.
+    fn presumed(&self, client: usize) -> Vec<World> {
+        let mut next = Vec::new();
+        for other in (0..self.syncs.len()).filter(|other| *other != client) {
+            for world in &self.worlds {
+                if world.syncs[other].is_none() {
+                    continue;
+                }
+                for succeeded in [true, false] {
+                    let end = End {
+                        client: other,
+                        succeeded,
+                        from: Duration::ZERO,
+                        at: Duration::ZERO,
+                    };
+                    let Some(mut counted) = world.clone().ended(&end) else {
+                        continue;
+                    };
+                    if let State::Open { until } = &mut counted.state
+                        && !matches!(world.state, State::Open { .. })
+                    {
+                        let last = &self.syncs[other];
+                        let last = last.as_ref().map_or(Duration::ZERO, |s| s.last_request);
+                        *until = last + COOL_DOWN;
+                    }
+                    counted.syncs[other] = Some(Kind::Counted { succeeded });
+                    next.push(counted);
+                }
+            }
+        }
+        next
+    }
+
+    fn settle(&mut self, mut worlds: Vec<World>, now: Duration) {
+        worlds.sort_unstable();
+        worlds.dedup();
+        self.base.clone_from(&worlds);
+        self.recent.clear();
+        self.worlds = worlds;
+        self.past
+            .retain(|allowed| allowed.from + Duration::from_secs(300) >= now);
+        self.past.push(Allowed {
+            from: now,
+            closed: self.worlds.iter().any(World::is_closed),
+            not_closed: self.worlds.iter().any(|world| !world.is_closed()),
+        });
+    }
+
+    /// Whether something was allowed at some moment of the time, give or take the blur.
+    fn any_in(&self, from: Duration, to: Duration, is: impl Fn(&Allowed) -> bool) -> bool {
+        let from = from.saturating_sub(BLUR);
+        self.past.iter().enumerate().any(|(n, allowed)| {
+            let ends = self.past.get(n + 1).map_or(Duration::MAX, |next| next.from);
+            allowed.from <= to && ends >= from && is(allowed)
+        })
+    }
+}
+
+impl World {
+    fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    fn without(mut self, client: usize) -> Self {
+        self.syncs[client] = None;
+        self
+    }
+
+    fn begun(&self, client: usize, was_closed: bool, now: Duration) -> Option<Self> {
+        let mut next = self.clone();
+        let may_probe = match self.state {
+            State::Closed { .. } => {
+                next.syncs[client] = Some(Kind::Ordinary);
+                return Some(next);
+            }
+            State::Open { until } => now + BLUR >= until,
+            State::HalfOpen { probe, since } => {
+                probe.is_none() || probe == Some(client) || now >= since + PROBE_AGE
+            }
+        };
+        if may_probe {
+            next.state = State::HalfOpen {
+                probe: Some(client),
+                since: now,
+            };
+            next.syncs[client] = Some(Kind::Probe);
+            return Some(next);
+        }
+        was_closed.then(|| {
+            next.syncs[client] = Some(Kind::Ordinary);
+            next
+        })
+    }
+
+    /// Counts an end; `None` where this world had counted it as something else.
+    fn ended(mut self, end: &End) -> Option<Self> {
+        let kind = self.syncs[end.client].take()?;
+        let opened = State::Open {
+            until: end.from + COOL_DOWN,
+        };
+        match (kind, &mut self.state) {
+            (Kind::Counted { succeeded }, _) if succeeded != end.succeeded => return None,
+            (Kind::Counted { .. }, _) => {}
+            (Kind::Probe, State::HalfOpen { probe, .. }) if *probe == Some(end.client) => {
+                self.state = if end.succeeded {
+                    State::Closed { failures: 0 }
+                } else {
+                    opened
+                };
+            }
+            (_, State::Closed { failures }) => {
+                *failures = if end.succeeded { 0 } else { *failures + 1 };
+                if *failures >= FAILURES {
+                    self.state = opened;
+                }
+            }
+            _ => {}
+        }
+        Some(self)
+    }
+}
+
+/// Calls `visit` with every order of the ends from `at` on.
+fn permute(ends: &mut Vec<End>, at: usize, visit: &mut impl FnMut(&[End])) {
+    // Beyond a handful the orders are too many, and arrival order is as good as any.
+    if at + 1 >= ends.len() || ends.len() > 5 {
+        return visit(ends);
+    }
+    for other in at..ends.len() {
+        ends.swap(at, other);
+        permute(ends, at + 1, visit);
+        ends.swap(at, other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Lets a client's sync fail or succeed, from `seconds` to a second later.
+    fn sync(breaker: &mut Breaker, client: usize, succeeded: bool, seconds: u64) {
+        assert!(breaker.begin(client, at(seconds), at(seconds)));
+        breaker.request(client, at(seconds));
+        assert!(breaker.end(client, succeeded, at(seconds + 1)));
+    }
+
+    fn opened_at_50() -> Breaker {
+        let mut breaker = Breaker::new(2);
+        for n in 0..5 {
+            sync(&mut breaker, 0, false, 10 * n);
+        }
+        assert!(!breaker.may_be_closed());
+        breaker
+    }
+
+    #[test]
+    fn five_failures_in_a_row_open_it_for_all_until_the_cool_down_is_over() {
+        let breaker = opened_at_50();
+        assert!(breaker.clone().prevented(1, at(45), at(45)));
+        assert!(!breaker.clone().begin(1, at(50), at(50)));
+        assert!(breaker.clone().begin(1, at(71), at(71)));
+    }
+
+    #[test]
+    fn a_success_resets_the_count() {
+        let mut breaker = Breaker::new(2);
+        for n in 0..4 {
+            sync(&mut breaker, 0, false, 10 * n);
+        }
+        sync(&mut breaker, 1, true, 40);
+        sync(&mut breaker, 0, false, 50);
+        assert!(breaker.is_closed());
+        assert!(!breaker.prevented(1, at(60), at(60)));
+        assert!(!breaker.opened(at(60), at(60)));
+    }
+
+    #[test]
+    fn a_sync_in_half_open_beside_the_probe_is_refused() {
+        let mut breaker = opened_at_50();
+        assert!(breaker.begin(0, at(80), at(80)));
+        assert!(!breaker.clone().begin(1, at(85), at(85)));
+        assert!(breaker.clone().prevented(1, at(85), at(85)));
+        breaker.end(0, false, at(90));
+        assert!(!breaker.clone().begin(1, at(95), at(95)));
+        assert!(breaker.begin(1, at(125), at(125)));
+        breaker.end(1, true, at(126));
+        assert!(breaker.is_closed());
+    }
+
+    #[test]
+    fn a_probe_that_dies_frees_the_permit() {
+        let mut breaker = opened_at_50();
+        assert!(breaker.begin(0, at(80), at(80)));
+        breaker.died(0, at(82));
+        assert!(breaker.begin(1, at(83), at(83)));
+    }
+
+    #[test]
+    fn ends_that_overlap_count_in_either_order() {
+        let mut breaker = Breaker::new(2);
+        for n in 0..4 {
+            sync(&mut breaker, 0, false, 10 * n);
+        }
+        assert!(breaker.begin(0, at(40), at(40)));
+        assert!(breaker.begin(1, at(40), at(40)));
+        breaker.request(0, at(41));
+        breaker.request(1, at(41));
+        breaker.end(0, false, at(42));
+        breaker.end(1, true, at(42));
+        assert!(breaker.may_be_closed() && !breaker.is_closed());
+    }
+
+    #[test]
+    fn what_was_counted_before_its_line_is_believed_of_others() {
+        let mut breaker = Breaker::new(2);
+        for n in 0..4 {
+            sync(&mut breaker, 0, false, 10 * n);
+        }
+        assert!(breaker.begin(0, at(40), at(40)));
+        breaker.request(0, at(50));
+        assert!(breaker.prevented(1, at(52), at(52)));
+        assert!(breaker.end(0, false, at(53)));
+        assert!(!breaker.may_be_closed());
+    }
+}

@@ -1,0 +1,120 @@
+//! What is known of one instruction.
+
+use std::time::Duration;
+
+use super::Model;
+use crate::plan::{Edit, Mark};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Instruction {
+    pub mark: Mark,
+    pub session: usize,
+    pub edit: Edit,
+    /// When its message first went to a container.
+    pub delivered: Option<Duration>,
+    pub deliveries: u32,
+    /// Delivered, and neither acknowledged nor given up since.
+    pub in_flight: bool,
+    pub acknowledged: bool,
+    pub dead_lettered: bool,
+    /// Whether the session's record told an error when it was acknowledged.
+    pub told: bool,
+    /// `BUILD_ERROR` was active at some time of its handling; at all times of it.
+    pub build_error: Toggled,
+    /// The same for `BUILD_WARNING`.
+    pub build_warning: Toggled,
+    /// Agent requests in a row that failed, since the last delivery or answer.
+    pub agent_failures: u32,
+    /// When the agent was last asked, and what its answer asked to wait.
+    pub agent_asked: Option<(Duration, Option<Duration>)>,
+    /// The time between the failed requests in a row.
+    pub agent_waited: Duration,
+    /// Whether one of those was no quick answer.
+    pub agent_was_slow: bool,
+}
+
+/// Whether something was on during a span.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Toggled {
+    pub sometimes: bool,
+    pub always: bool,
+}
+
+impl Toggled {
+    pub fn is(on: bool) -> Self {
+        Self {
+            sometimes: on,
+            always: on,
+        }
+    }
+
+    pub fn set(&mut self, on: bool) {
+        self.sometimes |= on;
+        self.always &= on;
+    }
+}
+
+impl Instruction {
+    pub fn new(mark: Mark, session: usize, edit: Edit) -> Self {
+        Self {
+            mark,
+            session,
+            edit,
+            delivered: None,
+            deliveries: 0,
+            in_flight: false,
+            acknowledged: false,
+            dead_lettered: false,
+            told: false,
+            build_error: Toggled::default(),
+            build_warning: Toggled::default(),
+            agent_failures: 0,
+            agent_asked: None,
+            agent_waited: Duration::ZERO,
+            agent_was_slow: false,
+        }
+    }
+
+    /// Whether it waits or is being handled.
+    pub fn is_pending(&self) -> bool {
+        !self.acknowledged && !self.dead_lettered
+    }
+}
+
+/// How a handling ended, as far as the contract and what was seen decide it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HandlingEnd {
+    /// Its build is good, so it is to be deployed.
+    Good,
+    /// Its build, or something before it, failed for good.
+    Failed,
+    /// It may have ended either way.
+    Unclear,
+}
+
+impl Model {
+    /// How the handling of an instruction ended, or would end.
+    pub fn end_of(&self, instruction: &Instruction) -> HandlingEnd {
+        let session = &self.sessions[instruction.session];
+        if instruction.dead_lettered || session.lost.contains(&instruction.mark) {
+            return HandlingEnd::Unclear;
+        }
+        if !session.committed.contains(&instruction.mark) {
+            return HandlingEnd::Failed;
+        }
+        let upto: Vec<Mark> = self
+            .instructions
+            .iter()
+            .filter(|other| other.session == instruction.session && other.mark <= instruction.mark)
+            .map(|other| other.mark)
+            .filter(|mark| session.committed.contains(mark) && !session.lost.contains(mark))
+            .collect();
+        if self.build_of(&upto).fails || instruction.build_error.always {
+            HandlingEnd::Failed
+        } else if instruction.build_error.sometimes {
+            HandlingEnd::Unclear
+        } else {
+            HandlingEnd::Good
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Events, as the model takes them in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::instruction::Toggled;
+use super::session::Expected;
+use super::{Handled, HandledEnd, Model};
+use crate::history::{Branch, Claim, Death, Event, GitOutcome, Level, Record, What};
+use crate::plan::{ClientId, Fault, Mark, SessionId};
+use crate::site::render_parts;
+
+impl Model {
+    /// Takes in what happened. The rules were asked before.
+    pub fn observe(&mut self, event: &Event) {
+        self.now = self.now.max(event.at);
+        match &event.what {
+            What::StepBegan { .. }
+            | What::Sent { .. }
+            | What::RetrySent { .. }
+            | What::Fetched { .. }
+            | What::StoreRefused { .. }
+            | What::SecretSeen { .. } => {}
+            What::Healed => self.recovering = true,
+            What::OutsiderPushed {
+                session, branch, ..
+            } => {
+                if let Some(session) = self.session_mut(session) {
+                    session.remote = branch.clone();
+                    session.see(branch);
+                }
+            }
+            What::Delivered { session, mark, .. } => self.delivered(session, *mark),
+            What::Acknowledged { mark, .. } => self.handled(*mark, false),
+            What::DeadLettered { mark, .. } => self.handled(*mark, true),
+            What::RetryDelivered { session } => {
+                if let Some(session) = self.session_mut(session) {
+                    session.push_failures = 0;
+                }
+            }
+            What::AgentAsked {
+                mark,
+                status,
+                retry_after,
+                ..
+            } => self.agent_asked(*mark, *status, *retry_after, event.at),
+            What::Pushed {
+                session,
+                outcome,
+                branch,
+            } => self.pushed(session, *outcome, branch),
+            What::Committed { session, branch } => {
+                if let Some(session) = self.session_mut(session) {
+                    session.local = branch.clone();
+                    session.see(branch);
+                }
+            }
+            What::ObjectPut {
+                client,
+                key,
+                content,
+                ..
+            } => {
+                self.s3_request(client);
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].site.insert(key.clone(), content.clone());
+                    self.note_shown(at, &content.marks);
+                }
+            }
+            What::ObjectDeleted { client, key } => {
+                self.s3_request(client);
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].site.remove(key);
+                }
+            }
+            What::S3Asked { client, .. } => self.s3_request(client),
+            What::RecordWritten { session, record } => self.record_written(session, record),
+            What::Started { client } => {
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].is_up = true;
+                    for session in self.sessions.iter_mut().filter(|s| s.client == at) {
+                        session.push_failures = 0;
+                    }
+                }
+            }
+            What::Died { client, cause } => self.died(client, *cause),
+            What::Logged {
+                client,
+                level,
+                claim,
+                stamp,
+                ..
+            } => {
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].told_errors |= *level == Level::Error;
+                    if let Some(claim) = claim {
+                        self.claimed(at, *claim, *stamp);
+                    }
+                }
+            }
+        }
+        if !self.breaker.is_closed() {
+            for session in &mut self.sessions {
+                session.trouble = true;
+            }
+        }
+    }
+
+    fn session_mut(&mut self, id: &SessionId) -> Option<&mut super::Session> {
+        let at = self.session_index(id)?;
+        Some(&mut self.sessions[at])
+    }
+
+    fn delivered(&mut self, session: &SessionId, mark: Mark) {
+        let now = self.now;
+        let error = self.has_fault(|f| matches!(f, Fault::BuildError(of) if of == session));
+        let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
+        if let Some(session) = self.session_mut(session) {
+            session.push_failures = 0;
+        }
+        let Some(instruction) = self.instruction_mut(mark) else {
+            return;
+        };
+        if instruction.delivered.is_none() {
+            instruction.delivered = Some(now);
+            instruction.build_error = Toggled::is(error);
+            instruction.build_warning = Toggled::is(warning);
+        }
+        instruction.deliveries += 1;
+        instruction.in_flight = true;
+        instruction.agent_failures = 0;
+        instruction.agent_asked = None;
+        instruction.agent_waited = Duration::ZERO;
+        instruction.agent_was_slow = false;
+    }
+
+    fn handled(&mut self, mark: Mark, dead: bool) {
+        let Some(instruction) = self.instruction(mark) else {
+            return;
+        };
+        let session = instruction.session;
+        let end = match (dead, instruction.acknowledged) {
+            (true, _) => HandledEnd::DeadLettered,
+            (false, true) => HandledEnd::Again,
+            (false, false) => HandledEnd::Acknowledged,
+        };
+        let told = self.sessions[session].record.last_error.is_some();
+        let client = self.sessions[session].client;
+        self.clients[client]
+            .ends
+            .push(Handled { mark, session, end });
+        if let Some(instruction) = self.instruction_mut(mark) {
+            instruction.in_flight = false;
+            if dead {
+                instruction.dead_lettered = true;
+            } else if !instruction.acknowledged {
+                instruction.acknowledged = true;
+                instruction.told = told;
+            }
+        }
+    }
+
+    fn agent_asked(
+        &mut self,
+        mark: Option<Mark>,
+        status: Option<u16>,
+        retry_after: Option<Duration>,
+        at: Duration,
+    ) {
+        let Some(instruction) = mark.and_then(|mark| self.instruction_mut(mark)) else {
+            return;
+        };
+        if status == Some(200) {
+            instruction.agent_failures = 0;
+            instruction.agent_asked = None;
+            instruction.agent_waited = Duration::ZERO;
+            instruction.agent_was_slow = false;
+            return;
+        }
+        if let Some((before, _)) = instruction.agent_asked {
+            instruction.agent_waited += at.saturating_sub(before);
+        }
+        instruction.agent_failures += 1;
+        instruction.agent_asked = Some((at, retry_after));
+        instruction.agent_was_slow |= status.is_none();
+    }
+
+    fn pushed(&mut self, session: &SessionId, outcome: GitOutcome, branch: &Arc<Branch>) {
+        let now = self.now;
+        let Some(session) = self.session_mut(session) else {
+            return;
+        };
+        if outcome != GitOutcome::Done {
+            if outcome != GitOutcome::Rejected {
+                session.push_failures += 1;
+                session.push_failed_at = now;
+            }
+            return;
+        }
+        session.push_failures = 0;
+        if branch != &session.remote {
+            let merges = |branch: &Branch| branch.commits.iter().filter(|c| c.merge).count();
+            let merged = merges(branch) > merges(&session.remote);
+            session.push_conflict = match (merged, session.conflict_landed) {
+                (true, true) => Expected::Yes,
+                (false, false) => Expected::No,
+                _ => Expected::Maybe,
+            };
+            session.conflict_landed = false;
+        }
+        session.remote = branch.clone();
+        session.see(branch);
+    }
+
+    fn s3_request(&mut self, client: &ClientId) {
+        if let Some(at) = self.client_index(client) {
+            self.breaker.request(at, self.now);
+        }
+    }
+
+    /// Notes the build of these marks where all of it now stands in the site.
+    fn note_shown(&mut self, client: usize, marks: &[Mark]) {
+        let client_facts = &self.clients[client];
+        if client_facts.shown.iter().any(|shown| shown == marks)
+            || !client_facts.site.contains_key("index.html")
+        {
+            return;
+        }
+        if self.stands_whole(client, marks) {
+            self.clients[client].shown.push(marks.to_vec());
+        }
+    }
+
+    /// Whether every file that a good build of these marks makes is in the site.
+    pub fn stands_whole(&self, client: usize, marks: &[Mark]) -> bool {
+        let build = self.build_of(marks);
+        if build.fails {
+            return false;
+        }
+        let site = &self.clients[client].site;
+        // Pages come last; only a site whose page tells these marks is worth a rendering.
+        if site
+            .get("index.html")
+            .is_none_or(|page| page.marks != marks)
+        {
+            return false;
+        }
+        let rendered = render_parts(marks, !build.warns, true);
+        rendered.files.iter().all(|(key, bytes)| {
+            site.get(key)
+                .is_some_and(|content| content.digest == crate::site::cksum(bytes))
+        })
+    }
+
+    fn record_written(&mut self, session: &SessionId, record: &Arc<Record>) {
+        let Some(at) = self.session_index(session) else {
+            return;
+        };
+        self.sessions[at].record = (**record).clone();
+        if let Some(error) = &record.last_error {
+            let own = &mut self.sessions[at];
+            let named: Vec<Mark> = own
+                .lost
+                .iter()
+                .copied()
+                .filter(|m| names(error, *m))
+                .collect();
+            own.told_lost.extend(named);
+        } else {
+            let outsiders_wait = self.sessions[at].conflict_landed;
+            self.sessions[at].trouble = outsiders_wait;
+            let still = self.is_troubled(at);
+            self.sessions[at].trouble = still;
+        }
+    }
+
+    fn died(&mut self, client: &ClientId, cause: Death) {
+        let Some(at) = self.client_index(client) else {
+            return;
+        };
+        self.clients[at].is_up = false;
+        self.breaker.died(at, self.now);
+        for index in 0..self.sessions.len() {
+            let session = &mut self.sessions[index];
+            if session.client != at {
+                continue;
+            }
+            if cause == Death::WorkspaceLost {
+                let lost: Vec<Mark> = session
+                    .local
+                    .commits
+                    .iter()
+                    .flat_map(|commit| commit.adds.iter().copied())
+                    .filter(|mark| !session.remote_has(*mark))
+                    .collect();
+                session.lost.extend(lost);
+                session.local = Arc::default();
+                session.trouble = true;
+            }
+            session.trouble |= self
+                .instructions
+                .iter()
+                .any(|instruction| instruction.session == index && instruction.in_flight);
+        }
+        self.clients[at].lost_workspace |= cause == Death::WorkspaceLost;
+        for instruction in &mut self.instructions {
+            if self.sessions[instruction.session].client == at {
+                instruction.agent_asked = None;
+            }
+        }
+    }
+
+    fn claimed(&mut self, client: usize, claim: Claim, stamp: Duration) {
+        let now = self.now;
+        match claim {
+            Claim::SyncAttempt(1) => {
+                self.clients[client].tells_syncs = true;
+                self.breaker.begin(client, stamp, now);
+            }
+            Claim::SyncDone => {
+                self.breaker.end(client, true, now);
+            }
+            Claim::SyncFailed => {
+                self.breaker.end(client, false, now);
+            }
+            Claim::SyncPrevented => {
+                self.breaker.prevented(client, stamp, now);
+            }
+            Claim::BreakerOpened => {
+                self.breaker.opened(stamp, now);
+            }
+            Claim::SyncAttempt(_)
+            | Claim::PushDone
+            | Claim::SavedLocally
+            | Claim::BuildDone
+            | Claim::BuildFailed => {}
+        }
+    }
+}
+
+/// Whether a text names a mark, and not one that only begins like it.
+pub fn names(text: &str, mark: Mark) -> bool {
+    let word = mark.to_string();
+    text.match_indices(&word)
+        .any(|(at, _)| !text[at + word.len()..].starts_with(|c: char| c.is_ascii_digit()))
+}

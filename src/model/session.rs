@@ -1,0 +1,85 @@
+//! What is known of one session: its branch, its record, its troubles.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::history::{Branch, Record};
+use crate::plan::{Mark, SessionId};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Session {
+    pub id: SessionId,
+    pub client: usize,
+    pub remote: Arc<Branch>,
+    /// The branch in the container's workspace, as last seen.
+    pub local: Arc<Branch>,
+    pub record: Record,
+    /// Every tree that the branch ever had, local or remote, by its marks.
+    pub trees: Vec<Vec<Mark>>,
+    /// The marks of all commits ever seen on the branch.
+    pub committed: BTreeSet<Mark>,
+    /// Something of its own, or of what it shares, may have been told as its error since it was
+    /// last told to be well.
+    pub trouble: bool,
+    /// The same for its warnings, for ever: they are told seldom.
+    pub may_warn: bool,
+    /// Commits that went with a workspace before the remote had them.
+    pub lost: BTreeSet<Mark>,
+    /// Whether `lastError` ever named what was lost.
+    pub told_lost: BTreeSet<Mark>,
+    /// An outsider's conflicting commit came since the last push that succeeded.
+    pub conflict_landed: bool,
+    /// Whether the last push resolved a conflict.
+    pub push_conflict: Expected,
+    /// Pushes in a row that were refused, and when the last one was.
+    pub push_failures: u32,
+    pub push_failed_at: std::time::Duration,
+}
+
+/// What the contract demands of something, as far as what was seen decides it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Expected {
+    #[default]
+    No,
+    Maybe,
+    Yes,
+}
+
+impl Session {
+    pub fn new(id: SessionId, client: usize) -> Self {
+        Self {
+            id,
+            client,
+            remote: Arc::default(),
+            local: Arc::default(),
+            record: Record::default(),
+            trees: vec![Vec::new()],
+            committed: BTreeSet::new(),
+            trouble: false,
+            may_warn: false,
+            lost: BTreeSet::new(),
+            told_lost: BTreeSet::new(),
+            conflict_landed: false,
+            push_conflict: Expected::No,
+            push_failures: 0,
+            push_failed_at: std::time::Duration::ZERO,
+        }
+    }
+
+    /// Whether the remote branch has a commit with this mark.
+    pub fn remote_has(&self, mark: Mark) -> bool {
+        self.remote
+            .commits
+            .iter()
+            .any(|commit| commit.adds.contains(&mark))
+    }
+
+    pub(super) fn see(&mut self, branch: &Branch) {
+        if !self.trees.contains(&branch.tree) {
+            self.trees.push(branch.tree.clone());
+        }
+        for commit in &branch.commits {
+            self.committed.extend(&commit.adds);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Steps, as the model takes them: which make sense now, and what they change.
+
+use std::time::Duration;
+
+use super::instruction::Instruction;
+use super::{Model, Outside};
+use crate::plan::{Fault, Mark, Outsider, SessionId, Step};
+
+impl Model {
+    /// Whether a step makes sense now: what it names exists, and it can change something.
+    pub fn enables(&self, step: &Step) -> bool {
+        match step {
+            Step::Instruct(session, _) | Step::PushFromOutside(session, _) => {
+                self.session_index(session).is_some()
+            }
+            Step::Until { session, .. } | Step::RetryPush(session) | Step::Redeliver(session) => {
+                self.session_index(session)
+                    .is_some_and(|at| self.instructions.iter().any(|i| i.session == at))
+            }
+            Step::UntilStarted { client, .. } => self
+                .client_index(client)
+                .is_some_and(|at| self.clients[at].is_down_for_now),
+            Step::Crash(client) | Step::LoseWorkspace(client) => self
+                .client_index(client)
+                .is_some_and(|at| !self.clients[at].is_down_for_now),
+            Step::Wait(time) => !time.is_zero(),
+            Step::Inject(fault) => {
+                self.knows(fault) && !self.has_fault(|active| active.excludes(fault))
+            }
+            Step::Heal(fault) => self.has_fault(|active| active == fault),
+        }
+    }
+
+    fn knows(&self, fault: &Fault) -> bool {
+        let session = match fault {
+            Fault::BuildError(session) | Fault::BuildWarning(session) => Some(session),
+            _ => None,
+        };
+        session.is_none_or(|session| self.session_index(session).is_some())
+            && fault
+                .client()
+                .is_none_or(|client| self.client_index(client).is_some())
+    }
+
+    /// Takes a step. `mark` is that of the edit or of the outsider's commit which it makes.
+    pub fn begin_step(&mut self, step: &Step, mark: Option<Mark>, now: Duration) {
+        self.now = now;
+        match step {
+            Step::Instruct(session, edit) => {
+                if let (Some(at), Some(mark)) = (self.session_index(session), mark) {
+                    self.instructions.push(Instruction::new(mark, at, *edit));
+                    match edit {
+                        crate::plan::Edit::BreakBuild => self.sessions[at].trouble = true,
+                        crate::plan::Edit::Warn => self.sessions[at].may_warn = true,
+                        _ => {}
+                    }
+                }
+            }
+            Step::PushFromOutside(session, kind) => {
+                if let (Some(at), Some(mark)) = (self.session_index(session), mark) {
+                    self.outsiders.push(Outside {
+                        mark,
+                        session: at,
+                        kind: *kind,
+                    });
+                    let session = &mut self.sessions[at];
+                    session.trouble = true;
+                    session.may_warn = true;
+                    session.conflict_landed |= *kind == Outsider::Conflicting;
+                }
+            }
+            Step::Inject(fault) => self.set_fault(fault, true),
+            Step::Heal(fault) => self.set_fault(fault, false),
+            Step::Crash(client) | Step::LoseWorkspace(client) => {
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].is_down_for_now = true;
+                }
+            }
+            Step::UntilStarted { .. } | Step::Until { .. } | Step::Wait(_) => {
+                for client in &mut self.clients {
+                    client.is_down_for_now = false;
+                }
+            }
+            Step::RetryPush(_) | Step::Redeliver(_) => {}
+        }
+    }
+
+    fn set_fault(&mut self, fault: &Fault, on: bool) {
+        self.faults.retain(|(active, _)| !active.excludes(fault));
+        if on {
+            self.faults.push((fault.clone(), self.now));
+            for at in 0..self.sessions.len() {
+                if self.touches(fault, at) {
+                    self.sessions[at].trouble = true;
+                }
+            }
+        }
+        let (session, is_error) = match fault {
+            Fault::BuildError(session) => (session, true),
+            Fault::BuildWarning(session) => (session, false),
+            _ => return,
+        };
+        self.toggle_injection(session, is_error, on);
+    }
+
+    fn toggle_injection(&mut self, session: &SessionId, is_error: bool, on: bool) {
+        let Some(at) = self.session_index(session) else {
+            return;
+        };
+        self.sessions[at].may_warn |= !is_error;
+        for instruction in &mut self.instructions {
+            if instruction.session == at && instruction.is_pending() {
+                let toggled = if is_error {
+                    &mut instruction.build_error
+                } else {
+                    &mut instruction.build_warning
+                };
+                toggled.set(on);
+            }
+        }
+    }
+
+    /// Whether a fault may be the reason of an error that a session tells.
+    pub fn touches(&self, fault: &Fault, session: usize) -> bool {
+        let session = &self.sessions[session];
+        match fault {
+            Fault::BuildError(other) | Fault::BuildWarning(other) => *other == session.id,
+            _ => fault
+                .client()
+                .is_none_or(|client| *client == session.id.client),
+        }
+    }
+
+    /// Whether anything that goes on now may be the reason of an error that a session tells.
+    pub fn is_troubled(&self, session: usize) -> bool {
+        let own = &self.sessions[session];
+        own.trouble
+            || self.clients[own.client].lost_workspace
+            || self
+                .faults
+                .iter()
+                .any(|(fault, _)| self.touches(fault, session))
+            || !self.breaker.is_closed()
+            || self.instructions.iter().any(|instruction| {
+                instruction.session == session
+                    && (instruction.dead_lettered
+                        || instruction.is_pending() && instruction.deliveries > 1)
+            })
+            || self.build_of(&own.remote.tree).fails
+            || self.build_of(&own.local.tree).fails
+    }
+}
