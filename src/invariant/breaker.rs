@@ -18,6 +18,9 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
         | What::ObjectDeleted { client, .. }
         | What::S3Asked { client, .. } => {
             let at = model.client_index(client)?;
+            if !breaker_goes_on(model, at, event.at) {
+                return beside(client);
+            }
             let is_outside = model.clients[at].tells_syncs
                 && !model.breaker.has_sync(at)
                 && model.breaker.is_open(event.at);
@@ -32,6 +35,22 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
         }
         _ => None,
     }
+}
+
+/// Whether a sync of the client may still be under way.
+fn breaker_goes_on(model: &Model, client: usize, now: std::time::Duration) -> bool {
+    !model.breaker.has_sync(client) || model.breaker.clone().request(client, now)
+}
+
+fn beside(client: &ClientId) -> Option<Breach> {
+    Breach::new(
+        "second-probe",
+        "what other containers were told of the breaker, given how this sync goes on",
+        format!(
+            "a sync of {client} goes on, or ended otherwise, that must have ended for theirs to \
+             begin or be stopped"
+        ),
+    )
 }
 
 fn claimed(
@@ -64,6 +83,14 @@ fn claimed(
                     format!("{client} began one"),
                 ),
             }
+        }
+        Claim::SyncAttempt(_) if !breaker_goes_on(model, at, event.at) => beside(client),
+        Claim::SyncDone | Claim::SyncFailed => {
+            let succeeded = claim == Claim::SyncDone;
+            if breaker.clone().end(at, succeeded, event.at) {
+                return None;
+            }
+            beside(client)
         }
         Claim::SyncPrevented => {
             if breaker.clone().prevented(at, stamp, event.at) {

@@ -126,11 +126,23 @@ impl Breaker {
         self.worlds[0].state
     }
 
-    /// An S3 request of the client reached the endpoint.
-    pub fn request(&mut self, client: usize, now: Duration) {
-        if let Some(sync) = &mut self.syncs[client] {
-            sync.last_request = now;
+    /// An S3 request of the client, or another attempt of its sync. Returns false where every
+    /// world had to presume that this sync had ended.
+    pub fn request(&mut self, client: usize, now: Duration) -> bool {
+        let Some(sync) = &mut self.syncs[client] else {
+            return true;
+        };
+        sync.last_request = now;
+        let goes_on = |world: &World| !matches!(world.syncs[client], Some(Kind::Counted { .. }));
+        if self.worlds.iter().all(goes_on) {
+            return true;
         }
+        let next: Vec<World> = self.worlds.iter().filter(|w| goes_on(w)).cloned().collect();
+        if next.is_empty() {
+            return false;
+        }
+        self.settle(next, now);
+        true
     }
 
     /// A sync begins. `stamp` is when the line says so. Returns false where no world allows it.
@@ -177,10 +189,11 @@ impl Breaker {
         true
     }
 
-    /// A sync ended with all its attempts. Returns false where it had not begun.
+    /// A sync ended with all its attempts. Returns false where no world allows it.
     pub fn end(&mut self, client: usize, succeeded: bool, now: Duration) -> bool {
         let Some(sync) = self.syncs[client].take() else {
-            return false;
+            // Its beginning was not told; then its end tells nothing either.
+            return true;
         };
         let end = End {
             client,
@@ -208,12 +221,7 @@ impl Breaker {
             }
         });
         if next.is_empty() {
-            // The worlds that guessed otherwise are gone; what the line says stands.
-            next = self
-                .worlds
-                .iter()
-                .map(|world| world.clone().without(client))
-                .collect();
+            return false;
         }
         let (base, recent) = (
             std::mem::take(&mut self.base),
@@ -435,8 +443,13 @@ mod tests {
     fn a_sync_in_half_open_beside_the_probe_is_refused() {
         let mut breaker = opened_at_50();
         assert!(breaker.begin(0, at(80), at(80)));
-        assert!(!breaker.clone().begin(1, at(85), at(85)));
         assert!(breaker.clone().prevented(1, at(85), at(85)));
+        // The probe may have ended without its line having come; but not if it goes on.
+        let mut both = breaker.clone();
+        assert!(both.begin(1, at(85), at(85)));
+        assert!(!both.clone().request(0, at(86)));
+        assert!(!both.clone().end(0, false, at(86)));
+        assert!(both.end(0, true, at(86)));
         breaker.end(0, false, at(90));
         assert!(!breaker.clone().begin(1, at(95), at(95)));
         assert!(breaker.begin(1, at(125), at(125)));

@@ -329,11 +329,10 @@ impl Model {
             Claim::BreakerOpened => {
                 self.breaker.opened(stamp, now);
             }
-            Claim::SyncAttempt(_)
-            | Claim::PushDone
-            | Claim::SavedLocally
-            | Claim::BuildDone
-            | Claim::BuildFailed => {}
+            Claim::SyncAttempt(_) => {
+                self.breaker.request(client, now);
+            }
+            Claim::PushDone | Claim::SavedLocally | Claim::BuildDone | Claim::BuildFailed => {}
         }
     }
 }
