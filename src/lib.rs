@@ -6,6 +6,7 @@ pub mod invariant;
 pub mod model;
 pub mod plan;
 pub mod runner;
+pub mod shrink;
 pub mod site;
 pub mod target;
 pub mod verdict;

@@ -1,0 +1,210 @@
+//! Simpler variants of a plan: fewer sessions, simpler arguments.
+
+use std::time::Duration;
+
+use crate::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step};
+
+/// What a step is about.
+pub(super) enum Subject<'a> {
+    Session(&'a SessionId),
+    Client(&'a ClientId),
+    None,
+}
+
+pub(super) fn subject(step: &Step) -> Subject<'_> {
+    match step {
+        Step::Instruct(session, _)
+        | Step::Until { session, .. }
+        | Step::PushFromOutside(session, _)
+        | Step::RetryPush(session)
+        | Step::Redeliver(session)
+        | Step::Inject(Fault::BuildError(session) | Fault::BuildWarning(session))
+        | Step::Heal(Fault::BuildError(session) | Fault::BuildWarning(session)) => {
+            Subject::Session(session)
+        }
+        Step::UntilStarted { client, .. } | Step::Crash(client) | Step::LoseWorkspace(client) => {
+            Subject::Client(client)
+        }
+        Step::Inject(fault) | Step::Heal(fault) => {
+            fault.client().map_or(Subject::None, Subject::Client)
+        }
+        Step::Wait(_) => Subject::None,
+    }
+}
+
+/// The plan with one session's steps left out, or made another session's.
+pub(super) fn with_fewer_sessions(plan: &Plan) -> Vec<Plan> {
+    let mut found = Vec::new();
+    for gone in plan.sessions.iter().rev() {
+        let mut without = plan.clone();
+        without
+            .steps
+            .retain(|step| !matches!(subject(step), Subject::Session(of) if of == gone));
+        found.push(without);
+        for kept in plan.sessions.iter().take_while(|kept| *kept != gone) {
+            let mut merged = plan.clone();
+            let is_last = |client: &ClientId| {
+                plan.sessions.iter().filter(|s| s.client == *client).count() == 1
+            };
+            for step in &mut merged.steps {
+                rename(step, gone, kept, is_last(&gone.client));
+            }
+            found.push(merged);
+        }
+    }
+    found
+}
+
+/// Makes a step of one session another's; with `whole_client`, its client's steps too.
+fn rename(step: &mut Step, from: &SessionId, to: &SessionId, whole_client: bool) {
+    let session = |session: &mut SessionId| {
+        if session == from {
+            *session = to.clone();
+        }
+    };
+    let client = |client: &mut ClientId| {
+        if whole_client && *client == from.client {
+            *client = to.client.clone();
+        }
+    };
+    match step {
+        Step::Instruct(of, _)
+        | Step::Until { session: of, .. }
+        | Step::PushFromOutside(of, _)
+        | Step::RetryPush(of)
+        | Step::Redeliver(of) => session(of),
+        Step::UntilStarted { client: of, .. } | Step::Crash(of) | Step::LoseWorkspace(of) => {
+            client(of);
+        }
+        Step::Inject(fault) | Step::Heal(fault) => match fault {
+            Fault::BuildError(of) | Fault::BuildWarning(of) => session(of),
+            Fault::S3Denied(Some(of))
+            | Fault::S3Missing(of)
+            | Fault::S3Partial { client: of, .. }
+            | Fault::S3AckLost(of)
+            | Fault::OutOfMemory(of)
+            | Fault::Partition(of) => client(of),
+            Fault::S3Denied(None)
+            | Fault::S3Down(_)
+            | Fault::GitAuth
+            | Fault::GitDown
+            | Fault::AgentSlow
+            | Fault::AgentError(_)
+            | Fault::StoreThrottled => {}
+        },
+        Step::Wait(_) => {}
+    }
+}
+
+/// The plan with a simpler variant of one step, simplest first. A fault changes with its heal.
+pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
+    let replaced = |step: Step| {
+        let mut simpler = plan.clone();
+        simpler.steps[at] = step;
+        simpler
+    };
+    match &plan.steps[at] {
+        Step::Instruct(session, edit) => Edit::ALL
+            .into_iter()
+            .take_while(|simpler| simpler != edit)
+            .map(|simpler| replaced(Step::Instruct(session.clone(), simpler)))
+            .collect(),
+        Step::Until {
+            session,
+            phase,
+            requests,
+        } => {
+            let until = |phase: Phase, requests: u32| {
+                replaced(Step::Until {
+                    session: session.clone(),
+                    phase,
+                    requests,
+                })
+            };
+            // A later phase without requests says more than an earlier one with many.
+            let later = Phase::ALL
+                .into_iter()
+                .filter(|later| later > phase && *requests > 0)
+                .map(|later| until(later, 0));
+            fewer(*requests)
+                .into_iter()
+                .map(|fewer| until(*phase, fewer))
+                .chain(later)
+                .collect()
+        }
+        Step::UntilStarted { client, requests } => fewer(*requests)
+            .into_iter()
+            .map(|requests| {
+                replaced(Step::UntilStarted {
+                    client: client.clone(),
+                    requests,
+                })
+            })
+            .collect(),
+        Step::Wait(time) => [1, 5, 15, 40, 130]
+            .into_iter()
+            .map(Duration::from_secs)
+            .take_while(|shorter| shorter < time)
+            .map(|shorter| replaced(Step::Wait(shorter)))
+            .collect(),
+        Step::PushFromOutside(session, Outsider::Conflicting) => {
+            vec![replaced(Step::PushFromOutside(
+                session.clone(),
+                Outsider::Clean,
+            ))]
+        }
+        Step::LoseWorkspace(client) => vec![replaced(Step::Crash(client.clone()))],
+        Step::Inject(fault) => simpler_faults(fault)
+            .into_iter()
+            .map(|simpler| {
+                let mut plan = plan.clone();
+                for step in &mut plan.steps[at..] {
+                    match step {
+                        Step::Inject(of) | Step::Heal(of) if of == fault => *of = simpler.clone(),
+                        _ => {}
+                    }
+                }
+                plan
+            })
+            .collect(),
+        Step::PushFromOutside(_, Outsider::Clean)
+        | Step::Heal(_)
+        | Step::Crash(_)
+        | Step::RetryPush(_)
+        | Step::Redeliver(_) => Vec::new(),
+    }
+}
+
+fn fewer(requests: u32) -> Vec<u32> {
+    let mut fewer = vec![0, requests / 2, requests.saturating_sub(1)];
+    fewer.retain(|n| *n < requests);
+    fewer.dedup();
+    fewer
+}
+
+fn simpler_faults(fault: &Fault) -> Vec<Fault> {
+    match fault {
+        Fault::S3Down(outage) => std::iter::once(Fault::S3Denied(None))
+            .chain(
+                Outage::ALL
+                    .into_iter()
+                    .take_while(|simpler| simpler != outage)
+                    .map(Fault::S3Down),
+            )
+            .collect(),
+        Fault::S3Missing(client) => vec![Fault::S3Denied(Some(client.clone()))],
+        Fault::S3Partial { client, taken } => {
+            std::iter::once(Fault::S3Denied(Some(client.clone())))
+                .chain((0..*taken).map(|taken| Fault::S3Partial {
+                    client: client.clone(),
+                    taken,
+                }))
+                .collect()
+        }
+        Fault::S3AckLost(client) => vec![Fault::S3Denied(Some(client.clone()))],
+        Fault::AgentError(status) if *status != 429 => vec![Fault::AgentError(429)],
+        Fault::AgentSlow => vec![Fault::AgentError(429)],
+        Fault::GitDown => vec![Fault::GitAuth],
+        _ => Vec::new(),
+    }
+}
