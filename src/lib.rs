@@ -1,5 +1,6 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
+pub mod defect;
 pub mod generate;
 pub mod history;
 pub mod invariant;

@@ -28,6 +28,8 @@ pub struct Worker {
     pub(super) undeployed: Cell<bool>,
     /// The newest good build, kept so that a deploy that was put off need not build again.
     pub(super) built: RefCell<Option<Built>>,
+    /// When what was put off is due again.
+    due: Cell<Duration>,
     /// The services that did not answer when they were last asked.
     offline: RefCell<BTreeSet<&'static str>>,
 }
@@ -40,6 +42,7 @@ impl Worker {
             unpushed: RefCell::default(),
             undeployed: Cell::new(false),
             built: RefCell::default(),
+            due: Cell::new(Duration::ZERO),
             offline: RefCell::default(),
         }
     }
@@ -48,12 +51,10 @@ impl Worker {
     pub async fn run(&self) {
         self.say(Level::Info, None, "Container started").await;
         self.recover().await;
-        let mut put_off_at = self.next_put_off();
         let mut idle_failures = 0;
         loop {
-            if self.ports.clock.now() >= put_off_at {
+            if self.ports.clock.now() >= self.due.get() {
                 self.do_put_off().await;
-                put_off_at = self.next_put_off();
             }
             let polled = self.poll().await;
             if let Err(error) = polled {
@@ -153,11 +154,11 @@ impl Worker {
         }
     }
 
-    /// When what was put off is due again: at a random time within the bounds.
-    fn next_put_off(&self) -> Duration {
+    /// Lets what was put off wait for a random time within the bounds, from now.
+    pub(super) fn put_off(&self) {
         let (shortest, longest) = self.settings.put_off;
         let wait = shortest + (longest - shortest).mul_f64(self.ports.clock.chance());
-        self.ports.clock.now() + wait
+        self.due.set(self.ports.clock.now() + wait);
     }
 
     pub(super) async fn do_put_off(&self) {
@@ -168,6 +169,7 @@ impl Worker {
         if self.undeployed.get() {
             self.deploy_put_off().await;
         }
+        self.put_off();
     }
 
     /// Asks a service, with a time limit, and tells in the log when it goes away and comes back.

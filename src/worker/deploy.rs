@@ -42,6 +42,7 @@ impl Worker {
         self.built.replace(Some(built.clone()));
         let deployed = self.sync(&session, &built.files).await;
         if let Deployed::PutOff(why) = &deployed {
+            self.put_off();
             // Told before the message is acknowledged, and with it the build's warnings.
             let mut record = record.clone();
             record.deploy_put_off = Some(why.clone());

@@ -22,8 +22,13 @@ impl Worker {
         }
         let text = format!("Received instruction {id}, receive {receives}");
         self.enter(session, Phase::Received, text).await;
+        if receives > 1 {
+            let text = format!("Handling {id} again: container killed or cut off on the last try");
+            self.say(Level::Warn, Some(session), &text).await;
+        }
         record.status = "running".into();
         record.failure = None;
+        record.lost_work = None;
         if receives >= self.settings.last_receive {
             // Told now: if this try ends as the others did, nobody is left to tell it.
             record.failure = Some(format!(
@@ -100,6 +105,10 @@ impl Worker {
             .map_err(|error| format!("git failed: {error}"));
         if !self.told(session, is_committed).await? {
             let edited = self.edit(instruction).await;
+            if edited.is_err() {
+                // What a first turn changed is not left lying about.
+                self.open_workspace(session, record).await;
+            }
             self.told(session, edited).await?;
         }
         self.enter(session, Phase::Pushing, format!("Pushing {id}"))

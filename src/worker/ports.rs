@@ -340,6 +340,8 @@ pub struct SessionRecord {
     pub status: String,
     /// Why the last instruction failed.
     pub failure: Option<String>,
+    /// The work that went with the workspace; told until the next instruction.
+    pub lost_work: Option<String>,
     /// Why commits wait in the workspace.
     pub push_put_off: Option<String>,
     /// Why the newest good build waits.
@@ -363,11 +365,16 @@ impl SessionRecord {
 
     /// The attribute `lastError`: every trouble that stops something now.
     pub fn last_error(&self) -> Option<String> {
-        let told: Vec<&str> = [&self.failure, &self.push_put_off, &self.deploy_put_off]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
+        let told: Vec<&str> = [
+            &self.failure,
+            &self.lost_work,
+            &self.push_put_off,
+            &self.deploy_put_off,
+        ]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
 

@@ -5,21 +5,32 @@ use super::ports::{Force, Kind, PortError, PortResult, PushError, Rebase, Sessio
 use crate::history::Level;
 use crate::plan::SessionId;
 
+/// The warning for a conflict that was resolved.
+const CONFLICT: &str = "an outside change conflicted: both changes are kept in the history, the \
+                        session's version stands";
+
 impl Worker {
     /// Pushes the session's branch; where that cannot be done now, the work is saved locally and
     /// the push put off. The record says which; the caller saves it.
     pub(super) async fn publish(&self, session: &SessionId, record: &mut SessionRecord) {
-        match self.push_with_retries(session).await {
-            Ok(conflict) => {
+        if let Ok(status) = self.ports.workspace.status(session).await
+            && !status.ahead.is_empty()
+        {
+            // A merge that waits here is a conflict that a push cut off by a crash resolved.
+            let resolved = status.ahead.iter().any(|id| id.is_empty());
+            record.push_warning = resolved.then(|| CONFLICT.into());
+        }
+        match self.push_with_retries(session, record).await {
+            Ok(()) => {
                 self.unpushed.borrow_mut().remove(session);
                 record.push_put_off = None;
                 record.saved_locally.clear();
-                record.push_warning = conflict;
                 self.say(Level::Info, Some(session), "Git push complete")
                     .await;
             }
             Err(error) => {
                 self.unpushed.borrow_mut().insert(session.clone());
+                self.put_off();
                 let text = format!("Saved work locally: git push failed: {error}");
                 self.say(Level::Error, Some(session), &text).await;
                 record.push_put_off = Some(text);
@@ -34,9 +45,11 @@ impl Worker {
         }
     }
 
-    /// Returns the warning for a conflict that was resolved on the way, if there was one.
-    async fn push_with_retries(&self, session: &SessionId) -> PortResult<Option<String>> {
-        let mut conflict = None;
+    async fn push_with_retries(
+        &self,
+        session: &SessionId,
+        record: &mut SessionRecord,
+    ) -> PortResult<()> {
         let mut attempt = 1;
         loop {
             let limit = self.settings.git_limit;
@@ -51,13 +64,12 @@ impl Worker {
                 })
                 .await;
             let error = match pushed {
-                Ok(None) => return Ok(conflict),
+                Ok(None) => return Ok(()),
                 Ok(Some(text)) => {
                     let text = format!("git push rejected: {text}");
                     self.say(Level::Warn, Some(session), &text).await;
-                    match self.integrate(session).await {
-                        Ok(warning) => conflict = warning.or(conflict),
-                        Err(error) => self.say_push_error(session, &error).await,
+                    if let Err(error) = self.integrate(session, record).await {
+                        self.say_push_error(session, &error).await;
                     }
                     PortError::new(Kind::Other, text)
                 }
@@ -86,8 +98,8 @@ impl Worker {
     }
 
     /// Takes in what the remote has: by a rebase, or where that conflicts by a merge that keeps
-    /// both histories. Returns the warning for a conflict.
-    async fn integrate(&self, session: &SessionId) -> PortResult<Option<String>> {
+    /// both histories.
+    async fn integrate(&self, session: &SessionId, record: &mut SessionRecord) -> PortResult<()> {
         self.say(Level::Info, Some(session), "Pulling changes")
             .await;
         let workspace = &self.ports.workspace;
@@ -95,13 +107,15 @@ impl Worker {
             .await?;
         self.say(Level::Info, Some(session), "Rebasing").await;
         if workspace.rebase(session).await? == Rebase::Done {
-            return Ok(None);
+            return Ok(());
         }
-        let text = "Merge conflict with an outside change: both are kept in the history, the \
-                    session's version stands";
-        self.say(Level::Warn, Some(session), text).await;
+        let text = format!("Merge conflict with {CONFLICT}");
+        self.say(Level::Warn, Some(session), &text).await;
         workspace.merge(session).await?;
-        Ok(Some(text.into()))
+        // Told before the push that carries it: after that, nothing shows it any more.
+        record.push_warning = Some(CONFLICT.into());
+        self.save_session(session, record).await;
+        Ok(())
     }
 
     /// Tries a push that was put off, if there is still something to push.

@@ -38,7 +38,7 @@ impl Worker {
         if !lost.is_empty() {
             let text = format!("lost with the workspace: {}", lost.join(", "));
             self.say(Level::Error, Some(session), &text).await;
-            record.failure = Some(text);
+            record.lost_work = Some(text);
         }
     }
 

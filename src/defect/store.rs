@@ -1,0 +1,194 @@
+//! Mistakes around the session table, and so around the breaker and the records.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use super::{FOR_EVER, wrap};
+use crate::plan::SessionId;
+use crate::worker::ports::{
+    BreakerRecord, BreakerState, Item, Key, PortResult, Ports, SessionRecord, SiteRecord, Store,
+    Wanted,
+};
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Mistake {
+    HidesInjection,
+    ForgetsHandled,
+    ForgetsSaved,
+    MarksNeighbour,
+    TellsNoError,
+    KeepsError,
+    KeepsWarning,
+    TellsNoWarning,
+    CountsAsDeployed,
+    /// Keeps the first build that was put off as the wanted one.
+    KeepsOldWanted,
+    NeverResetsCount,
+    HalfOpenIsClosed,
+    OwnBreaker,
+    /// The permit is written down as nobody's.
+    PermitOfNobody,
+}
+
+pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
+    wrap(&mut ports.store, |inner| {
+        Rc::new(Bad {
+            inner,
+            mistake,
+            own: RefCell::default(),
+        })
+    });
+}
+
+struct Bad {
+    inner: Rc<dyn Store>,
+    mistake: Mistake,
+    own: RefCell<Own>,
+}
+
+/// What the mistakes remember in the container.
+#[derive(Default)]
+struct Own {
+    breaker: BreakerRecord,
+    failures: u32,
+    sessions: Vec<SessionId>,
+    error: Option<String>,
+    warnings: Vec<String>,
+    wanted: Option<Wanted>,
+}
+
+impl Bad {
+    fn session_read(&self, record: &mut SessionRecord) {
+        match self.mistake {
+            Mistake::HidesInjection => record.failure_injection = None,
+            Mistake::ForgetsHandled => record.handled.clear(),
+            Mistake::ForgetsSaved => record.saved_locally.clear(),
+            _ => {}
+        }
+    }
+
+    fn session_written(&self, record: &mut SessionRecord) {
+        let mut own = self.own.borrow_mut();
+        match self.mistake {
+            Mistake::TellsNoError => {
+                record.failure = None;
+                record.push_put_off = None;
+                record.deploy_put_off = None;
+            }
+            Mistake::KeepsError => {
+                if record.failure.is_some() {
+                    own.error.clone_from(&record.failure);
+                }
+                record.failure.clone_from(&own.error);
+            }
+            Mistake::KeepsWarning => {
+                if !record.build_warnings.is_empty() {
+                    own.warnings.clone_from(&record.build_warnings);
+                }
+                record.build_warnings.clone_from(&own.warnings);
+            }
+            Mistake::TellsNoWarning => {
+                record.build_warnings.clear();
+                record.push_warning = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn site_written(&self, record: &mut SiteRecord) {
+        match self.mistake {
+            Mistake::CountsAsDeployed => record.deployed = true,
+            Mistake::KeepsOldWanted => {
+                let mut own = self.own.borrow_mut();
+                if record.deployed {
+                    own.wanted = None;
+                } else if own.wanted.is_some() {
+                    record.wanted.clone_from(&own.wanted);
+                } else {
+                    own.wanted.clone_from(&record.wanted);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn breaker_written(&self, record: &mut BreakerRecord) {
+        let mut own = self.own.borrow_mut();
+        match (self.mistake, record.state) {
+            (Mistake::NeverResetsCount, BreakerState::Closed) => {
+                record.failures = record.failures.max(own.failures);
+                own.failures = record.failures;
+            }
+            (Mistake::NeverResetsCount, _) => own.failures = 0,
+            (Mistake::PermitOfNobody, BreakerState::HalfOpen) => {
+                record.until = FOR_EVER;
+            }
+            _ => {}
+        }
+    }
+
+    async fn mark_neighbour(&self, key: &Key, record: &SessionRecord) -> PortResult<()> {
+        let Key::Session(session) = key else {
+            return Ok(());
+        };
+        let neighbour = {
+            let mut own = self.own.borrow_mut();
+            if !own.sessions.contains(session) {
+                own.sessions.push(session.clone());
+            }
+            own.sessions.iter().find(|other| *other != session).cloned()
+        };
+        let (Some(neighbour), Some(failure)) = (neighbour, &record.failure) else {
+            return Ok(());
+        };
+        let key = Key::Session(neighbour);
+        if let Some(Item::Session(mut other)) = self.inner.read(&key).await? {
+            other.failure = Some(failure.clone());
+            self.inner.write(&key, &Item::Session(other), None).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait(?Send)]
+impl Store for Bad {
+    async fn read(&self, key: &Key) -> PortResult<Option<Item>> {
+        if self.mistake == Mistake::OwnBreaker && *key == Key::Breaker {
+            return Ok(Some(Item::Breaker(self.own.borrow().breaker.clone())));
+        }
+        let mut item = self.inner.read(key).await?;
+        match &mut item {
+            Some(Item::Session(record)) => self.session_read(record),
+            Some(Item::Breaker(record)) => match (self.mistake, record.state) {
+                (Mistake::HalfOpenIsClosed, BreakerState::HalfOpen) => {
+                    record.state = BreakerState::Closed;
+                }
+                (Mistake::PermitOfNobody, BreakerState::HalfOpen) => record.probe = None,
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(item)
+    }
+
+    async fn write(&self, key: &Key, item: &Item, expected: Option<u64>) -> PortResult<bool> {
+        let mut item = item.clone();
+        match &mut item {
+            Item::Session(record) => {
+                self.session_written(record);
+                if self.mistake == Mistake::MarksNeighbour {
+                    self.mark_neighbour(key, record).await?;
+                }
+            }
+            Item::Site(record) => self.site_written(record),
+            Item::Breaker(record) if self.mistake == Mistake::OwnBreaker => {
+                self.own.borrow_mut().breaker = record.clone();
+                return Ok(true);
+            }
+            Item::Breaker(record) => self.breaker_written(record),
+        }
+        self.inner.write(key, &item, expected).await
+    }
+}

@@ -1,0 +1,138 @@
+//! Mistakes around the git workspaces.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use super::wrap;
+use crate::plan::SessionId;
+use crate::worker::ports::{
+    CommitId, FileChange, Force, PortError, PortResult, Ports, PushError, Rebase, Status, Workspace,
+};
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Mistake {
+    ForcePush,
+    ForcePushOnConflict,
+    NeverHasInstruction,
+    /// Looks for an instruction only among the commits that the remote lacks.
+    ForgetsPushed,
+    /// Uses the first session's checkout for all.
+    OneCheckout,
+    ClaimsPush,
+    TokenInError,
+    TokenInCommit,
+    NothingAhead,
+    NeverMerges,
+}
+
+pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
+    wrap(&mut ports.workspace, |inner| {
+        Rc::new(Bad {
+            inner,
+            mistake,
+            first: RefCell::default(),
+            conflicted: Cell::new(false),
+        })
+    });
+}
+
+struct Bad {
+    inner: Rc<dyn Workspace>,
+    mistake: Mistake,
+    first: RefCell<Option<SessionId>>,
+    conflicted: Cell<bool>,
+}
+
+impl Bad {
+    fn session(&self, session: &SessionId) -> SessionId {
+        if self.mistake != Mistake::OneCheckout {
+            return session.clone();
+        }
+        let mut first = self.first.borrow_mut();
+        first.get_or_insert_with(|| session.clone()).clone()
+    }
+
+    fn with_token(&self, mut error: PortError) -> PortError {
+        if self.mistake == Mistake::TokenInError {
+            error.text = format!("{} (token {})", error.text, crate::target::GIT_TOKEN);
+        }
+        error
+    }
+}
+
+#[async_trait(?Send)]
+impl Workspace for Bad {
+    async fn open(&self, session: &SessionId) -> PortResult<bool> {
+        self.inner.open(&self.session(session)).await
+    }
+
+    async fn sessions(&self) -> PortResult<Vec<SessionId>> {
+        self.inner.sessions().await
+    }
+
+    async fn fetch(&self, session: &SessionId) -> PortResult<()> {
+        self.inner.fetch(&self.session(session)).await
+    }
+
+    async fn status(&self, session: &SessionId) -> PortResult<Status> {
+        let mut status = self.inner.status(&self.session(session)).await?;
+        if self.mistake == Mistake::NothingAhead {
+            status.ahead.clear();
+        }
+        Ok(status)
+    }
+
+    async fn has_instruction(&self, session: &SessionId, id: &str) -> PortResult<bool> {
+        match self.mistake {
+            Mistake::NeverHasInstruction => Ok(false),
+            Mistake::ForgetsPushed => {
+                let status = self.inner.status(session).await?;
+                Ok(status.ahead.iter().any(|ahead| &**ahead == id))
+            }
+            _ => self.inner.has_instruction(&self.session(session), id).await,
+        }
+    }
+
+    async fn apply(&self, session: &SessionId, changes: &[FileChange]) -> PortResult<()> {
+        self.inner.apply(&self.session(session), changes).await
+    }
+
+    async fn commit(&self, session: &SessionId, message: &str, id: &str) -> PortResult<CommitId> {
+        let token = match self.mistake {
+            Mistake::TokenInCommit => format!(" {}", crate::target::GIT_TOKEN),
+            _ => String::new(),
+        };
+        let message = format!("{message}{token}");
+        self.inner
+            .commit(&self.session(session), &message, id)
+            .await
+    }
+
+    async fn rebase(&self, session: &SessionId) -> PortResult<Rebase> {
+        let rebase = self.inner.rebase(&self.session(session)).await?;
+        self.conflicted.set(rebase == Rebase::Conflict);
+        Ok(rebase)
+    }
+
+    async fn merge(&self, session: &SessionId) -> PortResult<()> {
+        match self.mistake {
+            Mistake::NeverMerges | Mistake::ForcePushOnConflict => Ok(()),
+            _ => self.inner.merge(&self.session(session)).await,
+        }
+    }
+
+    async fn push(&self, session: &SessionId, force: Force) -> Result<(), PushError> {
+        let force = match self.mistake {
+            Mistake::ForcePush => Force::Always,
+            Mistake::ForcePushOnConflict if self.conflicted.take() => Force::Always,
+            _ => force,
+        };
+        match self.inner.push(&self.session(session), force).await {
+            Err(PushError::Failed(_)) if self.mistake == Mistake::ClaimsPush => Ok(()),
+            Err(PushError::Failed(error)) => Err(PushError::Failed(self.with_token(error))),
+            pushed => pushed,
+        }
+    }
+}
