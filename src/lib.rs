@@ -1,10 +1,13 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
+pub mod coverage;
 pub mod generate;
 pub mod history;
 pub mod invariant;
 pub mod model;
 pub mod plan;
+pub mod progress;
+pub mod regression;
 pub mod runner;
 pub mod shrink;
 pub mod site;
@@ -12,6 +15,3 @@ pub mod target;
 pub mod verdict;
 pub mod words;
 pub mod worker;
-pub mod coverage;
-pub mod regression;
-pub mod progress;
