@@ -1,9 +1,13 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
+mod interruptible;
+
 use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
 use crate::plan::{Fault, Mark, SessionId, Step};
+
+pub use interruptible::{Interrupt, Interruptible};
 
 /// A kind of system that plans can be run against.
 pub trait Target {
