@@ -1,11 +1,16 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
 pub mod defect;
+pub mod campaign;
+pub mod coverage;
 pub mod generate;
 pub mod history;
 pub mod invariant;
 pub mod model;
 pub mod plan;
+pub mod progress;
+pub mod regression;
+pub mod report;
 pub mod runner;
 pub mod shrink;
 pub mod site;

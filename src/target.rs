@@ -1,5 +1,7 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
+mod interruptible;
+
 use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
@@ -7,6 +9,7 @@ use crate::plan::{Fault, Mark, SessionId, Step};
 
 /// The token that containers push and fetch with, on every target that is made here.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
+pub use interruptible::{Interrupt, Interruptible};
 
 /// A kind of system that plans can be run against.
 pub trait Target {
