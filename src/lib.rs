@@ -1,8 +1,8 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
-pub mod defect;
 pub mod campaign;
 pub mod coverage;
+pub mod defect;
 pub mod generate;
 pub mod history;
 pub mod invariant;
