@@ -1,5 +1,7 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
+pub mod sim;
+
 use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
