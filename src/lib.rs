@@ -13,3 +13,6 @@ pub mod target;
 pub mod verdict;
 pub mod words;
 pub mod worker;
+pub mod coverage;
+pub mod regression;
+pub mod progress;

@@ -324,6 +324,24 @@ pub enum Step {
     Redeliver(SessionId),
 }
 
+impl Step {
+    /// The step's first word in a plan.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Instruct(..) => "instruct",
+            Self::Until { .. } | Self::UntilStarted { .. } => "until",
+            Self::Wait(_) => "wait",
+            Self::PushFromOutside(..) => "push-from-outside",
+            Self::Inject(_) => "inject",
+            Self::Heal(_) => "heal",
+            Self::Crash(_) => "crash",
+            Self::LoseWorkspace(_) => "workspace-lost",
+            Self::RetryPush(_) => "retry-push",
+            Self::Redeliver(_) => "redeliver",
+        }
+    }
+}
+
 /// How long `until` waits for its phase, in the system's own time.
 pub const UNTIL_BOUND: Duration = Duration::from_secs(150);
 
