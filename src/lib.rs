@@ -1,11 +1,14 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
+pub mod coverage;
 pub mod defect;
 pub mod generate;
 pub mod history;
 pub mod invariant;
 pub mod model;
 pub mod plan;
+pub mod progress;
+pub mod regression;
 pub mod runner;
 pub mod shrink;
 pub mod site;
@@ -13,6 +16,3 @@ pub mod target;
 pub mod verdict;
 pub mod words;
 pub mod worker;
-pub mod coverage;
-pub mod regression;
-pub mod progress;

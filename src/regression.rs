@@ -71,7 +71,10 @@ pub fn read_all(folder: &Path) -> Result<Vec<Kept>, ReadError> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "plan") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "plan")
+        {
             paths.push(path);
         }
     }
@@ -99,7 +102,9 @@ impl fmt::Display for Seed {
 
 fn target_in(comment: &str) -> Option<&str> {
     let (_, rest) = comment.strip_prefix("violates ")?.split_once(" on ")?;
-    rest.split([';', ' ']).next().filter(|name| !name.is_empty())
+    rest.split([';', ' '])
+        .next()
+        .filter(|name| !name.is_empty())
 }
 
 /// Where a violation comes from, for the comments of its plan.
@@ -135,7 +140,10 @@ pub fn keep(folder: &Path, plan: &Plan, origin: &Origin<'_>) -> io::Result<PathB
         comments: vec![
             (
                 0,
-                format!(" violates {rule} on {target}; found {} by {command}", today()),
+                format!(
+                    " violates {rule} on {target}; found {} by {command}",
+                    today()
+                ),
             ),
             (0, format!(" seed {}", Seed(*seed))),
         ],
@@ -188,7 +196,10 @@ mod tests {
         };
         let path = keep(folder.path(), &plan, &origin).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with("fresh-") && name.ends_with(".plan"), "{name}");
+        assert!(
+            name.starts_with("fresh-") && name.ends_with(".plan"),
+            "{name}"
+        );
         let kept = read(&path).unwrap();
         assert_eq!(kept.seed, Some(0x1f3c));
         assert_eq!(kept.target.as_deref(), Some("sim"));
@@ -205,9 +216,16 @@ mod tests {
         let path = folder.path().join("bad.plan");
         std::fs::write(&path, "# shakedown plan v1\nsession acme/home\ncrsh acme\n").unwrap();
         let error = read_all(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("bad.plan:3:1: unknown step `crsh`"), "{error}");
+        assert!(
+            error.contains("bad.plan:3:1: unknown step `crsh`"),
+            "{error}"
+        );
         let error = read(&folder.path().join("none.plan")).unwrap_err();
-        assert!(error.to_string().contains("none.plan: cannot read the plan"));
+        assert!(
+            error
+                .to_string()
+                .contains("none.plan: cannot read the plan")
+        );
     }
 
     #[test]

@@ -68,6 +68,9 @@ impl Crashes {
             }
             What::Pushed {
                 session, branch, ..
+            }
+            | What::OutsiderPushed {
+                session, branch, ..
             } => entry(&mut self.branches, session).remote = branch.clone(),
             What::ObjectPut { client, .. }
             | What::ObjectDeleted { client, .. }
@@ -117,13 +120,7 @@ impl Crashes {
         }
     }
 
-    fn died(
-        &mut self,
-        client: &ClientId,
-        cause: Death,
-        sum: &mut Coverage,
-        reached: &mut Reached,
-    ) {
+    fn died(&mut self, client: &ClientId, cause: Death, sum: &mut Coverage, reached: &mut Reached) {
         let has_unpushed = self
             .branches
             .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::history::{Commit, Content, Death, GitOutcome, Level, Record, S3Operation, S3Outcome};
+use crate::history::{Commit, Content, Death, GitOutcome, Record, S3Operation, S3Outcome};
 use crate::plan::SessionId;
 use crate::words;
 
@@ -65,6 +65,7 @@ fn log(client: &str, line: &str) -> What {
         claim: words::claim(&line.text),
         text: line.text.into(),
         phase: line.phase,
+        stamp: Duration::ZERO,
     }
 }
 
@@ -213,21 +214,36 @@ fn a_rejected_push_goes_up_rebased_or_merged() {
     let rebased = [rejected.clone(), pushed(HOME, GitOutcome::Done, &[-1, 1])];
     reaches(Sometimes::PushRebased, "", &rebased);
     misses(Sometimes::ConflictMerged, "", &rebased);
-    let merged = [rejected.clone(), pushed(HOME, GitOutcome::Done, &[-1, 1, 0])];
+    let merged = [
+        rejected.clone(),
+        pushed(HOME, GitOutcome::Done, &[-1, 1, 0]),
+    ];
     reaches(Sometimes::ConflictMerged, "", &merged);
     misses(Sometimes::PushRebased, "", &merged);
     // A forced push drops the outsider's commit: it integrates nothing.
     let forced = [rejected, pushed(HOME, GitOutcome::Done, &[1, 0])];
     misses(Sometimes::ConflictMerged, "", &forced);
-    misses(Sometimes::PushRebased, "", &[pushed(HOME, GitOutcome::Done, &[-1, 1])]);
+    misses(
+        Sometimes::PushRebased,
+        "",
+        &[pushed(HOME, GitOutcome::Done, &[-1, 1])],
+    );
 }
 
 #[test]
 fn work_saved_locally_is_pushed_later() {
     let saved = say(HOME, "Saved work locally: git push failed");
     let done = pushed(HOME, GitOutcome::Done, &[1]);
-    reaches(Sometimes::SavedThenPushed, "", &[saved.clone(), done.clone()]);
-    misses(Sometimes::SavedThenPushed, "", &[done.clone(), saved.clone()]);
+    reaches(
+        Sometimes::SavedThenPushed,
+        "",
+        &[saved.clone(), done.clone()],
+    );
+    misses(
+        Sometimes::SavedThenPushed,
+        "",
+        &[done.clone(), saved.clone()],
+    );
     let lost = died("acme", Death::WorkspaceLost);
     misses(Sometimes::SavedThenPushed, "", &[saved, lost, done]);
 }
@@ -261,7 +277,11 @@ fn a_crash_during_a_deploy_comes_between_its_requests() {
     let crash = died("acme", Death::Crash);
     let cut = [say(HOME, ATTEMPT), list.clone(), crash.clone()];
     reaches(Sometimes::CrashDuringDeploy, "", &cut);
-    misses(Sometimes::CrashDuringDeploy, "", &[say(HOME, ATTEMPT), crash.clone()]);
+    misses(
+        Sometimes::CrashDuringDeploy,
+        "",
+        &[say(HOME, ATTEMPT), crash.clone()],
+    );
     misses(
         Sometimes::CrashDuringDeploy,
         "",
@@ -312,8 +332,16 @@ fn a_crash_during_recovery_comes_before_the_last_is_repaired() {
 #[test]
 fn a_container_that_ran_out_of_memory_starts_again() {
     let killed = died("acme", Death::OutOfMemory);
-    reaches(Sometimes::OutOfMemoryRestart, "", &[killed.clone(), started("acme")]);
-    misses(Sometimes::OutOfMemoryRestart, "", &[killed, started("globex")]);
+    reaches(
+        Sometimes::OutOfMemoryRestart,
+        "",
+        &[killed.clone(), started("acme")],
+    );
+    misses(
+        Sometimes::OutOfMemoryRestart,
+        "",
+        &[killed, started("globex")],
+    );
 }
 
 #[test]
@@ -324,9 +352,17 @@ fn a_partition_is_healed_when_the_container_is_seen_again() {
     let healed = [step(0), step(1), lost.clone(), seen.clone()];
     reaches(Sometimes::PartitionHealed, steps, &healed);
     assert_eq!(cover(steps, &healed).faults["partition"].hits, 1);
-    misses(Sometimes::PartitionHealed, steps, &[step(0), lost, seen.clone()]);
+    misses(
+        Sometimes::PartitionHealed,
+        steps,
+        &[step(0), lost, seen.clone()],
+    );
     let by_the_end = [step(0), What::Healed, seen];
-    reaches(Sometimes::PartitionHealed, "inject partition acme\n", &by_the_end);
+    reaches(
+        Sometimes::PartitionHealed,
+        "inject partition acme\n",
+        &by_the_end,
+    );
 }
 
 #[test]
@@ -343,7 +379,11 @@ fn the_agent_answers_after_it_failed() {
 #[test]
 fn messages_come_again_and_are_given_up() {
     let first = delivered(HOME, 1, 1);
-    reaches(Sometimes::Redelivered, "", &[first.clone(), delivered(HOME, 1, 2)]);
+    reaches(
+        Sometimes::Redelivered,
+        "",
+        &[first.clone(), delivered(HOME, 1, 2)],
+    );
     // A copy of a message counts its receives anew.
     let copy = [first.clone(), acknowledged(HOME, 1), first.clone()];
     reaches(Sometimes::Redelivered, "", &copy);
@@ -365,7 +405,11 @@ fn builds_that_warned_or_failed_end_deployed() {
     let stored = put("acme", true);
     let deployed = [warned.clone(), stored.clone(), done.clone()];
     reaches(Sometimes::WarnedBuildDeployed, "", &deployed);
-    misses(Sometimes::WarnedBuildDeployed, "", &[warned.clone(), done.clone()]);
+    misses(
+        Sometimes::WarnedBuildDeployed,
+        "",
+        &[warned.clone(), done.clone()],
+    );
     let overtaken = [warned, good.clone(), stored, done.clone()];
     misses(Sometimes::WarnedBuildDeployed, "", &overtaken);
     let repaired = [failed.clone(), good.clone(), done.clone()];
@@ -381,9 +425,17 @@ fn a_healthy_session_is_deployed_while_another_fails() {
     let both = [&[fails.clone()], &healthy[..]].concat();
     reaches(Sometimes::HealthyWhileOtherFailed, "", &both);
     let own = [record(BLOG, Some("deploy put off"))];
-    misses(Sometimes::HealthyWhileOtherFailed, "", &[&own, &healthy[..]].concat());
+    misses(
+        Sometimes::HealthyWhileOtherFailed,
+        "",
+        &[&own, &healthy[..]].concat(),
+    );
     let over = [fails, record(HOME, None)];
-    misses(Sometimes::HealthyWhileOtherFailed, "", &[&over, &healthy[..]].concat());
+    misses(
+        Sometimes::HealthyWhileOtherFailed,
+        "",
+        &[&over, &healthy[..]].concat(),
+    );
 }
 
 #[test]
@@ -407,15 +459,30 @@ fn a_fault_is_hit_by_what_shows_it_while_it_is_active() {
     };
     for (fault, hit) in [
         ("s3-denied", s3("acme", S3Operation::Put, S3Outcome::Denied)),
-        ("s3-denied acme", s3("acme", S3Operation::Put, S3Outcome::Denied)),
-        ("s3-missing acme", s3("acme", S3Operation::List, S3Outcome::NoSuchBucket)),
-        ("s3-down refused", s3("acme", S3Operation::List, S3Outcome::Unavailable)),
-        ("s3-partial acme 1", s3("acme", S3Operation::Put, S3Outcome::Unavailable)),
+        (
+            "s3-denied acme",
+            s3("acme", S3Operation::Put, S3Outcome::Denied),
+        ),
+        (
+            "s3-missing acme",
+            s3("acme", S3Operation::List, S3Outcome::NoSuchBucket),
+        ),
+        (
+            "s3-down refused",
+            s3("acme", S3Operation::List, S3Outcome::Unavailable),
+        ),
+        (
+            "s3-partial acme 1",
+            s3("acme", S3Operation::Put, S3Outcome::Unavailable),
+        ),
         ("s3-ack-lost acme", put("acme", false)),
         ("git-auth", fetched(GitOutcome::AuthFailed)),
         ("git-down", pushed(HOME, GitOutcome::Unavailable, &[])),
         ("build-error acme/home", say(HOME, "Build failed: injected")),
-        ("build-warning acme/home", say(HOME, "Build completed with warnings: x")),
+        (
+            "build-warning acme/home",
+            say(HOME, "Build completed with warnings: x"),
+        ),
         ("out-of-memory acme", died("acme", Death::OutOfMemory)),
         ("agent-slow", asked(None, 0)),
         ("agent-error 529", asked(Some(529), 0)),
@@ -431,7 +498,9 @@ fn a_fault_is_hit_by_what_shows_it_while_it_is_active() {
         assert_eq!(count(&[step(0), hit.clone()]), once, "{fault}");
         let after = count(&[step(0), step(1), hit.clone()]);
         assert_eq!(after.hits, 0, "{fault}");
-        let other_client = fault.contains("acme").then(|| fault.replace("acme", "globex"));
+        let other_client = fault
+            .contains("acme")
+            .then(|| fault.replace("acme", "globex"));
         if let Some(fault) = other_client {
             let elsewhere = cover(&format!("inject {fault}\n"), &[step(0), hit]);
             assert_eq!(elsewhere.faults[name].hits, 0, "{fault}");
