@@ -1,5 +1,6 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
+pub mod campaign;
 pub mod coverage;
 pub mod defect;
 pub mod generate;

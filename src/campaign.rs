@@ -1,0 +1,437 @@
+//! Many plans on one target: kept ones first, then generated ones, until one violates a rule.
+//!
+//! Case `i` of a seed is always the same plan with the same run seed, and results are taken in
+//! the order of the cases, so that a campaign comes out the same on any number of threads.
+
+mod case;
+mod interrupt;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
+
+use crate::coverage::Coverage;
+use crate::generate::{self, Shape};
+use crate::history::History;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::regression::{self, Kept, Origin, ReadError, Seed};
+use crate::runner::{self, Outcome};
+use crate::target::Target;
+use crate::verdict::{Verdict, Violation};
+use case::{Case, Slip};
+use interrupt::Interruptible;
+
+pub use interrupt::Interrupt;
+
+/// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
+/// plans.
+const UNKNOWN_IN_A_ROW: usize = 3;
+
+/// What a campaign does.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Plans to generate.
+    pub cases: u32,
+    pub seed: u64,
+    pub shape: Shape,
+    /// Plans that run at the same time.
+    pub jobs: usize,
+    /// Goes on after a violation.
+    pub keep_going: bool,
+    pub quiet: bool,
+    /// Where plans stand while they run, and those that did not hold.
+    pub out: PathBuf,
+    /// Where kept plans are, and where new ones go.
+    pub regressions: PathBuf,
+    /// The command line that starts this campaign again, for the comment of a kept plan.
+    pub command: String,
+}
+
+/// The number of cases: what is asked for, else `PROPTEST_CASES`, else the target's own.
+pub fn cases_or(asked: Option<u32>, default: u32) -> u32 {
+    asked.unwrap_or_else(|| match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default().cases,
+        None => default,
+    })
+}
+
+/// The seed: what is asked for, else `PROPTEST_RNG_SEED`, else one drawn at random.
+pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(|| match ProptestConfig::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => case::drawn_seed(),
+    })
+}
+
+/// What came of a campaign.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub target: &'static str,
+    pub seed: u64,
+    pub cases: u32,
+    /// Kept plans that were run again.
+    pub replayed: u32,
+    pub held: u64,
+    pub found: Vec<Found>,
+    pub unknown: Vec<Unjudged>,
+    pub coverage: Coverage,
+    /// Why steps were left out, and how often.
+    pub left_out: BTreeMap<String, u64>,
+    pub took: Duration,
+    pub interrupted: bool,
+    /// The harness failed again and again, so the rest was not tried.
+    pub gave_up: bool,
+}
+
+/// A violation, with the smallest plan that shows it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub plan: Plan,
+    /// The run's seed.
+    pub seed: u64,
+    pub violation: Violation,
+    pub history: History,
+    /// Steps of the plan that was found first.
+    pub first_steps: usize,
+    /// Runs that shrinking took.
+    pub shrink_runs: u32,
+    /// It is a kept plan that was run again.
+    pub is_known: bool,
+    /// Where the plan is kept.
+    pub file: PathBuf,
+}
+
+/// A plan that the harness could not judge.
+#[derive(Clone, Debug)]
+pub struct Unjudged {
+    pub why: String,
+    /// Where the plan stands.
+    pub file: PathBuf,
+}
+
+/// Why a campaign could not go on. A violation is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    #[error(transparent)]
+    Kept(#[from] ReadError),
+    #[error("while writing {}: {why}; make the folder writable, or run elsewhere", path.display())]
+    Write { path: PathBuf, why: io::Error },
+    /// Generation itself failed.
+    #[error("{0}; ask for another seed or fewer steps")]
+    Generate(String),
+}
+
+/// Runs a campaign. `interrupt` ends it early, and the runs under way with it.
+///
+/// # Errors
+/// Where a kept plan cannot be read, or a plan not be written.
+pub fn run(
+    target: &(dyn Target + Sync),
+    config: &Config,
+    interrupt: &Interrupt,
+) -> Result<Summary, CampaignError> {
+    let target = Interruptible {
+        target,
+        interrupt: interrupt.clone(),
+    };
+    let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
+    let mut campaign = Campaign::new(target.name(), config, interrupt);
+    let began = Instant::now();
+    if !campaign.replay(&judge)? {
+        campaign.generate(&judge)?;
+    }
+    campaign.shrink_and_keep(&target)?;
+    campaign.summary.took = began.elapsed();
+    Ok(campaign.summary)
+}
+
+/// Runs one plan and judges it.
+type Judge<'a> = dyn Fn(&Plan, u64) -> Outcome + Sync + 'a;
+
+struct Campaign<'a> {
+    config: &'a Config,
+    interrupt: &'a Interrupt,
+    summary: Summary,
+    unknown_in_a_row: usize,
+}
+
+/// A case that has run.
+struct Done {
+    index: u32,
+    case: Case,
+    outcome: Outcome,
+    coverage: Coverage,
+}
+
+impl<'a> Campaign<'a> {
+    fn new(target: &'static str, config: &'a Config, interrupt: &'a Interrupt) -> Self {
+        let summary = Summary {
+            target,
+            seed: config.seed,
+            cases: config.cases,
+            replayed: 0,
+            held: 0,
+            found: Vec::new(),
+            unknown: Vec::new(),
+            coverage: Coverage::default(),
+            left_out: BTreeMap::new(),
+            took: Duration::ZERO,
+            interrupted: false,
+            gave_up: false,
+        };
+        Self {
+            config,
+            interrupt,
+            summary,
+            unknown_in_a_row: 0,
+        }
+    }
+
+    /// Runs the kept plans. Returns whether the campaign is over.
+    fn replay(&mut self, judge: &Judge<'_>) -> Result<bool, CampaignError> {
+        for kept in regression::read_all(&self.config.regressions)? {
+            if !replays_on(&kept, self.summary.target) {
+                continue;
+            }
+            let case = Case {
+                seed: kept.seed.unwrap_or_default(),
+                plan: kept.plan,
+            };
+            let (outcome, coverage) = case.run(judge);
+            self.summary.replayed += 1;
+            if self.take(case, outcome, coverage, Some(kept.path))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Generates and runs the cases, on as many threads as jobs.
+    fn generate(&mut self, judge: &Judge<'_>) -> Result<(), CampaignError> {
+        let config = self.config;
+        let total = u64::from(config.cases);
+        let title = format!("{} seed {}", self.summary.target, Seed(config.seed));
+        let mut progress = Progress::begin(config.quiet, &title, total);
+        let next = AtomicU32::new(0);
+        let stop = AtomicBool::new(false);
+        let name = self.slip_name();
+        let result = std::thread::scope(|scope| {
+            let (send, done) = mpsc::channel();
+            for job in 0..config.jobs.max(1) {
+                let slip = config.out.join(format!("{name}-running-{job}.plan"));
+                let (send, next, stop) = (send.clone(), &next, &stop);
+                scope.spawn(move || work(config, judge, &slip, next, stop, &send));
+            }
+            drop(send);
+            let result = self.collect(&done, &stop, &mut progress);
+            stop.store(true, Ordering::Relaxed);
+            result
+        });
+        progress.end();
+        result
+    }
+
+    /// Takes what the threads send in the order of the cases, until they end.
+    fn collect(
+        &mut self,
+        done: &mpsc::Receiver<Result<Done, CampaignError>>,
+        stop: &AtomicBool,
+        progress: &mut Progress,
+    ) -> Result<(), CampaignError> {
+        let mut early = BTreeMap::new();
+        let (mut arrived, mut steps) = (0, 0);
+        let total = u64::from(self.config.cases);
+        let began = Instant::now();
+        let mut expected = 0;
+        while let Ok(case) = done.recv() {
+            let case = case?;
+            arrived += 1;
+            steps += case.coverage.steps;
+            let rate = steps as f64 / began.elapsed().as_secs_f64().max(1e-3);
+            progress.at(arrived, total, &format!("{rate:.0} steps/s"));
+            // Cases are handed out in order: those before this one are under way already.
+            let is_violated = matches!(case.outcome.verdict, Verdict::Violated(_));
+            if is_violated && !self.config.keep_going || self.interrupt.load(Ordering::Relaxed) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            early.insert(case.index, case);
+            while let Some(case) = early.remove(&expected) {
+                expected += 1;
+                if self.take(case.case, case.outcome, case.coverage, None)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts one run. Returns whether the campaign is over.
+    fn take(
+        &mut self,
+        case: Case,
+        outcome: Outcome,
+        coverage: Coverage,
+        kept: Option<PathBuf>,
+    ) -> Result<bool, CampaignError> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            self.summary.interrupted = true;
+            // A run that was cut off says nothing of the harness.
+            if matches!(outcome.verdict, Verdict::Unknown { .. }) {
+                return Ok(true);
+            }
+        }
+        let summary = &mut self.summary;
+        summary.coverage.add(&coverage);
+        for (_, why) in &outcome.left_out {
+            *summary.left_out.entry(why.clone()).or_default() += 1;
+        }
+        let is_unknown = matches!(outcome.verdict, Verdict::Unknown { .. });
+        self.unknown_in_a_row = if is_unknown {
+            self.unknown_in_a_row + 1
+        } else {
+            0
+        };
+        match outcome.verdict {
+            Verdict::Held => summary.held += 1,
+            Verdict::Violated(violation) => {
+                let is_known = kept.is_some();
+                let file = match kept {
+                    Some(path) => path,
+                    None => self.put_down(&case)?,
+                };
+                self.summary.found.push(Found {
+                    first_steps: case.plan.steps.len(),
+                    plan: case.plan,
+                    seed: case.seed,
+                    violation,
+                    history: outcome.history,
+                    shrink_runs: 0,
+                    is_known,
+                    file,
+                });
+                return Ok(!self.config.keep_going);
+            }
+            Verdict::Unknown { why } => {
+                let file = match kept {
+                    Some(path) => path,
+                    None => self.put_down(&case)?,
+                };
+                self.summary.unknown.push(Unjudged { why, file });
+                self.summary.gave_up = self.unknown_in_a_row >= UNKNOWN_IN_A_ROW;
+            }
+        }
+        Ok(self.summary.gave_up || self.summary.interrupted)
+    }
+
+    /// Makes the first plan that violates each rule as small as it can be, and keeps it.
+    fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
+        let mut rules = BTreeSet::new();
+        for found in &mut self.summary.found {
+            if found.is_known || !rules.insert(found.violation.rule) {
+                continue;
+            }
+            let origin = Origin {
+                rule: found.violation.rule,
+                target: target.name(),
+                seed: found.seed,
+                command: &self.config.command,
+            };
+            let folder = &self.config.regressions;
+            found.file = regression::keep(folder, &found.plan, &origin).map_err(|why| {
+                CampaignError::Write {
+                    path: folder.clone(),
+                    why,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn slip_name(&self) -> String {
+        format!("{}-{}", self.summary.target, Seed(self.config.seed))
+    }
+
+    /// Writes a plan that did not hold where it can be found.
+    fn put_down(&self, case: &Case) -> Result<PathBuf, CampaignError> {
+        let name = format!("{}-case-{}.plan", self.slip_name(), Seed(case.seed));
+        let path = self.config.out.join(name);
+        Slip::at(&path)
+            .and_then(|mut slip| slip.write(case))
+            .map_err(|why| CampaignError::Write {
+                path: path.clone(),
+                why,
+            })?;
+        Ok(path)
+    }
+}
+
+/// Whether a kept plan is run again on a target: every plan where runs cost little, elsewhere
+/// those found there, and those of no known origin.
+fn replays_on(kept: &Kept, target: &str) -> bool {
+    target == "sim"
+        || kept
+            .target
+            .as_deref()
+            .is_none_or(|found_on| found_on == target)
+}
+
+/// One thread's work: takes the next case until there is none, or it is told to stop.
+fn work(
+    config: &Config,
+    judge: &Judge<'_>,
+    slip: &std::path::Path,
+    next: &AtomicU32,
+    stop: &AtomicBool,
+    send: &mpsc::Sender<Result<Done, CampaignError>>,
+) {
+    let failed = |why| {
+        // Nobody listens any more when the campaign has ended.
+        let _ = send.send(Err(CampaignError::Write {
+            path: slip.to_owned(),
+            why,
+        }));
+    };
+    let strategy = generate::plans(&config.shape);
+    let mut file = match Slip::at(slip) {
+        Ok(file) => file,
+        Err(error) => return failed(error),
+    };
+    while !stop.load(Ordering::Relaxed) {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        if index >= config.cases {
+            break;
+        }
+        let case = match Case::generate(&strategy, config.seed, index) {
+            Ok(case) => case,
+            Err(why) => {
+                let _ = send.send(Err(CampaignError::Generate(why)));
+                break;
+            }
+        };
+        if let Err(error) = file.write(&case) {
+            return failed(error);
+        }
+        let (outcome, coverage) = case.run(judge);
+        let done = Done {
+            index,
+            case,
+            outcome,
+            coverage,
+        };
+        if send.send(Ok(done)).is_err() {
+            break;
+        }
+    }
+    if let Err(error) = file.remove() {
+        failed(error);
+    }
+}
+
+#[cfg(test)]
+mod tests;
