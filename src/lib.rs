@@ -10,6 +10,7 @@ pub mod model;
 pub mod plan;
 pub mod progress;
 pub mod regression;
+pub mod report;
 pub mod runner;
 pub mod shrink;
 pub mod site;

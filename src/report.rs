@@ -1,0 +1,164 @@
+//! The report on a terminal: what was violated and how to see it again, and what a campaign ran.
+
+mod events;
+mod summary;
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+use crate::history::{Event, History};
+use crate::plan::Plan;
+use crate::regression::Seed;
+use crate::verdict::Violation;
+
+pub use summary::summary;
+
+/// The width that every report keeps to, in columns.
+const WIDTH: usize = 100;
+
+/// How many events before a violation are shown.
+const LAST_EVENTS: usize = 12;
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub coloured: bool,
+}
+
+impl Style {
+    /// Coloured where standard output is a terminal and `NO_COLOR` is unset or empty.
+    pub fn of_stdout() -> Self {
+        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            coloured: !is_unwanted && std::io::stdout().is_terminal(),
+        }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.coloured {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Something is wrong.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// Something is as it should be.
+    pub fn good(self, text: &str) -> String {
+        self.paint("1;32", text)
+    }
+
+    /// Something is worth a look.
+    pub fn odd(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// A heading.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
+/// A violation, and what is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Violated<'a> {
+    pub target: &'a str,
+    pub plan: &'a Plan,
+    /// The run's seed.
+    pub seed: u64,
+    pub violation: &'a Violation,
+    pub history: &'a History,
+    /// How the plan came to be: `found with 23 steps, shrunk in 31 runs`.
+    pub origin: &'a str,
+    /// The command that runs the plan again.
+    pub replay: &'a str,
+}
+
+/// The report of a violation: the rule, the plan, expected against observed, the last events, and
+/// the command that shows it again.
+pub fn violation(of: &Violated<'_>, style: Style) -> String {
+    let Violated {
+        target,
+        plan,
+        violation,
+        ..
+    } = of;
+    let place = match violation.step {
+        Some(step) => format!("at step {}", step + 1),
+        None => "after recovery".into(),
+    };
+    let mut out = format!(
+        "{} {} on {target}, {place}, {:.3} s into the run (run seed {})\n",
+        style.bad("VIOLATED"),
+        style.strong(violation.rule.id()),
+        violation.at.as_secs_f64(),
+        Seed(of.seed),
+    );
+    paragraph(&mut out, "  ", violation.rule.words());
+    let _ = writeln!(out, "\n{} ({})", style.strong("Plan"), of.origin);
+    plan_lines(&mut out, plan, violation, style);
+    let _ = writeln!(out, "\n{}", style.strong("Expected"));
+    paragraph(&mut out, "  ", &violation.expected);
+    let _ = writeln!(out, "{}", style.strong("Observed"));
+    paragraph(&mut out, "  ", &violation.observed);
+    let last = last_events(of.history, violation);
+    if !last.is_empty() {
+        let _ = writeln!(out, "\n{}", style.strong("The last events before it"));
+        for event in last {
+            let _ = writeln!(out, "  {}", events::line(event, WIDTH - 2));
+        }
+    }
+    let _ = writeln!(out, "\n{}\n  {}", style.strong("Replay it"), of.replay);
+    out
+}
+
+/// The plan with step numbers, from 1, and a mark at the violating step.
+fn plan_lines(out: &mut String, plan: &Plan, violation: &Violation, style: Style) {
+    for session in &plan.sessions {
+        let _ = writeln!(out, "       session {session}");
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let line = format!("{:>4}  {step}", index + 1);
+        if violation.step == Some(index) {
+            let _ = writeln!(out, "{}", style.bad(&format!("> {line}")));
+        } else {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    if violation.step.is_none() {
+        let line = "        (all faults healed, then recovery)";
+        let _ = writeln!(out, "{}", style.bad(&line.replacen("  ", "> ", 1)));
+    }
+}
+
+fn last_events<'h>(history: &'h History, violation: &Violation) -> &'h [Event] {
+    let events = &history.events;
+    let end = events.partition_point(|event| event.at <= violation.at);
+    &events[end.saturating_sub(LAST_EVENTS)..end]
+}
+
+/// Breaks text at spaces so that it keeps to the width; every line begins with `indent`.
+fn paragraph(out: &mut String, indent: &str, text: &str) {
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let width = word.chars().count();
+            if column > 0 && column + 1 + width > WIDTH {
+                out.push('\n');
+                column = 0;
+            }
+            let before = if column == 0 { indent } else { " " };
+            out.push_str(before);
+            out.push_str(word);
+            column += before.len() + width;
+        }
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests;
