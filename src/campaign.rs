@@ -4,7 +4,6 @@
 //! the order of the cases, so that a campaign comes out the same on any number of threads.
 
 mod case;
-mod interrupt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,12 +21,9 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regression::{self, Kept, Origin, ReadError, Seed};
 use crate::runner::{self, Outcome};
-use crate::target::Target;
+use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{Verdict, Violation};
 use case::{Case, Slip};
-use interrupt::Interruptible;
-
-pub use interrupt::Interrupt;
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
@@ -149,6 +145,21 @@ pub fn run(
     campaign.shrink_and_keep(&target)?;
     campaign.summary.took = began.elapsed();
     Ok(campaign.summary)
+}
+
+/// Runs one plan, as a campaign would, and counts what it reached.
+pub fn run_one(
+    target: &(dyn Target + Sync),
+    plan: Plan,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> (Outcome, Coverage) {
+    let target = Interruptible {
+        target,
+        interrupt: interrupt.clone(),
+    };
+    let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
+    Case { plan, seed }.run(&judge)
 }
 
 /// Runs one plan and judges it.

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::{Run, Target, TargetError};
 use crate::history::{Event, Snapshot};
 use crate::plan::{Mark, SessionId, Step};
-use crate::target::{Run, Target, TargetError};
 
 /// Set when what is under way shall end; shared by all that should know.
 pub type Interrupt = Arc<AtomicBool>;
 
 /// Another target; once the interrupt is set, every call fails, and runs clean up as they do
 /// after any failure of the harness.
-pub(super) struct Interruptible<'a> {
-    pub(super) target: &'a (dyn Target + Sync),
-    pub(super) interrupt: Interrupt,
+pub struct Interruptible<'a> {
+    pub target: &'a (dyn Target + Sync),
+    pub interrupt: Interrupt,
 }
 
 impl Target for Interruptible<'_> {
