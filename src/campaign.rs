@@ -340,11 +340,12 @@ impl<'a> Campaign<'a> {
         Ok(self.summary.gave_up || self.summary.interrupted)
     }
 
-    /// Makes the first plan that violates each rule as small as it can be, and keeps it.
+    /// Makes the first plan of each failure as small as it can be, and keeps it.
     fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
-        let mut rules = BTreeSet::new();
+        let mut failures = BTreeSet::new();
         for found in &mut self.summary.found {
-            if found.is_known || !rules.insert(found.violation.rule) {
+            let failure = (found.violation.rule, found.violation.kind.clone());
+            if found.is_known || !failures.insert(failure) {
                 continue;
             }
             let origin = Origin {
@@ -370,7 +371,7 @@ impl<'a> Campaign<'a> {
 
     /// Writes a plan that did not hold where it can be found.
     fn put_down(&self, case: &Case) -> Result<PathBuf, CampaignError> {
-        let name = format!("{}-case-{}.plan", self.slip_name(), Seed(case.seed));
+        let name = format!("{}-run-{}.plan", self.slip_name(), Seed(case.seed));
         let path = self.config.out.join(name);
         Slip::at(&path)
             .and_then(|mut slip| slip.write(case))

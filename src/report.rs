@@ -6,7 +6,7 @@ mod summary;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
-use crate::history::{Event, History};
+use crate::history::History;
 use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
@@ -105,7 +105,9 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
     paragraph(&mut out, "  ", &violation.expected);
     let _ = writeln!(out, "{}", style.strong("Observed"));
     paragraph(&mut out, "  ", &violation.observed);
-    let last = last_events(of.history, violation);
+    // A history ends with the event that violates, or with the end of recovery.
+    let events = &of.history.events;
+    let last = &events[events.len().saturating_sub(LAST_EVENTS)..];
     if !last.is_empty() {
         let _ = writeln!(out, "\n{}", style.strong("The last events before it"));
         for event in last {
@@ -133,12 +135,6 @@ fn plan_lines(out: &mut String, plan: &Plan, violation: &Violation, style: Style
         let line = "        (all faults healed, then recovery)";
         let _ = writeln!(out, "{}", style.bad(&line.replacen("  ", "> ", 1)));
     }
-}
-
-fn last_events<'h>(history: &'h History, violation: &Violation) -> &'h [Event] {
-    let events = &history.events;
-    let end = events.partition_point(|event| event.at <= violation.at);
-    &events[end.saturating_sub(LAST_EVENTS)..end]
 }
 
 /// Breaks text at spaces so that it keeps to the width; every line begins with `indent`.

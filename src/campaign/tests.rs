@@ -30,6 +30,7 @@ fn outcome(verdict: Verdict) -> Outcome {
 fn violated() -> Verdict {
     Verdict::Violated(Violation {
         rule: Rule::Fresh,
+        kind: "stale".into(),
         step: None,
         at: Duration::ZERO,
         expected: "the newest build".into(),

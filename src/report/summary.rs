@@ -13,6 +13,22 @@ pub fn summary(of: &Summary, style: Style) -> String {
     let cover = &of.coverage;
     let mut out = String::new();
     headline(&mut out, of, style);
+    if cover.events > 0 {
+        reached(&mut out, of, style);
+    }
+    for (why, count) in &of.left_out {
+        let text = format!("left out {} steps: {why}", grouped(*count));
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    for unjudged in &of.unknown {
+        let text = format!("unknown: {} ({})", unjudged.why, unjudged.file.display());
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    out
+}
+
+fn reached(out: &mut String, of: &Summary, style: Style) {
+    let cover = &of.coverage;
     let seconds = of.took.as_secs_f64().max(1e-3);
     let facts = [
         (cover.plans, "plans"),
@@ -28,19 +44,10 @@ pub fn summary(of: &Summary, style: Style) -> String {
         (cover.deaths, "container deaths"),
     ];
     let facts = facts.map(|(count, name)| format!("{} {name}", grouped(count)));
-    paragraph(&mut out, "  ", &facts.join(", "));
-    faults(&mut out, cover);
-    phases(&mut out, cover);
-    sometimes(&mut out, cover, style);
-    for (why, count) in &of.left_out {
-        let text = format!("left out {} steps: {why}", grouped(*count));
-        paragraph(&mut out, "  ", &style.odd(&text));
-    }
-    for unjudged in &of.unknown {
-        let text = format!("unknown: {} ({})", unjudged.why, unjudged.file.display());
-        paragraph(&mut out, "  ", &style.odd(&text));
-    }
-    out
+    paragraph(out, "  ", &facts.join(", "));
+    faults(out, cover);
+    phases(out, cover);
+    sometimes(out, cover, style);
 }
 
 fn headline(out: &mut String, of: &Summary, style: Style) {
