@@ -314,7 +314,7 @@ impl<'a> Campaign<'a> {
                 let is_known = kept.is_some();
                 let file = match kept {
                     Some(path) => path,
-                    None => self.put_down(&case)?,
+                    None => self.put_down(&case, &outcome.history)?,
                 };
                 self.summary.found.push(Found {
                     first_steps: case.plan.steps.len(),
@@ -331,7 +331,7 @@ impl<'a> Campaign<'a> {
             Verdict::Unknown { why } => {
                 let file = match kept {
                     Some(path) => path,
-                    None => self.put_down(&case)?,
+                    None => self.put_down(&case, &outcome.history)?,
                 };
                 self.summary.unknown.push(Unjudged { why, file });
                 self.summary.gave_up = self.unknown_in_a_row >= UNKNOWN_IN_A_ROW;
@@ -369,12 +369,13 @@ impl<'a> Campaign<'a> {
         format!("{}-{}", self.summary.target, Seed(self.config.seed))
     }
 
-    /// Writes a plan that did not hold where it can be found.
-    fn put_down(&self, case: &Case) -> Result<PathBuf, CampaignError> {
+    /// Writes a plan that did not hold, and beside it what happened.
+    fn put_down(&self, case: &Case, history: &History) -> Result<PathBuf, CampaignError> {
         let name = format!("{}-run-{}.plan", self.slip_name(), Seed(case.seed));
         let path = self.config.out.join(name);
         Slip::at(&path)
             .and_then(|mut slip| slip.write(case))
+            .and_then(|()| history.write_file(&path.with_extension("jsonl")))
             .map_err(|why| CampaignError::Write {
                 path: path.clone(),
                 why,

@@ -2,8 +2,7 @@
 
 mod cli;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -14,7 +13,6 @@ use tracing_subscriber::EnvFilter;
 use cli::{Cli, Command, ReplayArgs, RunArgs, TargetArgs, TargetName};
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::generate::Shape;
-use shakedown::history::History;
 use shakedown::regression::{self, Seed};
 use shakedown::report::{self, Style, Violated};
 use shakedown::target::{Interrupt, Target};
@@ -192,7 +190,7 @@ fn replay(args: &ReplayArgs) -> Exit {
     let interrupt = interrupted_by_signals();
     let (outcome, coverage) = campaign::run_one(&*target, kept.plan.clone(), seed, &interrupt);
     if let Some(path) = &args.history
-        && let Err(error) = write_history(path, &outcome.history)
+        && let Err(error) = outcome.history.write_file(path)
     {
         eprintln!(
             "{}: cannot write the history: {error}; name a file that can be written",
@@ -241,12 +239,6 @@ fn replay(args: &ReplayArgs) -> Exit {
             Exit::Unknown
         }
     }
-}
-
-fn write_history(path: &Path, history: &History) -> std::io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    history.write_json_lines(&mut file)?;
-    file.flush()
 }
 
 fn open(name: TargetName, time_scale: f64) -> Box<dyn Target + Sync> {

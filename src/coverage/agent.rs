@@ -51,7 +51,8 @@ impl AgentAndQueue {
                 }
             }
             What::Delivered { mark, receives, .. } => {
-                if !self.delivered.insert(*mark) || *receives > 1 {
+                let is_new = self.delivered.insert(*mark);
+                if !is_new || *receives > 1 {
                     reached.insert(Sometimes::Redelivered);
                 }
             }

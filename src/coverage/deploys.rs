@@ -13,7 +13,7 @@ pub(super) struct Deploys {
     probes: BTreeSet<ClientId>,
     sessions: BTreeMap<SessionId, Session>,
     /// Containers that put an object since their newest build.
-    put: BTreeSet<ClientId>,
+    has_put: BTreeMap<ClientId, bool>,
     /// Sessions whose record tells an error.
     failing: BTreeSet<SessionId>,
 }
@@ -36,11 +36,7 @@ enum Build {
 impl Deploys {
     pub(super) fn see(&mut self, what: &What, reached: &mut Reached) {
         match what {
-            What::ObjectPut { client, .. } => {
-                if !self.put.contains(client) {
-                    self.put.insert(client.clone());
-                }
-            }
+            What::ObjectPut { client, .. } => *entry(&mut self.has_put, client) = true,
             What::RecordWritten { session, record } => {
                 if record.last_error.is_none() {
                     self.failing.remove(session);
@@ -98,7 +94,7 @@ impl Deploys {
             Claim::BuildDone => Build::Good,
             _ => return,
         };
-        self.put.remove(&session.client);
+        self.has_put.remove(&session.client);
         let state = entry(&mut self.sessions, session);
         state.last_build = build;
         state.was_broken |= build == Build::Failed;
@@ -108,7 +104,7 @@ impl Deploys {
         let others_fail = self.failing.iter().any(|other| other != session);
         let state = entry(&mut self.sessions, session);
         match state.last_build {
-            Build::Warned if self.put.contains(&session.client) => {
+            Build::Warned if self.has_put.contains_key(&session.client) => {
                 reached.insert(Sometimes::WarnedBuildDeployed);
             }
             Build::Failed | Build::None => return,

@@ -422,7 +422,7 @@ fn builds_that_warned_or_failed_end_deployed() {
 fn a_healthy_session_is_deployed_while_another_fails() {
     let healthy = [say(BLOG, "Build complete"), say(BLOG, DONE)];
     let fails = record(HOME, Some("build failed"));
-    let both = [&[fails.clone()], &healthy[..]].concat();
+    let both = [std::slice::from_ref(&fails), &healthy[..]].concat();
     reaches(Sometimes::HealthyWhileOtherFailed, "", &both);
     let own = [record(BLOG, Some("deploy put off"))];
     misses(
