@@ -254,8 +254,10 @@ mod tests {
     use super::*;
     use std::process::Command;
 
+    type Files = BTreeMap<Arc<str>, Arc<[u8]>>;
+
     /// Builds a checkout with the shell script and returns what stands in `dist`.
-    fn build_with_shell(tree: &Tree) -> (BTreeMap<Arc<str>, Arc<[u8]>>, bool, String) {
+    fn build_with_shell(tree: &Tree) -> (Files, bool, String) {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in tree {
             let path = folder.path().join(&**path);
@@ -267,7 +269,7 @@ mod tests {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        let mut files = BTreeMap::new();
+        let mut files = Files::new();
         for sub in ["", "assets/"] {
             for entry in std::fs::read_dir(folder.path().join("dist").join(sub)).unwrap() {
                 let entry = entry.unwrap();
