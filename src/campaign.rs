@@ -4,26 +4,27 @@
 //! the order of the cases, so that a campaign comes out the same on any number of threads.
 
 mod case;
+mod keep;
+mod threads;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
 use crate::coverage::Coverage;
-use crate::generate::{self, Shape};
+use crate::generate::Shape;
 use crate::history::History;
 use crate::plan::Plan;
-use crate::progress::Progress;
-use crate::regression::{self, Kept, Origin, ReadError, Seed};
+use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
+use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{Verdict, Violation};
-use case::{Case, Slip};
+use case::Case;
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
@@ -97,10 +98,31 @@ pub struct Found {
     pub first_steps: usize,
     /// Runs that shrinking took.
     pub shrink_runs: u32,
+    /// How often the plan broke the rule, of how many runs.
+    pub reproduced: (u32, u32),
+    /// Other failures that were met while shrinking.
+    pub others: Vec<Violation>,
     /// It is a kept plan that was run again.
     pub is_known: bool,
     /// Where the plan is kept.
     pub file: PathBuf,
+}
+
+impl Found {
+    /// Puts the smallest plan in the place of the one that was found.
+    fn shrink_to(&mut self, smallest: Shrunk) {
+        self.plan = smallest.plan;
+        self.seed = smallest.seed;
+        self.violation = smallest.violation;
+        self.history = smallest.history;
+        self.shrink_runs = smallest.runs;
+        self.reproduced = smallest.reproduced;
+        self.others = smallest
+            .others
+            .into_iter()
+            .map(|(_, other)| other)
+            .collect();
+    }
 }
 
 /// A plan that the harness could not judge.
@@ -172,14 +194,6 @@ struct Campaign<'a> {
     unknown_in_a_row: usize,
 }
 
-/// A case that has run.
-struct Done {
-    index: u32,
-    case: Case,
-    outcome: Outcome,
-    coverage: Coverage,
-}
-
 impl<'a> Campaign<'a> {
     fn new(target: &'static str, config: &'a Config, interrupt: &'a Interrupt) -> Self {
         let summary = Summary {
@@ -223,65 +237,6 @@ impl<'a> Campaign<'a> {
         Ok(false)
     }
 
-    /// Generates and runs the cases, on as many threads as jobs.
-    fn generate(&mut self, judge: &Judge<'_>) -> Result<(), CampaignError> {
-        let config = self.config;
-        let total = u64::from(config.cases);
-        let title = format!("{} seed {}", self.summary.target, Seed(config.seed));
-        let mut progress = Progress::begin(config.quiet, &title, total);
-        let next = AtomicU32::new(0);
-        let stop = AtomicBool::new(false);
-        let name = self.slip_name();
-        let result = std::thread::scope(|scope| {
-            let (send, done) = mpsc::channel();
-            for job in 0..config.jobs.max(1) {
-                let slip = config.out.join(format!("{name}-running-{job}.plan"));
-                let (send, next, stop) = (send.clone(), &next, &stop);
-                scope.spawn(move || work(config, judge, &slip, next, stop, &send));
-            }
-            drop(send);
-            let result = self.collect(&done, &stop, &mut progress);
-            stop.store(true, Ordering::Relaxed);
-            result
-        });
-        progress.end();
-        result
-    }
-
-    /// Takes what the threads send in the order of the cases, until they end.
-    fn collect(
-        &mut self,
-        done: &mpsc::Receiver<Result<Done, CampaignError>>,
-        stop: &AtomicBool,
-        progress: &mut Progress,
-    ) -> Result<(), CampaignError> {
-        let mut early = BTreeMap::new();
-        let (mut arrived, mut steps) = (0, 0);
-        let total = u64::from(self.config.cases);
-        let began = Instant::now();
-        let mut expected = 0;
-        while let Ok(case) = done.recv() {
-            let case = case?;
-            arrived += 1;
-            steps += case.coverage.steps;
-            let rate = steps as f64 / began.elapsed().as_secs_f64().max(1e-3);
-            progress.at(arrived, total, &format!("{rate:.0} steps/s"));
-            // Cases are handed out in order: those before this one are under way already.
-            let is_violated = matches!(case.outcome.verdict, Verdict::Violated(_));
-            if is_violated && !self.config.keep_going || self.interrupt.load(Ordering::Relaxed) {
-                stop.store(true, Ordering::Relaxed);
-            }
-            early.insert(case.index, case);
-            while let Some(case) = early.remove(&expected) {
-                expected += 1;
-                if self.take(case.case, case.outcome, case.coverage, None)? {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Counts one run. Returns whether the campaign is over.
     fn take(
         &mut self,
@@ -323,6 +278,8 @@ impl<'a> Campaign<'a> {
                     violation,
                     history: outcome.history,
                     shrink_runs: 0,
+                    reproduced: (1, 1),
+                    others: Vec::new(),
                     is_known,
                     file,
                 });
@@ -340,47 +297,8 @@ impl<'a> Campaign<'a> {
         Ok(self.summary.gave_up || self.summary.interrupted)
     }
 
-    /// Makes the first plan of each failure as small as it can be, and keeps it.
-    fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
-        let mut failures = BTreeSet::new();
-        for found in &mut self.summary.found {
-            let failure = (found.violation.rule, found.violation.kind.clone());
-            if found.is_known || !failures.insert(failure) {
-                continue;
-            }
-            let origin = Origin {
-                rule: found.violation.rule,
-                target: target.name(),
-                seed: found.seed,
-                command: &self.config.command,
-            };
-            let folder = &self.config.regressions;
-            found.file = regression::keep(folder, &found.plan, &origin).map_err(|why| {
-                CampaignError::Write {
-                    path: folder.clone(),
-                    why,
-                }
-            })?;
-        }
-        Ok(())
-    }
-
     fn slip_name(&self) -> String {
         format!("{}-{}", self.summary.target, Seed(self.config.seed))
-    }
-
-    /// Writes a plan that did not hold, and beside it what happened.
-    fn put_down(&self, case: &Case, history: &History) -> Result<PathBuf, CampaignError> {
-        let name = format!("{}-run-{}.plan", self.slip_name(), Seed(case.seed));
-        let path = self.config.out.join(name);
-        Slip::at(&path)
-            .and_then(|mut slip| slip.write(case))
-            .and_then(|()| history.write_file(&path.with_extension("jsonl")))
-            .map_err(|why| CampaignError::Write {
-                path: path.clone(),
-                why,
-            })?;
-        Ok(path)
     }
 }
 
@@ -392,58 +310,6 @@ fn replays_on(kept: &Kept, target: &str) -> bool {
             .target
             .as_deref()
             .is_none_or(|found_on| found_on == target)
-}
-
-/// One thread's work: takes the next case until there is none, or it is told to stop.
-fn work(
-    config: &Config,
-    judge: &Judge<'_>,
-    slip: &std::path::Path,
-    next: &AtomicU32,
-    stop: &AtomicBool,
-    send: &mpsc::Sender<Result<Done, CampaignError>>,
-) {
-    let failed = |why| {
-        // Nobody listens any more when the campaign has ended.
-        let _ = send.send(Err(CampaignError::Write {
-            path: slip.to_owned(),
-            why,
-        }));
-    };
-    let strategy = generate::plans(&config.shape);
-    let mut file = match Slip::at(slip) {
-        Ok(file) => file,
-        Err(error) => return failed(error),
-    };
-    while !stop.load(Ordering::Relaxed) {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        if index >= config.cases {
-            break;
-        }
-        let case = match Case::generate(&strategy, config.seed, index) {
-            Ok(case) => case,
-            Err(why) => {
-                let _ = send.send(Err(CampaignError::Generate(why)));
-                break;
-            }
-        };
-        if let Err(error) = file.write(&case) {
-            return failed(error);
-        }
-        let (outcome, coverage) = case.run(judge);
-        let done = Done {
-            index,
-            case,
-            outcome,
-            coverage,
-        };
-        if send.send(Ok(done)).is_err() {
-            break;
-        }
-    }
-    if let Err(error) = file.remove() {
-        failed(error);
-    }
 }
 
 #[cfg(test)]

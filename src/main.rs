@@ -133,6 +133,7 @@ fn tell(summary: &Summary) -> Exit {
                 history: &found.history,
                 origin: &origin(found),
                 replay: &replay_command(&found.file, summary.target, found.seed),
+                others: &found.others,
             },
             style,
         ));
@@ -149,15 +150,19 @@ fn tell(summary: &Summary) -> Exit {
 }
 
 fn origin(found: &Found) -> String {
+    let kept = format!("kept in {}", found.file.display());
     if found.is_known {
-        return format!("kept in {}", found.file.display());
+        return kept;
     }
+    let shown = match found.reproduced {
+        (1, 1) => String::new(),
+        (times, of) => format!(", violated in {times} of {of} runs"),
+    };
     format!(
-        "found with {} steps, {} after {} runs of shrinking; kept in {}",
+        "found with {} steps, {} after {} runs of shrinking{shown}; {kept}",
         found.first_steps,
         found.plan.steps.len(),
         found.shrink_runs,
-        found.file.display()
     )
 }
 
@@ -225,6 +230,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     history: &outcome.history,
                     origin: &format!("from {}", args.file.display()),
                     replay: &replay_command(&args.file, target.name(), seed),
+                    others: &[],
                 },
                 style,
             ));

@@ -3,6 +3,7 @@
 mod events;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
@@ -72,10 +73,12 @@ pub struct Violated<'a> {
     pub seed: u64,
     pub violation: &'a Violation,
     pub history: &'a History,
-    /// How the plan came to be: `found with 23 steps, shrunk in 31 runs`.
+    /// How the plan came to be: `found with 23 steps, 4 after 31 runs of shrinking`.
     pub origin: &'a str,
     /// The command that runs the plan again.
     pub replay: &'a str,
+    /// Other failures that were met on the way to this plan.
+    pub others: &'a [Violation],
 }
 
 /// The report of a violation: the rule, the plan, expected against observed, the last events, and
@@ -92,14 +95,16 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
         None => "after recovery".into(),
     };
     let mut out = format!(
-        "{} {} on {target}, {place}, {:.3} s into the run (run seed {})\n",
+        "{} {} ({}) on {target}, {place}, {:.3} s into the run (run seed {})\n",
         style.bad("VIOLATED"),
         style.strong(violation.rule.id()),
+        violation.kind,
         violation.at.as_secs_f64(),
         Seed(of.seed),
     );
     paragraph(&mut out, "  ", violation.rule.words());
-    let _ = writeln!(out, "\n{} ({})", style.strong("Plan"), of.origin);
+    let _ = writeln!(out, "\n{}", style.strong("Plan"));
+    paragraph(&mut out, "  ", of.origin);
     plan_lines(&mut out, plan, violation, style);
     let _ = writeln!(out, "\n{}", style.strong("Expected"));
     paragraph(&mut out, "  ", &violation.expected);
@@ -115,6 +120,20 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
         }
     }
     let _ = writeln!(out, "\n{}\n  {}", style.strong("Replay it"), of.replay);
+    let others: BTreeSet<String> = of
+        .others
+        .iter()
+        .map(|other| format!("{} ({})", other.rule, other.kind))
+        .collect();
+    if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().collect();
+        let text = format!(
+            "Smaller plans met other failures, which may be bugs of their own: {}. Find them with \
+             --keep-going.",
+            others.join(", ")
+        );
+        paragraph(&mut out, "", &style.odd(&text));
+    }
     out
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::history::{Event, Snapshot};
 use crate::plan::{Fault, Mark, SessionId, Step};
 
+pub use interruptible::{Interrupt, Interruptible};
+
 /// The token that containers push and fetch with, on every target that is made here.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
-pub use interruptible::{Interrupt, Interruptible};
 
 /// A kind of system that plans can be run against.
 pub trait Target {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::regression::Origin;
 use crate::verdict::Rule;
 
 fn config(folder: &Path, cases: u32, jobs: usize) -> Config {

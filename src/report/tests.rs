@@ -75,8 +75,9 @@ fn report(step: Option<usize>, at: u64, style: Style) -> String {
         seed: 7,
         violation: &violation,
         history: &history,
-        origin: "found with 9 steps, shrunk in 12 runs",
+        origin: "found with 9 steps, 3 after 12 runs",
         replay: "shakedown replay x.plan --target sim",
+        others: &[violation.clone(), violation.clone()],
     };
     super::violation(&violated, style)
 }
@@ -89,15 +90,16 @@ fn widest(text: &str) -> usize {
 fn a_violation_is_told_whole() {
     let text = report(Some(1), 20, PLAIN);
     assert!(
-        text.starts_with("VIOLATED commits-preserved on sim, at step 2, 20.000 s"),
+        text.starts_with("VIOLATED commits-preserved (lost) on sim, at step 2, 20.000 s"),
         "{text}"
     );
     for part in [
         "No force-push ever drops one.",
-        "(found with 9 steps, shrunk in 12 runs)",
+        "Plan\n  found with 9 steps, 3 after 12 runs\n",
         "       session acme/home\n     1  instruct acme/home change\n>    2  crash acme\n     3  wait 30s\n",
         "Observed\n  no commit\n",
         "20.000 s  acme/home    git push: rejected; remote has edit-1\n",
+        "bugs of their own: commits-preserved (lost).",
         "Replay it\n  shakedown replay x.plan --target sim\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
@@ -175,6 +177,8 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         history: History::default(),
         first_steps: 3,
         shrink_runs: 0,
+        reproduced: (1, 1),
+        others: vec![],
         is_known: false,
         file: PathBuf::from("x.plan"),
     });
