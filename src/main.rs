@@ -248,8 +248,11 @@ fn replay(args: &ReplayArgs) -> Exit {
 }
 
 fn open(name: TargetName, time_scale: f64) -> Box<dyn Target + Sync> {
-    let _ = (name, time_scale);
-    Box::new(Nowhere)
+    let _ = time_scale;
+    match name {
+        TargetName::Sim => Box::new(shakedown::target::sim::Sim::default()),
+        TargetName::Local => Box::new(Nowhere),
+    }
 }
 
 struct Nowhere;

@@ -279,14 +279,16 @@ impl Fault {
         }
     }
 
-    /// Whether the two cannot be active at once: the same fault on the same thing.
+    /// Whether the two cannot be active at once: the same fault on the same thing, or the one
+    /// `failureInjection` of a session set to two values.
     pub fn excludes(&self, other: &Self) -> bool {
-        self.name() == other.name()
-            && match (self, other) {
-                (Self::BuildError(a), Self::BuildError(b)) => a == b,
-                (Self::BuildWarning(a), Self::BuildWarning(b)) => a == b,
-                _ => self.client() == other.client(),
-            }
+        match (self, other) {
+            (
+                Self::BuildError(a) | Self::BuildWarning(a),
+                Self::BuildError(b) | Self::BuildWarning(b),
+            ) => a == b,
+            _ => self.name() == other.name() && self.client() == other.client(),
+        }
     }
 }
 
