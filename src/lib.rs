@@ -1,6 +1,7 @@
 //! Shakedown: a property-based, model-checked recovery tester.
 
 pub mod campaign;
+pub mod cloud;
 pub mod coverage;
 pub mod defect;
 pub mod generate;
