@@ -1,6 +1,5 @@
 //! What stays of a plan that did not hold: the plan, its history, and its smallest form.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,15 +14,15 @@ use crate::shrink::{Budget, shrink};
 use crate::target::Target;
 
 impl Campaign<'_> {
-    /// Makes the first plan of each failure as small as it can be, and keeps it.
+    /// Makes the plan of each new failure as small as it can be, and keeps it.
     pub(super) fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
         let budget = budget(target);
-        let mut failures = BTreeSet::new();
-        for found in &mut self.summary.found {
-            let failure = (found.violation.rule, found.violation.kind.clone());
-            if found.is_known || !failures.insert(failure) {
-                continue;
-            }
+        for found in self
+            .summary
+            .found
+            .iter_mut()
+            .filter(|found| !found.is_known)
+        {
             let title = format!("shrinking {}", found.violation.rule);
             let most = u64::from(budget.runs);
             let mut progress = Progress::begin(self.config.quiet, &title, most);
