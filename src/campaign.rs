@@ -26,6 +26,8 @@ use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{Verdict, Violation};
 use case::Case;
 
+pub use keep::shrink_budget;
+
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
 const UNKNOWN_IN_A_ROW: usize = 3;

@@ -16,7 +16,7 @@ use crate::target::Target;
 impl Campaign<'_> {
     /// Makes the plan of each new failure as small as it can be, and keeps it.
     pub(super) fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
-        let budget = budget(target);
+        let budget = shrink_budget(target);
         for found in self
             .summary
             .found
@@ -75,8 +75,9 @@ impl Campaign<'_> {
     }
 }
 
-/// What shrinking may cost: what fits the target, unless proptest's variables say otherwise.
-fn budget(target: &dyn Target) -> Budget {
+/// What shrinking may cost: what fits the target, unless `PROPTEST_MAX_SHRINK_ITERS` or
+/// `PROPTEST_MAX_SHRINK_TIME` (milliseconds) says otherwise.
+pub fn shrink_budget(target: &dyn Target) -> Budget {
     let asked = ProptestConfig::default();
     let mut budget = Budget::for_target(target);
     // proptest's own marks for "not set".
