@@ -9,7 +9,9 @@ use super::world::{Answer, Link};
 use crate::history::What;
 use crate::plan::Fault;
 use crate::site;
-use crate::worker::ports::{Agent, Clock, Instruction, Kind, Line, Log, PortError, PortResult, Turn};
+use crate::worker::ports::{
+    Agent, Clock, Instruction, Kind, Line, Log, PortError, PortResult, Turn,
+};
 
 /// How long the agent thinks about a turn.
 const THINKING: Span = Span::millis(500, 5_000);

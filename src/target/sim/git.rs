@@ -104,7 +104,11 @@ fn merge_files(
     conflicts: &mut bool,
 ) -> site::Tree {
     let sides = [ours, base, theirs];
-    let paths: BTreeSet<&Arc<str>> = sides.iter().flatten().flat_map(|side| side.keys()).collect();
+    let paths: BTreeSet<&Arc<str>> = sides
+        .iter()
+        .flatten()
+        .flat_map(|side| side.keys())
+        .collect();
     let mut merged = site::Tree::new();
     for path in paths {
         let [ours, base, theirs] = sides.map(|side| side.and_then(|files| files.get(path)));
@@ -187,13 +191,15 @@ impl Commits {
         let mut before = self.0[parent].marks.clone();
         let adds = marks
             .iter()
-            .filter(|mark| match before.iter().position(|other| other == *mark) {
-                Some(place) => {
-                    before.swap_remove(place);
-                    false
-                }
-                None => true,
-            })
+            .filter(
+                |mark| match before.iter().position(|other| other == *mark) {
+                    Some(place) => {
+                        before.swap_remove(place);
+                        false
+                    }
+                    None => true,
+                },
+            )
             .copied()
             .collect();
         self.add(Commit {
@@ -372,10 +378,7 @@ mod tests {
         let remote = commit(&mut commits, remote, &clean, "outside again");
         assert_eq!(commits.rebase(head, remote, 1), None);
         let head = commits.merge(head, remote, 1);
-        assert_eq!(
-            commits.branch(head).tree,
-            [Mark::Edit(1), Mark::Outside(2)]
-        );
+        assert_eq!(commits.branch(head).tree, [Mark::Edit(1), Mark::Outside(2)]);
     }
 
     #[test]

@@ -276,10 +276,7 @@ impl Queue for QueuePort {
 }
 
 /// The visibility of the message that was last delivered with this receipt.
-fn find<'a, T>(
-    waiting: &'a mut VecDeque<Message<T>>,
-    receipt: &str,
-) -> Option<&'a mut Duration> {
+fn find<'a, T>(waiting: &'a mut VecDeque<Message<T>>, receipt: &str) -> Option<&'a mut Duration> {
     waiting
         .iter_mut()
         .find(|message| message.has_receipt(receipt))

@@ -18,10 +18,12 @@ pub struct Table {
 impl Table {
     /// The records of the sessions, as users see them.
     pub fn records(&self) -> impl Iterator<Item = (&SessionId, Record)> {
-        self.items.iter().filter_map(|(key, item)| match (key, item) {
-            (Key::Session(session), Item::Session(record)) => Some((session, seen(record))),
-            _ => None,
-        })
+        self.items
+            .iter()
+            .filter_map(|(key, item)| match (key, item) {
+                (Key::Session(session), Item::Session(record)) => Some((session, seen(record))),
+                _ => None,
+            })
     }
 
     /// The version that is stored; 0 where nothing is.

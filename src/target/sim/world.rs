@@ -264,8 +264,10 @@ impl Link {
 
 /// A request that never got an answer worth the name, by chance refused or left hanging.
 pub fn unavailable<T>(chance: &mut Chance, who: &str) -> Answer<T> {
-    chance
-        .coin()
-        .then(|| Err(PortError::new(Kind::Network, format!("{who}: connection refused"))))
+    chance.coin().then(|| {
+        Err(PortError::new(
+            Kind::Network,
+            format!("{who}: connection refused"),
+        ))
+    })
 }
-
