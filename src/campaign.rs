@@ -26,6 +26,8 @@ use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{Verdict, Violation};
 use case::Case;
 
+pub use keep::shrink_budget;
+
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
 const UNKNOWN_IN_A_ROW: usize = 3;
@@ -75,15 +77,24 @@ pub struct Summary {
     /// Kept plans that were run again.
     pub replayed: u32,
     pub held: u64,
+    /// One for each failure: the rule and which of its demands.
     pub found: Vec<Found>,
     pub unknown: Vec<Unjudged>,
     pub coverage: Coverage,
     /// Why steps were left out, and how often.
     pub left_out: BTreeMap<String, u64>,
+    /// How long the plans took, shrinking aside.
     pub took: Duration,
     pub interrupted: bool,
     /// The harness failed again and again, so the rest was not tried.
     pub gave_up: bool,
+}
+
+impl Summary {
+    /// How many plans violated a rule.
+    pub fn violated(&self) -> usize {
+        self.found.iter().map(|found| 1 + found.more.len()).sum()
+    }
 }
 
 /// A violation, with the smallest plan that shows it.
@@ -106,6 +117,8 @@ pub struct Found {
     pub is_known: bool,
     /// Where the plan is kept.
     pub file: PathBuf,
+    /// Other plans of the campaign that failed in the same way.
+    pub more: Vec<PathBuf>,
 }
 
 impl Found {
@@ -164,8 +177,8 @@ pub fn run(
     if !campaign.replay(&judge)? {
         campaign.generate(&judge)?;
     }
-    campaign.shrink_and_keep(&target)?;
     campaign.summary.took = began.elapsed();
+    campaign.shrink_and_keep(&target)?;
     Ok(campaign.summary)
 }
 
@@ -271,7 +284,16 @@ impl<'a> Campaign<'a> {
                     Some(path) => path,
                     None => self.put_down(&case, &outcome.history)?,
                 };
+                let same = self.summary.found.iter_mut().find(|found| {
+                    let known = &found.violation;
+                    (known.rule, &known.kind) == (violation.rule, &violation.kind)
+                });
+                if let Some(found) = same {
+                    found.more.push(file);
+                    return Ok(!self.config.keep_going);
+                }
                 self.summary.found.push(Found {
+                    more: Vec::new(),
                     first_steps: case.plan.steps.len(),
                     plan: case.plan,
                     seed: case.seed,

@@ -134,6 +134,7 @@ fn tell(summary: &Summary) -> Exit {
                 origin: &origin(found),
                 replay: &replay_command(&found.file, summary.target, found.seed),
                 others: &found.others,
+                more: &found.more,
             },
             style,
         ));
@@ -231,6 +232,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     origin: &format!("from {}", args.file.display()),
                     replay: &replay_command(&args.file, target.name(), seed),
                     others: &[],
+                    more: &[],
                 },
                 style,
             ));

@@ -6,6 +6,7 @@ mod summary;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use crate::history::History;
 use crate::plan::Plan;
@@ -79,6 +80,8 @@ pub struct Violated<'a> {
     pub replay: &'a str,
     /// Other failures that were met on the way to this plan.
     pub others: &'a [Violation],
+    /// Other plans that failed in the same way.
+    pub more: &'a [PathBuf],
 }
 
 /// The report of a violation: the rule, the plan, expected against observed, the last events, and
@@ -120,6 +123,25 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
         }
     }
     let _ = writeln!(out, "\n{}\n  {}", style.strong("Replay it"), of.replay);
+    if !of.more.is_empty() {
+        let names = of
+            .more
+            .iter()
+            .take(3)
+            .map(|path| path.display().to_string());
+        let names: Vec<String> = names.collect();
+        let rest = if of.more.len() > names.len() {
+            ", and so on"
+        } else {
+            ""
+        };
+        let count = summary::counted(of.more.len() as u64, "more plan");
+        let text = format!(
+            "{count} failed in the same way: {}{rest}.",
+            names.join(", ")
+        );
+        paragraph(&mut out, "", &text);
+    }
     let others: BTreeSet<String> = of
         .others
         .iter()

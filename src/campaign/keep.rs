@@ -1,6 +1,5 @@
 //! What stays of a plan that did not hold: the plan, its history, and its smallest form.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,15 +14,15 @@ use crate::shrink::{Budget, shrink};
 use crate::target::Target;
 
 impl Campaign<'_> {
-    /// Makes the first plan of each failure as small as it can be, and keeps it.
+    /// Makes the plan of each new failure as small as it can be, and keeps it.
     pub(super) fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
-        let budget = budget(target);
-        let mut failures = BTreeSet::new();
-        for found in &mut self.summary.found {
-            let failure = (found.violation.rule, found.violation.kind.clone());
-            if found.is_known || !failures.insert(failure) {
-                continue;
-            }
+        let budget = shrink_budget(target);
+        for found in self
+            .summary
+            .found
+            .iter_mut()
+            .filter(|found| !found.is_known)
+        {
             let title = format!("shrinking {}", found.violation.rule);
             let most = u64::from(budget.runs);
             let mut progress = Progress::begin(self.config.quiet, &title, most);
@@ -76,8 +75,9 @@ impl Campaign<'_> {
     }
 }
 
-/// What shrinking may cost: what fits the target, unless proptest's variables say otherwise.
-fn budget(target: &dyn Target) -> Budget {
+/// What shrinking may cost: what fits the target, unless `PROPTEST_MAX_SHRINK_ITERS` or
+/// `PROPTEST_MAX_SHRINK_TIME` (milliseconds) says otherwise.
+pub fn shrink_budget(target: &dyn Target) -> Budget {
     let asked = ProptestConfig::default();
     let mut budget = Budget::for_target(target);
     // proptest's own marks for "not set".

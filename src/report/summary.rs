@@ -17,7 +17,7 @@ pub fn summary(of: &Summary, style: Style) -> String {
         reached(&mut out, of, style);
     }
     for (why, count) in &of.left_out {
-        let text = format!("left out {} steps: {why}", grouped(*count));
+        let text = format!("left out {}: {why}", counted(*count, "step"));
         paragraph(&mut out, "  ", &style.odd(&text));
     }
     for unjudged in &of.unknown {
@@ -30,20 +30,20 @@ pub fn summary(of: &Summary, style: Style) -> String {
 fn reached(out: &mut String, of: &Summary, style: Style) {
     let cover = &of.coverage;
     let seconds = of.took.as_secs_f64().max(1e-3);
+    let rate = (cover.steps as f64 / seconds) as u64;
     let facts = [
-        (cover.plans, "plans"),
-        (cover.steps, "steps"),
-        ((cover.steps as f64 / seconds) as u64, "steps a second"),
-        (cover.events, "events"),
-        (cover.git_pushes, "git pushes"),
-        (cover.git_fetches, "git fetches"),
-        (cover.s3_requests, "S3 requests"),
-        (cover.agent_requests, "agent requests"),
-        (cover.deliveries, "deliveries"),
-        (cover.dead_letters, "dead letters"),
-        (cover.deaths, "container deaths"),
+        counted(cover.plans, "plan"),
+        counted(cover.steps, "step"),
+        format!("{} a second", counted(rate, "step")),
+        counted(cover.events, "event"),
+        counted(cover.git_pushes, "git push"),
+        counted(cover.git_fetches, "git fetch"),
+        counted(cover.s3_requests, "S3 request"),
+        counted(cover.agent_requests, "agent request"),
+        counted(cover.deliveries, "message delivery"),
+        counted(cover.dead_letters, "dead letter"),
+        counted(cover.deaths, "container death"),
     ];
-    let facts = facts.map(|(count, name)| format!("{} {name}", grouped(count)));
     paragraph(out, "  ", &facts.join(", "));
     faults(out, cover);
     phases(out, cover);
@@ -52,7 +52,7 @@ fn reached(out: &mut String, of: &Summary, style: Style) {
 
 fn headline(out: &mut String, of: &Summary, style: Style) {
     let verdict = if !of.found.is_empty() {
-        style.bad(&format!("{} violated", of.found.len()))
+        style.bad("violated")
     } else if of.interrupted {
         style.odd("interrupted")
     } else if of.gave_up {
@@ -71,7 +71,7 @@ fn headline(out: &mut String, of: &Summary, style: Style) {
         "{} {verdict}: {} plans held{replayed}, {} violated, {} unknown; seed {}, {:.1} s",
         style.strong(of.target),
         grouped(of.held),
-        of.found.len(),
+        of.violated(),
         of.unknown.len(),
         Seed(of.seed),
         of.took.as_secs_f64(),
@@ -150,6 +150,19 @@ fn sometimes(out: &mut String, cover: &Coverage, style: Style) {
         let text = format!("not reached: {}", names.join(", "));
         paragraph(out, "    ", &style.odd(&text));
     }
+}
+
+/// So many of something, whose name is given for one.
+pub(super) fn counted(n: u64, name: &str) -> String {
+    let many = match name {
+        _ if n == 1 => name.to_owned(),
+        _ if name.ends_with("sh") || name.ends_with("ch") => format!("{name}es"),
+        _ => match name.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{name}s"),
+        },
+    };
+    format!("{} {many}", grouped(n))
 }
 
 /// A number with its thousands set apart.

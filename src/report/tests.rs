@@ -78,6 +78,7 @@ fn report(step: Option<usize>, at: u64, style: Style) -> String {
         origin: "found with 9 steps, 3 after 12 runs",
         replay: "shakedown replay x.plan --target sim",
         others: &[violation.clone(), violation.clone()],
+        more: &["a.plan", "b.plan", "c.plan", "d.plan"].map(PathBuf::from),
     };
     super::violation(&violated, style)
 }
@@ -99,6 +100,7 @@ fn a_violation_is_told_whole() {
         "       session acme/home\n     1  instruct acme/home change\n>    2  crash acme\n     3  wait 30s\n",
         "Observed\n  no commit\n",
         "20.000 s  acme/home    git push: rejected; remote has edit-1\n",
+        "4 more plans failed in the same way: a.plan, b.plan, c.plan, and so on.",
         "bugs of their own: commits-preserved (lost).",
         "Replay it\n  shakedown replay x.plan --target sim\n",
     ] {
@@ -144,7 +146,7 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
     let text = summary(&of, PLAIN);
     for part in [
         "sim all held: 12,345 plans held (2 of them kept plans), 0 violated, 0 unknown; seed 0x1f3c, 2.5 s\n",
-        "1 plans, 1 steps, 0 steps a second",
+        "1 plan, 1 step, 0 steps a second",
         "20 git pushes",
         "sometimes: 0 of 27 reached",
         "not reached: breaker opened, probe failed",
@@ -179,8 +181,11 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         shrink_runs: 0,
         reproduced: (1, 1),
         others: vec![],
+        more: vec![PathBuf::from("y.plan")],
         is_known: false,
         file: PathBuf::from("x.plan"),
     });
-    assert!(summary(&of, PLAIN).contains("sim 1 violated:"));
+    assert!(summary(&of, PLAIN).contains(
+        "sim violated: 12,345 plans held (2 of them kept plans), 2 violated, 1 unknown;"
+    ));
 }
