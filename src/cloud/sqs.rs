@@ -87,10 +87,7 @@ impl Sqs {
     pub(super) fn send(&self, queue: &str, body: &str, delay: Duration) -> Option<u64> {
         let mut state = self.state();
         let visible_at = self.recorder.now() + delay;
-        let id = state
-            .queues
-            .get_mut(queue)?
-            .send(body.into(), visible_at);
+        let id = state.queues.get_mut(queue)?.send(body.into(), visible_at);
         self.record_sent(body);
         drop(state);
         self.changed.notify_waiters();
@@ -321,7 +318,11 @@ async fn call(sqs: &Sqs, asked: &Asked, request: &Value) -> Result<Value, AwsErr
     if operation(asked) == "GetQueueUrl" {
         let name = text("QueueName")?;
         find(&mut sqs.state(), name)?;
-        let host = asked.parts.headers.get("host").and_then(|h| h.to_str().ok());
+        let host = asked
+            .parts
+            .headers
+            .get("host")
+            .and_then(|h| h.to_str().ok());
         let base = format!("http://{}", host.unwrap_or_default());
         return Ok(json!({ "QueueUrl": url(&base, name) }));
     }
@@ -368,8 +369,9 @@ async fn call(sqs: &Sqs, asked: &Asked, request: &Value) -> Result<Value, AwsErr
                 attributes["FifoQueue"] = "true".into();
             }
             if name.starts_with("instructions-") {
-                attributes["RedrivePolicy"] =
-                    json!({ "maxReceiveCount": MAX_RECEIVES }).to_string().into();
+                attributes["RedrivePolicy"] = json!({ "maxReceiveCount": MAX_RECEIVES })
+                    .to_string()
+                    .into();
             }
             Ok(json!({ "Attributes": attributes }))
         }

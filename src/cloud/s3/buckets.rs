@@ -103,7 +103,11 @@ impl Buckets {
     fn permit(&self, call: &Call, client: &ClientId, action: &str, key: &str) -> S3Result<()> {
         let is_change = action == "s3:PutObject" || action == "s3:DeleteObject";
         let denied_by_fault = is_change && call.faults.s3_denies(client);
-        let policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let denied_by_policy = policies
             .get(client)
             .is_some_and(|policy| policy.denies(action, &client.bucket(), key));
@@ -384,7 +388,11 @@ impl s3s::S3 for Buckets {
         let client = self.owner(&call, &request.input.bucket)?;
         let policy = Policy::parse(&request.input.policy, &client.bucket())
             .map_err(|why| s3_error!(MalformedPolicy, "{why}"))?;
-        let mut policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         policies.insert(client, policy);
         Ok(S3Response::new(PutBucketPolicyOutput::default()))
     }
@@ -395,7 +403,11 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
         let call = call(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let policy = policies
             .get(&client)
             .ok_or_else(|| s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"))?;
@@ -410,7 +422,11 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
         let call = call(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let mut policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         policies.remove(&client);
         Ok(S3Response::new(DeleteBucketPolicyOutput::default()))
     }
