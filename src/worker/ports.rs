@@ -423,6 +423,8 @@ pub struct BreakerRecord {
     pub until: Duration,
     /// Half-open: the client whose container holds the permit.
     pub probe: Option<ClientId>,
+    /// The sync that was counted last, so that a write whose answer was lost counts once.
+    pub counted: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
