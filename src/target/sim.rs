@@ -10,9 +10,11 @@ mod agent;
 mod build;
 mod git;
 mod queue;
+mod repository;
 mod site;
 mod store;
 mod time;
+mod tree;
 mod workspace;
 mod world;
 

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::queue::{Instructions, Retries};
+use super::repository::Repository;
 use super::site::Bucket;
 use super::store::Table;
 use super::time::{Chance, Sleep, Span, Timers};
-use super::workspace::Repository;
 use crate::history::{Death, Event, Level, What};
 use crate::plan::{ClientId, Fault, Phase, SessionId};
 use crate::target::GIT_TOKEN;
