@@ -84,9 +84,8 @@ fn check(asked: &Asked, request: &Value) -> Result<(), (StatusCode, &'static str
         return Err(bad("max_tokens: Field required"));
     }
     let messages = request["messages"].as_array();
-    if messages.is_none_or(|messages| {
-        messages.first().is_none_or(|first| first["role"] != "user")
-    }) {
+    if messages.is_none_or(|messages| messages.first().is_none_or(|first| first["role"] != "user"))
+    {
         return Err(bad("messages: first message must use the \"user\" role"));
     }
     if !answers_every_tool(messages.map_or(&[], Vec::as_slice)) {

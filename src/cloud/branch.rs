@@ -69,13 +69,26 @@ pub(super) fn isolate(git: &mut Command) {
 fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>> {
     let branch = format!("refs/heads/{}", session.branch());
     let output = git(repository)
-        .args(["log", "--reverse", "--topo-order", "--format=%x00%P%x00%B%x00"])
+        .args([
+            "log",
+            "--reverse",
+            "--topo-order",
+            "--format=%x00%P%x00%B%x00",
+        ])
         // Every commit, with its own patch to the files that hold marks.
         .args(["--full-history", "--sparse", "-p", "-U0"])
-        .args(["--no-color", "--no-renames", "--no-ext-diff", "--no-textconv"])
+        .args([
+            "--no-color",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+        ])
         .args([&branch, "--not"])
         // Patterns, so that it is no error where one of them does not exist.
-        .args(["--glob=refs/heads/mai[n]", "--glob=refs/remotes/origin/mai[n]"])
+        .args([
+            "--glob=refs/heads/mai[n]",
+            "--glob=refs/remotes/origin/mai[n]",
+        ])
         .args(["--", CHANGES, OUTSIDE])
         .output()?;
     if output.status.success() {

@@ -237,11 +237,7 @@ fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response
 }
 
 /// A push, recorded in the order in which the branches change.
-fn push(
-    services: &Services,
-    asked: &Asked,
-    wish: &Wish,
-) -> io::Result<Response<Body>> {
+fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
     let _lock = services.remote.lock(&wish.client);
     let (response, said) = run(&services.remote, asked, wish)?;
     for branch in pushed_branches(&asked.body) {
@@ -279,7 +275,9 @@ fn pushed_branches(body: &[u8]) -> Vec<String> {
         .and_then(|digits| usize::from_str_radix(digits, 16).ok())
         .filter(|length| *length > 4)
     {
-        let Some(line) = rest.get(4..length) else { break };
+        let Some(line) = rest.get(4..length) else {
+            break;
+        };
         let command = line.split(|byte| *byte == 0).next().unwrap_or_default();
         let command = String::from_utf8_lossy(command);
         if let Some(branch) = command.split_whitespace().nth(2) {
@@ -295,11 +293,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// Runs `git http-backend` for a request; returns its answer, and the answer's body once more.
-fn run(
-    remote: &Remote,
-    asked: &Asked,
-    wish: &Wish,
-) -> io::Result<(Response<Body>, Vec<u8>)> {
+fn run(remote: &Remote, asked: &Asked, wish: &Wish) -> io::Result<(Response<Body>, Vec<u8>)> {
     let header = |name: &HeaderName| {
         let value = asked.parts.headers.get(name)?;
         value.to_str().ok()

@@ -236,7 +236,9 @@ fn in_time(request: &Value) -> impl Fn(&LogEvent) -> bool + use<> {
 
 fn limit(request: &Value) -> usize {
     let asked = request["limit"].as_u64().unwrap_or(10_000);
-    usize::try_from(asked).unwrap_or(usize::MAX).clamp(1, 10_000)
+    usize::try_from(asked)
+        .unwrap_or(usize::MAX)
+        .clamp(1, 10_000)
 }
 
 fn text<'a>(request: &'a Value, field: &str) -> Result<&'a str, AwsError> {
@@ -327,4 +329,4 @@ impl Pattern {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::cloud) mod tests;

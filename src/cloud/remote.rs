@@ -191,8 +191,14 @@ fn find_backend(git_program: &str) -> Result<PathBuf, TargetError> {
 /// Makes a bare repository with the template on `main`.
 fn make_repository(path: &Path) -> io::Result<()> {
     let mut init = Command::new("git");
-    init.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=main"])
-        .arg(path);
+    init.args([
+        "init",
+        "--quiet",
+        "--bare",
+        "--template=",
+        "--initial-branch=main",
+    ])
+    .arg(path);
     isolate(&mut init);
     let output = init.output()?;
     if !output.status.success() {

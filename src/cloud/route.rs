@@ -96,7 +96,9 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
         Service::S3 => s3::answer(&services, asked).await,
         Service::Git => git::answer(&services, asked).await,
         Service::Agent => agent::answer(&services, &asked),
-        Service::Table => signed(&asked, JSON_1_0).unwrap_or_else(|| table::answer(&services, &asked)),
+        Service::Table => {
+            signed(&asked, JSON_1_0).unwrap_or_else(|| table::answer(&services, &asked))
+        }
         Service::Sqs => match signed(&asked, JSON_1_0) {
             Some(refused) => refused,
             None => sqs::answer(&services, &asked).await,

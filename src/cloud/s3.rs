@@ -1,6 +1,7 @@
 //! S3: `s3s` in front of `s3s-fs`, with the faults of the contract and a record of what changed.
 
 mod buckets;
+mod objects;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use self::buckets::Buckets;
-pub(super) use self::buckets::md5;
+pub(super) use self::objects::md5;
 use super::answer::{Answer, full, reply};
 use super::credentials::{ACCESS_KEY, SECRET_KEY};
 use super::faults::Active;

@@ -177,7 +177,10 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     let operation = operation(asked);
     let body = String::from_utf8_lossy(&asked.body);
     let table = &services.table;
-    let _changing = table.changing.lock().unwrap_or_else(PoisonError::into_inner);
+    let _changing = table
+        .changing
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     match table.call(operation, &body) {
         Ok(answer) => {
             if writes(operation) {

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::TryStreamExt;
 use hyper::body::Bytes;
-use s3s::crypto::{Checksum, Md5};
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 
 use super::Call;
+use super::objects::{md5, read_objects};
 use super::policy::Policy;
 use crate::cloud::credentials::tells_secret;
 use crate::cloud::recorder::Recorder;
@@ -103,7 +103,11 @@ impl Buckets {
     fn permit(&self, call: &Call, client: &ClientId, action: &str, key: &str) -> S3Result<()> {
         let is_change = action == "s3:PutObject" || action == "s3:DeleteObject";
         let denied_by_fault = is_change && call.faults.s3_denies(client);
-        let policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let denied_by_policy = policies
             .get(client)
             .is_some_and(|policy| policy.denies(action, &client.bucket(), key));
@@ -163,34 +167,6 @@ fn call<T>(request: &S3Request<T>) -> S3Result<Arc<Call>> {
         .get::<Arc<Call>>()
         .cloned()
         .ok_or_else(|| s3_error!(InternalError, "a request came past its front"))
-}
-
-pub(in crate::cloud) fn md5(bytes: &[u8]) -> String {
-    let mut hash = Md5::new();
-    hash.update(bytes);
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// Reads every object below a folder; keys have `/` between their parts.
-fn read_objects(
-    folder: &Path,
-    prefix: &str,
-    objects: &mut BTreeMap<Arc<str>, Content>,
-) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.file_type()?.is_dir() {
-            read_objects(&entry.path(), &format!("{key}/"), objects)?;
-        } else {
-            let content = read_content(&std::fs::read(entry.path())?);
-            objects.insert(key.into(), content);
-        }
-    }
-    Ok(())
 }
 
 #[async_trait::async_trait]
@@ -384,7 +360,11 @@ impl s3s::S3 for Buckets {
         let client = self.owner(&call, &request.input.bucket)?;
         let policy = Policy::parse(&request.input.policy, &client.bucket())
             .map_err(|why| s3_error!(MalformedPolicy, "{why}"))?;
-        let mut policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         policies.insert(client, policy);
         Ok(S3Response::new(PutBucketPolicyOutput::default()))
     }
@@ -395,7 +375,11 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
         let call = call(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let policy = policies
             .get(&client)
             .ok_or_else(|| s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"))?;
@@ -410,7 +394,11 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
         let call = call(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let mut policies = self.0.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut policies = self
+            .0
+            .policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         policies.remove(&client);
         Ok(S3Response::new(DeleteBucketPolicyOutput::default()))
     }

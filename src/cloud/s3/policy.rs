@@ -65,9 +65,9 @@ impl Policy {
         let matches = |patterns: &[String], text: &str| {
             patterns.iter().any(|pattern| is_match(pattern, text))
         };
-        self.denials.iter().any(|denial| {
-            matches(&denial.actions, action) && matches(&denial.resources, &resource)
-        })
+        self.denials
+            .iter()
+            .any(|denial| matches(&denial.actions, action) && matches(&denial.resources, &resource))
     }
 }
 
@@ -126,7 +126,12 @@ mod tests {
         };
         assert!(denies("s3:PutObject", "/*", "s3:PutObject", "index.html"));
         assert!(denies("s3:*", "/*", "s3:PutObject", "assets/a.css"));
-        assert!(denies("s3:Put*", "/assets/?.css", "s3:PutObject", "assets/a.css"));
+        assert!(denies(
+            "s3:Put*",
+            "/assets/?.css",
+            "s3:PutObject",
+            "assets/a.css"
+        ));
         assert!(!denies("s3:PutObject", "/*", "s3:DeleteObject", "a"));
         assert!(!denies("s3:PutObject", "/assets/*", "s3:PutObject", "a"));
         assert!(!denies("s3:*", "/*", "s3:ListBucket", ""));
