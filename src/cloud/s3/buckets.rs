@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt;
 use hyper::body::Bytes;
@@ -19,6 +19,7 @@ use super::Call;
 use super::objects::{md5, read_objects};
 use super::policy::Policy;
 use crate::cloud::credentials::tells_secret;
+use crate::cloud::lock;
 use crate::cloud::recorder::Recorder;
 use crate::history::{Content, What};
 use crate::plan::ClientId;
@@ -103,11 +104,7 @@ impl Buckets {
     fn permit(&self, call: &Call, client: &ClientId, action: &str, key: &str) -> S3Result<()> {
         let is_change = action == "s3:PutObject" || action == "s3:DeleteObject";
         let denied_by_fault = is_change && call.faults.s3_denies(client);
-        let policies = self
-            .0
-            .policies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let policies = lock(&self.0.policies);
         let denied_by_policy = policies
             .get(client)
             .is_some_and(|policy| policy.denies(action, &client.bucket(), key));
@@ -122,7 +119,7 @@ impl Buckets {
         let Some(most) = call.faults.s3_takes(client) else {
             return Ok(());
         };
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.0.taken);
         let taken = taken.entry(client.clone()).or_default();
         if *taken >= most {
             return Err(s3_error!(SlowDown, "Please reduce your request rate."));
@@ -132,7 +129,7 @@ impl Buckets {
     }
 
     fn note_listing(&self, client: &ClientId) {
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.0.taken);
         taken.remove(client);
     }
 
@@ -360,11 +357,7 @@ impl s3s::S3 for Buckets {
         let client = self.owner(&call, &request.input.bucket)?;
         let policy = Policy::parse(&request.input.policy, &client.bucket())
             .map_err(|why| s3_error!(MalformedPolicy, "{why}"))?;
-        let mut policies = self
-            .0
-            .policies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut policies = lock(&self.0.policies);
         policies.insert(client, policy);
         Ok(S3Response::new(PutBucketPolicyOutput::default()))
     }
@@ -375,11 +368,7 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
         let call = call(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let policies = self
-            .0
-            .policies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let policies = lock(&self.0.policies);
         let policy = policies
             .get(&client)
             .ok_or_else(|| s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"))?;
@@ -394,11 +383,7 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
         let call = call(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let mut policies = self
-            .0
-            .policies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut policies = lock(&self.0.policies);
         policies.remove(&client);
         Ok(S3Response::new(DeleteBucketPolicyOutput::default()))
     }
