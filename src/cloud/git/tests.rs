@@ -152,11 +152,12 @@ async fn a_token_is_needed_in_either_scheme() {
         .replace("http://", &format!("http://x-access-token:{GIT_TOKEN}@"));
     run(
         parent,
-        &format!("git -c http.extraHeader= clone -q {with_user} work"),
+        &format!("unset GIT_CONFIG_COUNT; git clone -q {with_user} work"),
         "",
     )
     .await
     .unwrap();
+    assert_eq!(recorded(&cloud), [fetched(GitOutcome::Done)]);
     let unknown = format!("git clone -q {} x", checkout.url.replace("acme", "nobody"));
     let unknown = run(parent, &unknown, GIT_TOKEN).await.unwrap_err();
     assert!(unknown.contains("not found"), "{unknown}");
