@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, ReplayArgs, RunArgs, TargetArgs, TargetName};
+use cli::{Cli, Command, DefectsArgs, ReplayArgs, RunArgs, TargetArgs, TargetName};
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::{self, Style, Violated};
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         None => default_campaigns(cli.quiet),
         Some(Command::Run(args)) => run(&args, cli.quiet),
         Some(Command::Replay(args)) => replay(&args),
+        Some(Command::Defects(args)) => defects(&args),
         Some(Command::Worker) => Exit::Unknown,
     };
     ExitCode::from(exit as u8)
@@ -246,6 +248,62 @@ fn replay(args: &ReplayArgs) -> Exit {
             ));
             Exit::Unknown
         }
+    }
+}
+
+/// Plants each defect and tells what catches it.
+fn defects(args: &DefectsArgs) -> Exit {
+    let mut chosen = Vec::new();
+    for name in &args.names {
+        match Defect::by_name(name) {
+            Some(defect) => chosen.push(defect),
+            None => {
+                let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
+                eprintln!("unknown defect `{name}`; known: {}", known.join(", "));
+                return Exit::Usage;
+            }
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(DEFECTS);
+    }
+    // A planted panic is part of the trial, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let style = Style::of_stdout();
+    print(&report::trials_head());
+    let mut missed = 0;
+    for defect in &chosen {
+        let target = trial::planted_sim(defect);
+        let mut trials = Vec::new();
+        for seed in args.seed..args.seed + args.seeds {
+            match trial::run(&target, &Shape::default(), seed, args.cases) {
+                Ok(trial) => trials.push(trial),
+                Err(why) => {
+                    eprintln!("{why}");
+                    return Exit::Unknown;
+                }
+            }
+        }
+        print(&report::trials_row(defect, &trials, style));
+        if args.plans
+            && let Some(caught) = trials.iter().find_map(|trial| trial.caught.as_ref())
+        {
+            print(&format!(
+                "  {}\n{}\n",
+                caught.violation.observed, caught.plan
+            ));
+        }
+        missed += usize::from(trials.iter().any(|trial| trial.caught.is_none()));
+    }
+    print(&format!(
+        "{} of {} defects caught with every seed\n",
+        chosen.len() - missed,
+        chosen.len()
+    ));
+    if missed == 0 {
+        Exit::Held
+    } else {
+        Exit::Violated
     }
 }
 

@@ -41,7 +41,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if on_remote {
             continue;
         }
-        if session.committed.contains(&mark) && !session.told_lost.contains(&mark) {
+        if instruction.saved && !session.told_lost.contains(&mark) {
             return Breach::new(
                 "work",
                 format!(
