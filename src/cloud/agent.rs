@@ -1,6 +1,7 @@
 //! The agent API: Anthropic's Messages, answered from the script of the instruction.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
@@ -162,7 +163,7 @@ fn turn(request: &Value, changes: Vec<FileChange>) -> Answer {
         "usage": { "input_tokens": 1, "output_tokens": 1 },
     })
     .to_string();
-    // The blocks are written one by one: a memory-hungry edit is large, and is not held here.
+    // The blocks are sent one by one: a memory-hungry edit is large, and is not held here.
     head.pop();
     head.push_str(",\"content\":[");
     let said = if changes.is_empty() {
@@ -170,25 +171,41 @@ fn turn(request: &Value, changes: Vec<FileChange>) -> Answer {
     } else {
         json!({ "type": "text", "text": "I will make these changes." })
     };
-    let used = changes.into_iter().enumerate().map(move |(n, change)| {
-        let input = match &change {
-            FileChange::Write { path, text } => json!({ "path": path, "text": text }),
-            FileChange::Append { path, line } => json!({ "path": path, "line": line }),
-            FileChange::Delete { path } => json!({ "path": path }),
-        };
-        let block = json!({
-            "type": "tool_use",
-            "id": format!("toolu_loopback_{turns}_{n}"),
-            "name": tool(&change),
-            "input": input,
+    // Many large files share one text, which is written as JSON once.
+    let mut written: Option<(Arc<str>, Bytes)> = None;
+    let used = changes
+        .into_iter()
+        .enumerate()
+        .flat_map(move |(n, change)| {
+            let (path, field, text) = match &change {
+                FileChange::Write { path, text } => (path, "text", Some(text)),
+                FileChange::Append { path, line } => (path, "line", Some(line)),
+                FileChange::Delete { path } => (path, "", None),
+            };
+            let mut head = json!({
+                "type": "tool_use",
+                "id": format!("toolu_loopback_{turns}_{n}"),
+                "name": tool(&change),
+            })
+            .to_string();
+            head.pop();
+            let head = format!(",{head},\"input\":{{\"path\":{}", json!(path));
+            let Some(text) = text else {
+                return vec![Bytes::from(head), Bytes::from_static(b"}}")];
+            };
+            let json_text = match &written {
+                Some((of, json_text)) if Arc::ptr_eq(of, text) => json_text.clone(),
+                _ => Bytes::from(json!(text).to_string()),
+            };
+            written = Some((text.clone(), json_text.clone()));
+            let head = format!("{head},\"{field}\":");
+            vec![Bytes::from(head), json_text, Bytes::from_static(b"}}")]
         });
-        format!(",{block}")
-    });
-    let parts = [head, said.to_string()]
+    let parts = [Bytes::from(head), Bytes::from(said.to_string())]
         .into_iter()
         .chain(used)
-        .chain(["]}".to_owned()])
-        .map(|part| Ok::<_, Infallible>(Frame::data(Bytes::from(part))));
+        .chain([Bytes::from_static(b"]}")])
+        .map(|part| Ok::<_, Infallible>(Frame::data(part)));
     let body: Body = StreamBody::new(stream::iter(parts)).boxed_unsync();
     let mut response = Response::new(body);
     let content_type = HeaderValue::from_static("application/json");

@@ -1,14 +1,15 @@
 //! The keys and tokens of the loopback cloud. They open nothing else; they are still secrets to
 //! the system under test, which must never tell them.
 
+/// The password of the git remote; its user is `x-access-token`.
+pub use crate::target::GIT_TOKEN;
+
 /// The AWS access key id.
 pub const ACCESS_KEY: &str = "LOOPBACKACCESSKEY000";
 /// The AWS secret key.
 pub const SECRET_KEY: &str = "loopback-secret-key-0123456789abcdefghij";
 /// The AWS region.
 pub const REGION: &str = "us-west-2";
-/// The password of the git remote; its user is `x-access-token`.
-pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
 /// The key of the agent API.
 pub const AGENT_KEY: &str = "loopback-agent-key-0123456789abcdef";
 

@@ -329,4 +329,4 @@ impl Pattern {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::cloud) mod tests;

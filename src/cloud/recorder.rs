@@ -236,7 +236,8 @@ mod tests {
 
     /// Whether the client's next request gets through the door at once.
     async fn gets_in(recorder: &Recorder, client: &str) -> bool {
-        let arrival = recorder.arrive(&client.into(), true);
+        let client = client.into();
+        let arrival = recorder.arrive(&client, true);
         tokio::time::timeout(Duration::from_millis(20), arrival)
             .await
             .is_ok()
