@@ -30,8 +30,9 @@ const BAD_CONFIGURATION: u8 = 64;
 
 /// Runs a worker, configured by the environment ([`VARIABLES`](super::VARIABLES)), until SIGTERM.
 ///
+/// `alter` may change what the worker is given before it starts: a planted defect does.
 /// Exits with 64 where the configuration cannot work, and says why.
-pub fn worker_main() -> ExitCode {
+pub fn worker_main(alter: impl FnOnce(&mut Ports, &mut Settings)) -> ExitCode {
     let started = Config::read(|name| std::env::var(name).ok())
         .map_err(|error| error.to_string())
         .and_then(|config| {
@@ -49,7 +50,7 @@ pub fn worker_main() -> ExitCode {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(run(&config)),
+        Ok(runtime) => runtime.block_on(run(&config, alter)),
         Err(error) => Err(format!("cannot start the worker's runtime: {error}")),
     };
     match ended {
@@ -76,7 +77,10 @@ fn check_host(config: &Config) -> Result<(), String> {
     })
 }
 
-async fn run(config: &Config) -> Result<(), String> {
+async fn run(
+    config: &Config,
+    alter: impl FnOnce(&mut Ports, &mut Settings),
+) -> Result<(), String> {
     let mut stop = signal(SignalKind::terminate())
         .map_err(|error| format!("cannot listen for SIGTERM: {error}"))?;
     let clock = Rc::new(WallClock::new(config.time_scale));
@@ -88,8 +92,10 @@ async fn run(config: &Config) -> Result<(), String> {
         clock.clone(),
         config.secrets.clone(),
     ));
-    let ports = ports(config, &sdk, clock, log.clone())?;
-    let worker = Worker::new(ports, Settings::of(config.client.clone()));
+    let mut ports = ports(config, &sdk, clock, log.clone())?;
+    let mut settings = Settings::of(config.client.clone());
+    alter(&mut ports, &mut settings);
+    let worker = Worker::new(ports, settings);
     {
         let work = pin!(worker.run());
         let send_kept = pin!(log.send_kept());

@@ -244,22 +244,22 @@ impl Workspace for Checkouts {
             return Ok(status);
         }
         let range = format!("{head}...{upstream}");
-        let format = format!("--format=%m{INSTRUCTION_IDS}%x00");
-        let log = [
-            "log",
-            "--topo-order",
-            "--reverse",
-            "--left-right",
-            &format,
-            &range,
-        ];
+        let format = format!("--format=%m%h%x00%P%x00{INSTRUCTION_IDS}%x00");
+        let log = ["log", "--topo-order", "--reverse", "--left-right", &format, &range];
         let told = self.git(session, &log).await?;
-        for commit in told.split('\0').map(str::trim) {
-            if let Some(ids) = commit.strip_prefix('<') {
-                status.ahead.push(ids.lines().next().unwrap_or("").into());
-            } else if commit.starts_with('>') {
+        let mut fields = told.split('\0').map(str::trim);
+        while let (Some(name), Some(parents), Some(ids)) =
+            (fields.next(), fields.next(), fields.next())
+        {
+            let Some(name) = name.strip_prefix('<') else {
                 status.behind += 1;
-            }
+                continue;
+            };
+            let is_merge = parents.contains(' ');
+            // A commit of somebody else goes by its own name.
+            let id = ids.lines().next().filter(|_| !is_merge);
+            let other = if is_merge { "" } else { name };
+            status.ahead.push(id.unwrap_or(other).into());
         }
         Ok(status)
     }
