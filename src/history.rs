@@ -4,7 +4,9 @@
 //! record that judgement rests on), and what the system claimed (log lines, session records).
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,6 +292,16 @@ pub struct History {
 }
 
 impl History {
+    /// Writes the events to a file, as [`Self::write_json_lines`] does.
+    ///
+    /// # Errors
+    /// Where the file cannot be made or written.
+    pub fn write_file(&self, path: &Path) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        self.write_json_lines(&mut file)?;
+        file.flush()
+    }
+
     /// Writes the events as JSON lines, one event a line.
     ///
     /// # Errors

@@ -1,1 +1,319 @@
-fn main() {}
+//! The binary: arguments, then a command, then an exit code.
+
+mod cli;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command, ReplayArgs, RunArgs, TargetArgs, TargetName};
+use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use shakedown::generate::Shape;
+use shakedown::regression::{self, Seed};
+use shakedown::report::{self, Style, Violated};
+use shakedown::target::{Interrupt, Target};
+use shakedown::verdict::Verdict;
+
+/// Plans that a campaign generates on each target when nothing else is asked for.
+const SIM_CASES: u32 = 256;
+const LOCAL_CASES: u32 = 10;
+
+/// How the program ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Exit {
+    Held = 0,
+    Violated = 1,
+    /// The harness could not tell, or was interrupted.
+    Unknown = 2,
+    Usage = 64,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. What cannot be printed has no reader.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Held
+            };
+            return ExitCode::from(exit as u8);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::from_default_env())
+        .init();
+    let exit = match cli.command {
+        None => default_campaigns(cli.quiet),
+        Some(Command::Run(args)) => run(&args, cli.quiet),
+        Some(Command::Replay(args)) => replay(&args),
+        Some(Command::Worker) => Exit::Unknown,
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Both targets, one after the other; the second only when the first held.
+fn default_campaigns(quiet: bool) -> Exit {
+    let args = |name, cases| RunArgs {
+        target: TargetArgs::of(name),
+        cases,
+        seed: None,
+        max_steps: None,
+        jobs: None,
+        keep_going: false,
+    };
+    let exit = run(&args(TargetName::Sim, None), quiet);
+    if exit != Exit::Held {
+        return exit;
+    }
+    // More plans on sim are a matter of seconds, on local of minutes.
+    let cases = campaign::cases_or(None, LOCAL_CASES).min(LOCAL_CASES);
+    run(&args(TargetName::Local, Some(cases)), quiet)
+}
+
+fn run(args: &RunArgs, quiet: bool) -> Exit {
+    let name = args.target.target.unwrap_or(TargetName::Sim);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (default_cases, default_jobs) = match name {
+        TargetName::Sim => (SIM_CASES, cores),
+        TargetName::Local => (LOCAL_CASES, 1),
+    };
+    let mut shape = Shape::default();
+    if let Some(most) = args.max_steps {
+        shape.max_steps = most as usize;
+    }
+    let seed = campaign::seed_or_drawn(args.seed);
+    let cases = campaign::cases_or(args.cases, default_cases);
+    let target = open(name, args.target.time_scale);
+    let config = Config {
+        cases,
+        seed,
+        jobs: args.jobs.map_or(default_jobs, usize::from),
+        keep_going: args.keep_going,
+        quiet,
+        out: PathBuf::from("shakedown-out"),
+        regressions: PathBuf::from("proptest-regressions"),
+        command: format!(
+            "shakedown run --target {} --cases {cases} --seed {} --max-steps {}",
+            target.name(),
+            Seed(seed),
+            shape.max_steps,
+        ),
+        shape,
+    };
+    match campaign::run(&*target, &config, &interrupted_by_signals()) {
+        Ok(summary) => tell(&summary),
+        Err(error) => {
+            eprintln!("{error}");
+            match error {
+                CampaignError::Kept(_) | CampaignError::Generate(_) => Exit::Usage,
+                CampaignError::Write { .. } => Exit::Unknown,
+            }
+        }
+    }
+}
+
+/// Prints what came of a campaign.
+fn tell(summary: &Summary) -> Exit {
+    let style = Style::of_stdout();
+    for found in &summary.found {
+        print(&report::violation(
+            &Violated {
+                target: summary.target,
+                plan: &found.plan,
+                seed: found.seed,
+                violation: &found.violation,
+                history: &found.history,
+                origin: &origin(found),
+                replay: &replay_command(&found.file, summary.target, found.seed),
+                others: &found.others,
+                more: &found.more,
+            },
+            style,
+        ));
+        print("\n");
+    }
+    print(&report::summary(summary, style));
+    if !summary.found.is_empty() {
+        Exit::Violated
+    } else if summary.interrupted || !summary.unknown.is_empty() {
+        Exit::Unknown
+    } else {
+        Exit::Held
+    }
+}
+
+fn origin(found: &Found) -> String {
+    let kept = format!("kept in {}", found.file.display());
+    if found.is_known {
+        return kept;
+    }
+    let shown = match found.reproduced {
+        (1, 1) => String::new(),
+        (times, of) => format!(", violated in {times} of {of} runs"),
+    };
+    format!(
+        "found with {} steps, {} after {} runs of shrinking{shown}; {kept}",
+        found.first_steps,
+        found.plan.steps.len(),
+        found.shrink_runs,
+    )
+}
+
+/// The command that runs a plan again, with the program as it was called.
+fn replay_command(file: &Path, target: &str, seed: u64) -> String {
+    let program = std::env::args_os().next().unwrap_or("shakedown".into());
+    format!(
+        "{} replay {} --target {target} --seed {}",
+        program.display(),
+        file.display(),
+        Seed(seed)
+    )
+}
+
+fn replay(args: &ReplayArgs) -> Exit {
+    let kept = match regression::read(&args.file) {
+        Ok(kept) => kept,
+        Err(error) => {
+            eprintln!("{error}");
+            return Exit::Usage;
+        }
+    };
+    let found_on = match kept.target.as_deref() {
+        Some("local") => TargetName::Local,
+        _ => TargetName::Sim,
+    };
+    let name = args.target.target.unwrap_or(found_on);
+    let target = open(name, args.target.time_scale);
+    let seed = args.seed.or(kept.seed).unwrap_or_default();
+    let interrupt = interrupted_by_signals();
+    let (outcome, coverage) = campaign::run_one(&*target, kept.plan.clone(), seed, &interrupt);
+    if let Some(path) = &args.history
+        && let Err(error) = outcome.history.write_file(path)
+    {
+        eprintln!(
+            "{}: cannot write the history: {error}; name a file that can be written",
+            path.display()
+        );
+        return Exit::Unknown;
+    }
+    let style = Style::of_stdout();
+    for (step, why) in &outcome.left_out {
+        let text = format!("left out step {}: {why}", step + 1);
+        print(&format!("{}\n", style.odd(&text)));
+    }
+    match outcome.verdict {
+        Verdict::Held => {
+            print(&format!(
+                "{} on {}: {} steps, {} events, run seed {}\n",
+                style.good("HELD"),
+                target.name(),
+                coverage.steps,
+                coverage.events,
+                Seed(seed)
+            ));
+            Exit::Held
+        }
+        Verdict::Violated(violation) => {
+            print(&report::violation(
+                &Violated {
+                    target: target.name(),
+                    plan: &kept.plan,
+                    seed,
+                    violation: &violation,
+                    history: &outcome.history,
+                    origin: &format!("from {}", args.file.display()),
+                    replay: &replay_command(&args.file, target.name(), seed),
+                    others: &[],
+                    more: &[],
+                },
+                style,
+            ));
+            Exit::Violated
+        }
+        Verdict::Unknown { why } => {
+            print(&format!(
+                "{} on {}: {why}\n",
+                style.odd("UNKNOWN"),
+                target.name()
+            ));
+            Exit::Unknown
+        }
+    }
+}
+
+fn open(name: TargetName, time_scale: f64) -> Box<dyn Target + Sync> {
+    let _ = time_scale;
+    match name {
+        TargetName::Sim => Box::new(shakedown::target::sim::Sim::default()),
+        TargetName::Local => Box::new(Nowhere),
+    }
+}
+
+struct Nowhere;
+impl Target for Nowhere {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+    fn cannot(&self, _: &shakedown::plan::Step) -> Option<String> {
+        None
+    }
+    fn start(
+        &self,
+        _: &[shakedown::plan::SessionId],
+        _: u64,
+    ) -> Result<Box<dyn shakedown::target::Run>, shakedown::target::TargetError> {
+        Err(shakedown::target::TargetError::new(
+            "starting", "nothing", "wait",
+        ))
+    }
+}
+
+/// An interrupt that the first SIGINT or SIGTERM sets; the second ends the program at once.
+fn interrupted_by_signals() -> Interrupt {
+    let interrupt = Interrupt::default();
+    let to_set = interrupt.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        // Without it, a signal ends the program as it always does.
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async move {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut int), Ok(mut term)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+            ) else {
+                return;
+            };
+            for is_first in [true, false] {
+                tokio::select! {
+                    _ = int.recv() => {}
+                    _ = term.recv() => {}
+                }
+                if is_first {
+                    eprintln!("ending after the step under way; once more ends at once");
+                    to_set.store(true, Ordering::Relaxed);
+                }
+            }
+            std::process::exit(Exit::Unknown as i32);
+        });
+    });
+    interrupt
+}
+
+/// Prints to standard output. Whoever closed it does not want the rest.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

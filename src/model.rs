@@ -10,7 +10,7 @@ pub mod breaker;
 pub mod instruction;
 pub mod session;
 
-mod observe;
+pub mod observe;
 mod steps;
 
 use std::collections::BTreeMap;

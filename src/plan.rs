@@ -279,14 +279,16 @@ impl Fault {
         }
     }
 
-    /// Whether the two cannot be active at once: the same fault on the same thing.
+    /// Whether the two cannot be active at once: the same fault on the same thing, or the one
+    /// `failureInjection` of a session set to two values.
     pub fn excludes(&self, other: &Self) -> bool {
-        self.name() == other.name()
-            && match (self, other) {
-                (Self::BuildError(a), Self::BuildError(b)) => a == b,
-                (Self::BuildWarning(a), Self::BuildWarning(b)) => a == b,
-                _ => self.client() == other.client(),
-            }
+        match (self, other) {
+            (
+                Self::BuildError(a) | Self::BuildWarning(a),
+                Self::BuildError(b) | Self::BuildWarning(b),
+            ) => a == b,
+            _ => self.name() == other.name() && self.client() == other.client(),
+        }
     }
 }
 
@@ -322,6 +324,24 @@ pub enum Step {
     RetryPush(SessionId),
     /// The session's newest handled instruction is delivered again.
     Redeliver(SessionId),
+}
+
+impl Step {
+    /// The step's first word in a plan.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Instruct(..) => "instruct",
+            Self::Until { .. } | Self::UntilStarted { .. } => "until",
+            Self::Wait(_) => "wait",
+            Self::PushFromOutside(..) => "push-from-outside",
+            Self::Inject(_) => "inject",
+            Self::Heal(_) => "heal",
+            Self::Crash(_) => "crash",
+            Self::LoseWorkspace(_) => "workspace-lost",
+            Self::RetryPush(_) => "retry-push",
+            Self::Redeliver(_) => "redeliver",
+        }
+    }
 }
 
 /// How long `until` waits for its phase, in the system's own time.

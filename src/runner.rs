@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::history::{Event, History, What};
+use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::{Breach, check_event, check_recovered};
 use crate::model::Model;
 use crate::plan::{Plan, Step};
@@ -103,9 +103,40 @@ fn disturb_and_recover(
     }
 }
 
+/// Judges a history that was written down before: the plan's steps stand in it as events.
+pub fn judge(plan: &Plan, events: &[Event], recovered: Option<&Snapshot>) -> Verdict {
+    let mut judge = Judge::new(plan);
+    let marks = plan.marks();
+    for event in events {
+        judge.events.push(event.clone());
+        if let What::StepBegan { step: index, .. } = event.what
+            && let Some(step) = plan.steps.get(index)
+        {
+            judge.step = Some(index);
+            judge.model.begin_step(step, marks[index], event.at);
+        }
+        if event.what == What::Healed {
+            judge.step = None;
+            let faults: Vec<_> = judge.model.faults.iter().map(|(f, _)| f.clone()).collect();
+            for fault in faults {
+                let heal = Step::Heal(fault);
+                judge.model.begin_step(&heal, None, event.at);
+            }
+        }
+        if let Err(Stop::Violated(violation)) = judge.judge_new() {
+            return Verdict::Violated(violation);
+        }
+    }
+    let breach = recovered.and_then(|seen| check_recovered(&judge.model, seen));
+    match breach.map(|(rule, breach)| judge.violation(rule, breach)) {
+        Some(Stop::Violated(violation)) => Verdict::Violated(violation),
+        _ => Verdict::Held,
+    }
+}
+
 /// Judges events as they come.
-pub struct Judge {
-    pub model: Model,
+struct Judge {
+    model: Model,
     events: Vec<Event>,
     judged: usize,
     step: Option<usize>,

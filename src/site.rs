@@ -17,10 +17,12 @@ use crate::worker::ports::FileChange;
 pub const CHANGES: &str = "content/changes.txt";
 /// Where clean outsiders leave theirs, one file each.
 pub const OUTSIDE: &str = "content/outside/";
-const PACKAGE: &str = "package.json";
+/// Without this the build fails.
+pub const PACKAGE: &str = "package.json";
 const PACKAGE_TEXT: &str =
     "{\n  \"name\": \"site\",\n  \"scripts\": { \"build\": \"sh build.sh\" }\n}\n";
-const BANNER: &str = "components/banner.txt";
+/// The component whose syntax errors make a build partial.
+pub const BANNER: &str = "components/banner.txt";
 const BANNER_TEXT: &str = "banner: Welcome;\n";
 const BROKEN_BANNER_TEXT: &str = "banner: Welcome\n";
 
@@ -139,18 +141,17 @@ pub struct Rendered {
 
 /// Builds a checkout as `site/build.sh` does.
 pub fn render(tree: &Tree) -> Rendered {
-    let banner_is_good = tree
-        .get(BANNER)
-        .is_some_and(|text| text.lines().any(is_banner));
     render_parts(
         &marks_in_tree(tree),
-        banner_is_good,
+        has_good_banner(tree.get(BANNER).map(|text| &**text)),
         tree.contains_key(PACKAGE),
     )
 }
 
-fn is_banner(line: &str) -> bool {
-    line.starts_with("banner: ") && line.ends_with(';')
+/// Whether the text of the banner's component, if there is one, is free of syntax errors.
+pub fn has_good_banner(text: Option<&str>) -> bool {
+    let is_banner = |line: &str| line.starts_with("banner: ") && line.ends_with(';');
+    text.is_some_and(|text| text.lines().any(is_banner))
 }
 
 /// What a build of these marks makes; the whole input of a build comes down to this.
@@ -254,8 +255,10 @@ mod tests {
     use super::*;
     use std::process::Command;
 
+    type Files = BTreeMap<Arc<str>, Arc<[u8]>>;
+
     /// Builds a checkout with the shell script and returns what stands in `dist`.
-    fn build_with_shell(tree: &Tree) -> (BTreeMap<Arc<str>, Arc<[u8]>>, bool, String) {
+    fn build_with_shell(tree: &Tree) -> (Files, bool, String) {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in tree {
             let path = folder.path().join(&**path);
@@ -267,7 +270,7 @@ mod tests {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        let mut files = BTreeMap::new();
+        let mut files = Files::new();
         for sub in ["", "assets/"] {
             for entry in std::fs::read_dir(folder.path().join("dist").join(sub)).unwrap() {
                 let entry = entry.unwrap();

@@ -1,9 +1,14 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
+mod interruptible;
+pub mod sim;
+
 use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
 use crate::plan::{Fault, Mark, SessionId, Step};
+
+pub use interruptible::{Interrupt, Interruptible};
 
 /// The token that containers push and fetch with, on every target that is made here.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";

@@ -47,6 +47,64 @@ impl Rule {
             Self::Settled => "settled",
         }
     }
+
+    /// The rule in the contract's words, short enough for a report.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoBrokenDeploy => "No object made by a failed build is ever in a site.",
+            Self::NoDanglingPage => {
+                "A page in a site never names an asset that the site lacks, at no moment."
+            }
+            Self::CommitsPreserved => {
+                "A commit once on a session's branch, local or remote, by an instruction or an \
+                 outsider, stays reachable from that branch. No force-push ever drops one."
+            }
+            Self::ExactlyOnce => {
+                "An instruction's edit is in its branch at most once, whatever is redelivered, \
+                 retried or restarted."
+            }
+            Self::NoCascade => {
+                "A session's own trouble changes nothing of another session. A shared \
+                 dependency's outage may delay others, never corrupt or lose."
+            }
+            Self::Breaker => {
+                "The S3 breaker opens after 5 failed syncs in a row, then no sync begins until \
+                 one probe after the cool-down, which closes or reopens it. One state for all \
+                 containers."
+            }
+            Self::BoundedRetries => {
+                "S3 sync: 3 attempts; agent: at most 5; push: 3. Waits between them grow, with \
+                 jitter, up to a cap. No retry loop without a wait."
+            }
+            Self::StaysUp => {
+                "A container survives everything but crash and out-of-memory, and is up again \
+                 within 120 s of those."
+            }
+            Self::ErrorsTold => {
+                "What stopped an instruction is in the session's lastError or warnings and in the \
+                 log; success is never reported for a deploy or push that has not happened."
+            }
+            Self::NoSecretTold => {
+                "Tokens and keys are never in a log line, a session record, a commit or a site."
+            }
+            Self::NothingLost => {
+                "After recovery every accepted instruction is done, or failed with its lastError \
+                 told, or in the dead-letter queue."
+            }
+            Self::Pushed => {
+                "After recovery the remote branch has every commit of the local one, and nothing \
+                 in the workspace is unfinished or stray."
+            }
+            Self::Fresh => {
+                "After recovery the site is exactly the output of one build: the newest good \
+                 build of the client's sessions."
+            }
+            Self::Settled => {
+                "After recovery the queue is empty, the breaker closed, the containers running, \
+                 and lastError and warnings stand exactly where they belong."
+            }
+        }
+    }
 }
 
 impl fmt::Display for Rule {

@@ -89,9 +89,11 @@ fn check_site(model: &Model, client: usize, site: &BTreeMap<Arc<str>, Content>) 
         .map(|page| page.marks.clone())
         .unwrap_or_default();
     let newest_shown = shown.iter().copied().filter(is_edit).max();
+    let lost_workspace = model.clients[client].lost_workspace;
     let matching = candidates.iter().find(|candidate| {
         model.sessions[candidate.session].trees.contains(&shown)
-            && Some(candidate.newest) == newest_shown
+            && (Some(candidate.newest) == newest_shown
+                || lost_workspace && newest_shown <= Some(candidate.newest))
     });
     if matching.is_none() {
         let wanted = candidates.iter().map(|candidate| candidate.newest);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Breach;
 use crate::history::{Claim, Event, GitOutcome, What};
 use crate::model::Model;
+use crate::model::observe::ONE_PUSH;
 use crate::plan::Fault;
 
 /// Attempts of one S3 sync (`contract.md`, Numbers).
@@ -16,8 +17,6 @@ const PUSH_ATTEMPTS: u32 = 3;
 /// With full jitter from 2 s on, the four waits between five requests sum up to less than this
 /// once in some hundred thousand times; a loop without a wait, always.
 const NO_WAIT: Duration = Duration::from_millis(500);
-/// Refused pushes further apart than this are not of one push: put-off work waits 15 s at least.
-const ONE_PUSH: Duration = Duration::from_secs(10);
 
 pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
     match &event.what {

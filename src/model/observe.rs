@@ -10,6 +10,9 @@ use crate::history::{Branch, Claim, Death, Event, GitOutcome, Level, Record, Wha
 use crate::plan::{ClientId, Fault, Mark, SessionId};
 use crate::site::render_parts;
 
+/// Within this, refused pushes count as attempts of one push.
+pub const ONE_PUSH: Duration = Duration::from_secs(10);
+
 impl Model {
     /// Takes in what happened. The rules were asked before.
     pub fn observe(&mut self, event: &Event) {
@@ -192,6 +195,10 @@ impl Model {
         };
         if outcome != GitOutcome::Done {
             if outcome != GitOutcome::Rejected {
+                // Refusals further apart are not of one push: put-off work waits 15 s at least.
+                if now.saturating_sub(session.push_failed_at) >= ONE_PUSH {
+                    session.push_failures = 0;
+                }
                 session.push_failures += 1;
                 session.push_failed_at = now;
             }

@@ -80,6 +80,8 @@ impl Session {
         }
         for commit in &branch.commits {
             self.committed.extend(&commit.adds);
+            // What was done again is lost no more.
+            self.lost.retain(|mark| !commit.adds.contains(mark));
         }
     }
 }

@@ -122,9 +122,10 @@ impl Worker {
     /// The wanted commit went with the workspace: the branch as the remote has it is the newest
     /// that is left.
     async fn build_what_remains(&self, session: &SessionId) -> PortResult<Build> {
-        let limit = self.settings.git_limit;
-        self.ask("git", limit, self.ports.workspace.open(session))
-            .await?;
+        let mut record = self.session_record(session).await;
+        if self.open(session, &mut record).await? {
+            self.save_session(session, &record).await;
+        }
         let head = self.ports.workspace.status(session).await?.head;
         self.ports.builder.build(session, &head).await
     }

@@ -67,14 +67,8 @@ impl Worker {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let open = self.ports.workspace.open(session);
-            match self.ask("git", self.settings.git_limit, open).await {
-                Ok(cloned) => {
-                    if cloned {
-                        self.tell_lost_work(session, record).await;
-                    }
-                    return;
-                }
+            match self.open(session, record).await {
+                Ok(_) => return,
                 Err(error) => {
                     if attempt == 1 {
                         let text = format!("Cannot open the workspace, trying again: {error}");

@@ -18,7 +18,12 @@ impl Worker {
         {
             // A merge that waits here is a conflict that a push cut off by a crash resolved.
             let resolved = status.ahead.iter().any(|id| id.is_empty());
-            record.push_warning = resolved.then(|| CONFLICT.into());
+            let warning = resolved.then(|| CONFLICT.to_owned());
+            if record.push_warning != warning {
+                // Told before the push that carries it: after that, nothing shows it any more.
+                record.push_warning = warning;
+                self.save_session(session, record).await;
+            }
         }
         match self.push_with_retries(session, record).await {
             Ok(()) => {
@@ -112,7 +117,6 @@ impl Worker {
         let text = format!("Merge conflict with {CONFLICT}");
         self.say(Level::Warn, Some(session), &text).await;
         workspace.merge(session).await?;
-        // Told before the push that carries it: after that, nothing shows it any more.
         record.push_warning = Some(CONFLICT.into());
         self.save_session(session, record).await;
         Ok(())
@@ -121,17 +125,8 @@ impl Worker {
     /// Tries a push that was put off, if there is still something to push.
     pub(super) async fn push_put_off(&self, session: &SessionId) {
         let mut record = self.session_record(session).await;
-        let opened = self
-            .ask(
-                "git",
-                self.settings.git_limit,
-                self.ports.workspace.open(session),
-            )
-            .await;
-        match opened {
-            Ok(true) => self.tell_lost_work(session, &mut record).await,
-            Ok(false) => {}
-            Err(error) => return self.say_push_error(session, &error).await,
+        if let Err(error) = self.open(session, &mut record).await {
+            return self.say_push_error(session, &error).await;
         }
         match self.ports.workspace.status(session).await {
             Ok(status) if status.ahead.is_empty() => {

@@ -1,7 +1,7 @@
 //! What a container does at its start, before the first instruction.
 
 use super::container::Worker;
-use super::ports::SessionRecord;
+use super::ports::{PortResult, SessionRecord};
 use crate::history::Level;
 use crate::plan::SessionId;
 
@@ -26,8 +26,23 @@ impl Worker {
         self.do_put_off().await;
     }
 
+    /// Makes the session's checkout usable. Where it had to be cloned, what went with the old one
+    /// is told in the record, which the caller saves; returns whether that was so.
+    pub(super) async fn open(
+        &self,
+        session: &SessionId,
+        record: &mut SessionRecord,
+    ) -> PortResult<bool> {
+        let open = self.ports.workspace.open(session);
+        let cloned = self.ask("git", self.settings.git_limit, open).await?;
+        if cloned {
+            self.tell_lost_work(session, record).await;
+        }
+        Ok(cloned)
+    }
+
     /// After a fresh clone: says by name what was saved locally and is not on the remote.
-    pub(super) async fn tell_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
+    async fn tell_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
         let mut lost = Vec::new();
         for id in std::mem::take(&mut record.saved_locally) {
             match self.ports.workspace.has_instruction(session, &id).await {

@@ -1,0 +1,338 @@
+//! Many plans on one target: kept ones first, then generated ones, until one violates a rule.
+//!
+//! Case `i` of a seed is always the same plan with the same run seed, and results are taken in
+//! the order of the cases, so that a campaign comes out the same on any number of threads.
+
+mod case;
+mod keep;
+mod threads;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
+
+use crate::coverage::Coverage;
+use crate::generate::Shape;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::regression::{self, Kept, ReadError, Seed};
+use crate::runner::{self, Outcome};
+use crate::shrink::Shrunk;
+use crate::target::{Interrupt, Interruptible, Target};
+use crate::verdict::{Verdict, Violation};
+use case::Case;
+
+pub use keep::shrink_budget;
+
+/// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
+/// plans.
+const UNKNOWN_IN_A_ROW: usize = 3;
+
+/// What a campaign does.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Plans to generate.
+    pub cases: u32,
+    pub seed: u64,
+    pub shape: Shape,
+    /// Plans that run at the same time.
+    pub jobs: usize,
+    /// Goes on after a violation.
+    pub keep_going: bool,
+    pub quiet: bool,
+    /// Where plans stand while they run, and those that did not hold.
+    pub out: PathBuf,
+    /// Where kept plans are, and where new ones go.
+    pub regressions: PathBuf,
+    /// The command line that starts this campaign again, for the comment of a kept plan.
+    pub command: String,
+}
+
+/// The number of cases: what is asked for, else `PROPTEST_CASES`, else the target's own.
+pub fn cases_or(asked: Option<u32>, default: u32) -> u32 {
+    asked.unwrap_or_else(|| match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default().cases,
+        None => default,
+    })
+}
+
+/// The seed: what is asked for, else `PROPTEST_RNG_SEED`, else one drawn at random.
+pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(|| match ProptestConfig::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => case::drawn_seed(),
+    })
+}
+
+/// What came of a campaign.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub target: &'static str,
+    pub seed: u64,
+    pub cases: u32,
+    /// Kept plans that were run again.
+    pub replayed: u32,
+    pub held: u64,
+    /// One for each failure: the rule and which of its demands.
+    pub found: Vec<Found>,
+    pub unknown: Vec<Unjudged>,
+    pub coverage: Coverage,
+    /// Why steps were left out, and how often.
+    pub left_out: BTreeMap<String, u64>,
+    /// How long the plans took, shrinking aside.
+    pub took: Duration,
+    pub interrupted: bool,
+    /// The harness failed again and again, so the rest was not tried.
+    pub gave_up: bool,
+}
+
+impl Summary {
+    /// How many plans violated a rule.
+    pub fn violated(&self) -> usize {
+        self.found.iter().map(|found| 1 + found.more.len()).sum()
+    }
+}
+
+/// A violation, with the smallest plan that shows it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub plan: Plan,
+    /// The run's seed.
+    pub seed: u64,
+    pub violation: Violation,
+    pub history: History,
+    /// Steps of the plan that was found first.
+    pub first_steps: usize,
+    /// Runs that shrinking took.
+    pub shrink_runs: u32,
+    /// How often the plan broke the rule, of how many runs.
+    pub reproduced: (u32, u32),
+    /// Other failures that were met while shrinking.
+    pub others: Vec<Violation>,
+    /// It is a kept plan that was run again.
+    pub is_known: bool,
+    /// Where the plan is kept.
+    pub file: PathBuf,
+    /// Other plans of the campaign that failed in the same way.
+    pub more: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Puts the smallest plan in the place of the one that was found.
+    fn shrink_to(&mut self, smallest: Shrunk) {
+        self.plan = smallest.plan;
+        self.seed = smallest.seed;
+        self.violation = smallest.violation;
+        self.history = smallest.history;
+        self.shrink_runs = smallest.runs;
+        self.reproduced = smallest.reproduced;
+        self.others = smallest
+            .others
+            .into_iter()
+            .map(|(_, other)| other)
+            .collect();
+    }
+}
+
+/// A plan that the harness could not judge.
+#[derive(Clone, Debug)]
+pub struct Unjudged {
+    pub why: String,
+    /// Where the plan stands.
+    pub file: PathBuf,
+}
+
+/// Why a campaign could not go on. A violation is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    #[error(transparent)]
+    Kept(#[from] ReadError),
+    #[error("while writing {}: {why}; make the folder writable, or run elsewhere", path.display())]
+    Write { path: PathBuf, why: io::Error },
+    /// Generation itself failed.
+    #[error("{0}; ask for another seed or fewer steps")]
+    Generate(String),
+}
+
+/// Runs a campaign. `interrupt` ends it early, and the runs under way with it.
+///
+/// # Errors
+/// Where a kept plan cannot be read, or a plan not be written.
+pub fn run(
+    target: &(dyn Target + Sync),
+    config: &Config,
+    interrupt: &Interrupt,
+) -> Result<Summary, CampaignError> {
+    let target = Interruptible {
+        target,
+        interrupt: interrupt.clone(),
+    };
+    let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
+    let mut campaign = Campaign::new(target.name(), config, interrupt);
+    let began = Instant::now();
+    if !campaign.replay(&judge)? {
+        campaign.generate(&judge)?;
+    }
+    campaign.summary.took = began.elapsed();
+    campaign.shrink_and_keep(&target)?;
+    Ok(campaign.summary)
+}
+
+/// Runs one plan, as a campaign would, and counts what it reached.
+pub fn run_one(
+    target: &(dyn Target + Sync),
+    plan: Plan,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> (Outcome, Coverage) {
+    let target = Interruptible {
+        target,
+        interrupt: interrupt.clone(),
+    };
+    let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
+    Case { plan, seed }.run(&judge)
+}
+
+/// Runs one plan and judges it.
+type Judge<'a> = dyn Fn(&Plan, u64) -> Outcome + Sync + 'a;
+
+struct Campaign<'a> {
+    config: &'a Config,
+    interrupt: &'a Interrupt,
+    summary: Summary,
+    unknown_in_a_row: usize,
+}
+
+impl<'a> Campaign<'a> {
+    fn new(target: &'static str, config: &'a Config, interrupt: &'a Interrupt) -> Self {
+        let summary = Summary {
+            target,
+            seed: config.seed,
+            cases: config.cases,
+            replayed: 0,
+            held: 0,
+            found: Vec::new(),
+            unknown: Vec::new(),
+            coverage: Coverage::default(),
+            left_out: BTreeMap::new(),
+            took: Duration::ZERO,
+            interrupted: false,
+            gave_up: false,
+        };
+        Self {
+            config,
+            interrupt,
+            summary,
+            unknown_in_a_row: 0,
+        }
+    }
+
+    /// Runs the kept plans. Returns whether the campaign is over.
+    fn replay(&mut self, judge: &Judge<'_>) -> Result<bool, CampaignError> {
+        for kept in regression::read_all(&self.config.regressions)? {
+            if !replays_on(&kept, self.summary.target) {
+                continue;
+            }
+            let case = Case {
+                seed: kept.seed.unwrap_or_default(),
+                plan: kept.plan,
+            };
+            let (outcome, coverage) = case.run(judge);
+            self.summary.replayed += 1;
+            if self.take(case, outcome, coverage, Some(kept.path))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts one run. Returns whether the campaign is over.
+    fn take(
+        &mut self,
+        case: Case,
+        outcome: Outcome,
+        coverage: Coverage,
+        kept: Option<PathBuf>,
+    ) -> Result<bool, CampaignError> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            self.summary.interrupted = true;
+            // A run that was cut off says nothing of the harness.
+            if matches!(outcome.verdict, Verdict::Unknown { .. }) {
+                return Ok(true);
+            }
+        }
+        let summary = &mut self.summary;
+        summary.coverage.add(&coverage);
+        for (_, why) in &outcome.left_out {
+            *summary.left_out.entry(why.clone()).or_default() += 1;
+        }
+        let is_unknown = matches!(outcome.verdict, Verdict::Unknown { .. });
+        self.unknown_in_a_row = if is_unknown {
+            self.unknown_in_a_row + 1
+        } else {
+            0
+        };
+        match outcome.verdict {
+            Verdict::Held => summary.held += 1,
+            Verdict::Violated(violation) => {
+                let is_known = kept.is_some();
+                let file = match kept {
+                    Some(path) => path,
+                    None => self.put_down(&case, &outcome.history)?,
+                };
+                let same = self.summary.found.iter_mut().find(|found| {
+                    let known = &found.violation;
+                    (known.rule, &known.kind) == (violation.rule, &violation.kind)
+                });
+                if let Some(found) = same {
+                    found.more.push(file);
+                    return Ok(!self.config.keep_going);
+                }
+                self.summary.found.push(Found {
+                    more: Vec::new(),
+                    first_steps: case.plan.steps.len(),
+                    plan: case.plan,
+                    seed: case.seed,
+                    violation,
+                    history: outcome.history,
+                    shrink_runs: 0,
+                    reproduced: (1, 1),
+                    others: Vec::new(),
+                    is_known,
+                    file,
+                });
+                return Ok(!self.config.keep_going);
+            }
+            Verdict::Unknown { why } => {
+                let file = match kept {
+                    Some(path) => path,
+                    None => self.put_down(&case, &outcome.history)?,
+                };
+                self.summary.unknown.push(Unjudged { why, file });
+                self.summary.gave_up = self.unknown_in_a_row >= UNKNOWN_IN_A_ROW;
+            }
+        }
+        Ok(self.summary.gave_up || self.summary.interrupted)
+    }
+
+    fn slip_name(&self) -> String {
+        format!("{}-{}", self.summary.target, Seed(self.config.seed))
+    }
+}
+
+/// Whether a kept plan is run again on a target: every plan where runs cost little, elsewhere
+/// those found there, and those of no known origin.
+fn replays_on(kept: &Kept, target: &str) -> bool {
+    target == "sim"
+        || kept
+            .target
+            .as_deref()
+            .is_none_or(|found_on| found_on == target)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! One case of a campaign: its plan and its run seed, derived from the campaign's seed, and the
+//! file that holds it while it runs.
+
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Seek, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
+use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
+
+use super::Judge;
+use crate::coverage::Coverage;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::regression::Seed;
+use crate::runner::Outcome;
+use crate::verdict::Verdict;
+
+/// A plan, and the seed that it runs with.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) plan: Plan,
+    pub(super) seed: u64,
+}
+
+impl Case {
+    /// The case of this number: the same for the same campaign seed, whatever ran before it.
+    ///
+    /// # Errors
+    /// Where the strategy rejects too many of its own plans.
+    pub(super) fn generate(
+        strategy: &BoxedStrategy<Plan>,
+        campaign_seed: u64,
+        index: u32,
+    ) -> Result<Self, String> {
+        let mut words = SplitMix(campaign_seed);
+        let mut words = SplitMix(words.next() ^ u64::from(index));
+        let mut bytes = [0; 32];
+        for chunk in bytes.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&words.next().to_le_bytes());
+        }
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+        let tree = strategy
+            .new_tree(&mut runner)
+            .map_err(|reason| format!("no plan could be generated: {reason}"))?;
+        Ok(Self {
+            plan: tree.current(),
+            seed: words.next(),
+        })
+    }
+
+    /// Runs the case. A panic is a failure of the harness, so its verdict is unknown.
+    pub(super) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| judge(&self.plan, self.seed)));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            let why = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("without a message");
+            Outcome {
+                verdict: Verdict::Unknown {
+                    why: format!("the harness panicked: {why}; please report it with the plan"),
+                },
+                history: History::default(),
+                left_out: Vec::new(),
+            }
+        });
+        let coverage = Coverage::of(&self.plan, &outcome.history);
+        (outcome, coverage)
+    }
+}
+
+/// A seed that nobody chose.
+pub(super) fn drawn_seed() -> u64 {
+    // The standard library keys its hashers at random; nothing here needs more than that.
+    RandomState::new().build_hasher().finish()
+}
+
+/// Steele, Lea and Flood's generator: spreads one seed over many words.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+}
+
+/// A file that holds one case at a time, so that a run that is killed loses nothing.
+pub(super) struct Slip {
+    path: PathBuf,
+    file: File,
+}
+
+impl Slip {
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file: File::create(path)?,
+        })
+    }
+
+    pub(super) fn write(&mut self, case: &Case) -> io::Result<()> {
+        let mut plan = case.plan.clone();
+        plan.comments.retain(|(_, text)| !is_seed(text));
+        plan.comments
+            .insert(0, (0, format!(" seed {}", Seed(case.seed))));
+        self.file.rewind()?;
+        self.file.set_len(0)?;
+        self.file.write_all(plan.to_string().as_bytes())
+    }
+
+    /// Takes the file away: what it holds is known to have held, or stands elsewhere.
+    pub(super) fn remove(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)
+    }
+}
+
+fn is_seed(comment: &str) -> bool {
+    comment.trim_start().starts_with("seed ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{Shape, plans};
+
+    #[test]
+    fn a_case_depends_on_nothing_but_seed_and_number() {
+        let strategy = plans(&Shape::default());
+        let case = |seed, index| {
+            let case = Case::generate(&strategy, seed, index).unwrap();
+            (case.plan.to_string(), case.seed)
+        };
+        assert_eq!(case(7, 3), case(7, 3));
+        assert_ne!(case(7, 3).1, case(7, 4).1);
+        assert_ne!(case(7, 3).1, case(8, 3).1);
+    }
+
+    #[test]
+    fn a_slip_holds_the_newest_case_and_its_seed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out/running.plan");
+        let mut slip = Slip::at(&path).unwrap();
+        for (text, seed) in [("crash acme\nwait 30s\n", 1), ("crash acme\n", 2)] {
+            let text = format!("# shakedown plan v1\nsession acme/home\n{text}");
+            let case = Case {
+                plan: text.parse().unwrap(),
+                seed,
+            };
+            slip.write(&case).unwrap();
+            let kept = crate::regression::read(&path).unwrap();
+            assert_eq!(kept.seed, Some(seed));
+            assert_eq!(kept.plan.steps, case.plan.steps);
+        }
+        slip.remove().unwrap();
+        assert!(!path.exists());
+    }
+}

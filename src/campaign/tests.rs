@@ -1,0 +1,183 @@
+//! Campaigns against judges that say what the test wants them to.
+
+use std::path::Path;
+
+use super::*;
+use crate::regression::Origin;
+use crate::verdict::Rule;
+
+fn config(folder: &Path, cases: u32, jobs: usize) -> Config {
+    Config {
+        cases,
+        seed: 7,
+        shape: Shape::default(),
+        jobs,
+        keep_going: false,
+        quiet: true,
+        out: folder.join("out"),
+        regressions: folder.join("regressions"),
+        command: "shakedown run".into(),
+    }
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    Outcome {
+        verdict,
+        history: History::default(),
+        left_out: vec![],
+    }
+}
+
+fn violated() -> Verdict {
+    Verdict::Violated(Violation {
+        rule: Rule::Fresh,
+        kind: "stale".into(),
+        step: None,
+        at: Duration::ZERO,
+        expected: "the newest build".into(),
+        observed: "an older one".into(),
+    })
+}
+
+/// Cases whose run seed is a multiple of `n` violate a rule.
+fn one_in(n: u64) -> impl Fn(&Plan, u64) -> Outcome + Sync {
+    move |_, seed| {
+        outcome(if seed.is_multiple_of(n) {
+            violated()
+        } else {
+            Verdict::Held
+        })
+    }
+}
+
+fn run_with(config: &Config, judge: &Judge<'_>) -> Summary {
+    let interrupt = Interrupt::default();
+    let mut campaign = Campaign::new("sim", config, &interrupt);
+    if !campaign.replay(judge).unwrap() {
+        campaign.generate(judge).unwrap();
+    }
+    campaign.summary
+}
+
+fn files_in(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, |entries| entries.count())
+}
+
+#[test]
+fn the_first_violation_is_the_same_on_any_number_of_threads() {
+    let summary = |jobs| {
+        let folder = tempfile::tempdir().unwrap();
+        let summary = run_with(&config(folder.path(), 200, jobs), &one_in(20));
+        // The plan that was found stays with its history, those that held are gone.
+        assert_eq!(files_in(&folder.path().join("out")), 2);
+        summary
+    };
+    let one = summary(1);
+    assert_eq!(one.found.len(), 1);
+    for jobs in [2, 5] {
+        let many = summary(jobs);
+        assert_eq!(many.found.len(), 1);
+        assert_eq!(many.found[0].seed, one.found[0].seed);
+        assert_eq!(many.held, one.held);
+        assert_eq!(many.coverage, one.coverage);
+    }
+}
+
+#[test]
+fn a_campaign_that_keeps_going_runs_every_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), 100, 2);
+    config.keep_going = true;
+    let summary = run_with(&config, &one_in(10));
+    // All of them are one failure.
+    assert_eq!(summary.found.len(), 1);
+    assert!(summary.violated() > 1);
+    assert_eq!(summary.held + summary.violated() as u64, 100);
+    assert_eq!(summary.coverage.plans, 100);
+}
+
+#[test]
+fn what_the_harness_cannot_judge_is_neither_held_nor_violated() {
+    let folder = tempfile::tempdir().unwrap();
+    let sometimes = |_: &Plan, seed: u64| {
+        if seed.is_multiple_of(7) {
+            panic!("no more ports");
+        }
+        outcome(Verdict::Held)
+    };
+    let summary = run_with(&config(folder.path(), 60, 2), &sometimes);
+    assert!(!summary.unknown.is_empty() && summary.found.is_empty());
+    assert_eq!(summary.held + summary.unknown.len() as u64, 60);
+    assert!(summary.unknown[0].why.contains("no more ports"));
+    assert!(summary.unknown[0].file.exists());
+}
+
+#[test]
+fn a_harness_that_always_fails_ends_the_campaign() {
+    let folder = tempfile::tempdir().unwrap();
+    let never = |_: &Plan, _: u64| {
+        outcome(Verdict::Unknown {
+            why: "git is missing".into(),
+        })
+    };
+    let summary = run_with(&config(folder.path(), 100, 2), &never);
+    assert!(summary.gave_up);
+    assert_eq!(summary.unknown.len(), UNKNOWN_IN_A_ROW);
+}
+
+#[test]
+fn kept_plans_run_first_with_their_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), 100, 1);
+    let plan: Plan = "# shakedown plan v1\nsession acme/home\ncrash acme\n"
+        .parse()
+        .unwrap();
+    let origin = Origin {
+        rule: Rule::Fresh,
+        target: "sim",
+        seed: 3,
+        command: "shakedown run",
+    };
+    let path = regression::keep(&config.regressions, &plan, &origin).unwrap();
+    let summary = run_with(&config, &|_, seed| {
+        outcome(if seed == 3 { violated() } else { Verdict::Held })
+    });
+    assert_eq!((summary.replayed, summary.coverage.plans), (1, 1));
+    assert!(summary.found[0].is_known);
+    assert_eq!(summary.found[0].file, path);
+    let summary = run_with(&config, &|_, _| outcome(Verdict::Held));
+    assert_eq!((summary.replayed, summary.held), (1, 101));
+}
+
+#[test]
+fn plans_found_on_sim_are_not_run_again_elsewhere() {
+    let kept = |target: Option<&str>| Kept {
+        path: "x.plan".into(),
+        plan: Plan::default(),
+        seed: None,
+        target: target.map(str::to_owned),
+    };
+    assert!(replays_on(&kept(Some("local")), "sim"));
+    assert!(replays_on(&kept(Some("local")), "local"));
+    assert!(replays_on(&kept(None), "local"));
+    assert!(!replays_on(&kept(Some("sim")), "local"));
+}
+
+#[test]
+fn an_interrupt_ends_the_campaign_early_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), 1000, 2);
+    let interrupt = Interrupt::default();
+    let mut campaign = Campaign::new("sim", &config, &interrupt);
+    let during = interrupt.clone();
+    let judge = move |_: &Plan, _: u64| {
+        during.store(true, Ordering::Relaxed);
+        outcome(Verdict::Unknown {
+            why: "interrupted".into(),
+        })
+    };
+    campaign.generate(&judge).unwrap();
+    assert!(campaign.summary.interrupted);
+    assert!(campaign.summary.unknown.is_empty());
+    assert_eq!(files_in(&folder.path().join("out")), 0);
+}

@@ -1,0 +1,153 @@
+//! The command line: its arguments, and what they say when they are wrong.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use shakedown::regression::parse_seed;
+
+/// Tests how a system recovers: random plans of work and faults, run against the real thing and
+/// judged by its recovery contract.
+///
+/// Without a command: 256 plans on the simulated system, then 10 on real processes, real git and
+/// S3 on this machine.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Tell only what went wrong, and the summary
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  every rule held
+   1  a rule was violated; the report names it and the command that shows it again
+   2  the harness could not tell, or was interrupted
+  64  the arguments or a plan are wrong
+
+Environment:
+  PROPTEST_CASES, PROPTEST_RNG_SEED, PROPTEST_MAX_SHRINK_ITERS and the other variables of proptest
+  NO_COLOR  no colours
+  RUST_LOG  what the harness itself does, on standard error, such as `debug`";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Generate plans and run them on one target
+    Run(RunArgs),
+    /// Run one plan file again
+    Replay(ReplayArgs),
+    /// Be a container of the edit system, configured by the environment (see the README)
+    Worker,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How many plans [default: PROPTEST_CASES, else 256 on sim and 10 on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cases: Option<u32>,
+    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and told]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// The most steps of a plan [default: 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_steps: Option<u32>,
+    /// How many plans run at once [default: one a core on sim, 1 on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Go on after a violation
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The plan
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The run's seed [default: the one that the plan's comments name]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// Write every event there, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TargetArgs {
+    /// What to test [default: sim; for replay, where the plan was found]
+    #[arg(long, value_enum)]
+    pub target: Option<TargetName>,
+    /// Real seconds for each of the system's seconds, on local; such as 1/30 or 0.05
+    #[arg(long, value_name = "X", default_value = "1/30", value_parser = time_scale)]
+    pub time_scale: f64,
+}
+
+impl TargetArgs {
+    /// A target with everything else as it is by default.
+    pub fn of(target: TargetName) -> Self {
+        Self {
+            target: Some(target),
+            time_scale: 1.0 / 30.0,
+        }
+    }
+}
+
+/// The targets by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum TargetName {
+    /// The worker on simulated services, in virtual time
+    Sim,
+    /// The worker as processes, on real git and loopback services
+    Local,
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    parse_seed(text).ok_or_else(|| "write a whole number, or 0x and hexadecimal digits".into())
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let scale = match text.split_once('/') {
+        Some((over, under)) => number(over).zip(number(under)).map(|(a, b)| a / b),
+        None => number(text),
+    };
+    scale
+        .filter(|scale| (0.001..=1.0).contains(scale))
+        .ok_or_else(|| "write a number from 0.001 to 1, or a fraction such as 1/30".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_default_is_the_same_with_and_without_a_command() {
+        let cli = Cli::parse_from(["shakedown", "run"]);
+        let Some(Command::Run(args)) = cli.command else {
+            panic!("{cli:?} is no run");
+        };
+        let default = TargetArgs::of(TargetName::Sim).time_scale;
+        assert_eq!(args.target.time_scale, default);
+    }
+
+    #[test]
+    fn time_scales_are_numbers_or_fractions() {
+        assert_eq!(time_scale("1/4"), Ok(0.25));
+        assert_eq!(time_scale("0.5"), Ok(0.5));
+        for bad in ["0", "2", "1/0", "-1", "x", "1/", "NaN"] {
+            assert!(time_scale(bad).is_err(), "{bad}");
+        }
+    }
+}

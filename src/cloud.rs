@@ -1,0 +1,368 @@
+//! The loopback cloud: every service that the system under test speaks to, in this process.
+//!
+//! S3, DynamoDB, SQS, CloudWatch Logs, a git remote over HTTP and the agent API answer on
+//! 127.0.0.1, at a [`Front`] for each container. What reaches them is recorded as events, in the
+//! order in which it took effect; the faults of a plan are made here, by the request.
+//!
+//! ```no_run
+//! use shakedown::cloud::{Cloud, CloudConfig};
+//! use shakedown::plan::{Edit, Mark, SessionId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = tokio::runtime::Builder::new_current_thread()
+//!     .enable_all()
+//!     .build()?;
+//! let session = SessionId::new("acme", "home");
+//! let cloud = Cloud::start(CloudConfig::of(vec![session.clone()]), runtime.handle())?;
+//! let front = cloud.open_front(&session.client)?;
+//! println!("a container would be given {}", front.url());
+//! cloud.send_instruction(&session, Edit::Change, Mark::Edit(1))?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod front;
+mod recorder;
+mod route;
+mod services;
+
+mod agent;
+mod branch;
+mod children;
+mod credentials;
+mod faults;
+mod git;
+mod logs;
+mod queue;
+mod remote;
+mod s3;
+mod sqs;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+pub use branch::read_branch;
+pub use credentials::{ACCESS_KEY, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
+pub use front::Front;
+pub use logs::LOG_GROUP;
+pub use recorder::{Recorder, Trap};
+pub use sqs::Depths;
+pub use table::SESSION_TABLE;
+
+use self::faults::Faults;
+use self::git::GitMemory;
+use self::logs::Logs;
+use self::remote::Remote;
+use self::s3::S3;
+use self::services::Services;
+use self::sqs::Sqs;
+use self::table::Table;
+use crate::history::{Branch, Content, Record};
+use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
+use crate::site;
+use crate::target::TargetError;
+use crate::worker::ports::{Instruction, RetryRequest};
+
+/// What a cloud is started with.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CloudConfig {
+    /// The sessions of the plan; their clients have repositories, buckets and queues.
+    pub sessions: Vec<SessionId>,
+    /// Real time over the system's own time: 1/30 makes half a minute a second.
+    pub time_scale: f64,
+    /// Decides where a fault has more than one face.
+    pub seed: u64,
+    /// The `git` program.
+    pub git: String,
+}
+
+impl CloudConfig {
+    /// A cloud for these sessions, thirty times as fast as real time.
+    pub fn of(sessions: Vec<SessionId>) -> Self {
+        Self {
+            sessions,
+            time_scale: 1.0 / 30.0,
+            seed: 0,
+            git: "git".into(),
+        }
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        let mut clients: Vec<ClientId> = Vec::new();
+        for session in &self.sessions {
+            if !clients.contains(&session.client) {
+                clients.push(session.client.clone());
+            }
+        }
+        clients
+    }
+}
+
+/// A running cloud. Dropping it ends its children and removes its folder; its ports close as soon
+/// as the runtime runs again, or is dropped.
+pub struct Cloud {
+    services: Arc<Services>,
+    runtime: Handle,
+    fronts: Mutex<BTreeMap<ClientId, Arc<Front>>>,
+    tasks: Mutex<Vec<AbortHandle>>,
+    folder: Option<TempDir>,
+}
+
+impl Cloud {
+    /// Starts the services for the configured sessions; `runtime` runs them, and must go on doing
+    /// so while anything is asked of them.
+    ///
+    /// # Errors
+    /// When `git` is missing or the temporary folder cannot be used. Nothing is left behind then.
+    pub fn start(config: CloudConfig, runtime: &Handle) -> Result<Self, TargetError> {
+        let folder = tempfile::Builder::new()
+            .prefix("shakedown-cloud-")
+            .tempdir()
+            .map_err(|error| {
+                TargetError::new(
+                    format!("making a folder in {}", std::env::temp_dir().display()),
+                    error,
+                    "set TMPDIR to a folder that can be written to",
+                )
+            })?;
+        let clients = config.clients();
+        let recorder = Arc::new(Recorder::new(config.time_scale));
+        let path = |name: &str| folder.path().join(name);
+        let remote = Remote::new(&path("git"), &config.git, &clients, recorder.clone())?;
+        let services = Services {
+            s3: S3::new(&path("s3"), &clients, recorder.clone())?,
+            table: Table::new()?,
+            sqs: Sqs::new(&clients, recorder.clone()),
+            logs: Logs::default(),
+            remote,
+            git_memory: GitMemory::default(),
+            faults: Faults::new(config.seed),
+            recorder,
+            config,
+        };
+        Ok(Self {
+            services: Arc::new(services),
+            runtime: runtime.clone(),
+            fronts: Mutex::default(),
+            tasks: Mutex::default(),
+            folder: Some(folder),
+        })
+    }
+
+    /// The address that the client's container is given; the same one each time.
+    ///
+    /// # Errors
+    /// When no port of the loopback interface is free.
+    pub fn open_front(&self, client: &ClientId) -> Result<Arc<Front>, TargetError> {
+        let mut fronts = lock(&self.fronts);
+        if let Some(front) = fronts.get(client) {
+            return Ok(front.clone());
+        }
+        let _inside = self.runtime.enter();
+        let (front, serving) =
+            Front::open(self.services.clone(), client.clone()).map_err(|error| {
+                TargetError::new(
+                    format!("listening on 127.0.0.1 for the container of {client}"),
+                    error,
+                    "close programs that hold many ports or files, or raise `ulimit -n`",
+                )
+            })?;
+        lock(&self.tasks).push(self.runtime.spawn(serving).abort_handle());
+        let front = Arc::new(front);
+        fronts.insert(client.clone(), front.clone());
+        Ok(front)
+    }
+
+    /// The record of what reached the endpoints.
+    pub fn recorder(&self) -> &Recorder {
+        &self.services.recorder
+    }
+
+    /// Makes a fault, or heals it; both can be done twice without harm. An out-of-memory fault is
+    /// not the cloud's, and changes nothing here.
+    ///
+    /// # Errors
+    /// When the session table does not take a `failureInjection`.
+    pub fn set_fault(&self, fault: &Fault, on: bool) -> Result<(), TargetError> {
+        self.services.faults.set(fault, on);
+        match fault {
+            Fault::BuildError(session) | Fault::BuildWarning(session) => {
+                let injection = self.services.faults.active().injection(session);
+                self.services.table.inject(session, injection)
+            }
+            Fault::Partition(client) => {
+                self.open_front(client)?.set_partition(on);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends an instruction to the session's queue.
+    ///
+    /// # Errors
+    /// When the session is not one of the cloud's.
+    pub fn send_instruction(
+        &self,
+        session: &SessionId,
+        edit: Edit,
+        mark: Mark,
+    ) -> Result<(), TargetError> {
+        let body = Instruction {
+            instruction_id: mark.to_string().into(),
+            session_id: session.clone(),
+            instruction: site::instruction_text(edit, mark).into(),
+        };
+        self.send(session, &sqs::instructions(&session.client), &body)
+    }
+
+    /// Sends `RETRY_GIT_PUSH` for the session.
+    ///
+    /// # Errors
+    /// As [`Self::send_instruction`].
+    pub fn send_retry(&self, session: &SessionId) -> Result<(), TargetError> {
+        let body = RetryRequest::RetryGitPush {
+            session_id: session.clone(),
+        };
+        self.send(session, &sqs::retries(&session.client), &body)
+    }
+
+    fn send(
+        &self,
+        session: &SessionId,
+        queue: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<(), TargetError> {
+        let failed = |why: &dyn std::fmt::Display| {
+            TargetError::new(
+                format!("sending a message for {session} to {queue}"),
+                why,
+                "declare the session before the cloud is started",
+            )
+        };
+        let body = serde_json::to_string(body).map_err(|error| failed(&error))?;
+        self.services
+            .sqs
+            .send(queue, &body, Duration::ZERO)
+            .map(drop)
+            .ok_or_else(|| failed(&"there is no such queue"))
+    }
+
+    /// Delivers the session's newest acknowledged instruction again. Returns whether there was
+    /// one.
+    pub fn redeliver(&self, session: &SessionId) -> bool {
+        self.services.sqs.redeliver(session)
+    }
+
+    /// Pushes a commit of somebody else to the session's branch.
+    ///
+    /// # Errors
+    /// When the session is not one of the cloud's, or `git` fails.
+    pub fn push_from_outside(
+        &self,
+        session: &SessionId,
+        outsider: Outsider,
+        mark: Mark,
+    ) -> Result<(), TargetError> {
+        self.services
+            .remote
+            .push_from_outside(session, outsider, mark)
+    }
+
+    /// How many messages are in the client's queues.
+    pub fn depths(&self, client: &ClientId) -> Depths {
+        self.services.sqs.depths(client)
+    }
+
+    /// The instructions that are visible, delayed or in flight.
+    pub fn queued(&self) -> Vec<Mark> {
+        self.marks(sqs::instructions)
+    }
+
+    /// The instructions that were given up.
+    pub fn dead_letters(&self) -> Vec<Mark> {
+        self.marks(sqs::dead_letters)
+    }
+
+    fn marks(&self, queue: fn(&ClientId) -> String) -> Vec<Mark> {
+        let clients = self.services.config.clients();
+        clients
+            .iter()
+            .flat_map(|client| self.services.sqs.marks(&queue(client)))
+            .collect()
+    }
+
+    /// The branches of the sessions on the remote, as far as they exist.
+    ///
+    /// # Errors
+    /// When `git` fails.
+    pub fn remote_branches(&self) -> Result<BTreeMap<SessionId, Branch>, TargetError> {
+        let mut branches = BTreeMap::new();
+        for session in &self.services.config.sessions {
+            let branch = self.services.remote.branch(session).map_err(|error| {
+                TargetError::new(
+                    format!("reading the remote branch of {session}"),
+                    error,
+                    "make sure that git works",
+                )
+            })?;
+            branches.extend(branch.map(|branch| (session.clone(), branch)));
+        }
+        Ok(branches)
+    }
+
+    /// The objects of each client's site.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn sites(&self) -> Result<BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>, TargetError> {
+        self.services.s3.sites()
+    }
+
+    /// The records of the sessions, as far as they exist.
+    pub fn records(&self) -> BTreeMap<SessionId, Record> {
+        self.services.table.records(&self.services.config.sessions)
+    }
+
+    /// The folder that holds the cloud's files, and is removed with it.
+    #[cfg(test)]
+    fn folder(&self) -> &std::path::Path {
+        self.folder.as_ref().unwrap().path()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        for task in lock(&self.tasks).drain(..) {
+            task.abort();
+        }
+        self.services.recorder.release();
+        self.services.remote.children.end();
+        let Some(folder) = self.folder.take() else {
+            return;
+        };
+        // A request that is being answered may still write; then the folder is not empty at once.
+        let path = folder.keep();
+        for _ in 0..100 {
+            match std::fs::remove_dir_all(&path) {
+                Ok(()) => return,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

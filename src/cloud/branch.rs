@@ -1,0 +1,243 @@
+//! Reading a session's branch from a repository: a container's checkout or the remote.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use super::credentials::{SECRETS, tells_secret};
+use crate::history::{Branch, Commit};
+use crate::plan::{Mark, SessionId};
+use crate::site::{CHANGES, OUTSIDE};
+
+/// Reads a session's branch as it stands in a repository, bare or not: its commits since `main`
+/// (local or of `origin`), oldest first, and the marks in its newest tree. `None` where the
+/// repository or the branch does not exist.
+///
+/// # Errors
+/// When `git` cannot be run, or says something that cannot be read.
+pub fn read_branch(repository: &Path, session: &SessionId) -> io::Result<Option<Branch>> {
+    let Some(text) = read_log(repository, session)? else {
+        return Ok(None);
+    };
+    Ok(Some(Branch {
+        commits: parse_log(&text),
+        tree: read_tree(repository, session)?,
+    }))
+}
+
+/// Whether a secret stands in a message of the branch's commits or in a file of its newest tree.
+pub(super) fn branch_tells_secret(repository: &Path, session: &SessionId) -> io::Result<bool> {
+    let branch = format!("refs/heads/{}", session.branch());
+    let messages = git(repository)
+        .args(["log", "--format=%an %ae%n%B", &branch, "--not"])
+        .arg("--glob=refs/heads/mai[n]")
+        .output()?;
+    if tells_secret(&messages.stdout) {
+        return Ok(true);
+    }
+    let mut grep = git(repository);
+    grep.args(["grep", "-q", "-a", "-F"]);
+    for secret in SECRETS {
+        grep.args(["-e", secret]);
+    }
+    Ok(grep.arg(&branch).output()?.status.code() == Some(0))
+}
+
+/// A `git` command in a repository, whose outcome depends on nothing but that repository.
+pub(super) fn git(repository: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(repository);
+    isolate(&mut git);
+    git
+}
+
+/// Keeps the user's and the machine's configuration of git out, and every question.
+pub(super) fn isolate(git: &mut Command) {
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_TRACE"] {
+        git.env_remove(name);
+    }
+    git.env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
+}
+
+/// The branch's commits with their parents, messages and added marks; `None` without a branch.
+fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>> {
+    let branch = format!("refs/heads/{}", session.branch());
+    let output = git(repository)
+        .args([
+            "log",
+            "--reverse",
+            "--topo-order",
+            "--format=%x00%P%x00%B%x00",
+        ])
+        // Every commit, with its own patch to the files that hold marks.
+        .args(["--full-history", "--sparse", "-p", "-U0"])
+        .args([
+            "--no-color",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+        ])
+        .args([&branch, "--not"])
+        // Patterns, so that it is no error where one of them does not exist.
+        .args([
+            "--glob=refs/heads/mai[n]",
+            "--glob=refs/remotes/origin/mai[n]",
+        ])
+        .args(["--", CHANGES, OUTSIDE])
+        .output()?;
+    if output.status.success() {
+        return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
+    }
+    let exists = git(repository)
+        .args(["rev-parse", "--verify", "--quiet", &branch])
+        .output()?;
+    if exists.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(io::Error::other(format!("git log {branch}: {said}")));
+    }
+    Ok(None)
+}
+
+/// Every mark in the branch's newest tree, in the order in which a build lists them.
+fn read_tree(repository: &Path, session: &SessionId) -> io::Result<Vec<Mark>> {
+    let branch = format!("refs/heads/{}", session.branch());
+    let output = git(repository)
+        .args(["grep", "-h", "-I", "--no-color", "-E"])
+        .args(["-e", "^(edit|outside)-[0-9]+$", &branch])
+        .args(["--", CHANGES, OUTSIDE])
+        .output()?;
+    // Exit code 1 says that nothing was found.
+    match output.status.code() {
+        Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(Mark::parse)
+            .collect()),
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(io::Error::other(format!("git grep in {branch}: {said}")))
+        }
+    }
+}
+
+/// Reads what [`read_log`]'s format writes: for each commit NUL, parents, NUL, message, NUL,
+/// patch.
+fn parse_log(text: &str) -> Vec<Commit> {
+    let mut parts = text.split('\0').skip(1);
+    let mut commits = Vec::new();
+    while let (Some(parents), Some(message)) = (parts.next(), parts.next()) {
+        let patch = parts.next().unwrap_or_default();
+        let is_merge = parents.split_whitespace().count() > 1;
+        let adds = patch
+            .lines()
+            .filter_map(|line| Mark::parse(line.strip_prefix('+')?))
+            .filter(|_| !is_merge);
+        commits.push(Commit {
+            subject: Arc::from(message.lines().next().unwrap_or_default()),
+            adds: adds.collect(),
+            merge: is_merge,
+        });
+    }
+    commits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(subject: &str, adds: &[Mark]) -> Commit {
+        Commit {
+            subject: subject.into(),
+            adds: adds.to_vec(),
+            merge: false,
+        }
+    }
+
+    /// A repository with the template's shape and a branch `thread-home` made by the steps.
+    fn repository(steps: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!(
+            "set -e\nexport GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a \
+             GIT_COMMITTER_EMAIL=a@a\ngit init -q -b main .\nmkdir -p content/outside\n\
+             : >content/changes.txt\ngit add .\ngit commit -qm Template\n{steps}"
+        );
+        let mut shell = Command::new("sh");
+        shell.current_dir(folder.path()).args(["-c", &script]);
+        isolate(&mut shell);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        folder
+    }
+
+    fn read(steps: &str) -> Option<Branch> {
+        let folder = repository(steps);
+        read_branch(folder.path(), &SessionId::new("acme", "home")).unwrap()
+    }
+
+    #[test]
+    fn commits_come_oldest_first_with_what_they_add() {
+        let branch = read(
+            "git checkout -qb thread-home\n\
+             echo edit-1 >>content/changes.txt; echo edit-9 >other\n\
+             git add .; git commit -qm 'First (edit-1)\n\nInstruction: edit-1'\n\
+             git commit -q --allow-empty -m 'Nothing (edit-2)'\n\
+             echo outside-1 >content/outside/outside-1.txt; git add .\n\
+             git commit -qm 'Outside change outside-1'",
+        )
+        .unwrap();
+        assert_eq!(
+            branch.commits,
+            [
+                commit("First (edit-1)", &[Mark::Edit(1)]),
+                commit("Nothing (edit-2)", &[]),
+                commit("Outside change outside-1", &[Mark::Outside(1)]),
+            ]
+        );
+        assert_eq!(branch.tree, [Mark::Edit(1), Mark::Outside(1)]);
+    }
+
+    #[test]
+    fn a_merge_adds_nothing_of_its_own() {
+        let branch = read(
+            "git checkout -qb thread-home\n\
+             echo edit-1 >>content/changes.txt; git commit -qam ours\n\
+             git checkout -qb other main\n\
+             echo outside-1 >>content/changes.txt; git commit -qam theirs\n\
+             git checkout -q thread-home; git merge -q -X ours -m Merge other",
+        )
+        .unwrap();
+        let mut subjects: Vec<&str> = branch.commits.iter().map(|c| &*c.subject).collect();
+        assert_eq!(subjects.pop(), Some("Merge"));
+        assert!(branch.commits[2].merge && branch.commits[2].adds.is_empty());
+        subjects.sort_unstable();
+        assert_eq!(subjects, ["ours", "theirs"]);
+        assert_eq!(branch.tree, [Mark::Edit(1)]);
+    }
+
+    #[test]
+    fn a_branch_at_main_has_no_commits_and_a_missing_one_is_none() {
+        assert_eq!(read("git branch thread-home"), Some(Branch::default()));
+        assert_eq!(read(""), None);
+        let nowhere = tempfile::tempdir().unwrap();
+        let branch = read_branch(
+            &nowhere.path().join("missing"),
+            &SessionId::new("acme", "home"),
+        );
+        assert!(branch.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_clone_leaves_out_what_is_on_the_remotes_main() {
+        let branch = read(
+            "git checkout -qb thread-home\n\
+             echo edit-1 >>content/changes.txt; git commit -qam one\n\
+             git update-ref refs/remotes/origin/main main; git branch -qD main",
+        );
+        assert_eq!(branch.unwrap().commits, [commit("one", &[Mark::Edit(1)])]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The child processes of the cloud: none outlives it.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// How long killed children are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The children that run now, each the leader of a process group of its own.
+#[derive(Default)]
+pub(super) struct Children {
+    state: Mutex<State>,
+    fewer: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    running: BTreeSet<i32>,
+    is_over: bool,
+}
+
+impl Children {
+    /// Runs a command to its end and returns what it wrote.
+    ///
+    /// # Errors
+    /// When it cannot be run, or the cloud is being taken down.
+    pub(super) fn run(&self, command: &mut Command) -> io::Result<Vec<u8>> {
+        command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut state = self.state();
+        if state.is_over {
+            return Err(io::Error::other("the loopback cloud is being taken down"));
+        }
+        // Begun under the lock, so that no child is missed by the end.
+        let mut child = command.spawn()?;
+        let group = child.id().cast_signed();
+        state.running.insert(group);
+        drop(state);
+        let mut output = Vec::new();
+        let read = child
+            .stdout
+            .take()
+            .map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut output));
+        // Forgotten before it is reaped: its number may be another's afterwards.
+        self.state().running.remove(&group);
+        let waited = child.wait();
+        self.fewer.notify_all();
+        read.and(waited)?;
+        Ok(output)
+    }
+
+    /// Kills all children, and waits until they are gone.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        for group in &state.running {
+            // One that has just ended by itself is no trouble.
+            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        }
+        let _ = self
+            .fewer
+            .wait_timeout_while(state, PATIENCE, |state| !state.running.is_empty());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    #[test]
+    fn children_and_their_children_end_with_the_cloud() {
+        let children = Arc::new(Children::default());
+        let began = Instant::now();
+        let runner = children.clone();
+        let running = std::thread::spawn(move || {
+            let mut shell = Command::new("sh");
+            runner.run(shell.args(["-c", "echo begun; sleep 60 & wait"]))
+        });
+        while children.state().running.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        children.end();
+        assert_eq!(children.state().running.len(), 0);
+        running.join().unwrap().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(30));
+        let refused = children.run(&mut Command::new("true"));
+        assert!(refused.is_err(), "nothing begins afterwards");
+    }
+}

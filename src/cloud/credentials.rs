@@ -1,0 +1,44 @@
+//! The keys and tokens of the loopback cloud. They open nothing else; they are still secrets to
+//! the system under test, which must never tell them.
+
+/// The password of the git remote; its user is `x-access-token`.
+pub use crate::target::GIT_TOKEN;
+
+/// The AWS access key id.
+pub const ACCESS_KEY: &str = "LOOPBACKACCESSKEY000";
+/// The AWS secret key.
+pub const SECRET_KEY: &str = "loopback-secret-key-0123456789abcdefghij";
+/// The AWS region.
+pub const REGION: &str = "us-west-2";
+/// The key of the agent API.
+pub const AGENT_KEY: &str = "loopback-agent-key-0123456789abcdef";
+
+/// `x-access-token` and [`GIT_TOKEN`] as HTTP's Basic scheme writes them.
+pub(super) const GIT_BASIC: &str =
+    "eC1hY2Nlc3MtdG9rZW46bG9vcGJhY2stZ2l0LXRva2VuLTAxMjM0NTY3ODlhYmNkZWY=";
+
+pub(super) const SECRETS: [&str; 4] = [SECRET_KEY, GIT_TOKEN, AGENT_KEY, GIT_BASIC];
+
+/// Whether one of the secrets stands in the bytes.
+pub(super) fn tells_secret(bytes: &[u8]) -> bool {
+    SECRETS.iter().any(|secret| {
+        bytes
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_seen_wherever_they_stand() {
+        assert!(tells_secret(
+            format!("fetch https://x-access-token:{GIT_TOKEN}@host").as_bytes()
+        ));
+        assert!(tells_secret(GIT_BASIC.as_bytes()));
+        assert!(!tells_secret(ACCESS_KEY.as_bytes()), "an id is no secret");
+        assert!(!tells_secret(b""));
+    }
+}

@@ -1,0 +1,205 @@
+//! A front: the listener that one container speaks to, so that each request is known to be its
+//! own, and it can be cut off alone.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::answer::{Answer, Body};
+use super::route::answer;
+use super::services::Services;
+use crate::plan::ClientId;
+
+/// The endpoint of one client's container: every service of the cloud, at one address.
+pub struct Front {
+    client: ClientId,
+    address: SocketAddr,
+    is_cut_off: watch::Sender<bool>,
+}
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 128;
+
+/// How a connection ends before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Close,
+    Reset,
+}
+
+impl Front {
+    /// Listens on a free port of the loopback interface. The future serves the front until it is
+    /// dropped.
+    pub(super) fn open(
+        services: Arc<Services>,
+        client: ClientId,
+    ) -> io::Result<(Self, impl Future<Output = ()> + Send)> {
+        // A bound socket that never listens keeps the port while the front is cut off.
+        let reserve = socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = reserve.local_addr()?;
+        let listener = socket(address)?.listen(BACKLOG)?;
+        let (is_cut_off, cut_off) = watch::channel(false);
+        let front = Self {
+            client: client.clone(),
+            address,
+            is_cut_off,
+        };
+        let serving = async move {
+            let _reserve = reserve;
+            serve(services, client, listener, address, cut_off).await;
+        };
+        Ok((front, serving))
+    }
+
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// The base URL of every AWS service and of the agent API, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of the git remote: the client's repository is `<base>/<client>.git`.
+    pub fn git_url(&self) -> String {
+        format!("{}/git", self.url())
+    }
+
+    pub fn instruction_queue_url(&self) -> String {
+        self.queue_url(&super::sqs::instructions(&self.client))
+    }
+
+    pub fn retry_queue_url(&self) -> String {
+        self.queue_url(&super::sqs::retries(&self.client))
+    }
+
+    pub fn dead_letter_queue_url(&self) -> String {
+        self.queue_url(&super::sqs::dead_letters(&self.client))
+    }
+
+    fn queue_url(&self, queue: &str) -> String {
+        super::sqs::url(&self.url(), queue)
+    }
+
+    /// Cuts the container off: its connections are reset and new ones refused, until healed.
+    pub fn set_partition(&self, on: bool) {
+        self.is_cut_off.send_replace(on);
+    }
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Front({} at {})", self.client, self.address)
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Accepts connections while the front is not cut off. Dropping the future ends all of them.
+async fn serve(
+    services: Arc<Services>,
+    client: ClientId,
+    mut listener: TcpListener,
+    address: SocketAddr,
+    mut cut_off: watch::Receiver<bool>,
+) {
+    loop {
+        let mut connections = JoinSet::new();
+        accept(&services, &client, &listener, &cut_off, &mut connections).await;
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+        if cut_off.wait_for(|is| !is).await.is_err() {
+            return;
+        }
+        // The reserve keeps the port free of others; only sockets that are closing can be in the
+        // way, and not for long.
+        listener = loop {
+            match socket(address).and_then(|socket| socket.listen(BACKLOG)) {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        };
+    }
+}
+
+/// Accepts connections until the front is cut off.
+async fn accept(
+    services: &Arc<Services>,
+    client: &ClientId,
+    listener: &TcpListener,
+    cut_off: &watch::Receiver<bool>,
+    connections: &mut JoinSet<()>,
+) {
+    let mut cut = cut_off.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = cut.wait_for(|is| *is) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection =
+                    connection(services.clone(), client.clone(), stream, cut_off.clone());
+                connections.spawn(connection);
+            }
+            // Out of file descriptors, for one: others may be closed meanwhile.
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Serves one connection until one side ends it, or the front is cut off.
+async fn connection(
+    services: Arc<Services>,
+    client: ClientId,
+    stream: TcpStream,
+    mut cut_off: watch::Receiver<bool>,
+) {
+    // Small answers go out at once. A stream that is gone shows itself soon enough.
+    let _ = stream.set_nodelay(true);
+    let (end, mut ended) = watch::channel(None);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (services, client, end) = (services.clone(), client.clone(), end.clone());
+        async move {
+            let how = match answer(services, client, request).await {
+                Answer::Reply(response) => return Ok::<Response<Body>, Infallible>(response),
+                Answer::Never => None,
+                Answer::Close => Some(End::Close),
+                Answer::Reset => Some(End::Reset),
+            };
+            end.send_replace(how);
+            std::future::pending().await
+        }
+    });
+    let mut serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // Cutting off comes first: an answer that is ready must not slip out.
+    let how = tokio::select! {
+        biased;
+        _ = cut_off.wait_for(|is| *is) => End::Reset,
+        Ok(how) = ended.wait_for(Option::is_some) => how.unwrap_or(End::Close),
+        _ = &mut serving => End::Close,
+    };
+    let stream = serving.into_parts().io.into_inner();
+    if how == End::Reset {
+        // Dropped with zero linger, a socket is reset.
+        let _ = stream.set_zero_linger();
+    }
+}

@@ -1,0 +1,331 @@
+use std::path::{Path, PathBuf};
+
+use crate::cloud::branch::isolate;
+use crate::cloud::tests::{cloud, front, home, other, recorded, soon};
+use crate::cloud::{Cloud, Front, GIT_TOKEN};
+use crate::history::{Branch, GitOutcome, What};
+use crate::plan::{Fault, Mark, Outsider};
+
+/// A container's checkout of `acme`.
+struct Checkout {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    url: String,
+}
+
+impl Checkout {
+    fn new(front: &Front) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            path: folder.path().join("work"),
+            _folder: folder,
+            url: format!("{}/acme.git", front.git_url()),
+        }
+    }
+
+    async fn cloned(cloud: &Cloud) -> Self {
+        let checkout = Self::new(&front(cloud));
+        checkout.clone().await.unwrap();
+        checkout
+            .git("git checkout -q -b thread-home")
+            .await
+            .unwrap();
+        checkout
+    }
+
+    async fn clone(&self) -> Result<(), String> {
+        run(
+            self.path.parent().unwrap(),
+            &format!("git clone -q {} work", self.url),
+            GIT_TOKEN,
+        )
+        .await
+    }
+
+    async fn git(&self, script: &str) -> Result<(), String> {
+        run(&self.path, script, GIT_TOKEN).await
+    }
+
+    async fn commit(&self, line: &str) {
+        let script = format!(
+            "echo {line} >>content/changes.txt && git commit -qam 'Change ({line})\n\n\
+             Instruction: {line}'"
+        );
+        self.git(&script).await.unwrap();
+    }
+}
+
+/// Runs a script with a token for HTTP; what it wrote is the error where it fails.
+async fn run(folder: &Path, script: &str, token: &str) -> Result<(), String> {
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-ec", script]).current_dir(folder);
+    isolate(&mut shell);
+    shell
+        .env("GIT_AUTHOR_NAME", "a")
+        .env("GIT_AUTHOR_EMAIL", "a@localhost")
+        .env("GIT_COMMITTER_NAME", "a")
+        .env("GIT_COMMITTER_EMAIL", "a@localhost")
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+        .env(
+            "GIT_CONFIG_VALUE_0",
+            format!("Authorization: Bearer {token}"),
+        );
+    let mut shell = tokio::process::Command::from(shell);
+    shell.kill_on_drop(true);
+    let output = soon(shell.output()).await.unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn fetched(outcome: GitOutcome) -> What {
+    What::Fetched {
+        client: home().client,
+        outcome,
+    }
+}
+
+/// The pushes that were recorded, with the subjects on the branch afterwards.
+fn pushes(events: &[What]) -> Vec<(GitOutcome, Vec<&str>)> {
+    events
+        .iter()
+        .filter_map(|what| match what {
+            What::Pushed {
+                session,
+                outcome,
+                branch,
+            } => {
+                assert_eq!(*session, home());
+                Some((*outcome, subjects(branch)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn subjects(branch: &Branch) -> Vec<&str> {
+    branch
+        .commits
+        .iter()
+        .map(|commit| &*commit.subject)
+        .collect()
+}
+
+#[tokio::test]
+async fn clones_fetches_and_pushes_are_served_and_recorded() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    assert!(checkout.path.join("build.sh").is_file());
+    checkout.commit("edit-1").await;
+    checkout
+        .git("git push -q origin thread-home")
+        .await
+        .unwrap();
+    checkout.git("git fetch -q").await.unwrap();
+    let events = recorded(&cloud);
+    assert_eq!(events[0], fetched(GitOutcome::Done));
+    assert_eq!(
+        pushes(&events),
+        [(GitOutcome::Done, vec!["Change (edit-1)"])]
+    );
+    assert_eq!(events[2], fetched(GitOutcome::Done));
+    assert_eq!(events.len(), 3);
+    let branch = &cloud.remote_branches().unwrap()[&home()];
+    assert_eq!(branch.commits[0].adds, [Mark::Edit(1)]);
+    assert_eq!(branch.tree, [Mark::Edit(1)]);
+    assert_eq!(cloud.remote_branches().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_needed_in_either_scheme() {
+    let cloud = cloud();
+    let checkout = Checkout::new(&front(&cloud));
+    let parent = checkout.path.parent().unwrap();
+    let clone = format!("git clone -q {} work", checkout.url);
+    let refused = run(parent, &clone, "another").await.unwrap_err();
+    assert!(refused.contains("Authentication failed") || refused.contains("could not read"));
+    assert_eq!(recorded(&cloud)[0], fetched(GitOutcome::AuthFailed));
+    let with_user = checkout
+        .url
+        .replace("http://", &format!("http://x-access-token:{GIT_TOKEN}@"));
+    run(
+        parent,
+        &format!("git -c http.extraHeader= clone -q {with_user} work"),
+        "",
+    )
+    .await
+    .unwrap();
+    let unknown = format!("git clone -q {} x", checkout.url.replace("acme", "nobody"));
+    let unknown = run(parent, &unknown, GIT_TOKEN).await.unwrap_err();
+    assert!(unknown.contains("not found"), "{unknown}");
+}
+
+#[tokio::test]
+async fn outsiders_push_and_a_container_that_is_behind_is_rejected() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    checkout.commit("edit-1").await;
+    checkout
+        .git("git push -q origin thread-home")
+        .await
+        .unwrap();
+    for (outsider, n) in [(Outsider::Clean, 1), (Outsider::Conflicting, 2)] {
+        cloud
+            .push_from_outside(&home(), outsider, Mark::Outside(n))
+            .unwrap();
+    }
+    recorded(&cloud);
+    checkout.commit("edit-2").await;
+    let rejected = checkout.git("git push origin thread-home").await;
+    assert!(rejected.unwrap_err().contains("rejected"));
+    // The refs told git enough; the log says what the remote cannot see.
+    let services = cloud.services.clone();
+    super::note_line(&services, &home(), "git push rejected: fetch first").await;
+    super::note_line(&services, &home(), "git push rejected: fetch first").await;
+    let all = vec![
+        "Change (edit-1)",
+        "Outside change outside-1",
+        "Outside change outside-2",
+    ];
+    assert_eq!(pushes(&recorded(&cloud)), [(GitOutcome::Rejected, all)]);
+    let branch = &cloud.remote_branches().unwrap()[&home()];
+    assert_eq!(
+        branch.tree,
+        [Mark::Edit(1), Mark::Outside(2), Mark::Outside(1)]
+    );
+
+    checkout
+        .git("git push -qf origin thread-home")
+        .await
+        .unwrap();
+    let forced = vec!["Change (edit-1)", "Change (edit-2)"];
+    assert_eq!(pushes(&recorded(&cloud)), [(GitOutcome::Done, forced)]);
+    checkout
+        .git("git push -q origin :thread-home")
+        .await
+        .unwrap();
+    assert_eq!(pushes(&recorded(&cloud)), [(GitOutcome::Done, vec![])]);
+}
+
+#[tokio::test]
+async fn an_outsider_can_begin_a_branch() {
+    let cloud = cloud();
+    cloud
+        .push_from_outside(&other(), Outsider::Conflicting, Mark::Outside(1))
+        .unwrap();
+    let events = recorded(&cloud);
+    let [
+        What::OutsiderPushed {
+            session, branch, ..
+        },
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!(*session, other());
+    assert_eq!(subjects(branch), ["Outside change outside-1"]);
+    assert_eq!(branch.tree, [Mark::Outside(1)]);
+    let stranger = crate::plan::SessionId::new("nobody", "home");
+    let error = cloud.push_from_outside(&stranger, Outsider::Clean, Mark::Outside(2));
+    assert!(error.unwrap_err().to_string().contains("no such client"));
+}
+
+#[tokio::test]
+async fn refused_credentials_refuse_fetch_and_push_until_healed() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    checkout.commit("edit-1").await;
+    recorded(&cloud);
+    cloud.set_fault(&Fault::GitAuth, true).unwrap();
+    let refused = checkout.git("git push -q origin thread-home").await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("Authentication failed") || refused.contains("could not read"));
+    assert!(checkout.git("git fetch -q").await.is_err());
+    let events = recorded(&cloud);
+    assert_eq!(pushes(&events)[0], (GitOutcome::AuthFailed, vec![]));
+    assert_eq!(events.last(), Some(&fetched(GitOutcome::AuthFailed)));
+    cloud.set_fault(&Fault::GitAuth, false).unwrap();
+    checkout
+        .git("git push -q origin thread-home")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_remote_that_is_down_says_nothing() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    cloud.set_fault(&Fault::GitDown, true).unwrap();
+    recorded(&cloud);
+    // Some requests are cut off and some never answered; a low limit ends those.
+    for _ in 0..4 {
+        let fetch = checkout.git("timeout 0.5 git fetch -q").await;
+        assert!(fetch.is_err());
+    }
+    let events = recorded(&cloud);
+    assert!(events.len() >= 4);
+    assert!(
+        events
+            .iter()
+            .all(|what| *what == fetched(GitOutcome::Unavailable))
+    );
+    cloud.set_fault(&Fault::GitDown, false).unwrap();
+    checkout.git("git fetch -q").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_in_a_commit_is_seen() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    checkout
+        .git(&format!(
+            "git commit -q --allow-empty -m 'with {GIT_TOKEN}'"
+        ))
+        .await
+        .unwrap();
+    checkout
+        .git("git push -q origin thread-home")
+        .await
+        .unwrap();
+    let is_secret = |what: &What| matches!(what, What::SecretSeen { .. });
+    assert!(recorded(&cloud).iter().any(is_secret));
+    checkout
+        .git(&format!(
+            "git reset -q --hard origin/main; echo {GIT_TOKEN} >file; git add file; \
+             git commit -qm file; git push -qf origin thread-home"
+        ))
+        .await
+        .unwrap();
+    assert!(recorded(&cloud).iter().any(is_secret));
+    checkout
+        .git("git reset -q --hard origin/main; git push -qf origin thread-home")
+        .await
+        .unwrap();
+    assert!(!recorded(&cloud).iter().any(is_secret));
+}
+
+#[tokio::test]
+async fn large_and_compressed_requests_are_served() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    checkout
+        .git(
+            "for n in $(seq 1 300); do echo $n; git commit -q --allow-empty -m \"commit $n\"; \
+             done >/dev/null; head -c 3000000 /dev/urandom >large; git add large; \
+             git commit -qm large; git push -q origin thread-home",
+        )
+        .await
+        .unwrap();
+    // Another checkout with a long history of its own asks with many lines, which git compresses.
+    let second = Checkout::cloned(&cloud).await;
+    second
+        .git(
+            "for n in $(seq 1 300); do git commit -q --allow-empty -m \"other $n\"; done; \
+             git -c protocol.version=0 fetch -q origin thread-home; \
+             git cat-file -e FETCH_HEAD:large",
+        )
+        .await
+        .unwrap();
+}

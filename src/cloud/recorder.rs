@@ -1,0 +1,301 @@
+//! The shared record of what reached the endpoints, and the trap that stops time at a phase.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use crate::history::{Event, What};
+use crate::plan::{ClientId, Phase, SessionId};
+
+/// Where a run is to be held until the next step is carried out: what `until` waits for.
+///
+/// When it springs, the container's requests get no answer, and further ones wait at the door,
+/// until [`Recorder::release`]. So the next step falls exactly there, however fast the machine is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Trap {
+    /// The session's log line for the phase arrived, and then so many requests of its container.
+    Phase {
+        session: SessionId,
+        phase: Phase,
+        requests: u32,
+    },
+    /// The client's container has made so many requests in all; see [`Recorder::requests`].
+    Requests { client: ClientId, total: u64 },
+}
+
+/// The events of a run so far, in the order in which they reached the endpoints.
+pub struct Recorder {
+    began: Instant,
+    /// The same moment, since the Unix epoch.
+    began_unix: Duration,
+    time_scale: f64,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    events: Vec<Event>,
+    requests: BTreeMap<ClientId, u64>,
+    trap: Option<Trap>,
+    sprung: bool,
+    held: Option<ClientId>,
+}
+
+impl Recorder {
+    /// Starts the run's clock. Real time is the system's own time multiplied by `time_scale`.
+    pub(super) fn new(time_scale: f64) -> Self {
+        Self {
+            began: Instant::now(),
+            began_unix: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+            time_scale,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The system's own time since the start.
+    pub fn now(&self) -> Duration {
+        self.began.elapsed().div_f64(self.time_scale)
+    }
+
+    /// How long a span of the system's own time takes in real time.
+    pub fn real(&self, span: Duration) -> Duration {
+        span.mul_f64(self.time_scale)
+    }
+
+    /// The system's own time of a time stamp in real milliseconds since the Unix epoch, between
+    /// the start and now.
+    pub(super) fn time_of_stamp(&self, millis: u64) -> Duration {
+        let real = Duration::from_millis(millis).saturating_sub(self.began_unix);
+        real.div_f64(self.time_scale).min(self.now())
+    }
+
+    /// Appends an event with the present time.
+    pub fn record(&self, what: What) {
+        let mut state = self.state();
+        // The time is read under the lock, so that times never run backwards in the record.
+        let at = self.now();
+        if let What::Logged {
+            client,
+            session: Some(session),
+            phase: Some(phase),
+            ..
+        } = &what
+        {
+            state.phase_entered(client, session, *phase);
+        }
+        state.events.push(Event { at, what });
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes the events that came since the last call.
+    pub fn drain(&self) -> Vec<Event> {
+        std::mem::take(&mut self.state().events)
+    }
+
+    /// How many requests of the client's container have reached the agent, the git remote, S3,
+    /// the session table and the queues since the run began.
+    pub fn requests(&self, client: &ClientId) -> u64 {
+        self.state().requests.get(client).copied().unwrap_or(0)
+    }
+
+    /// Resolves once something is recorded, counted or released after this call.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Sets the trap, in place of any other. One that is already due springs at once.
+    pub fn set_trap(&self, trap: Trap) {
+        let mut state = self.state();
+        state.sprung = false;
+        state.held = None;
+        state.trap = Some(trap);
+        if let Some(Trap::Requests { client, total }) = &state.trap {
+            // Its moment has passed; holding the container now would mean something else.
+            state.sprung = state.requests.get(client).is_some_and(|n| n >= total);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the trap that was set last has sprung.
+    pub fn sprung(&self) -> bool {
+        self.state().sprung
+    }
+
+    /// Removes the trap and lets what it holds go on.
+    pub fn release(&self) {
+        let mut state = self.state();
+        state.trap = None;
+        state.held = None;
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// A request of the client's container is at the door: waits while the container is held,
+    /// then counts the request, if it `counts`.
+    pub(super) async fn arrive(&self, client: &ClientId, counts: bool) {
+        self.while_held(client).await;
+        if counts {
+            self.state().request_arrived(client);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Waits while the client's container is held.
+    pub(super) async fn while_held(&self, client: &ClientId) {
+        loop {
+            let released = self.changed.notified();
+            if self.state().held.as_ref() != Some(client) {
+                return;
+            }
+            released.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is whole after every statement, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn phase_entered(&mut self, client: &ClientId, session: &SessionId, phase: Phase) {
+        let Some(Trap::Phase {
+            session: wanted,
+            phase: wanted_phase,
+            requests,
+        }) = &self.trap
+        else {
+            return;
+        };
+        if self.sprung || session != wanted || phase != *wanted_phase {
+            return;
+        }
+        let count = self.requests.get(client).copied().unwrap_or(0);
+        let total = count + u64::from(*requests);
+        self.trap = Some(Trap::Requests {
+            client: client.clone(),
+            total,
+        });
+        if total == count {
+            self.spring(client);
+        }
+    }
+
+    fn request_arrived(&mut self, client: &ClientId) {
+        let count = self.requests.entry(client.clone()).or_default();
+        *count += 1;
+        let count = *count;
+        if let Some(Trap::Requests { client: of, total }) = &self.trap
+            && of == client
+            && count >= *total
+            && !self.sprung
+        {
+            self.spring(client);
+        }
+    }
+
+    fn spring(&mut self, client: &ClientId) {
+        self.sprung = true;
+        self.held = Some(client.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Level;
+
+    fn entered(phase: Phase) -> What {
+        What::Logged {
+            client: "acme".into(),
+            stamp: Duration::ZERO,
+            session: Some(SessionId::new("acme", "home")),
+            level: Level::Info,
+            text: "".into(),
+            phase: Some(phase),
+            claim: None,
+        }
+    }
+
+    fn trap(requests: u32) -> Trap {
+        Trap::Phase {
+            session: SessionId::new("acme", "home"),
+            phase: Phase::Pushing,
+            requests,
+        }
+    }
+
+    /// Whether the client's next request gets through the door at once.
+    async fn gets_in(recorder: &Recorder, client: &str) -> bool {
+        let client = client.into();
+        let arrival = recorder.arrive(&client, true);
+        tokio::time::timeout(Duration::from_millis(20), arrival)
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_trap_springs_at_the_phase_and_holds_that_container_only() {
+        let recorder = Recorder::new(1.0);
+        recorder.set_trap(trap(0));
+        recorder.record(entered(Phase::Committing));
+        assert!(!recorder.sprung());
+        recorder.record(entered(Phase::Pushing));
+        assert!(recorder.sprung());
+        assert!(!gets_in(&recorder, "acme").await);
+        assert!(gets_in(&recorder, "globex").await);
+        recorder.release();
+        assert!(gets_in(&recorder, "acme").await);
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_from_the_phase_on() {
+        let recorder = Recorder::new(1.0);
+        assert!(gets_in(&recorder, "acme").await);
+        recorder.set_trap(trap(2));
+        recorder.record(entered(Phase::Pushing));
+        assert!(gets_in(&recorder, "acme").await);
+        assert!(!recorder.sprung());
+        assert!(gets_in(&recorder, "globex").await);
+        assert!(!recorder.sprung(), "another container's request");
+        assert!(gets_in(&recorder, "acme").await);
+        assert!(recorder.sprung());
+        assert!(!gets_in(&recorder, "acme").await);
+        assert_eq!(recorder.requests(&"acme".into()), 3);
+    }
+
+    #[tokio::test]
+    async fn a_trap_that_is_due_springs_without_holding() {
+        let recorder = Recorder::new(1.0);
+        assert!(gets_in(&recorder, "acme").await);
+        recorder.set_trap(Trap::Requests {
+            client: "acme".into(),
+            total: 1,
+        });
+        assert!(recorder.sprung());
+        assert!(gets_in(&recorder, "acme").await);
+    }
+
+    #[test]
+    fn time_is_the_systems_own() {
+        let recorder = Recorder::new(1.0 / 1000.0);
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(recorder.now() >= Duration::from_secs(5));
+        assert_eq!(
+            recorder.real(Duration::from_secs(1)),
+            Duration::from_millis(1)
+        );
+        recorder.record(entered(Phase::Done));
+        assert_eq!(recorder.drain().len(), 1);
+        assert!(recorder.drain().is_empty());
+    }
+}

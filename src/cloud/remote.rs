@@ -1,0 +1,294 @@
+//! The git remote: a bare repository for each client, and pushes from outside.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::branch::{git, isolate, read_branch};
+use super::children::Children;
+use super::recorder::Recorder;
+use crate::history::{Branch, What};
+use crate::plan::{ClientId, Mark, Outsider, SessionId};
+use crate::site::{self, Tree};
+use crate::target::TargetError;
+use crate::worker::ports::FileChange;
+
+const INSTALL_GIT: &str = "install git (2.36 or newer, with `git http-backend`) and put it on PATH";
+
+/// The repositories of all clients.
+pub(super) struct Remote {
+    root: PathBuf,
+    /// The CGI program that speaks git's HTTP protocol.
+    backend: PathBuf,
+    recorder: Arc<Recorder>,
+    pub(super) children: Children,
+    /// One lock for each repository, held while a branch changes and that is recorded.
+    repositories: BTreeMap<ClientId, Mutex<()>>,
+}
+
+impl Remote {
+    /// Makes a repository for each client, with the site's template on `main`.
+    ///
+    /// # Errors
+    /// When `git` or its `http-backend` is missing, or the folder cannot be written to.
+    pub(super) fn new(
+        root: &Path,
+        git_program: &str,
+        clients: &[ClientId],
+        recorder: Arc<Recorder>,
+    ) -> Result<Self, TargetError> {
+        let backend = find_backend(git_program)?;
+        let remote = Self {
+            root: root.to_owned(),
+            backend,
+            recorder,
+            children: Children::default(),
+            repositories: clients
+                .iter()
+                .map(|client| (client.clone(), Mutex::default()))
+                .collect(),
+        };
+        let mut first: Option<PathBuf> = None;
+        for client in clients {
+            let path = remote.path(client);
+            let made = match &first {
+                None => make_repository(&path),
+                Some(first) => copy_folder(first, &path),
+            };
+            made.map_err(|error| {
+                TargetError::new(
+                    format!("making the repository {}", path.display()),
+                    error,
+                    "make sure that the temporary folder can be written to, and that git works",
+                )
+            })?;
+            first.get_or_insert(path);
+        }
+        Ok(remote)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn backend(&self) -> &Path {
+        &self.backend
+    }
+
+    /// The client's bare repository.
+    pub(super) fn path(&self, client: &ClientId) -> PathBuf {
+        self.root.join(format!("{client}.git"))
+    }
+
+    pub(super) fn has(&self, client: &ClientId) -> bool {
+        self.repositories.contains_key(client)
+    }
+
+    /// Keeps a repository's branches as they are; `None` where there is no such client.
+    pub(super) fn lock(&self, client: &ClientId) -> Option<MutexGuard<'_, ()>> {
+        let lock = self.repositories.get(client)?;
+        Some(lock.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The session's branch; `None` where it does not exist yet.
+    pub(super) fn branch(&self, session: &SessionId) -> io::Result<Option<Branch>> {
+        read_branch(&self.path(&session.client), session)
+    }
+
+    /// Commits to the session's branch as somebody else would, and records it. A branch that does
+    /// not exist yet begins at `main`.
+    pub(super) fn push_from_outside(
+        &self,
+        session: &SessionId,
+        outsider: Outsider,
+        mark: Mark,
+    ) -> Result<(), TargetError> {
+        let failed = |why: &dyn std::fmt::Display| {
+            TargetError::new(
+                format!("pushing to {session} from outside"),
+                why,
+                "make sure that the session is one of the plan's, and that git works",
+            )
+        };
+        let _lock = self
+            .lock(&session.client)
+            .ok_or_else(|| failed(&"no such client"))?;
+        let branch = self
+            .commit_from_outside(session, outsider, mark)
+            .map_err(|error| failed(&error))?;
+        self.recorder.record(What::OutsiderPushed {
+            session: session.clone(),
+            mark,
+            branch: Arc::new(branch),
+        });
+        Ok(())
+    }
+
+    fn commit_from_outside(
+        &self,
+        session: &SessionId,
+        outsider: Outsider,
+        mark: Mark,
+    ) -> io::Result<Branch> {
+        let repository = self.path(&session.client);
+        let branch = format!("refs/heads/{}", session.branch());
+        let parent = match self.branch(session)? {
+            Some(_) => branch.clone(),
+            None => "refs/heads/main".to_owned(),
+        };
+        let change = site::outsider_change(outsider == Outsider::Conflicting, mark);
+        let mut files = Tree::new();
+        if let FileChange::Append { path, .. } = &change {
+            let there = git(&repository)
+                .args(["cat-file", "blob", &format!("{parent}:{path}")])
+                .output()?;
+            // A file that is not there begins empty.
+            let text = String::from_utf8_lossy(&there.stdout);
+            files.insert(path.clone(), text.as_ref().into());
+        }
+        change.apply_to(&mut files);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        import(
+            &repository,
+            &Import {
+                branch: &branch,
+                parent: Some(&parent),
+                committer: "Outsider <outsider@localhost>",
+                seconds: now.as_secs(),
+                message: &format!("Outside change {mark}"),
+                files: &files,
+            },
+        )?;
+        self.branch(session)?
+            .ok_or_else(|| io::Error::other("the branch is not there after the commit"))
+    }
+}
+
+/// Asks git where its programs are.
+fn find_backend(git_program: &str) -> Result<PathBuf, TargetError> {
+    let doing = "looking for git, which keeps the repositories";
+    let mut command = Command::new(git_program);
+    command.arg("--exec-path");
+    isolate(&mut command);
+    let output = command.output().map_err(|error| {
+        let why = format!("`{git_program}` cannot be run: {error}");
+        TargetError::new(doing, why, INSTALL_GIT)
+    })?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    let backend = Path::new(folder.trim()).join("git-http-backend");
+    if !backend.is_file() {
+        let why = format!("there is no {}", backend.display());
+        return Err(TargetError::new(doing, why, INSTALL_GIT));
+    }
+    Ok(backend)
+}
+
+/// Makes a bare repository with the template on `main`.
+fn make_repository(path: &Path) -> io::Result<()> {
+    let mut init = Command::new("git");
+    init.args([
+        "init",
+        "--quiet",
+        "--bare",
+        "--template=",
+        "--initial-branch=main",
+    ])
+    .arg(path);
+    isolate(&mut init);
+    let output = init.output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(io::Error::other(format!("git init: {said}")));
+    }
+    let mut config = std::fs::OpenOptions::new()
+        .append(true)
+        .open(path.join("config"))?;
+    // Nothing here has to outlive the machine, and nothing may run on by itself.
+    config.write_all(
+        b"[core]\n\tfsync = none\n[http]\n\treceivepack = true\n[gc]\n\tauto = 0\n\
+          [receive]\n\tautogc = false\n[maintenance]\n\tauto = false\n",
+    )?;
+    import(
+        path,
+        &Import {
+            branch: "refs/heads/main",
+            parent: None,
+            committer: "Template <template@localhost>",
+            seconds: 0,
+            message: "Template",
+            files: &site::template(),
+        },
+    )
+}
+
+/// One commit for `git fast-import`.
+struct Import<'a> {
+    branch: &'a str,
+    parent: Option<&'a str>,
+    committer: &'a str,
+    /// The commit's time, since the Unix epoch.
+    seconds: u64,
+    message: &'a str,
+    files: &'a Tree,
+}
+
+fn import(repository: &Path, commit: &Import) -> io::Result<()> {
+    let Import {
+        branch,
+        committer,
+        seconds,
+        message,
+        ..
+    } = commit;
+    let mut script = format!(
+        "feature done\ncommit {branch}\ncommitter {committer} {seconds} +0000\n\
+         data {}\n{message}\n",
+        message.len()
+    );
+    if let Some(parent) = commit.parent {
+        script.push_str(&format!("from {parent}^0\n"));
+    }
+    for (path, text) in commit.files {
+        script.push_str(&format!(
+            "M 100644 inline {path}\ndata {}\n{text}\n",
+            text.len()
+        ));
+    }
+    script.push_str("done\n");
+    let mut child = git(repository)
+        .args(["fast-import", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It answers nothing before the end, so that writing all at once cannot block for ever.
+        stdin.write_all(script.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("git fast-import: {said}")))
+}
+
+/// Copies a folder with all that is in it; a copy is made sooner than a repository.
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! S3: `s3s` in front of `s3s-fs`, with the faults of the contract and a record of what changed.
+
+mod buckets;
+mod objects;
+mod policy;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http_body_util::BodyExt;
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use self::buckets::Buckets;
+pub(super) use self::objects::md5;
+use super::answer::{Answer, full, reply};
+use super::credentials::{ACCESS_KEY, SECRET_KEY};
+use super::faults::Active;
+use super::recorder::Recorder;
+use super::route::Asked;
+use super::services::Services;
+use crate::history::{Content, S3Operation, S3Outcome, What};
+use crate::plan::{ClientId, Outage};
+use crate::target::TargetError;
+
+/// The buckets of all clients.
+pub(super) struct S3 {
+    service: S3Service,
+    buckets: Buckets,
+}
+
+impl S3 {
+    /// Makes a bucket for each client under a folder of its own.
+    pub(super) fn new(
+        root: &Path,
+        clients: &[ClientId],
+        recorder: Arc<Recorder>,
+    ) -> Result<Self, TargetError> {
+        let buckets = Buckets::new(root, clients, recorder)?;
+        let mut builder = S3ServiceBuilder::new(buckets.clone());
+        builder.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        Ok(Self {
+            service: builder.build(),
+            buckets,
+        })
+    }
+
+    /// The objects of each client's site.
+    pub(super) fn sites(
+        &self,
+    ) -> Result<BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>, TargetError> {
+        self.buckets.sites()
+    }
+}
+
+/// What travels with a request through `s3s` to the buckets.
+pub(super) struct Call {
+    /// The container that asks.
+    client: ClientId,
+    faults: Active,
+    /// Whether the answer will be lost whatever it is.
+    loses_answer: bool,
+    /// Whether the answer to this very request turned out to be lost.
+    lost: AtomicBool,
+    /// Whether a change was recorded, so that the request needs no record of its own.
+    changed: AtomicBool,
+}
+
+/// Answers a request to S3.
+pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
+    let operation = operation(&asked.parts);
+    let tell = |outcome| {
+        if let Some(operation) = operation {
+            services.recorder.record(What::S3Asked {
+                client: asked.client.clone(),
+                operation,
+                outcome,
+            });
+        }
+    };
+    let mut loses_answer = false;
+    if let Some(outage) = asked.faults.s3_outage() {
+        loses_answer = outage == Outage::Reset && services.faults.either();
+        if !loses_answer {
+            tell(S3Outcome::Unavailable);
+            return match outage {
+                Outage::SlowDown => slow_down(),
+                Outage::Refused => Answer::Close,
+                Outage::Reset => Answer::Reset,
+                Outage::Timeout => Answer::Never,
+            };
+        }
+    }
+    let call = Arc::new(Call {
+        client: asked.client.clone(),
+        faults: asked.faults.clone(),
+        loses_answer,
+        lost: AtomicBool::new(false),
+        changed: AtomicBool::new(false),
+    });
+    let mut request = Request::from_parts(asked.parts.clone(), s3s::Body::from(asked.body.clone()));
+    request.extensions_mut().insert(call.clone());
+    let Some(response) = call_service(services, request).await else {
+        return Answer::Close;
+    };
+    if !call.changed.load(Ordering::Relaxed) {
+        tell(if loses_answer {
+            S3Outcome::Unavailable
+        } else {
+            outcome(&response)
+        });
+    }
+    if loses_answer {
+        Answer::Reset
+    } else if call.lost.load(Ordering::Relaxed) {
+        Answer::Never
+    } else {
+        Answer::Reply(response.map(full))
+    }
+}
+
+async fn call_service(
+    services: &Services,
+    request: Request<s3s::Body>,
+) -> Option<Response<hyper::body::Bytes>> {
+    let response = services.s3.service.call(request).await.ok()?;
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.ok()?.to_bytes();
+    Some(Response::from_parts(parts, bytes))
+}
+
+/// What a request asks for, as far as the history speaks of it: not of policies.
+fn operation(parts: &Parts) -> Option<S3Operation> {
+    let query = parts.uri.query().unwrap_or_default();
+    if query.split('&').any(|part| part.starts_with("policy")) {
+        return None;
+    }
+    let names_key = parts
+        .uri
+        .path()
+        .trim_start_matches('/')
+        .split_once('/')
+        .is_some_and(|(_, key)| !key.is_empty());
+    Some(match parts.method {
+        Method::PUT => S3Operation::Put,
+        Method::DELETE | Method::POST => S3Operation::Delete,
+        _ if names_key => S3Operation::Get,
+        _ => S3Operation::List,
+    })
+}
+
+/// How a request ended, by its answer.
+fn outcome(response: &Response<hyper::body::Bytes>) -> S3Outcome {
+    let is_missing_bucket = || {
+        let body = response.body();
+        String::from_utf8_lossy(body).contains("<Code>NoSuchBucket</Code>")
+    };
+    match response.status() {
+        StatusCode::FORBIDDEN => S3Outcome::Denied,
+        StatusCode::NOT_FOUND if is_missing_bucket() => S3Outcome::NoSuchBucket,
+        status if status.is_server_error() => S3Outcome::Unavailable,
+        _ => S3Outcome::Done,
+    }
+}
+
+fn slow_down() -> Answer {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code>\
+                <Message>Please reduce your request rate.</Message></Error>";
+    Answer::Reply(reply(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "application/xml",
+        body,
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The services behind every front, and what they share.
+
+use std::sync::Arc;
+
+use super::CloudConfig;
+use super::faults::Faults;
+use super::git::GitMemory;
+use super::logs::Logs;
+use super::recorder::Recorder;
+use super::remote::Remote;
+use super::s3::S3;
+use super::sqs::Sqs;
+use super::table::Table;
+
+/// The services of one cloud.
+pub(super) struct Services {
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) faults: Faults,
+    pub(super) s3: S3,
+    pub(super) table: Table,
+    pub(super) sqs: Sqs,
+    pub(super) logs: Logs,
+    pub(super) remote: Remote,
+    pub(super) git_memory: GitMemory,
+    pub(super) config: CloudConfig,
+}

@@ -1,0 +1,291 @@
+//! SQS: for each client an instruction queue with dead letters, and a retry queue.
+//!
+//! Times on the wire are in the system's own seconds.
+
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub(super) use self::wire::{answer, polls};
+use super::answer::AwsError;
+use super::queue::{Message, Queue, ReceiptError};
+use super::recorder::Recorder;
+use crate::history::What;
+use crate::plan::{ClientId, Mark, SessionId};
+use crate::worker::ports::{Instruction, RetryRequest};
+
+const ACCOUNT: &str = "000000000000";
+
+pub(super) fn instructions(client: &ClientId) -> String {
+    format!("instructions-{client}.fifo")
+}
+
+pub(super) fn retries(client: &ClientId) -> String {
+    format!("retries-{client}")
+}
+
+pub(super) fn dead_letters(client: &ClientId) -> String {
+    format!("dead-letters-{client}.fifo")
+}
+
+pub(super) fn url(base: &str, queue: &str) -> String {
+    format!("{base}/{ACCOUNT}/{queue}")
+}
+
+/// How many messages are in a client's queues.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Depths {
+    /// Instructions that can be received now.
+    pub visible: usize,
+    /// Instructions in flight or delayed.
+    pub hidden: usize,
+    /// Messages on the retry queue, visible or not.
+    pub retries: usize,
+    pub dead_letters: usize,
+}
+
+/// All queues of one cloud.
+pub(super) struct Sqs {
+    recorder: Arc<Recorder>,
+    state: Mutex<State>,
+    /// Wakes the receivers that wait for a message.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    queues: BTreeMap<String, Queue>,
+    /// The body of the newest acknowledged instruction of a session.
+    handled: BTreeMap<SessionId, Arc<str>>,
+}
+
+impl Sqs {
+    pub(super) fn new(clients: &[ClientId], recorder: Arc<Recorder>) -> Self {
+        let mut queues = BTreeMap::new();
+        for client in clients {
+            queues.insert(instructions(client), Queue::new(true, true));
+            queues.insert(retries(client), Queue::new(false, false));
+            queues.insert(dead_letters(client), Queue::new(true, false));
+        }
+        Self {
+            recorder,
+            state: Mutex::new(State {
+                queues,
+                handled: BTreeMap::new(),
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Sends a message that becomes visible after a delay; returns its id. `None` where there is
+    /// no such queue.
+    pub(super) fn send(&self, queue: &str, body: &str, delay: Duration) -> Option<u64> {
+        let mut state = self.state();
+        let visible_at = self.recorder.now() + delay;
+        let id = state.queues.get_mut(queue)?.send(body.into(), visible_at);
+        self.record_sent(body);
+        drop(state);
+        self.changed.notify_waiters();
+        Some(id)
+    }
+
+    /// Sends the session's newest acknowledged instruction once more. Returns whether there was
+    /// one.
+    pub(super) fn redeliver(&self, session: &SessionId) -> bool {
+        let mut state = self.state();
+        let Some(body) = state.handled.get(session).cloned() else {
+            return false;
+        };
+        let now = self.recorder.now();
+        let queue = state.queues.get_mut(&instructions(&session.client));
+        // Nobody sent it, so that is not recorded: the queue delivers what it had delivered.
+        let sent = queue.map(|queue| queue.send(body, now)).is_some();
+        drop(state);
+        self.changed.notify_waiters();
+        sent
+    }
+
+    pub(super) fn depths(&self, client: &ClientId) -> Depths {
+        let state = self.state();
+        let now = self.recorder.now();
+        let depth = |queue: &str| state.queues.get(queue).map_or((0, 0), |q| q.depth(now));
+        let (visible, hidden) = depth(&instructions(client));
+        let (retries_visible, retries_hidden) = depth(&retries(client));
+        let (dead, dead_hidden) = depth(&dead_letters(client));
+        Depths {
+            visible,
+            hidden,
+            retries: retries_visible + retries_hidden,
+            dead_letters: dead + dead_hidden,
+        }
+    }
+
+    /// The marks of the instructions in a queue, in order.
+    pub(super) fn marks(&self, queue: &str) -> Vec<Mark> {
+        let state = self.state();
+        let bodies = state.queues.get(queue).into_iter().flat_map(Queue::bodies);
+        bodies
+            .filter_map(|body| Some(instruction_in(body)?.1))
+            .collect()
+    }
+
+    /// Takes a message, waiting for one at most for `wait`.
+    async fn receive(
+        &self,
+        queue: &str,
+        visibility: Duration,
+        wait: Duration,
+    ) -> Result<Option<Message>, AwsError> {
+        let deadline = self.recorder.now() + wait;
+        loop {
+            let changed = self.changed.notified();
+            let (message, next) = self.take(queue, visibility)?;
+            let now = self.recorder.now();
+            if message.is_some() || now >= deadline {
+                return Ok(message);
+            }
+            let until = next.unwrap_or(deadline).min(deadline);
+            let pause = self.recorder.real(until.saturating_sub(now));
+            // Either way the queue is looked at again.
+            let _ = tokio::time::timeout(pause, changed).await;
+        }
+    }
+
+    /// Takes a message if one is visible; else says when the next becomes visible by itself.
+    fn take(
+        &self,
+        name: &str,
+        visibility: Duration,
+    ) -> Result<(Option<Message>, Option<Duration>), AwsError> {
+        let mut state = self.state();
+        let now = self.recorder.now();
+        let queue = find(&mut state, name)?;
+        let (message, dead) = queue.receive(now, visibility);
+        let next = queue.next_visible(now);
+        let letters = name
+            .strip_prefix("instructions-")
+            .map(|rest| format!("dead-letters-{rest}"));
+        for letter in dead {
+            if let Some(to) = letters.as_ref().and_then(|to| state.queues.get_mut(to)) {
+                to.send(letter.body.clone(), now);
+            }
+            if let Some((session, mark)) = instruction_in(&letter.body) {
+                self.recorder.record(What::DeadLettered { session, mark });
+            }
+        }
+        if let Some(message) = &message {
+            self.record_delivered(message);
+        }
+        Ok((message, next))
+    }
+
+    fn delete(&self, name: &str, receipt: &str) -> Result<(), AwsError> {
+        let mut state = self.state();
+        let now = self.recorder.now();
+        let deleted = find(&mut state, name)?
+            .delete(receipt, now)
+            .map_err(|error| receipt_error(error, receipt))?;
+        if let Some(message) = deleted
+            && let Some((session, mark)) = instruction_in(&message.body)
+        {
+            self.recorder.record(What::Acknowledged {
+                session: session.clone(),
+                mark,
+            });
+            state.handled.insert(session, message.body);
+        }
+        drop(state);
+        // What was behind the message is free now.
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn extend(&self, name: &str, receipt: &str, visibility: Duration) -> Result<(), AwsError> {
+        let mut state = self.state();
+        let now = self.recorder.now();
+        let found = find(&mut state, name)?
+            .extend(receipt, now, now + visibility)
+            .map_err(|error| match error {
+                ReceiptError::Expired => AwsError::new(
+                    "com.amazonaws.sqs#MessageNotInflight",
+                    "The message referred to is not in flight.",
+                ),
+                error => receipt_error(error, receipt),
+            })?;
+        if !found {
+            return Err(receipt_error(ReceiptError::Expired, receipt));
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn record_sent(&self, body: &str) {
+        if let Some((session, mark)) = instruction_in(body) {
+            self.recorder.record(What::Sent { session, mark });
+        } else if let Some(session) = retry_in(body) {
+            self.recorder.record(What::RetrySent { session });
+        }
+    }
+
+    fn record_delivered(&self, message: &Message) {
+        if let Some((session, mark)) = instruction_in(&message.body) {
+            self.recorder.record(What::Delivered {
+                session,
+                mark,
+                receives: message.receives,
+            });
+        } else if let Some(session) = retry_in(&message.body) {
+            self.recorder.record(What::RetryDelivered { session });
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Queue, AwsError> {
+    state.queues.get_mut(name).ok_or_else(|| {
+        AwsError::new(
+            "com.amazonaws.sqs#QueueDoesNotExist",
+            "The specified queue does not exist.",
+        )
+    })
+}
+
+/// The session and mark of an instruction's message.
+fn instruction_in(body: &str) -> Option<(SessionId, Mark)> {
+    let instruction: Instruction = serde_json::from_str(body).ok()?;
+    let mark = Mark::parse(&instruction.instruction_id)?;
+    Some((instruction.session_id, mark))
+}
+
+/// The session of a retry message.
+fn retry_in(body: &str) -> Option<SessionId> {
+    let RetryRequest::RetryGitPush { session_id } = serde_json::from_str(body).ok()?;
+    Some(session_id)
+}
+
+fn receipt_error(error: ReceiptError, receipt: &str) -> AwsError {
+    match error {
+        ReceiptError::Unreadable => AwsError::new(
+            "com.amazonaws.sqs#ReceiptHandleIsInvalid",
+            "The input receipt handle is invalid.",
+        ),
+        ReceiptError::Expired => AwsError::new(
+            "com.amazonaws.sqs#InvalidParameterValueException",
+            format!(
+                "Value {receipt} for parameter ReceiptHandle is invalid. Reason: The receipt \
+                 handle has expired."
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

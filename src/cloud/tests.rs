@@ -1,0 +1,200 @@
+//! What the tests of the services share, and the tests of the cloud as a whole.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{Credentials, Region};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::history::What;
+
+pub(super) fn home() -> SessionId {
+    SessionId::new("acme", "home")
+}
+
+pub(super) fn other() -> SessionId {
+    SessionId::new("globex", "home")
+}
+
+/// A cloud of two clients, on the test's own runtime.
+pub(super) fn cloud() -> Cloud {
+    let config = CloudConfig::of(vec![home(), SessionId::new("acme", "blog"), other()]);
+    Cloud::start(config, &Handle::current()).unwrap()
+}
+
+pub(super) fn front(cloud: &Cloud) -> Arc<Front> {
+    cloud.open_front(&home().client).unwrap()
+}
+
+/// A client's configuration as a container has it, but that nothing is tried twice.
+pub(super) async fn sdk(front: &Front) -> aws_config::SdkConfig {
+    sdk_with_key(front, SECRET_KEY).await
+}
+
+pub(super) async fn sdk_with_key(front: &Front, secret_key: &str) -> aws_config::SdkConfig {
+    let credentials = Credentials::new(ACCESS_KEY, secret_key, None, None, "test");
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(credentials)
+        .endpoint_url(front.url())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
+}
+
+/// What was recorded since the last call.
+pub(super) fn recorded(cloud: &Cloud) -> Vec<What> {
+    let events = cloud.recorder().drain();
+    assert!(events.is_sorted_by_key(|event| event.at));
+    events.into_iter().map(|event| event.what).collect()
+}
+
+/// Whether nothing comes of a future for a while, in which it would have long been ready.
+pub(super) async fn is_silent<T>(future: impl Future<Output = T>) -> bool {
+    tokio::time::timeout(Duration::from_millis(150), future)
+        .await
+        .is_err()
+}
+
+/// Fails where a test that waits for the network would otherwise hang.
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .expect("no answer within 20 s")
+}
+
+async fn accepts(front: &Front) -> bool {
+    let address = front.url().replace("http://", "");
+    TcpStream::connect(address).await.is_ok()
+}
+
+async fn until_accepts(front: &Front, wanted: bool) {
+    soon(async {
+        while accepts(front).await != wanted {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let cloud = cloud();
+    let front = front(&cloud);
+    let folder = cloud.folder().to_owned();
+    assert!(folder.join("git/acme.git").is_dir());
+    assert!(folder.join("s3/edit.globex.webordinary.com").is_dir());
+    assert!(accepts(&front).await);
+    drop(cloud);
+    assert!(!folder.exists());
+    until_accepts(&front, false).await;
+}
+
+#[tokio::test]
+async fn a_cloud_that_cannot_start_says_why_and_leaves_nothing() {
+    let mut config = CloudConfig::of(vec![home()]);
+    config.git = "git-that-is-not-there".into();
+    let before = folders(&std::env::temp_dir());
+    let error = Cloud::start(config, &Handle::current())
+        .err()
+        .expect("started without git");
+    let text = error.to_string();
+    assert!(
+        text.contains("`git-that-is-not-there` cannot be run"),
+        "{text}"
+    );
+    assert!(text.contains("install git"), "{text}");
+    let after = folders(&std::env::temp_dir());
+    // Other tests run at the same time; none of theirs is without repositories and buckets.
+    let empty = |name: &String| {
+        !before.contains(name) && !std::env::temp_dir().join(name).join("git").exists()
+    };
+    assert_eq!(after.iter().filter(|name| empty(name)).count(), 0);
+}
+
+fn folders(root: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(root).unwrap();
+    entries
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter(|name| name.starts_with("shakedown-cloud-"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_partition_cuts_one_container_off_and_keeps_its_port() {
+    let cloud = cloud();
+    let (mine, theirs) = (front(&cloud), cloud.open_front(&other().client).unwrap());
+    let queues = aws_sdk_sqs::Client::new(&sdk(&mine).await);
+    let poll = queues
+        .receive_message()
+        .queue_url(mine.instruction_queue_url())
+        .wait_time_seconds(20);
+    let under_way = tokio::spawn(poll.clone().send());
+    while cloud.recorder().requests(&home().client) == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+
+    let fault = Fault::Partition(home().client);
+    cloud.set_fault(&fault, true).unwrap();
+    let cut = soon(under_way).await.unwrap();
+    assert!(cut.is_err(), "a connection survived: {cut:?}");
+    until_accepts(&mine, false).await;
+    assert!(poll.clone().send().await.is_err());
+    assert!(accepts(&theirs).await);
+
+    cloud.set_fault(&fault, false).unwrap();
+    until_accepts(&mine, true).await;
+    let healed = soon(poll.wait_time_seconds(0).send()).await;
+    assert!(healed.is_ok(), "{healed:?}");
+}
+
+#[tokio::test]
+async fn a_front_is_opened_once_for_each_client() {
+    let cloud = cloud();
+    let url = front(&cloud).url();
+    assert_eq!(front(&cloud).url(), url);
+    assert_ne!(cloud.open_front(&other().client).unwrap().url(), url);
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+}
+
+#[tokio::test]
+async fn a_container_that_reached_its_phase_waits_for_the_next_step() {
+    let cloud = cloud();
+    let front = front(&cloud);
+    let sdk = sdk(&front).await;
+    super::logs::tests::make_stream(&sdk).await;
+    cloud.recorder().set_trap(Trap::Phase {
+        session: home(),
+        phase: crate::plan::Phase::Pushing,
+        requests: 0,
+    });
+    let writer = sdk.clone();
+    let held = tokio::spawn(async move {
+        super::logs::tests::put(&writer, "INFO [acme/home] [pushing] Pushing edit-1").await;
+    });
+    soon(async {
+        loop {
+            let changed = cloud.recorder().changed();
+            if cloud.recorder().sprung() {
+                break;
+            }
+            changed.await;
+        }
+    })
+    .await;
+    let table = aws_sdk_dynamodb::Client::new(&sdk);
+    let ask = || table.list_tables().send();
+    assert!(is_silent(ask()).await, "a request got past the trap");
+    assert!(!held.is_finished());
+    cloud.recorder().release();
+    soon(held).await.unwrap();
+    assert!(soon(ask()).await.is_ok());
+}

@@ -1,0 +1,284 @@
+//! What runs reached: a pure function of plan and history that adds up over a campaign.
+//!
+//! Counts are read from events: a fault that no request met counts as injected and not as hit,
+//! and a `Sometimes` entry is reached when the endpoints' record shows it.
+
+mod agent;
+mod crashes;
+mod deploys;
+mod faults;
+mod publishing;
+mod sometimes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::{Branch, Claim, Event, History, What};
+use crate::plan::{ClientId, Edit, Fault, Mark, Phase, Plan, Step};
+
+pub use sometimes::Sometimes;
+
+/// How often a fault was made, and how often something ran into it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FaultCount {
+    pub injected: u64,
+    /// Requests, builds and deaths that show the fault.
+    pub hits: u64,
+}
+
+/// Where containers were when a disturbance came: how often in each phase, and how often at no
+/// instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ByPhase {
+    /// In the order of [`Phase::ALL`].
+    pub phases: [u64; Phase::ALL.len()],
+    pub idle: u64,
+}
+
+impl ByPhase {
+    fn count(&mut self, phase: Option<Phase>) {
+        match phase {
+            Some(phase) => self.phases[phase as usize] += 1,
+            None => self.idle += 1,
+        }
+    }
+
+    /// How often the disturbance came in this phase.
+    pub fn of(&self, phase: Phase) -> u64 {
+        self.phases[phase as usize]
+    }
+}
+
+/// What one run, or a whole campaign, reached.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Coverage {
+    pub plans: u64,
+    /// Steps that began.
+    pub steps: u64,
+    /// By the step's first word.
+    pub step_kinds: BTreeMap<&'static str, u64>,
+    pub edits: BTreeMap<Edit, u64>,
+    /// By the fault's name. Out-of-memory counts as injected when its limit is set.
+    pub faults: BTreeMap<&'static str, FaultCount>,
+    /// Log lines that enter a phase.
+    pub phases: BTreeMap<Phase, u64>,
+    /// By the name of a fault, or of a step that disturbs at once.
+    pub disturbed: BTreeMap<&'static str, ByPhase>,
+    pub deaths: u64,
+    pub git_pushes: u64,
+    pub git_fetches: u64,
+    pub s3_requests: u64,
+    pub agent_requests: u64,
+    pub deliveries: u64,
+    pub dead_letters: u64,
+    pub events: u64,
+    /// In how many plans each was reached.
+    pub sometimes: BTreeMap<Sometimes, u64>,
+}
+
+impl Coverage {
+    /// What one run reached.
+    pub fn of(plan: &Plan, history: &History) -> Self {
+        let mut watch = Watch::new(plan);
+        for event in &history.events {
+            watch.see(event);
+        }
+        watch.finish()
+    }
+
+    /// Adds what other runs reached.
+    pub fn add(&mut self, other: &Self) {
+        self.plans += other.plans;
+        self.steps += other.steps;
+        self.deaths += other.deaths;
+        self.git_pushes += other.git_pushes;
+        self.git_fetches += other.git_fetches;
+        self.s3_requests += other.s3_requests;
+        self.agent_requests += other.agent_requests;
+        self.deliveries += other.deliveries;
+        self.dead_letters += other.dead_letters;
+        self.events += other.events;
+        add_counts(&mut self.step_kinds, &other.step_kinds);
+        add_counts(&mut self.edits, &other.edits);
+        add_counts(&mut self.phases, &other.phases);
+        add_counts(&mut self.sometimes, &other.sometimes);
+        for (name, count) in &other.faults {
+            let sum = self.faults.entry(name).or_default();
+            sum.injected += count.injected;
+            sum.hits += count.hits;
+        }
+        for (name, by_phase) in &other.disturbed {
+            let sum = self.disturbed.entry(name).or_default();
+            sum.idle += by_phase.idle;
+            for (sum, count) in sum.phases.iter_mut().zip(by_phase.phases) {
+                *sum += count;
+            }
+        }
+    }
+
+    /// The entries of the sometimes-list that no plan reached.
+    pub fn not_reached(&self) -> Vec<Sometimes> {
+        Sometimes::all()
+            .filter(|entry| !self.sometimes.contains_key(entry))
+            .collect()
+    }
+}
+
+fn add_counts<K: Copy + Ord>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
+    for (key, count) in from {
+        *to.entry(*key).or_default() += count;
+    }
+}
+
+/// The entries of the sometimes-list that a run has reached so far.
+type Reached = BTreeSet<Sometimes>;
+
+/// Follows the events of one run.
+struct Watch<'a> {
+    plan: &'a Plan,
+    sum: Coverage,
+    reached: Reached,
+    faults: faults::Faults,
+    crashes: crashes::Crashes,
+    publishing: publishing::Publishing,
+    deploys: deploys::Deploys,
+    agent: agent::AgentAndQueue,
+}
+
+impl<'a> Watch<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let sum = Coverage {
+            plans: 1,
+            ..Coverage::default()
+        };
+        Self {
+            plan,
+            sum,
+            reached: Reached::default(),
+            faults: faults::Faults::default(),
+            crashes: crashes::Crashes::default(),
+            publishing: publishing::Publishing::default(),
+            deploys: deploys::Deploys::default(),
+            agent: agent::AgentAndQueue::default(),
+        }
+    }
+
+    fn see(&mut self, event: &Event) {
+        let what = &event.what;
+        self.count(what);
+        // A step reads the phases as they stand before it.
+        if let What::StepBegan { step, .. } = what
+            && let Some(step) = self.plan.steps.get(*step)
+        {
+            self.step(step);
+        }
+        self.faults.see(what, &mut self.sum, &mut self.reached);
+        self.crashes.see(what, &mut self.sum, &mut self.reached);
+        self.publishing.see(what, &mut self.reached);
+        self.deploys.see(what, &mut self.reached);
+        self.agent.see(event, &mut self.reached);
+    }
+
+    fn step(&mut self, step: &Step) {
+        *self.sum.step_kinds.entry(step.name()).or_default() += 1;
+        match step {
+            Step::Instruct(_, edit) => *self.sum.edits.entry(*edit).or_default() += 1,
+            Step::PushFromOutside(session, _) => {
+                self.disturb(step.name(), Some(&session.client));
+            }
+            Step::Redeliver(session) => self.disturb(step.name(), Some(&session.client)),
+            Step::Inject(fault) => {
+                self.sum.faults.entry(fault.name()).or_default().injected += 1;
+                // Its deaths are counted, by the phase that they come in.
+                if !matches!(fault, Fault::OutOfMemory(_)) {
+                    self.disturb(fault.name(), fault.client());
+                }
+                self.faults.inject(fault);
+            }
+            Step::Heal(fault) => self.faults.heal(fault),
+            Step::Until { .. }
+            | Step::UntilStarted { .. }
+            | Step::Wait(_)
+            | Step::Crash(_)
+            | Step::LoseWorkspace(_)
+            | Step::RetryPush(_) => {}
+        }
+    }
+
+    /// Notes where the containers that a disturbance concerns are.
+    fn disturb(&mut self, name: &'static str, client: Option<&ClientId>) {
+        let clients = self.plan.clients();
+        let by_phase = self.sum.disturbed.entry(name).or_default();
+        for of in clients.iter().filter(|of| client.is_none_or(|c| c == *of)) {
+            by_phase.count(self.crashes.phase(of));
+        }
+    }
+
+    fn count(&mut self, what: &What) {
+        self.sum.events += 1;
+        match what {
+            What::StepBegan { .. } => self.sum.steps += 1,
+            What::Pushed { .. } => self.sum.git_pushes += 1,
+            What::Fetched { .. } => self.sum.git_fetches += 1,
+            What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => {
+                self.sum.s3_requests += 1;
+            }
+            What::AgentAsked { .. } => self.sum.agent_requests += 1,
+            What::Delivered { .. } => self.sum.deliveries += 1,
+            What::DeadLettered { .. } => self.sum.dead_letters += 1,
+            What::Died { .. } => self.sum.deaths += 1,
+            What::Logged {
+                phase: Some(phase), ..
+            } => *self.sum.phases.entry(*phase).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> Coverage {
+        self.sum.sometimes = self.reached.into_iter().map(|entry| (entry, 1)).collect();
+        self.sum
+    }
+}
+
+/// Whether a log line says that a build was a partial one; the claim alone does not tell.
+fn is_warned_build(claim: Option<Claim>, text: &str) -> bool {
+    claim == Some(Claim::BuildDone) && text.starts_with("Build completed with warnings")
+}
+
+/// The container that an event shows at work on an endpoint, where it shows one.
+fn seen_at_work(what: &What) -> Option<&ClientId> {
+    match what {
+        What::Delivered { session, .. }
+        | What::Acknowledged { session, .. }
+        | What::RetryDelivered { session }
+        | What::Pushed { session, .. }
+        | What::RecordWritten { session, .. } => Some(&session.client),
+        What::AgentAsked { client, .. }
+        | What::Fetched { client, .. }
+        | What::ObjectPut { client, .. }
+        | What::ObjectDeleted { client, .. }
+        | What::S3Asked { client, .. }
+        | What::StoreRefused { client }
+        | What::Logged { client, .. } => Some(client),
+        _ => None,
+    }
+}
+
+/// The entry of a map by a key that is cloned only where it is new.
+fn entry<'m, K: Clone + Ord, V: Default>(map: &'m mut BTreeMap<K, V>, key: &K) -> &'m mut V {
+    if !map.contains_key(key) {
+        map.insert(key.clone(), V::default());
+    }
+    map.get_mut(key).expect("it was inserted above")
+}
+
+/// The marks that the commits of a branch add.
+fn marks_added(branch: &Branch) -> impl Iterator<Item = Mark> + '_ {
+    branch
+        .commits
+        .iter()
+        .flat_map(|commit| &commit.adds)
+        .copied()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Plans kept as files: what each violated, where, by which seed, and how they are read and written.
+//!
+//! A kept plan is an ordinary plan whose comments carry its origin, so that it can be edited by
+//! hand, and replayed by anybody.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::plan::{ParseError, Plan};
+use crate::site::cksum;
+use crate::verdict::Rule;
+
+/// A plan file, and what its comments say of it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub path: PathBuf,
+    pub plan: Plan,
+    /// The run's seed, from the comment `# seed 0x1f3c`.
+    pub seed: Option<u64>,
+    /// The target that it was found on, from the comment `# violates RULE on TARGET; ...`.
+    pub target: Option<String>,
+}
+
+/// Why a plan file could not be read. Its text begins with the place, as compilers write it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{}: cannot read the plan: {why}; check the path", path.display())]
+    Io { path: PathBuf, why: io::Error },
+    #[error("{}:{}:{}: {}", path.display(), error.line, error.column, error.message)]
+    Parse { path: PathBuf, error: ParseError },
+}
+
+/// Reads a plan file.
+///
+/// # Errors
+/// Where the file cannot be read, or is not a plan.
+pub fn read(path: &Path) -> Result<Kept, ReadError> {
+    let text = std::fs::read_to_string(path).map_err(|why| ReadError::Io {
+        path: path.to_owned(),
+        why,
+    })?;
+    let plan: Plan = text.parse().map_err(|error| ReadError::Parse {
+        path: path.to_owned(),
+        error,
+    })?;
+    let comments = || plan.comments.iter().map(|(_, text)| text.trim());
+    Ok(Kept {
+        path: path.to_owned(),
+        seed: comments().find_map(|text| parse_seed(text.strip_prefix("seed ")?)),
+        target: comments().find_map(target_in).map(str::to_owned),
+        plan,
+    })
+}
+
+/// Reads every `*.plan` file of a folder, by name. A folder that is missing holds none.
+///
+/// # Errors
+/// As [`read`], and where the folder cannot be listed.
+pub fn read_all(folder: &Path) -> Result<Vec<Kept>, ReadError> {
+    let failed = |why| ReadError::Io {
+        path: folder.to_owned(),
+        why,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "plan")
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+/// Reads a seed: decimal, or hexadecimal after `0x`.
+pub fn parse_seed(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// A seed in the form that [`parse_seed`] reads and every report uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seed(pub u64);
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+fn target_in(comment: &str) -> Option<&str> {
+    let (_, rest) = comment.strip_prefix("violates ")?.split_once(" on ")?;
+    rest.split([';', ' '])
+        .next()
+        .filter(|name| !name.is_empty())
+}
+
+/// Where a violation comes from, for the comments of its plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    pub rule: Rule,
+    pub target: &'a str,
+    /// The run's seed.
+    pub seed: u64,
+    /// The command line that found it.
+    pub command: &'a str,
+}
+
+/// Keeps a plan that violates a rule, as `<rule>-<short hash>.plan`, and returns its path. The
+/// same plan for the same rule is the same file.
+///
+/// # Errors
+/// Where the folder cannot be made or the file not be written.
+pub fn keep(folder: &Path, plan: &Plan, origin: &Origin<'_>) -> io::Result<PathBuf> {
+    let Origin {
+        rule,
+        target,
+        seed,
+        command,
+    } = origin;
+    let bare = Plan {
+        comments: Vec::new(),
+        ..plan.clone()
+    };
+    let hash = cksum(bare.to_string().as_bytes());
+    let path = folder.join(format!("{rule}-{hash:08x}.plan"));
+    let told = Plan {
+        comments: vec![
+            (
+                0,
+                format!(
+                    " violates {rule} on {target}; found {} by {command}",
+                    today()
+                ),
+            ),
+            (0, format!(" seed {}", Seed(*seed))),
+        ],
+        ..bare
+    };
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(&path, told.to_string())?;
+    Ok(path)
+}
+
+/// The date, as `2026-11-24`, in UTC.
+fn today() -> String {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    date(since.as_secs() / 86_400)
+}
+
+/// The date of a day since 1970-01-01, by the calendar whose years begin in March, so that the
+/// leap day is a year's last.
+fn date(days: u64) -> String {
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_plan_is_read_with_its_origin() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan: Plan = "# shakedown plan v1\nsession acme/home\ncrash acme\n"
+            .parse()
+            .unwrap();
+        let origin = Origin {
+            rule: Rule::Fresh,
+            target: "sim",
+            seed: 0x1f3c,
+            command: "shakedown run --seed 7",
+        };
+        let path = keep(folder.path(), &plan, &origin).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name.starts_with("fresh-") && name.ends_with(".plan"),
+            "{name}"
+        );
+        let kept = read(&path).unwrap();
+        assert_eq!(kept.seed, Some(0x1f3c));
+        assert_eq!(kept.target.as_deref(), Some("sim"));
+        assert_eq!(kept.plan.steps, plan.steps);
+        // The name depends on what the plan does, not on what it tells.
+        assert_eq!(keep(folder.path(), &kept.plan, &origin).unwrap(), path);
+        assert_eq!(read_all(folder.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_holds_no_plans_and_a_bad_plan_names_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_all(&folder.path().join("none")).unwrap().is_empty());
+        let path = folder.path().join("bad.plan");
+        std::fs::write(&path, "# shakedown plan v1\nsession acme/home\ncrsh acme\n").unwrap();
+        let error = read_all(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("bad.plan:3:1: unknown step `crsh`"),
+            "{error}"
+        );
+        let error = read(&folder.path().join("none.plan")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("none.plan: cannot read the plan")
+        );
+    }
+
+    #[test]
+    fn seeds_and_dates_are_written_as_people_write_them() {
+        assert_eq!(parse_seed("0x1f3c"), Some(0x1f3c));
+        assert_eq!(parse_seed("12"), Some(12));
+        assert_eq!(parse_seed("x"), None);
+        assert_eq!(parse_seed(&Seed(99).to_string()), Some(99));
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (11_016, "2000-02-29"),
+            (11_017, "2000-03-01"),
+            (20_781, "2026-11-24"),
+        ] {
+            assert_eq!(date(days), expected);
+        }
+    }
+}

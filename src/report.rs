@@ -1,0 +1,201 @@
+//! The report on a terminal: what was violated and how to see it again, and what a campaign ran.
+
+mod events;
+mod summary;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use crate::history::History;
+use crate::plan::Plan;
+use crate::regression::Seed;
+use crate::verdict::Violation;
+
+pub use summary::summary;
+
+/// The width that every report keeps to, in columns.
+const WIDTH: usize = 100;
+
+/// How many events before a violation are shown.
+const LAST_EVENTS: usize = 12;
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub coloured: bool,
+}
+
+impl Style {
+    /// Coloured where standard output is a terminal and `NO_COLOR` is unset or empty.
+    pub fn of_stdout() -> Self {
+        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            coloured: !is_unwanted && std::io::stdout().is_terminal(),
+        }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.coloured {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Something is wrong.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// Something is as it should be.
+    pub fn good(self, text: &str) -> String {
+        self.paint("1;32", text)
+    }
+
+    /// Something is worth a look.
+    pub fn odd(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// A heading.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
+/// A violation, and what is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Violated<'a> {
+    pub target: &'a str,
+    pub plan: &'a Plan,
+    /// The run's seed.
+    pub seed: u64,
+    pub violation: &'a Violation,
+    pub history: &'a History,
+    /// How the plan came to be: `found with 23 steps, 4 after 31 runs of shrinking`.
+    pub origin: &'a str,
+    /// The command that runs the plan again.
+    pub replay: &'a str,
+    /// Other failures that were met on the way to this plan.
+    pub others: &'a [Violation],
+    /// Other plans that failed in the same way.
+    pub more: &'a [PathBuf],
+}
+
+/// The report of a violation: the rule, the plan, expected against observed, the last events, and
+/// the command that shows it again.
+pub fn violation(of: &Violated<'_>, style: Style) -> String {
+    let Violated {
+        target,
+        plan,
+        violation,
+        ..
+    } = of;
+    let place = match violation.step {
+        Some(step) => format!("at step {}", step + 1),
+        None => "after recovery".into(),
+    };
+    let mut out = format!(
+        "{} {} ({}) on {target}, {place}, {:.3} s into the run (run seed {})\n",
+        style.bad("VIOLATED"),
+        style.strong(violation.rule.id()),
+        violation.kind,
+        violation.at.as_secs_f64(),
+        Seed(of.seed),
+    );
+    paragraph(&mut out, "  ", violation.rule.words());
+    let _ = writeln!(out, "\n{}", style.strong("Plan"));
+    paragraph(&mut out, "  ", of.origin);
+    plan_lines(&mut out, plan, violation, style);
+    let _ = writeln!(out, "\n{}", style.strong("Expected"));
+    paragraph(&mut out, "  ", &violation.expected);
+    let _ = writeln!(out, "{}", style.strong("Observed"));
+    paragraph(&mut out, "  ", &violation.observed);
+    // A history ends with the event that violates, or with the end of recovery.
+    let events = &of.history.events;
+    let last = &events[events.len().saturating_sub(LAST_EVENTS)..];
+    if !last.is_empty() {
+        let _ = writeln!(out, "\n{}", style.strong("The last events before it"));
+        for event in last {
+            let _ = writeln!(out, "  {}", events::line(event, WIDTH - 2));
+        }
+    }
+    let _ = writeln!(out, "\n{}\n  {}", style.strong("Replay it"), of.replay);
+    if !of.more.is_empty() {
+        let names = of
+            .more
+            .iter()
+            .take(3)
+            .map(|path| path.display().to_string());
+        let names: Vec<String> = names.collect();
+        let rest = if of.more.len() > names.len() {
+            ", and so on"
+        } else {
+            ""
+        };
+        let count = summary::counted(of.more.len() as u64, "more plan");
+        let text = format!(
+            "{count} failed in the same way: {}{rest}.",
+            names.join(", ")
+        );
+        paragraph(&mut out, "", &text);
+    }
+    let others: BTreeSet<String> = of
+        .others
+        .iter()
+        .map(|other| format!("{} ({})", other.rule, other.kind))
+        .collect();
+    if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().collect();
+        let text = format!(
+            "Smaller plans met other failures, which may be bugs of their own: {}. Find them with \
+             --keep-going.",
+            others.join(", ")
+        );
+        paragraph(&mut out, "", &style.odd(&text));
+    }
+    out
+}
+
+/// The plan with step numbers, from 1, and a mark at the violating step.
+fn plan_lines(out: &mut String, plan: &Plan, violation: &Violation, style: Style) {
+    for session in &plan.sessions {
+        let _ = writeln!(out, "       session {session}");
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let line = format!("{:>4}  {step}", index + 1);
+        if violation.step == Some(index) {
+            let _ = writeln!(out, "{}", style.bad(&format!("> {line}")));
+        } else {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    if violation.step.is_none() {
+        let line = "        (all faults healed, then recovery)";
+        let _ = writeln!(out, "{}", style.bad(&line.replacen("  ", "> ", 1)));
+    }
+}
+
+/// Breaks text at spaces so that it keeps to the width; every line begins with `indent`.
+fn paragraph(out: &mut String, indent: &str, text: &str) {
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let width = word.chars().count();
+            if column > 0 && column + 1 + width > WIDTH {
+                out.push('\n');
+                column = 0;
+            }
+            let before = if column == 0 { indent } else { " " };
+            out.push_str(before);
+            out.push_str(word);
+            column += before.len() + width;
+        }
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What a campaign ran and reached, on one screen.
+
+use std::fmt::Write as _;
+
+use super::{Style, paragraph};
+use crate::campaign::Summary;
+use crate::coverage::{Coverage, Sometimes};
+use crate::plan::Phase;
+use crate::regression::Seed;
+
+/// The summary of a campaign, without its violations.
+pub fn summary(of: &Summary, style: Style) -> String {
+    let cover = &of.coverage;
+    let mut out = String::new();
+    headline(&mut out, of, style);
+    if cover.events > 0 {
+        reached(&mut out, of, style);
+    }
+    for (why, count) in &of.left_out {
+        let text = format!("left out {}: {why}", counted(*count, "step"));
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    for unjudged in &of.unknown {
+        let text = format!("unknown: {} ({})", unjudged.why, unjudged.file.display());
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    out
+}
+
+fn reached(out: &mut String, of: &Summary, style: Style) {
+    let cover = &of.coverage;
+    let seconds = of.took.as_secs_f64().max(1e-3);
+    let rate = (cover.steps as f64 / seconds) as u64;
+    let facts = [
+        counted(cover.plans, "plan"),
+        counted(cover.steps, "step"),
+        format!("{} a second", counted(rate, "step")),
+        counted(cover.events, "event"),
+        counted(cover.git_pushes, "git push"),
+        counted(cover.git_fetches, "git fetch"),
+        counted(cover.s3_requests, "S3 request"),
+        counted(cover.agent_requests, "agent request"),
+        counted(cover.deliveries, "message delivery"),
+        counted(cover.dead_letters, "dead letter"),
+        counted(cover.deaths, "container death"),
+    ];
+    paragraph(out, "  ", &facts.join(", "));
+    faults(out, cover);
+    phases(out, cover);
+    sometimes(out, cover, style);
+}
+
+fn headline(out: &mut String, of: &Summary, style: Style) {
+    let verdict = if !of.found.is_empty() {
+        style.bad("violated")
+    } else if of.interrupted {
+        style.odd("interrupted")
+    } else if of.gave_up {
+        style.odd("gave up: the harness failed every time")
+    } else if !of.unknown.is_empty() {
+        style.odd("not all could be judged")
+    } else {
+        style.good("all held")
+    };
+    let replayed = match of.replayed {
+        0 => String::new(),
+        n => format!(" ({n} of them kept plans)"),
+    };
+    let _ = writeln!(
+        out,
+        "{} {verdict}: {} plans held{replayed}, {} violated, {} unknown; seed {}, {:.1} s",
+        style.strong(of.target),
+        grouped(of.held),
+        of.violated(),
+        of.unknown.len(),
+        Seed(of.seed),
+        of.took.as_secs_f64(),
+    );
+}
+
+/// Each fault's count, two to a line.
+fn faults(out: &mut String, cover: &Coverage) {
+    let mut cells: Vec<String> = cover
+        .faults
+        .iter()
+        .map(|(name, count)| cell(name, count.injected, Some(count.hits)))
+        .collect();
+    for name in ["crash", "workspace-lost", "push-from-outside", "redeliver"] {
+        if let Some(by_phase) = cover.disturbed.get(name) {
+            let count = by_phase.idle + by_phase.phases.iter().sum::<u64>();
+            cells.push(cell(name, count, None));
+        }
+    }
+    if cells.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "  {0}    {0}",
+        format!("{:<18}{:>9}{:>9}", "fault", "made", "hit")
+    );
+    for pair in cells.chunks(2) {
+        let _ = writeln!(out, "  {}", pair.join("    "));
+    }
+}
+
+fn cell(name: &str, made: u64, hits: Option<u64>) -> String {
+    let hits = hits.map(grouped).unwrap_or_default();
+    format!("{name:<18}{:>9}{hits:>9}", grouped(made))
+}
+
+fn phases(out: &mut String, cover: &Coverage) {
+    if cover.phases.is_empty() {
+        return;
+    }
+    let row = |out: &mut String, name: &str, cells: [String; 8], last: &str| {
+        let _ = write!(out, "  {name:<8}");
+        for cell in cells {
+            let _ = write!(out, "{cell:>11}");
+        }
+        let _ = writeln!(out, "{last}");
+    };
+    row(out, "phase", Phase::ALL.map(|phase| phase.to_string()), "");
+    let entered = |phase| cover.phases.get(&phase).copied().unwrap_or_default();
+    row(
+        out,
+        "entered",
+        Phase::ALL.map(|phase| grouped(entered(phase))),
+        "",
+    );
+    let died = |phase| {
+        let rows = ["crash", "out-of-memory", "workspace-lost", "exit"];
+        let of = |row| cover.disturbed.get(row).map_or(0, |by| by.of(phase));
+        rows.into_iter().map(of).sum()
+    };
+    row(
+        out,
+        "died in",
+        Phase::ALL.map(|phase| grouped(died(phase))),
+        "",
+    );
+}
+
+fn sometimes(out: &mut String, cover: &Coverage, style: Style) {
+    let missing = cover.not_reached();
+    let all = Sometimes::all().count();
+    let _ = writeln!(out, "  sometimes: {} of {all} reached", all - missing.len());
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(Sometimes::to_string).collect();
+        let text = format!("not reached: {}", names.join(", "));
+        paragraph(out, "    ", &style.odd(&text));
+    }
+}
+
+/// So many of something, whose name is given for one.
+pub(super) fn counted(n: u64, name: &str) -> String {
+    let many = match name {
+        _ if n == 1 => name.to_owned(),
+        _ if name.ends_with("sh") || name.ends_with("ch") => format!("{name}es"),
+        _ => match name.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{name}s"),
+        },
+    };
+    format!("{} {many}", grouped(n))
+}
+
+/// A number with its thousands set apart.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

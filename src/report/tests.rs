@@ -1,0 +1,191 @@
+//! Reports of small runs, read as a person would.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::campaign::{Found, Summary, Unjudged};
+use crate::coverage::Coverage;
+use crate::history::{Branch, Commit, Event, GitOutcome, What};
+use crate::plan::{Mark, SessionId};
+use crate::verdict::Rule;
+
+const PLAIN: Style = Style { coloured: false };
+
+fn plan() -> Plan {
+    "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\ncrash acme\nwait 30s\n"
+        .parse()
+        .unwrap()
+}
+
+/// Twenty rejected pushes, and the session's record.
+fn history() -> History {
+    let session = SessionId::new("acme", "home");
+    let branch = Arc::new(Branch {
+        commits: vec![Commit {
+            subject: "Change the headline (edit-1)".into(),
+            adds: vec![Mark::Edit(1)],
+            merge: false,
+        }],
+        tree: vec![Mark::Edit(1)],
+    });
+    let mut events = vec![Event {
+        at: Duration::ZERO,
+        what: What::StepBegan {
+            step: 0,
+            text: "instruct acme/home change".into(),
+        },
+    }];
+    events.extend((1..=20).map(|second| Event {
+        at: Duration::from_secs(second),
+        what: What::Pushed {
+            session: session.clone(),
+            outcome: GitOutcome::Rejected,
+            branch: branch.clone(),
+        },
+    }));
+    events.push(Event {
+        at: Duration::from_secs(21),
+        what: What::RecordWritten {
+            session,
+            record: Arc::new(crate::history::Record {
+                status: "running".into(),
+                last_error: Some("a long story; ".repeat(20)),
+                warnings: vec![],
+            }),
+        },
+    });
+    History { events }
+}
+
+fn report(step: Option<usize>, at: u64, style: Style) -> String {
+    let violation = Violation {
+        rule: Rule::CommitsPreserved,
+        kind: "lost".into(),
+        step,
+        at: Duration::from_secs(at),
+        expected: "edit-1 on the branch thread-home ".repeat(6),
+        observed: "no commit".into(),
+    };
+    let (plan, history) = (plan(), history());
+    let violated = Violated {
+        target: "sim",
+        plan: &plan,
+        seed: 7,
+        violation: &violation,
+        history: &history,
+        origin: "found with 9 steps, 3 after 12 runs",
+        replay: "shakedown replay x.plan --target sim",
+        others: &[violation.clone(), violation.clone()],
+        more: &["a.plan", "b.plan", "c.plan", "d.plan"].map(PathBuf::from),
+    };
+    super::violation(&violated, style)
+}
+
+fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
+#[test]
+fn a_violation_is_told_whole() {
+    let text = report(Some(1), 20, PLAIN);
+    assert!(
+        text.starts_with("VIOLATED commits-preserved (lost) on sim, at step 2, 20.000 s"),
+        "{text}"
+    );
+    for part in [
+        "No force-push ever drops one.",
+        "Plan\n  found with 9 steps, 3 after 12 runs\n",
+        "       session acme/home\n     1  instruct acme/home change\n>    2  crash acme\n     3  wait 30s\n",
+        "Observed\n  no commit\n",
+        "20.000 s  acme/home    git push: rejected; remote has edit-1\n",
+        "4 more plans failed in the same way: a.plan, b.plan, c.plan, and so on.",
+        "bugs of their own: commits-preserved (lost).",
+        "Replay it\n  shakedown replay x.plan --target sim\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    assert_eq!(text.matches("git push").count(), LAST_EVENTS - 1);
+    assert!(text.contains("record: running, lastError"), "{text}");
+    assert!(widest(&text) <= WIDTH, "{text}");
+}
+
+#[test]
+fn a_violation_after_recovery_is_marked_there() {
+    let text = report(None, 21, PLAIN);
+    assert!(text.contains("after recovery, 21.000 s"), "{text}");
+    assert!(
+        text.contains(">       (all faults healed, then recovery)\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn colours_are_left_out_where_they_are_not_wanted() {
+    assert!(!report(None, 1, PLAIN).contains('\x1b'));
+    assert!(report(None, 1, Style { coloured: true }).contains("\x1b[1;31mVIOLATED\x1b[0m"));
+}
+
+#[test]
+fn a_summary_tells_what_was_run_and_what_was_not_reached() {
+    let mut of = Summary {
+        target: "sim",
+        seed: 0x1f3c,
+        cases: 256,
+        replayed: 2,
+        held: 12_345,
+        found: vec![],
+        unknown: vec![],
+        coverage: Coverage::of(&plan(), &history()),
+        left_out: [("no memory limit can be set here".to_owned(), 3)].into(),
+        took: Duration::from_millis(2500),
+        interrupted: false,
+        gave_up: false,
+    };
+    let text = summary(&of, PLAIN);
+    for part in [
+        "sim all held: 12,345 plans held (2 of them kept plans), 0 violated, 0 unknown; seed 0x1f3c, 2.5 s\n",
+        "1 plan, 1 step, 0 steps a second",
+        "20 git pushes",
+        "sometimes: 0 of 27 reached",
+        "not reached: breaker opened, probe failed",
+        "left out 3 steps: no memory limit can be set here",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    assert!(widest(&text) <= WIDTH, "{text}");
+    of.unknown.push(Unjudged {
+        why: "while starting: git is missing; install it".into(),
+        file: PathBuf::from("shakedown-out/a.plan"),
+    });
+    let text = summary(&of, PLAIN);
+    assert!(text.contains("sim not all could be judged:"), "{text}");
+    assert!(
+        text.contains("unknown: while starting: git is missing; install it"),
+        "{text}"
+    );
+    of.found.push(Found {
+        plan: plan(),
+        seed: 1,
+        violation: Violation {
+            rule: Rule::Fresh,
+            kind: "stale".into(),
+            step: None,
+            at: Duration::ZERO,
+            expected: String::new(),
+            observed: String::new(),
+        },
+        history: History::default(),
+        first_steps: 3,
+        shrink_runs: 0,
+        reproduced: (1, 1),
+        others: vec![],
+        more: vec![PathBuf::from("y.plan")],
+        is_known: false,
+        file: PathBuf::from("x.plan"),
+    });
+    assert!(summary(&of, PLAIN).contains(
+        "sim violated: 12,345 plans held (2 of them kept plans), 2 violated, 1 unknown;"
+    ));
+}

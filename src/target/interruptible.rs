@@ -1,0 +1,88 @@
+//! A target whose runs end at their next step when somebody wants them to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::{Run, Target, TargetError};
+use crate::history::{Event, Snapshot};
+use crate::plan::{Mark, SessionId, Step};
+
+/// Set when what is under way shall end; shared by all that should know.
+pub type Interrupt = Arc<AtomicBool>;
+
+/// Another target; once the interrupt is set, every call fails, and runs clean up as they do
+/// after any failure of the harness.
+pub struct Interruptible<'a> {
+    pub target: &'a (dyn Target + Sync),
+    pub interrupt: Interrupt,
+}
+
+impl Target for Interruptible<'_> {
+    fn name(&self) -> &'static str {
+        self.target.name()
+    }
+
+    fn is_deterministic(&self) -> bool {
+        self.target.is_deterministic()
+    }
+
+    fn cannot(&self, step: &Step) -> Option<String> {
+        self.target.cannot(step)
+    }
+
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        check(&self.interrupt)?;
+        Ok(Box::new(InterruptibleRun {
+            run: self.target.start(sessions, seed)?,
+            interrupt: self.interrupt.clone(),
+        }))
+    }
+}
+
+struct InterruptibleRun {
+    run: Box<dyn Run>,
+    interrupt: Interrupt,
+}
+
+impl Run for InterruptibleRun {
+    fn apply(
+        &mut self,
+        step: &Step,
+        mark: Option<Mark>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), TargetError> {
+        check(&self.interrupt)?;
+        self.run.apply(step, mark, events)
+    }
+
+    fn rest(
+        &mut self,
+        quiet: Duration,
+        bound: Duration,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, TargetError> {
+        check(&self.interrupt)?;
+        self.run.rest(quiet, bound, events)
+    }
+
+    fn now(&self) -> Duration {
+        self.run.now()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
+        check(&self.interrupt)?;
+        self.run.snapshot()
+    }
+}
+
+fn check(interrupt: &Interrupt) -> Result<(), TargetError> {
+    if interrupt.load(Ordering::Relaxed) {
+        return Err(TargetError::new(
+            "running a plan",
+            "it was interrupted",
+            "start it again with the same seed",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,391 @@
+//! The simulated target: the worker itself on simulated ports, in virtual time.
+//!
+//! One thread runs all containers. Each is one future; it waits on timers alone, and the soonest
+//! timer says who goes on. Every port call takes seeded virtual time, and where it is a request,
+//! its effect happens half way: a crash drops the future wherever it waits, so that it can fall
+//! before the effect, or after it and before the answer. The same plan and seed give the same
+//! history, bit for bit.
+
+mod agent;
+mod build;
+mod git;
+mod queue;
+mod site;
+mod store;
+mod time;
+mod workspace;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use self::queue::{QueuePort, Which};
+use self::time::Timers;
+use self::world::{Link, Watch, World};
+use super::{Run, Target, TargetError, set_fault};
+use crate::history::{Death, Event, Snapshot, What};
+use crate::plan::{ClientId, Fault, Mark, SessionId, Step, UNTIL_BOUND};
+use crate::site::instruction_text;
+use crate::worker::Worker;
+use crate::worker::ports::{Instruction, Ports, RetryRequest};
+use crate::worker::settings::Settings;
+
+pub use self::world::TOKEN;
+
+/// What a container is given, changed before it starts.
+type Alter = dyn Fn(Ports, Settings) -> (Ports, Settings) + Send + Sync;
+
+/// The simulated target.
+#[derive(Clone, Default)]
+pub struct Sim {
+    alter: Option<Arc<Alter>>,
+}
+
+impl Sim {
+    /// A target whose containers are given other ports or settings than the right ones: a planted
+    /// defect.
+    pub fn altered(
+        alter: impl Fn(Ports, Settings) -> (Ports, Settings) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            alter: Some(Arc::new(alter)),
+        }
+    }
+}
+
+impl Target for Sim {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn cannot(&self, _: &Step) -> Option<String> {
+        None
+    }
+
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        let mut clients: Vec<ClientId> = Vec::new();
+        for session in sessions {
+            if !clients.contains(&session.client) {
+                clients.push(session.client.clone());
+            }
+        }
+        let timers = Rc::new(Timers::default());
+        let containers = clients.iter().map(|_| None).collect();
+        let world = Rc::new(RefCell::new(World::new(clients, seed, timers.clone())));
+        let mut run = SimRun {
+            world,
+            timers,
+            containers,
+            alter: self.alter.clone(),
+        };
+        for client in 0..run.containers.len() {
+            run.start(client);
+        }
+        Ok(Box::new(run))
+    }
+}
+
+/// A container at work; dropping it is its death.
+type Container = Pin<Box<dyn Future<Output = ()>>>;
+
+struct SimRun {
+    world: Rc<RefCell<World>>,
+    timers: Rc<Timers>,
+    containers: Vec<Option<Container>>,
+    alter: Option<Arc<Alter>>,
+}
+
+impl SimRun {
+    /// Starts a client's container; it is first looked at when time goes on.
+    fn start(&mut self, client: usize) {
+        let link = Link {
+            world: self.world.clone(),
+            timers: self.timers.clone(),
+            client,
+        };
+        let settings = Settings::of(self.world.borrow().clients[client].id.clone());
+        let (ports, settings) = match &self.alter {
+            Some(alter) => alter(ports(&link), settings),
+            None => (ports(&link), settings),
+        };
+        let worker = Worker::new(ports, settings);
+        self.containers[client] = Some(Box::pin(async move { worker.run().await }));
+        self.world.borrow_mut().start(client);
+        self.timers.wake_at(client, self.timers.now());
+    }
+
+    /// Ends a client's container, if it is up.
+    fn kill(&mut self, client: usize, cause: Death) {
+        if self.containers[client].take().is_some() {
+            self.world.borrow_mut().die(client, cause);
+        }
+    }
+
+    /// Lets the one whose timer is due go on.
+    fn go_on(&mut self) {
+        let Some(client) = self.timers.fire() else {
+            return;
+        };
+        let Some(container) = &mut self.containers[client] else {
+            if self.timers.now() >= self.world.borrow().clients[client].starts_at {
+                self.start(client);
+            }
+            return;
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        if container.as_mut().poll(&mut context).is_ready() {
+            self.kill(client, Death::Exit);
+        }
+        let killed = self.world.borrow_mut().clients[client].killed.take();
+        if let Some(cause) = killed {
+            self.kill(client, cause);
+        }
+    }
+
+    /// Lets the system run until something holds, at most until a moment, which is then reached.
+    fn run_until(&mut self, limit: Duration, mut holds: impl FnMut(&World) -> bool) {
+        while !holds(&self.world.borrow()) {
+            match self.timers.next() {
+                Some(at) if at <= limit => self.go_on(),
+                _ => return self.timers.skip_to(limit),
+            }
+        }
+    }
+
+    fn client(&self, client: &ClientId) -> Result<usize, TargetError> {
+        self.world.borrow().index(client).ok_or_else(|| {
+            TargetError::new(
+                "carrying out a step on the simulated target",
+                format!("no session of client `{client}` was declared"),
+                "declare one in the plan",
+            )
+        })
+    }
+
+    fn carry_out(&mut self, step: &Step, mark: Option<Mark>) -> Result<(), TargetError> {
+        match step {
+            Step::Instruct(session, edit) => {
+                let mark = need(mark)?;
+                let body = to_json(&Instruction {
+                    instruction_id: mark.to_string().into(),
+                    session_id: session.clone(),
+                    instruction: instruction_text(*edit, mark).into(),
+                })?;
+                let client = self.client(&session.client)?;
+                self.world.borrow_mut().send(client, session, mark, body);
+            }
+            Step::Until {
+                session,
+                phase,
+                requests,
+            } => {
+                let client = self.client(&session.client)?;
+                self.world.borrow_mut().watch = Some(Watch {
+                    session: session.clone(),
+                    phase: *phase,
+                    seen_at: None,
+                });
+                self.run_until(self.timers.now() + UNTIL_BOUND, |world| {
+                    let it = &world.clients[client];
+                    let seen_at = world.watch.as_ref().and_then(|watch| watch.seen_at);
+                    seen_at.is_some_and(|at| it.requests - at >= *requests) || it.has_no_message()
+                });
+                self.world.borrow_mut().watch = None;
+            }
+            Step::UntilStarted { client, requests } => {
+                let client = self.client(client)?;
+                self.run_until(self.timers.now() + UNTIL_BOUND, |world| {
+                    let it = &world.clients[client];
+                    it.running && it.requests - it.requests_at_start >= *requests
+                });
+            }
+            Step::Wait(time) => self.run_until(self.timers.now() + *time, |_| false),
+            Step::PushFromOutside(session, kind) => {
+                let client = self.client(&session.client)?;
+                self.world
+                    .borrow_mut()
+                    .push_from_outside(client, session, *kind, need(mark)?);
+            }
+            Step::Inject(fault) => self.set_fault(fault, true)?,
+            Step::Heal(fault) => self.set_fault(fault, false)?,
+            Step::Crash(client) => self.kill(self.client(client)?, Death::Crash),
+            Step::LoseWorkspace(client) => self.lose_workspace(self.client(client)?),
+            Step::RetryPush(session) => {
+                let body = to_json(&RetryRequest::RetryGitPush {
+                    session_id: session.clone(),
+                })?;
+                let client = self.client(&session.client)?;
+                self.world.borrow_mut().send_retry(client, session, body);
+            }
+            Step::Redeliver(session) => {
+                let client = self.client(&session.client)?;
+                self.world.borrow_mut().redeliver(client, session);
+            }
+        }
+        Ok(())
+    }
+
+    fn lose_workspace(&mut self, client: usize) {
+        let was_up = self.containers[client].is_some();
+        self.kill(client, Death::WorkspaceLost);
+        let mut world = self.world.borrow_mut();
+        world.clients[client].repository.checkouts.clear();
+        if !was_up {
+            // It was down already: its restart stays as it was due.
+            let client = world.clients[client].id.clone();
+            let cause = Death::WorkspaceLost;
+            world.emit(What::Died { client, cause });
+        }
+    }
+
+    fn set_fault(&mut self, fault: &Fault, on: bool) -> Result<(), TargetError> {
+        set_fault(&mut self.world.borrow_mut().faults, fault, on);
+        if let Fault::Partition(client) = fault {
+            let client = self.client(client)?;
+            if !on {
+                self.world.borrow_mut().flush_lines(client);
+            }
+            // Whoever waits for a message sees that the connection is gone.
+            self.timers.wake_at(client, self.timers.now());
+        }
+        Ok(())
+    }
+}
+
+impl Run for SimRun {
+    fn apply(
+        &mut self,
+        step: &Step,
+        mark: Option<Mark>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), TargetError> {
+        let done = self.carry_out(step, mark);
+        events.append(&mut self.world.borrow_mut().events);
+        done
+    }
+
+    fn rest(
+        &mut self,
+        quiet: Duration,
+        bound: Duration,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, TargetError> {
+        let began = self.timers.now();
+        let limit = began + bound;
+        let rested = loop {
+            let world = self.world.borrow();
+            let quiet_at = world.last_change.max(began) + quiet;
+            let next = self.timers.next().unwrap_or(limit);
+            let is_idle = world
+                .clients
+                .iter()
+                .all(|client| client.running && client.has_no_message());
+            drop(world);
+            if is_idle && quiet_at <= next.min(limit) {
+                self.timers.skip_to(quiet_at);
+                break true;
+            }
+            if next >= limit {
+                self.timers.skip_to(limit);
+                break false;
+            }
+            self.go_on();
+        };
+        events.append(&mut self.world.borrow_mut().events);
+        Ok(rested)
+    }
+
+    fn now(&self) -> Duration {
+        self.timers.now()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
+        let world = self.world.borrow();
+        let mut seen = Snapshot::default();
+        seen.records = world
+            .table
+            .records()
+            .map(|(session, record)| (session.clone(), record))
+            .collect();
+        for client in &world.clients {
+            let repository = &client.repository;
+            for (session, head) in &repository.remote {
+                let branch = (*repository.branch(*head)).clone();
+                seen.remote.insert(session.clone(), branch);
+            }
+            for (session, checkout) in &repository.checkouts {
+                let workspace = repository.look_at(checkout);
+                seen.workspaces.insert(session.clone(), workspace);
+            }
+            let objects: BTreeMap<_, _> = client
+                .bucket
+                .objects
+                .iter()
+                .map(|(key, object)| (key.clone(), (*object.content).clone()))
+                .collect();
+            seen.sites.insert(client.id.clone(), objects);
+            let waiting = client.instructions.waiting.iter();
+            seen.queued.extend(waiting.map(|message| message.mark));
+            seen.dead_letters.extend(&client.instructions.dead_letters);
+            if client.running {
+                seen.running.push(client.id.clone());
+            }
+        }
+        Ok(seen)
+    }
+}
+
+fn ports(link: &Link) -> Ports {
+    let link = || link.clone();
+    Ports {
+        clock: Rc::new(agent::ClockPort { link: link() }),
+        log: Rc::new(agent::LogPort { link: link() }),
+        instructions: Rc::new(QueuePort {
+            link: link(),
+            which: Which::Instructions,
+        }),
+        retries: Rc::new(QueuePort {
+            link: link(),
+            which: Which::Retries,
+        }),
+        agent: Rc::new(agent::AgentPort { link: link() }),
+        workspace: Rc::new(workspace::WorkspacePort { link: link() }),
+        builder: Rc::new(build::BuilderPort { link: link() }),
+        site: Rc::new(site::SitePort { link: link() }),
+        store: Rc::new(store::StorePort { link: link() }),
+    }
+}
+
+fn need(mark: Option<Mark>) -> Result<Mark, TargetError> {
+    mark.ok_or_else(|| {
+        TargetError::new(
+            "carrying out a step on the simulated target",
+            "the step has no mark",
+            "pass the mark that Plan::marks gives for it",
+        )
+    })
+}
+
+fn to_json(body: &impl serde::Serialize) -> Result<Arc<str>, TargetError> {
+    match serde_json::to_string(body) {
+        Ok(text) => Ok(text.into()),
+        Err(error) => Err(TargetError::new(
+            "writing a message for the queue",
+            error,
+            "report this as a defect of Shakedown",
+        )),
+    }
+}

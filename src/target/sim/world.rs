@@ -1,0 +1,273 @@
+//! The world around the containers: what the endpoints hold, which faults are active, and the way
+//! of a request to an endpoint and back.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::queue::{Instructions, Retries};
+use super::site::Bucket;
+use super::store::Table;
+use super::time::{Chance, Sleep, Span, Timers};
+use super::workspace::Repository;
+use crate::history::{Death, Event, Level, What};
+use crate::plan::{ClientId, Fault, Phase, SessionId};
+use crate::words;
+use crate::worker::ports::{Kind, Line, PortError, PortResult};
+
+/// The token that simulated containers would speak to the remote with. Nothing tells it to the
+/// worker; where it is seen, somebody let it out.
+pub const TOKEN: &str = "ghs_5imu1atedT0ken";
+
+pub struct World {
+    pub timers: Rc<Timers>,
+    pub chance: Chance,
+    /// The active faults, newest last.
+    pub faults: Vec<Fault>,
+    pub clients: Vec<Client>,
+    pub table: Table,
+    /// What happened since the runner was last told.
+    pub events: Vec<Event>,
+    /// When something other than a log line was last seen.
+    pub last_change: Duration,
+    pub watch: Option<Watch>,
+}
+
+/// A client: its container and what the endpoints hold for it.
+pub struct Client {
+    pub id: ClientId,
+    pub running: bool,
+    /// When the platform starts the container again.
+    pub starts_at: Duration,
+    /// Requests of the container that reached an endpoint, ever, and when it last started.
+    pub requests: u32,
+    pub requests_at_start: u32,
+    /// Set by what kills a container from within; the executor then ends it.
+    pub killed: Option<Death>,
+    /// Log lines that wait for the network, with their time.
+    pub kept_lines: Vec<(Duration, Line)>,
+    pub instructions: Instructions,
+    pub retries: Retries,
+    pub repository: Repository,
+    pub bucket: Bucket,
+}
+
+/// Looks out for a session's phase.
+pub struct Watch {
+    pub session: SessionId,
+    pub phase: Phase,
+    /// The requests of its container when the phase was entered.
+    pub seen_at: Option<u32>,
+}
+
+impl World {
+    pub fn new(clients: Vec<ClientId>, seed: u64, timers: Rc<Timers>) -> Self {
+        let clients = clients
+            .into_iter()
+            .map(|id| Client {
+                id,
+                running: false,
+                starts_at: Duration::ZERO,
+                requests: 0,
+                requests_at_start: 0,
+                killed: None,
+                kept_lines: Vec::new(),
+                instructions: Instructions::default(),
+                retries: Retries::default(),
+                repository: Repository::default(),
+                bucket: Bucket::default(),
+            })
+            .collect();
+        Self {
+            timers,
+            chance: Chance::new(seed),
+            faults: Vec::new(),
+            clients,
+            table: Table::default(),
+            events: Vec::new(),
+            last_change: Duration::ZERO,
+            watch: None,
+        }
+    }
+
+    pub fn now(&self) -> Duration {
+        self.timers.now()
+    }
+
+    /// Which of the clients it is.
+    pub fn index(&self, client: &ClientId) -> Option<usize> {
+        self.clients.iter().position(|other| other.id == *client)
+    }
+
+    pub fn emit(&mut self, what: What) {
+        let at = self.now();
+        self.last_change = at;
+        self.events.push(Event { at, what });
+    }
+
+    pub fn is_partitioned(&self, client: usize) -> bool {
+        self.has_fault(
+            |fault| matches!(fault, Fault::Partition(whose) if *whose == self.clients[client].id),
+        )
+    }
+
+    pub fn has_fault(&self, is_it: impl Fn(&Fault) -> bool) -> bool {
+        self.faults.iter().any(is_it)
+    }
+
+    /// A line reaches the log group.
+    pub fn log(&mut self, client: usize, stamp: Duration, line: Line) {
+        self.look_for_secret(client, &line.text, "log");
+        if let Some(watch) = &mut self.watch
+            && watch.seen_at.is_none()
+            && line.phase == Some(watch.phase)
+            && line.session.as_ref() == Some(&watch.session)
+        {
+            watch.seen_at = Some(self.clients[client].requests);
+        }
+        let what = What::Logged {
+            client: self.clients[client].id.clone(),
+            stamp,
+            session: line.session,
+            level: line.level,
+            phase: line.phase,
+            claim: words::claim(&line.text),
+            text: line.text.into(),
+        };
+        self.events.push(Event {
+            at: self.now(),
+            what,
+        });
+    }
+
+    /// Sends the lines that a partition held back.
+    pub fn flush_lines(&mut self, client: usize) {
+        for (stamp, line) in std::mem::take(&mut self.clients[client].kept_lines) {
+            self.log(client, stamp, line);
+        }
+    }
+
+    pub fn look_for_secret(&mut self, client: usize, text: &str, place: &str) {
+        if text.contains(TOKEN) {
+            self.emit(What::SecretSeen {
+                client: self.clients[client].id.clone(),
+                place: place.into(),
+            });
+        }
+    }
+
+    /// Marks a container as ended; the platform starts it again a few seconds later.
+    pub fn die(&mut self, client: usize, cause: Death) {
+        let wait = self.chance.within(Span::millis(5_000, 20_000));
+        let starts_at = self.now() + wait;
+        if cause == Death::OutOfMemory {
+            // What the platform says of it, in its own name.
+            let line = Line {
+                level: Level::Error,
+                session: None,
+                phase: None,
+                text: "OutOfMemoryError: container killed at its memory limit".into(),
+            };
+            self.log(client, self.now(), line);
+        }
+        let it = &mut self.clients[client];
+        it.running = false;
+        it.starts_at = starts_at;
+        it.killed = None;
+        it.kept_lines.clear();
+        let client_id = it.id.clone();
+        self.timers.wake_at(client, starts_at);
+        self.emit(What::Died {
+            client: client_id,
+            cause,
+        });
+    }
+
+    pub fn start(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        it.running = true;
+        it.requests_at_start = it.requests;
+        let client = it.id.clone();
+        self.emit(What::Started { client });
+    }
+}
+
+/// How long a request is under way in each direction.
+const LEG: Span = Span::millis(3, 25);
+
+/// How an endpoint answers: `None` never does.
+pub type Answer<T> = Option<PortResult<T>>;
+
+/// A container's line to the world.
+#[derive(Clone)]
+pub struct Link {
+    pub world: Rc<RefCell<World>>,
+    pub timers: Rc<Timers>,
+    pub client: usize,
+}
+
+impl Link {
+    pub fn world(&self) -> RefMut<'_, World> {
+        self.world.borrow_mut()
+    }
+
+    /// The part of the world that is this client's.
+    pub fn mine(&self) -> RefMut<'_, Client> {
+        RefMut::map(self.world(), |world| &mut world.clients[self.client])
+    }
+
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        Sleep::new(&self.timers, self.client, time)
+    }
+
+    /// Work of the container's own, without a request.
+    pub async fn spend(&self, span: Span) {
+        let time = self.world().chance.within(span);
+        self.sleep(time).await;
+    }
+
+    /// The way to an endpoint. What the request does there happens when this returns.
+    pub async fn there(&self) -> PortResult<()> {
+        self.spend(LEG).await;
+        let cut_off = {
+            let mut world = self.world();
+            let partitioned = world.is_partitioned(self.client);
+            if !partitioned {
+                world.clients[self.client].requests += 1;
+            }
+            partitioned.then(|| world.chance.coin())
+        };
+        match cut_off {
+            None => Ok(()),
+            Some(true) => Err(PortError::new(Kind::Network, "connection refused")),
+            Some(false) => std::future::pending().await,
+        }
+    }
+
+    /// The way back with the answer.
+    pub async fn back<T>(&self, answer: Answer<T>) -> PortResult<T> {
+        self.back_after(LEG, answer).await
+    }
+
+    /// The way back where the endpoint takes its time.
+    pub async fn back_after<T>(&self, span: Span, answer: Answer<T>) -> PortResult<T> {
+        let Some(answer) = answer else {
+            return std::future::pending().await;
+        };
+        self.spend(span).await;
+        if self.world().is_partitioned(self.client) {
+            return Err(PortError::new(Kind::Network, "connection reset"));
+        }
+        answer
+    }
+}
+
+/// A request that never got an answer worth the name, by chance refused or left hanging.
+pub fn unavailable<T>(chance: &mut Chance, who: &str) -> Answer<T> {
+    chance.coin().then(|| {
+        Err(PortError::new(
+            Kind::Network,
+            format!("{who}: connection refused"),
+        ))
+    })
+}

@@ -1,0 +1,142 @@
+//! The binary from outside: exit codes, messages of bad input, and what it leaves behind.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the binary in a folder, with nothing of the caller's environment that changes a campaign.
+fn shakedown(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PROPTEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("the binary that cargo built starts")
+}
+
+#[track_caller]
+fn check(out: &Output, code: i32, parts: &[&str]) {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    assert_eq!(out.status.code(), Some(code), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+}
+
+fn left_in(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    names
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[track_caller]
+fn check_bad_plan(lines: &str, parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("# shakedown plan v1\nsession acme/home\n{lines}\n");
+    std::fs::write(folder.path().join("bad.plan"), text).unwrap();
+    let out = shakedown(folder.path(), &["replay", "bad.plan"]);
+    check(&out, 64, parts);
+    assert_eq!(left_in(folder.path()), ["bad.plan"]);
+}
+
+#[test]
+fn a_bad_plan_is_told_with_its_place_and_the_remedy() {
+    check_bad_plan(
+        "instrct acme/home change",
+        &["bad.plan:3:1: unknown step `instrct`"],
+    );
+    check_bad_plan(
+        "wait 30s\ninstruct globex/home change",
+        &[
+            "bad.plan:4:10: ",
+            "add the line `session globex/home` at the top",
+        ],
+    );
+    check_bad_plan(
+        "wait 99999999999999999999h",
+        &["bad.plan:3:6: ", "from 1ms to 24h"],
+    );
+    check_bad_plan(
+        "inject s3-partial acme 4294967296",
+        &["bad.plan:3:24: ", "from 0 to 1000"],
+    );
+    check_bad_plan(
+        "heal s3-denid",
+        &["bad.plan:3:6: unknown fault `s3-denid`; known: "],
+    );
+    check_bad_plan(
+        "crash",
+        &["bad.plan:3:6: ", "the line ends where a client is needed"],
+    );
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = shakedown(folder.path(), &["replay", "none.plan"]);
+    check(
+        &out,
+        64,
+        &["none.plan: cannot read the plan", "check the path"],
+    );
+    std::fs::write(folder.path().join("empty.plan"), "").unwrap();
+    let out = shakedown(folder.path(), &["replay", "empty.plan"]);
+    check(&out, 64, &["empty.plan:1:1: ", "add it"]);
+    std::fs::write(folder.path().join("newer.plan"), "# shakedown plan v9\n").unwrap();
+    let out = shakedown(folder.path(), &["replay", "newer.plan"]);
+    check(&out, 64, &["newer.plan:1:18: ", "use a newer program"]);
+}
+
+#[test]
+fn bad_arguments_are_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, part) in [
+        (&["frobnicate"][..], "unrecognized subcommand 'frobnicate'"),
+        (
+            &["run", "--target", "moon"],
+            "[possible values: sim, local]",
+        ),
+        (&["run", "--cases", "0"], "0 is not in 1..="),
+        (&["run", "--cases", "99999999999"], "invalid value"),
+        (&["run", "--seed", "0xhello"], "write a whole number, or 0x"),
+        (&["run", "--max-steps", "-1"], "unexpected argument '-1'"),
+        (&["run", "--time-scale", "1/0"], "a fraction such as 1/30"),
+        (&["replay"], "<FILE>"),
+    ] {
+        check(&shakedown(folder.path(), args), 64, &[part]);
+    }
+    assert!(left_in(folder.path()).is_empty());
+}
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = [
+        "a rule was violated",
+        "64  the arguments or a plan are wrong",
+    ];
+    check(&shakedown(folder.path(), &["--help"]), 0, &parts);
+    let version = shakedown(folder.path(), &["--version"]);
+    check(&version, 0, &[env!("CARGO_PKG_VERSION")]);
+}
+
+#[test]
+fn a_bad_kept_plan_stops_a_campaign_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("proptest-regressions");
+    std::fs::create_dir(&kept).unwrap();
+    std::fs::write(kept.join("old.plan"), "# shakedown plan v1\nwiat 3s\n").unwrap();
+    let out = shakedown(folder.path(), &["run", "--quiet"]);
+    check(&out, 64, &["old.plan:2:1: unknown step `wiat`"]);
+    assert_eq!(left_in(folder.path()), ["proptest-regressions"]);
+}

@@ -1,0 +1,666 @@
+//! Hand-written histories, right and wrong, for each rule: what the judge says of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shakedown::history::{
+    Branch, Commit, Death, Event, GitOutcome, Level, Record, Snapshot, What, Workspace,
+};
+use shakedown::plan::{ClientId, Mark, Plan, SessionId};
+use shakedown::runner::judge;
+use shakedown::site::{read_content, render_parts};
+use shakedown::verdict::Verdict;
+use shakedown::words::claim;
+
+fn home() -> SessionId {
+    SessionId::new("acme", "home")
+}
+fn blog() -> SessionId {
+    SessionId::new("acme", "blog")
+}
+fn acme() -> ClientId {
+    "acme".into()
+}
+fn edit(n: u32) -> Mark {
+    Mark::Edit(n)
+}
+fn outside(n: u32) -> Mark {
+    Mark::Outside(n)
+}
+
+/// A history that grows a second with each event.
+struct Story {
+    plan: Plan,
+    events: Vec<Event>,
+    seen: Snapshot,
+}
+
+impl Story {
+    /// The plan's steps, after the declaration of three sessions.
+    fn of(steps: &str) -> Self {
+        let text = format!(
+            "# shakedown plan v1\nsession acme/home\nsession acme/blog\nsession globex/home\n{steps}"
+        );
+        Self {
+            plan: text.parse().unwrap(),
+            events: Vec::new(),
+            seen: Snapshot {
+                running: vec![acme(), "globex".into()],
+                ..Snapshot::default()
+            },
+        }
+    }
+
+    fn and(mut self, what: What) -> Self {
+        let at = Duration::from_secs(self.events.len() as u64);
+        self.events.push(Event { at, what });
+        self
+    }
+
+    fn step(self, step: usize) -> Self {
+        let text = self.plan.steps[step].to_string().into();
+        self.and(What::StepBegan { step, text })
+    }
+
+    /// All the plan's steps, one after the other.
+    fn steps(self) -> Self {
+        (0..self.plan.steps.len()).fold(self, |story, step| story.step(step))
+    }
+
+    fn later(mut self, seconds: u64) -> Self {
+        let nothing = What::StoreRefused { client: acme() };
+        for _ in 0..seconds {
+            self = self.and(nothing.clone());
+        }
+        self
+    }
+
+    fn delivered(self, mark: Mark) -> Self {
+        let session = home();
+        self.and(What::Delivered {
+            session,
+            mark,
+            receives: 1,
+        })
+    }
+
+    fn acknowledged(self, mark: Mark) -> Self {
+        let session = home();
+        self.and(What::Acknowledged { session, mark })
+    }
+
+    fn committed(mut self, marks: &[Mark]) -> Self {
+        let branch = branch(marks);
+        self.seen.workspaces.insert(
+            home(),
+            Workspace {
+                branch: branch.clone(),
+                debris: Vec::new(),
+            },
+        );
+        self.and(What::Committed {
+            session: home(),
+            branch: Arc::new(branch),
+        })
+    }
+
+    fn pushed(self, marks: &[Mark]) -> Self {
+        self.pushed_branch(branch(marks))
+    }
+
+    fn pushed_branch(mut self, branch: Branch) -> Self {
+        self.seen.remote.insert(home(), branch.clone());
+        self.and(What::Pushed {
+            session: home(),
+            outcome: GitOutcome::Done,
+            branch: Arc::new(branch),
+        })
+    }
+
+    fn outsider(mut self, mark: Mark, marks: &[Mark]) -> Self {
+        self.seen.remote.insert(home(), branch(marks));
+        self.and(What::OutsiderPushed {
+            session: home(),
+            mark,
+            branch: Arc::new(branch(marks)),
+        })
+    }
+
+    fn put(mut self, key: &str, bytes: &[u8]) -> Self {
+        let content = read_content(bytes);
+        let site = self.seen.sites.entry(acme()).or_default();
+        site.insert(key.into(), content.clone());
+        self.and(What::ObjectPut {
+            client: acme(),
+            key: key.into(),
+            content: Arc::new(content),
+            answered: true,
+        })
+    }
+
+    fn delete(mut self, key: &str) -> Self {
+        self.seen.sites.get_mut(&acme()).unwrap().remove(key);
+        self.and(What::ObjectDeleted {
+            client: acme(),
+            key: key.into(),
+        })
+    }
+
+    /// A whole good build: assets, then pages, then deletions of what it does not have.
+    fn deployed(mut self, marks: &[Mark]) -> Self {
+        let files = render_parts(marks, true, true).files;
+        for pages in [false, true] {
+            for (key, bytes) in files.iter().filter(|(k, _)| k.ends_with(".html") == pages) {
+                self = self.put(key, bytes);
+            }
+        }
+        let there: Vec<Arc<str>> = self.seen.sites[&acme()].keys().cloned().collect();
+        for old in there.iter().filter(|key| !files.contains_key(*key)) {
+            self = self.delete(old);
+        }
+        self
+    }
+
+    fn told(mut self, session: SessionId, error: Option<&str>, warnings: &[&str]) -> Self {
+        let record = Record {
+            status: "running".into(),
+            last_error: error.map(Into::into),
+            warnings: warnings.iter().map(|w| (*w).into()).collect(),
+        };
+        self.seen.records.insert(session.clone(), record.clone());
+        self.and(What::RecordWritten {
+            session,
+            record: Arc::new(record),
+        })
+    }
+
+    fn says(self, client: &str, text: &str) -> Self {
+        let stamp = Duration::from_secs(self.events.len() as u64);
+        self.and(What::Logged {
+            client: client.into(),
+            stamp,
+            session: (client == "acme").then(home),
+            level: Level::Info,
+            text: text.into(),
+            phase: None,
+            claim: claim(text),
+        })
+    }
+
+    fn synced(self, client: &str, outcome: &str) -> Self {
+        self.says(client, "S3 sync attempt 1/3")
+            .says(client, outcome)
+    }
+
+    fn healed(self) -> Self {
+        self.and(What::Healed)
+    }
+
+    /// Judged event by event only.
+    fn is(self, expected: &str) {
+        let verdict = judge(&self.plan, &self.events, None);
+        assert_eq!(short(&verdict), expected, "{verdict:#?}");
+    }
+
+    /// Judged after recovery too.
+    fn is_in_the_end(self, expected: &str) {
+        let story = self.healed();
+        let verdict = judge(&story.plan, &story.events, Some(&story.seen));
+        assert_eq!(short(&verdict), expected, "{verdict:#?}");
+    }
+}
+
+fn short(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Held => "held".into(),
+        Verdict::Violated(violation) => format!("{} {}", violation.rule, violation.kind),
+        Verdict::Unknown { .. } => "unknown".into(),
+    }
+}
+
+fn branch(marks: &[Mark]) -> Branch {
+    Branch {
+        commits: marks.iter().map(|mark| commit(*mark)).collect(),
+        tree: marks.to_vec(),
+    }
+}
+
+fn commit(mark: Mark) -> Commit {
+    Commit {
+        subject: format!("Change the headline ({mark})").into(),
+        adds: vec![mark],
+        merge: false,
+    }
+}
+
+const FAILED: &str = "S3 sync failed after retries: Access Denied";
+
+/// One instruction, carried out as it should be.
+fn plain(steps: &str) -> Story {
+    Story::of(steps)
+        .steps()
+        .delivered(edit(1))
+        .committed(&[edit(1)])
+        .pushed(&[edit(1)])
+        .deployed(&[edit(1)])
+        .told(home(), None, &[])
+        .acknowledged(edit(1))
+}
+
+#[test]
+fn a_plain_instruction_holds() {
+    plain("instruct acme/home change\n").is_in_the_end("held");
+}
+
+#[test]
+fn no_broken_deploy() {
+    let broken = Story::of("instruct acme/home break-build\n").steps();
+    let page = render_parts(&[edit(1)], true, false).files["index.html"].clone();
+    broken
+        .delivered(edit(1))
+        .put("index.html", &page)
+        .is("no-broken-deploy broken");
+
+    let injected = "inject build-error acme/home\ninstruct acme/home change\n";
+    let style = &render_parts(&[edit(1)], true, true).files;
+    let (key, bytes) = style.first_key_value().unwrap();
+    Story::of(injected)
+        .steps()
+        .delivered(edit(1))
+        .put(key, bytes)
+        .is("no-broken-deploy injected");
+    // Healed in between: that build may have been good.
+    Story::of(&format!("{injected}heal build-error acme/home\n"))
+        .step(0)
+        .step(1)
+        .delivered(edit(1))
+        .step(2)
+        .put(key, bytes)
+        .is("held");
+}
+
+#[test]
+fn no_dangling_page() {
+    let files = render_parts(&[edit(1)], true, true).files;
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+    };
+    story()
+        .put("index.html", &files["index.html"])
+        .is("no-dangling-page page-first");
+    let style = files.keys().find(|key| key.contains("style")).unwrap();
+    story()
+        .deployed(&[edit(1)])
+        .delete(style)
+        .is("no-dangling-page deleted-first");
+    story()
+        .deployed(&[edit(1)])
+        .delete("history.html")
+        .delete("index.html")
+        .delete(style)
+        .is("held");
+}
+
+#[test]
+fn commits_preserved() {
+    let steps = "instruct acme/home change\npush-from-outside acme/home clean\n";
+    let story = || {
+        Story::of(steps)
+            .steps()
+            .outsider(outside(1), &[outside(1)])
+            .committed(&[edit(1)])
+    };
+    story().pushed(&[edit(1)]).is("commits-preserved remote");
+    // Rebased: other names, the same contents and messages.
+    story().pushed(&[outside(1), edit(1)]).is("held");
+    story().committed(&[]).is("commits-preserved local");
+    story()
+        .and(What::Died {
+            client: acme(),
+            cause: Death::WorkspaceLost,
+        })
+        .committed(&[])
+        .is("held");
+}
+
+#[test]
+fn exactly_once() {
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+    };
+    story()
+        .pushed(&[edit(1), edit(1)])
+        .is("exactly-once commit");
+    let mut twice = branch(&[edit(1)]);
+    twice.tree.push(edit(1));
+    story().pushed_branch(twice).is("exactly-once tree");
+    // A merge repeats what it merges without doing it again.
+    let mut merged = branch(&[edit(1)]);
+    merged.commits.push(Commit {
+        merge: true,
+        ..commit(edit(1))
+    });
+    story().pushed_branch(merged).is("held");
+}
+
+#[test]
+fn no_cascade() {
+    let steps = "instruct acme/home break-build\ninstruct acme/blog change\n";
+    let story = || Story::of(steps).steps().delivered(edit(1));
+    story()
+        .told(blog(), Some("build failed"), &[])
+        .is("no-cascade last-error");
+    story()
+        .told(blog(), None, &["build warned"])
+        .is("no-cascade warnings");
+    story()
+        .told(home(), Some("build failed"), &[])
+        .told(blog(), None, &[])
+        .is("held");
+    story().committed(&[edit(2)]).is("no-cascade branch");
+    let foreign = "instruct globex/home change\n";
+    Story::of(foreign)
+        .steps()
+        .put("a.txt", b"edit-1")
+        .is("no-cascade site");
+    // A shared outage is everybody's trouble.
+    Story::of(&format!("{steps}inject s3-denied\n"))
+        .steps()
+        .told(blog(), Some(FAILED), &[])
+        .is("held");
+    Story::of(&format!("{steps}inject s3-denied globex\n"))
+        .steps()
+        .told(blog(), Some(FAILED), &[])
+        .is("no-cascade last-error");
+}
+
+#[test]
+fn breaker() {
+    let story = || Story::of("inject s3-denied\nwait 1s\n").steps();
+    let failed = |story: Story, times: usize| {
+        (0..times).fold(story, |story, _| story.synced("acme", FAILED).later(5))
+    };
+    failed(story(), 6).is("breaker sync-while-open");
+    failed(story(), 5)
+        .later(30)
+        .synced("globex", FAILED)
+        .is("held");
+    failed(story(), 4)
+        .says("globex", "Circuit breaker prevented S3 sync")
+        .is("breaker prevented-while-closed");
+    failed(story(), 5)
+        .says("globex", "Circuit breaker prevented S3 sync")
+        .is("held");
+    failed(story(), 4)
+        .says("acme", "Circuit breaker open for S3")
+        .is("breaker opened-early");
+    // The probe runs, and another begins beside it.
+    failed(story(), 5)
+        .later(30)
+        .says("acme", "S3 sync attempt 1/3")
+        .later(3)
+        .says("globex", "S3 sync attempt 1/3")
+        .later(1)
+        .says("acme", "S3 sync attempt 2/3")
+        .is("breaker second-probe");
+    // The probe dies; the next one may run.
+    failed(story(), 5)
+        .later(30)
+        .says("acme", "S3 sync attempt 1/3")
+        .and(What::Died {
+            client: acme(),
+            cause: Death::Crash,
+        })
+        .later(3)
+        .says("globex", "S3 sync attempt 1/3")
+        .is("held");
+    let asked = What::S3Asked {
+        client: acme(),
+        operation: shakedown::history::S3Operation::List,
+        outcome: shakedown::history::S3Outcome::Denied,
+    };
+    failed(story(), 5)
+        .and(asked)
+        .is("breaker request-while-open");
+}
+
+#[test]
+fn bounded_retries() {
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+    };
+    story()
+        .says("acme", "S3 sync attempt 4/3")
+        .is("bounded-retries sync");
+    let asked = |status, retry_after: Option<u64>| What::AgentAsked {
+        client: acme(),
+        mark: Some(edit(1)),
+        status: Some(status),
+        retry_after: retry_after.map(Duration::from_secs),
+    };
+    let failing = |times: usize| (0..times).fold(story(), |s, _| s.and(asked(500, None)));
+    failing(6).is("bounded-retries agent");
+    failing(5)
+        .delivered(edit(1))
+        .and(asked(500, None))
+        .is("held");
+    failing(4)
+        .and(asked(200, None))
+        .and(asked(500, None))
+        .is("held");
+    story()
+        .and(asked(429, Some(5)))
+        .later(2)
+        .and(asked(200, None))
+        .is("bounded-retries retry-after");
+    let mut at_once = failing(5);
+    for event in at_once.events.iter_mut().rev().take(5) {
+        event.at = Duration::from_secs(9);
+    }
+    at_once.is("bounded-retries no-wait");
+    let refused = || What::Pushed {
+        session: home(),
+        outcome: GitOutcome::AuthFailed,
+        branch: Arc::default(),
+    };
+    let pushing = |times: usize| {
+        let story = Story::of("instruct acme/home change\ninject git-auth\n").steps();
+        (0..times).fold(story.delivered(edit(1)), |s, _| s.and(refused()))
+    };
+    pushing(4).is("bounded-retries push");
+    pushing(3).later(15).and(refused()).is("held");
+}
+
+#[test]
+fn stays_up_and_no_secret_told() {
+    let died = |cause| What::Died {
+        client: acme(),
+        cause,
+    };
+    let story = || Story::of("crash acme\n").steps();
+    story().and(died(Death::Exit)).is("stays-up exit");
+    story().and(died(Death::OutOfMemory)).is("held");
+    story()
+        .and(What::SecretSeen {
+            client: acme(),
+            place: "a log line".into(),
+        })
+        .is("no-secret-told secret");
+}
+
+#[test]
+fn errors_told() {
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+    };
+    story().acknowledged(edit(1)).is("errors-told not-pushed");
+    story()
+        .pushed(&[edit(1)])
+        .acknowledged(edit(1))
+        .is("errors-told not-deployed");
+    story()
+        .committed(&[edit(1)])
+        .says("acme", "Git push complete")
+        .is("errors-told push-claimed");
+    story()
+        .says("acme", "S3 sync attempt 1/3")
+        .says("acme", "S3 sync complete")
+        .is("errors-told sync-claimed");
+    let troubled = Story::of("inject s3-denied\ninstruct acme/home change\n").steps();
+    troubled
+        .delivered(edit(1))
+        .pushed(&[edit(1)])
+        .told(home(), Some(FAILED), &[])
+        .acknowledged(edit(1))
+        .is("held");
+    Story::of("instruct acme/home break-build\n")
+        .steps()
+        .delivered(edit(1))
+        .pushed(&[edit(1)])
+        .acknowledged(edit(1))
+        .is("errors-told not-failed");
+}
+
+#[test]
+fn nothing_lost() {
+    Story::of("instruct acme/home change\n")
+        .steps()
+        .delivered(edit(1))
+        .is_in_the_end("nothing-lost pending");
+    let git = "inject git-auth\ninstruct acme/home change\nworkspace-lost acme\n";
+    let lost = |named: &str| {
+        Story::of(git)
+            .step(0)
+            .step(1)
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .deployed(&[edit(1)])
+            .told(home(), Some("Saved work locally"), &[])
+            .acknowledged(edit(1))
+            .step(2)
+            .and(What::Died {
+                client: acme(),
+                cause: Death::WorkspaceLost,
+            })
+            .committed(&[])
+            .told(home(), Some(named), &[])
+    };
+    lost("all well but for edit-12").is_in_the_end("nothing-lost work");
+    lost("lost with the workspace: edit-1").is_in_the_end("held");
+    let mut dead = Story::of("instruct acme/home change\n").steps();
+    dead.seen.dead_letters = vec![edit(1)];
+    dead.and(What::DeadLettered {
+        session: home(),
+        mark: edit(1),
+    })
+    .is_in_the_end("held");
+}
+
+#[test]
+fn pushed() {
+    let steps = "inject git-auth\ninstruct acme/home change\n";
+    let saved = || {
+        Story::of(steps)
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .deployed(&[edit(1)])
+            .told(home(), Some("Saved work locally"), &[])
+            .acknowledged(edit(1))
+    };
+    let mut kept = saved();
+    kept.seen.remote.insert(home(), Branch::default());
+    kept.is_in_the_end("nothing-lost work");
+    let mut stray = plain("instruct acme/home change\n");
+    stray.seen.workspaces.get_mut(&home()).unwrap().debris = vec!["index.lock".into()];
+    stray.is_in_the_end("pushed debris");
+    let mut ahead = plain("instruct acme/home change\n");
+    let merge = Commit {
+        subject: "Merge".into(),
+        adds: Vec::new(),
+        merge: true,
+    };
+    let workspace = ahead.seen.workspaces.get_mut(&home()).unwrap();
+    workspace.branch.commits.push(merge);
+    ahead.is_in_the_end("pushed commits");
+}
+
+#[test]
+fn fresh() {
+    let two = "inject s3-denied acme\ninstruct acme/home change\ninstruct acme/home change\n";
+    let second = || {
+        plain(two)
+            .delivered(edit(2))
+            .committed(&[edit(1), edit(2)])
+            .pushed(&[edit(1), edit(2)])
+            .told(home(), Some(FAILED), &[])
+            .acknowledged(edit(2))
+            .told(home(), None, &[])
+    };
+    second().is_in_the_end("fresh stale");
+    second().deployed(&[edit(1), edit(2)]).is_in_the_end("held");
+    let mut left_over = second().deployed(&[edit(1), edit(2)]);
+    let site: &mut BTreeMap<_, _> = left_over.seen.sites.get_mut(&acme()).unwrap();
+    site.insert("assets/old.css".into(), read_content(b"edit-1"));
+    left_over.is_in_the_end("fresh mixed");
+    let mut empty = second();
+    empty.seen.sites.clear();
+    empty.is_in_the_end("fresh empty");
+}
+
+#[test]
+fn settled() {
+    let mut queued = plain("instruct acme/home change\n");
+    queued.seen.queued = vec![edit(1)];
+    queued.is_in_the_end("settled queue");
+    let mut down = plain("instruct acme/home change\n");
+    down.seen.running.pop();
+    down.is_in_the_end("settled container");
+    let troubled = || plain("inject git-auth\ninstruct acme/home change\n");
+    troubled()
+        .told(home(), Some("Saved work locally"), &[])
+        .is_in_the_end("settled error-left");
+    troubled()
+        .told(home(), Some("Saved work locally"), &[])
+        .told(home(), None, &[])
+        .is_in_the_end("held");
+    let warned = "instruct acme/home warn\n";
+    let warn = |warnings: &[&str]| {
+        let mut story = Story::of(warned)
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)]);
+        let files = render_parts(&[edit(1)], false, true).files;
+        for (key, bytes) in &files {
+            story = story.put(key, bytes);
+        }
+        story.told(home(), None, warnings).acknowledged(edit(1))
+    };
+    warn(&[]).is_in_the_end("settled warning-missing");
+    warn(&["syntax error"]).is_in_the_end("held");
+    plain("push-from-outside acme/home clean\ninstruct acme/home change\n")
+        .told(home(), None, &["something"])
+        .is_in_the_end("settled warning-left");
+    let broken = |error: Option<&str>| {
+        Story::of("instruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .told(home(), Some("build failed"), &[])
+            .acknowledged(edit(1))
+            .told(home(), error, &[])
+    };
+    broken(None).is_in_the_end("settled error-missing");
+    broken(Some("build failed")).is_in_the_end("held");
+}
