@@ -40,7 +40,7 @@ pub enum Command {
     /// Run one plan file again
     Replay(ReplayArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
-    Worker,
+    Worker(WorkerArgs),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +76,13 @@ pub struct ReplayArgs {
     /// Write every event there, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Plant a defect in it, to see whether it is caught
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub defect: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -77,10 +77,7 @@ fn check_host(config: &Config) -> Result<(), String> {
     })
 }
 
-async fn run(
-    config: &Config,
-    alter: impl FnOnce(&mut Ports, &mut Settings),
-) -> Result<(), String> {
+async fn run(config: &Config, alter: impl FnOnce(&mut Ports, &mut Settings)) -> Result<(), String> {
     let mut stop = signal(SignalKind::terminate())
         .map_err(|error| format!("cannot listen for SIGTERM: {error}"))?;
     let clock = Rc::new(WallClock::new(config.time_scale));

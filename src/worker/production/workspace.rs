@@ -245,7 +245,14 @@ impl Workspace for Checkouts {
         }
         let range = format!("{head}...{upstream}");
         let format = format!("--format=%m%h%x00%P%x00{INSTRUCTION_IDS}%x00");
-        let log = ["log", "--topo-order", "--reverse", "--left-right", &format, &range];
+        let log = [
+            "log",
+            "--topo-order",
+            "--reverse",
+            "--left-right",
+            &format,
+            &range,
+        ];
         let told = self.git(session, &log).await?;
         let mut fields = told.split('\0').map(str::trim);
         while let (Some(name), Some(parents), Some(ids)) =

@@ -173,7 +173,11 @@ async fn a_rejected_push_is_rebased_and_a_conflict_merged() {
         Ok(Rebase::Conflict)
     );
     bench.checkouts.merge(&bench.session).await.unwrap();
-    assert_eq!(bench.ahead().await, ["edit-2".into(), "".into()], "a merge has no id");
+    assert_eq!(
+        bench.ahead().await,
+        ["edit-2".into(), "".into()],
+        "a merge has no id"
+    );
     bench.push().await.unwrap();
     assert_eq!(bench.inside("cat a.txt c.txt b.txt"), "ours\ntheirs\nx");
     let (local, remote) = bench.subjects();
