@@ -42,7 +42,7 @@ pub enum Command {
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
-    Worker,
+    Worker(WorkerArgs),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +98,13 @@ pub struct ReplayArgs {
     /// Write every event there, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Plant a defect in it, to see whether it is caught
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub defect: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -10,14 +10,17 @@ use std::sync::atomic::Ordering;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, DefectsArgs, ReplayArgs, RunArgs, TargetArgs, TargetName};
+use cli::{Cli, Command, DefectsArgs, ReplayArgs, RunArgs, TargetArgs, TargetName, WorkerArgs};
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::{self, Style, Violated};
+use shakedown::target::local::Local;
+use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
 use shakedown::verdict::Verdict;
+use shakedown::worker::production::worker_main;
 
 /// Plans that a campaign generates on each target when nothing else is asked for.
 const SIM_CASES: u32 = 256;
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => run(&args, cli.quiet),
         Some(Command::Replay(args)) => replay(&args),
         Some(Command::Defects(args)) => defects(&args),
-        Some(Command::Worker) => Exit::Unknown,
+        Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
 }
@@ -93,7 +96,10 @@ fn run(args: &RunArgs, quiet: bool) -> Exit {
     }
     let seed = campaign::seed_or_drawn(args.seed);
     let cases = campaign::cases_or(args.cases, default_cases);
-    let target = open(name, args.target.time_scale);
+    let target = match open(name, args.target.time_scale) {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
     let config = Config {
         cases,
         seed,
@@ -193,7 +199,10 @@ fn replay(args: &ReplayArgs) -> Exit {
         _ => TargetName::Sim,
     };
     let name = args.target.target.unwrap_or(found_on);
-    let target = open(name, args.target.time_scale);
+    let target = match open(name, args.target.time_scale) {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
     let seed = args.seed.or(kept.seed).unwrap_or_default();
     let interrupt = interrupted_by_signals();
     let (outcome, coverage) = campaign::run_one(&*target, kept.plan.clone(), seed, &interrupt);
@@ -307,34 +316,40 @@ fn defects(args: &DefectsArgs) -> Exit {
     }
 }
 
-fn open(name: TargetName, time_scale: f64) -> Box<dyn Target + Sync> {
-    let _ = time_scale;
+/// A target by its name; where it cannot be had, says why and ends.
+fn open(name: TargetName, time_scale: f64) -> Result<Box<dyn Target + Sync>, Exit> {
     match name {
-        TargetName::Sim => Box::new(shakedown::target::sim::Sim::default()),
-        TargetName::Local => Box::new(Nowhere),
+        TargetName::Sim => Ok(Box::new(Sim::default())),
+        TargetName::Local => match Local::new() {
+            Ok(local) => Ok(Box::new(Local {
+                time_scale,
+                ..local
+            })),
+            Err(error) => {
+                eprintln!("{error}");
+                Err(Exit::Unknown)
+            }
+        },
     }
 }
 
-struct Nowhere;
-impl Target for Nowhere {
-    fn name(&self) -> &'static str {
-        "sim"
-    }
-    fn is_deterministic(&self) -> bool {
-        true
-    }
-    fn cannot(&self, _: &shakedown::plan::Step) -> Option<String> {
-        None
-    }
-    fn start(
-        &self,
-        _: &[shakedown::plan::SessionId],
-        _: u64,
-    ) -> Result<Box<dyn shakedown::target::Run>, shakedown::target::TargetError> {
-        Err(shakedown::target::TargetError::new(
-            "starting", "nothing", "wait",
-        ))
-    }
+/// Runs a container until it is told to end.
+fn worker(args: &WorkerArgs) -> ExitCode {
+    let defect = match &args.defect {
+        None => None,
+        Some(name) => match Defect::by_name(name) {
+            Some(defect) => Some(defect),
+            None => {
+                eprintln!("there is no defect `{name}` that could be planted in a worker");
+                return ExitCode::from(Exit::Usage as u8);
+            }
+        },
+    };
+    worker_main(|ports, settings| {
+        if let Some(defect) = defect {
+            defect.plant(ports, settings);
+        }
+    })
 }
 
 /// An interrupt that the first SIGINT or SIGTERM sets; the second ends the program at once.

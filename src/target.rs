@@ -1,6 +1,7 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
 mod interruptible;
+pub mod local;
 pub mod sim;
 
 use std::time::Duration;

@@ -15,4 +15,6 @@ mod publish;
 mod recovery;
 mod retry;
 
+pub mod production;
+
 pub use container::Worker;

@@ -1,0 +1,174 @@
+//! The local target: worker processes on the loopback cloud, in real time, scaled.
+//!
+//! A container is a process group of its own, with a front of the cloud as its only world; a crash
+//! is SIGKILL. Everything that a run makes is in one temporary folder, and goes with it.
+
+mod checkouts;
+mod container;
+mod memory;
+mod run;
+mod thread;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use self::checkouts::Checkouts;
+use self::container::Container;
+use self::run::LocalRun;
+use self::thread::CloudThread;
+use super::{Run, Target, TargetError};
+use crate::cloud::{
+    ACCESS_KEY, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, LOG_GROUP, REGION, SECRET_KEY,
+    SESSION_TABLE,
+};
+use crate::plan::{ClientId, Fault, SessionId, Step};
+
+pub use self::container::WorkerCommand;
+
+/// Worker processes on this machine.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Local {
+    /// Real time over the system's own time: 1/30 makes half a minute a second.
+    pub time_scale: f64,
+    /// What is run as a container; its environment says where everything is.
+    pub worker: WorkerCommand,
+    /// The `git` program of the remote.
+    pub git: String,
+}
+
+impl Local {
+    /// The reference worker, as this very program runs it, thirty times as fast as real time.
+    ///
+    /// # Errors
+    /// When the system cannot say which program this is.
+    pub fn new() -> Result<Self, TargetError> {
+        let program = std::env::current_exe().map_err(|error| {
+            TargetError::new(
+                "looking for this program's own file",
+                error,
+                "start shakedown by its full path",
+            )
+        })?;
+        Ok(Self {
+            time_scale: 1.0 / 30.0,
+            worker: WorkerCommand {
+                program,
+                arguments: vec!["worker".into()],
+            },
+            git: "git".into(),
+        })
+    }
+
+    /// The environment of a client's container.
+    fn environment(&self, front: &Front, root: &Path, home: &Path) -> Vec<(OsString, OsString)> {
+        let client = front.client();
+        let texts = [
+            ("CLIENT_ID", client.to_string()),
+            ("AWS_ENDPOINT_URL", front.url()),
+            ("AWS_REGION", REGION.into()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
+            ("INSTRUCTION_QUEUE_URL", front.instruction_queue_url()),
+            ("RETRY_QUEUE_URL", front.retry_queue_url()),
+            ("SESSION_TABLE", SESSION_TABLE.into()),
+            ("SITE_BUCKET", client.bucket()),
+            ("LOG_GROUP", LOG_GROUP.into()),
+            ("LOG_STREAM", client.to_string()),
+            ("GIT_BASE_URL", front.git_url()),
+            ("GIT_TOKEN", GIT_TOKEN.into()),
+            ("ANTHROPIC_BASE_URL", front.url()),
+            ("ANTHROPIC_API_KEY", AGENT_KEY.into()),
+            ("TIME_SCALE", self.time_scale.to_string()),
+        ];
+        let mut environment: Vec<(OsString, OsString)> = texts
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        // Nothing of this user's own: no AWS profile, no proxy between the worker and the cloud.
+        for name in ["HOME", "TMPDIR"] {
+            environment.push((name.into(), home.into()));
+        }
+        environment.push(("WORKSPACE_ROOT".into(), root.into()));
+        environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
+        environment
+    }
+}
+
+impl Target for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+
+    fn cannot(&self, step: &Step) -> Option<String> {
+        match step {
+            Step::Inject(Fault::OutOfMemory(_)) if !cfg!(target_os = "linux") => {
+                Some("only Linux can limit the memory of a running process".into())
+            }
+            _ => None,
+        }
+    }
+
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        let thread = CloudThread::start().map_err(|error| {
+            TargetError::new(
+                "starting the thread of the loopback cloud",
+                error,
+                "close other programs, or raise `ulimit -u`",
+            )
+        })?;
+        let config = CloudConfig {
+            time_scale: self.time_scale,
+            seed,
+            git: self.git.clone(),
+            ..CloudConfig::of(sessions.to_vec())
+        };
+        let cloud = Cloud::start(config, thread.handle())?;
+        let folder = folder()?;
+        let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
+        for session in sessions {
+            let client = &session.client;
+            if containers.contains_key(client) {
+                continue;
+            }
+            let root = workspace_root(folder.path(), client);
+            let front = cloud.open_front(client)?;
+            let environment = self.environment(&front, &root, folder.path());
+            let errors = folder.path().join(format!("{client}.errors"));
+            let container = Container::new(self.worker.clone(), environment, errors);
+            containers.insert(client.clone(), container);
+        }
+        let checkouts = sessions.iter().map(|session| {
+            let root = workspace_root(folder.path(), &session.client);
+            (session.clone(), root.join(&*session.thread))
+        });
+        let checkouts = Checkouts::new(checkouts);
+        let mut run = LocalRun::new(containers, checkouts, cloud, thread, folder);
+        run.start()?;
+        Ok(Box::new(run))
+    }
+}
+
+/// The checkouts of a client are folders in this one, named by their threads.
+fn workspace_root(folder: &Path, client: &ClientId) -> PathBuf {
+    folder.join("workspaces").join(&*client.0)
+}
+
+fn folder() -> Result<TempDir, TargetError> {
+    tempfile::Builder::new()
+        .prefix("shakedown-local-")
+        .tempdir()
+        .map_err(|error| {
+            TargetError::new(
+                format!("making a folder in {}", std::env::temp_dir().display()),
+                error,
+                "set TMPDIR to a folder that can be written to",
+            )
+        })
+}

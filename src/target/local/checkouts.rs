@@ -1,0 +1,161 @@
+//! Looking at the containers' checkouts from outside: which commits they have, and what is
+//! unfinished in them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::cloud::read_branch;
+use crate::history::{Branch, Workspace};
+use crate::plan::{ClientId, SessionId};
+use crate::target::TargetError;
+use crate::worker::production::read_ref;
+
+/// The checkout of every session, as it was last seen.
+pub(super) struct Checkouts(BTreeMap<SessionId, Checkout>);
+
+struct Checkout {
+    folder: PathBuf,
+    /// The branch's newest commit when the branch was last read.
+    head: Option<String>,
+    branch: Arc<Branch>,
+}
+
+impl Checkouts {
+    pub(super) fn new(folders: impl Iterator<Item = (SessionId, PathBuf)>) -> Self {
+        let checkout = |folder| Checkout {
+            folder,
+            head: None,
+            branch: Arc::default(),
+        };
+        Self(
+            folders
+                .map(|(session, folder)| (session, checkout(folder)))
+                .collect(),
+        )
+    }
+
+    /// The branches of a client's sessions, or of all, that changed since they were last seen.
+    pub(super) fn changed(
+        &mut self,
+        client: Option<&ClientId>,
+    ) -> Result<Vec<(SessionId, Arc<Branch>)>, TargetError> {
+        let mut changed = Vec::new();
+        let wanted = |session: &SessionId| client.is_none_or(|client| session.client == *client);
+        for (session, checkout) in self.0.iter_mut().filter(|(session, _)| wanted(session)) {
+            let is_new = checkout
+                .look(session)
+                .map_err(|error| cannot_read(session, &error))?;
+            if is_new {
+                changed.push((session.clone(), checkout.branch.clone()));
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Forgets what a client's checkouts held: they are gone.
+    pub(super) fn forget(&mut self, client: &ClientId) {
+        for (session, checkout) in &mut self.0 {
+            if session.client == *client {
+                checkout.head = None;
+                checkout.branch = Arc::default();
+            }
+        }
+    }
+
+    /// The checkouts that exist, with what is unfinished in them.
+    pub(super) fn look_at_all(&mut self) -> Result<BTreeMap<SessionId, Workspace>, TargetError> {
+        let mut seen = BTreeMap::new();
+        for (session, checkout) in &mut self.0 {
+            checkout
+                .look(session)
+                .and_then(|_| {
+                    if checkout.head.is_some() {
+                        let debris = debris(&checkout.folder)?;
+                        let branch = (*checkout.branch).clone();
+                        seen.insert(session.clone(), Workspace { branch, debris });
+                    }
+                    Ok(())
+                })
+                .map_err(|error| cannot_read(session, &error))?;
+        }
+        Ok(seen)
+    }
+}
+
+impl Checkout {
+    /// Reads the branch again if its newest commit is another. Returns whether it differs.
+    fn look(&mut self, session: &SessionId) -> io::Result<bool> {
+        let name = format!("refs/heads/{}", session.branch());
+        let head = read_ref(&self.folder.join(".git"), &name)?;
+        if head == self.head {
+            return Ok(false);
+        }
+        let branch = match &head {
+            Some(_) => read_branch(&self.folder, session)?.unwrap_or_default(),
+            None => Branch::default(),
+        };
+        self.head = head;
+        let differs = branch != *self.branch;
+        self.branch = Arc::new(branch);
+        Ok(differs)
+    }
+}
+
+/// What git would call unfinished or stray in a checkout.
+fn debris(checkout: &Path) -> io::Result<Vec<String>> {
+    let mut debris = Vec::new();
+    let git_folder = checkout.join(".git");
+    for (name, what) in [
+        ("rebase-merge", "an unfinished rebase"),
+        ("rebase-apply", "an unfinished rebase"),
+        ("MERGE_HEAD", "an unfinished merge"),
+        ("CHERRY_PICK_HEAD", "an unfinished cherry-pick"),
+        ("REVERT_HEAD", "an unfinished revert"),
+        ("refs/stash", "a stash"),
+    ] {
+        if git_folder.join(name).exists() {
+            debris.push(what.into());
+        }
+    }
+    let mut folders = vec![git_folder];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name().to_string_lossy().ends_with(".lock") {
+                debris.push(format!("a lock file: {}", entry.file_name().display()));
+            }
+        }
+    }
+    let status = Command::new("git")
+        .arg("-C")
+        .arg(checkout)
+        .args(["status", "--porcelain", "--untracked-files=all"])
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()?;
+    if !status.status.success() {
+        let why = String::from_utf8_lossy(&status.stderr);
+        return Err(io::Error::other(why.trim().to_owned()));
+    }
+    let files = String::from_utf8_lossy(&status.stdout);
+    debris.extend(
+        files
+            .lines()
+            .map(|line| format!("a stray change: {}", line.trim())),
+    );
+    Ok(debris)
+}
+
+fn cannot_read(session: &SessionId, error: &io::Error) -> TargetError {
+    TargetError::new(
+        format!("looking at the workspace of {session}"),
+        error,
+        "make sure that git works, and run it again",
+    )
+}

@@ -1,0 +1,283 @@
+//! One container: a worker process in a process group of its own.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use super::memory::{Limit, limit_memory};
+use crate::history::Death;
+use crate::target::TargetError;
+use crate::worker::production::die_with_parent;
+
+/// A program that plays the container's part, and its arguments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerCommand {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+}
+
+/// A container that is up or down, with what it is started with.
+pub(super) struct Container {
+    command: WorkerCommand,
+    environment: Vec<(OsString, OsString)>,
+    /// Where what the process says on standard error goes.
+    errors: PathBuf,
+    limit: Limit,
+    process: Option<Child>,
+}
+
+/// How long what was killed may take to be gone.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+impl Container {
+    pub(super) fn new(
+        command: WorkerCommand,
+        environment: Vec<(OsString, OsString)>,
+        errors: PathBuf,
+    ) -> Self {
+        Self {
+            command,
+            environment,
+            errors,
+            limit: Limit::None,
+            process: None,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Starts the process, with the memory limit that is set now.
+    pub(super) fn start(&mut self) -> Result<(), TargetError> {
+        let limit = self.limit;
+        let process = File::create(&self.errors).and_then(|errors| {
+            let mut command = Command::new(&self.command.program);
+            command
+                .args(&self.command.arguments)
+                .env_clear()
+                .envs(self.environment.iter().map(|(name, value)| (name, value)))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(errors)
+                .process_group(0);
+            // SAFETY: between fork and exec the closure makes system calls only.
+            unsafe {
+                command.pre_exec(move || {
+                    die_with_parent()?;
+                    limit_memory(0, limit)
+                });
+            }
+            command.spawn()
+        });
+        match process {
+            Ok(process) => {
+                self.process = Some(process);
+                Ok(())
+            }
+            Err(error) => Err(TargetError::new(
+                format!("starting the worker {}", self.command.program.display()),
+                error,
+                "check that the program exists and may be run",
+            )),
+        }
+    }
+
+    /// Sets how much memory the process and all that it starts may have, from now on.
+    pub(super) fn set_limit(&mut self, limit: Limit) -> Result<(), TargetError> {
+        self.limit = limit;
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
+        limit_memory(process.id(), limit).map_err(|error| {
+            TargetError::new(
+                "limiting the memory of a worker",
+                error,
+                "leave out the fault out-of-memory",
+            )
+        })
+    }
+
+    /// How the process ended by itself, if it did since it was last asked.
+    pub(super) fn take_death(&mut self) -> Result<Option<Death>, TargetError> {
+        let Some(process) = &mut self.process else {
+            return Ok(None);
+        };
+        let ended = process.try_wait().map_err(|error| {
+            TargetError::new("looking after a worker process", error, "run it again")
+        })?;
+        let Some(status) = ended else {
+            return Ok(None);
+        };
+        let was_limited = self.limit != Limit::None;
+        self.kill()?;
+        Ok(Some(death(status, was_limited)))
+    }
+
+    /// Kills the process with everything that it started, and waits until all are gone.
+    pub(super) fn kill(&mut self) -> Result<(), TargetError> {
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
+        let failed = |error: io::Error| {
+            TargetError::new("killing a worker process", error, "end it by hand")
+        };
+        let Ok(id) = i32::try_from(process.id()) else {
+            return Ok(());
+        };
+        match killpg(Pid::from_raw(id), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        process.wait().map_err(failed)?;
+        let deadline = Instant::now() + KILL_LIMIT;
+        while has_members(id) {
+            if Instant::now() > deadline {
+                let text = format!("process group {id} is still there");
+                return Err(failed(io::Error::other(text)));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// The end of what the process said on standard error.
+    pub(super) fn last_words(&self) -> String {
+        last_words(&self.errors).unwrap_or_default()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // Nobody is left to be told; the process dies with the tester at the latest.
+        let _ = self.kill();
+    }
+}
+
+/// What an end stands for. A process that cannot get memory aborts, or is killed by the system.
+fn death(status: ExitStatus, was_limited: bool) -> Death {
+    let by_memory = [Signal::SIGABRT as i32, Signal::SIGKILL as i32];
+    match status.signal() {
+        Some(signal) if was_limited && by_memory.contains(&signal) => Death::OutOfMemory,
+        _ => Death::Exit,
+    }
+}
+
+/// Whether a process of the group still runs. Those that have ended and only wait for their parent
+/// do not count: that parent may be one that never asks.
+fn has_members(group: i32) -> bool {
+    if kill(Pid::from_raw(-group), None) == Err(Errno::ESRCH) {
+        return false;
+    }
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return false;
+    };
+    processes
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
+        .any(|stat| {
+            // The name in parentheses may hold anything; state, parent and group follow it.
+            let mut fields = stat
+                .rsplit_once(") ")
+                .map_or("", |(_, rest)| rest)
+                .split(' ');
+            let state = fields.next();
+            fields.nth(1) == Some(&*group.to_string()) && !matches!(state, Some("Z" | "X"))
+        })
+}
+
+fn last_words(file: &Path) -> io::Result<String> {
+    const LONGEST: u64 = 2000;
+    let mut file = File::open(file)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LONGEST)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(folder: &Path, script: &str) -> Container {
+        let command = WorkerCommand {
+            program: "sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+        };
+        let path = std::env::var("PATH").unwrap();
+        let environment = vec![("PATH".into(), path.into())];
+        Container::new(command, environment, folder.join("errors"))
+    }
+
+    fn wait_for_death(container: &mut Container) -> Death {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(death) = container.take_death().unwrap() {
+                return death;
+            }
+            assert!(Instant::now() < deadline, "it lives on");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_killed_container_takes_all_that_it_started_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("sleep 60 & echo $! >{}; wait", file.display());
+        let mut container = shell(folder.path(), &script);
+        container.start().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let id = loop {
+            if let Ok(text) = std::fs::read_to_string(&file)
+                && let Ok(id) = text.trim().parse::<i32>()
+            {
+                break id;
+            }
+            assert!(Instant::now() < deadline);
+        };
+        container.kill().unwrap();
+        assert!(!container.is_up());
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        assert!(stat.is_err() || stat.unwrap().contains(") Z "));
+    }
+
+    #[test]
+    fn a_container_that_ends_by_itself_is_noticed_with_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut container = shell(folder.path(), "echo no such thing >&2; exit 64");
+        container.start().unwrap();
+        assert_eq!(wait_for_death(&mut container), Death::Exit);
+        assert_eq!(container.last_words(), "no such thing");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = WorkerCommand {
+            program: folder.path().join("missing"),
+            arguments: Vec::new(),
+        };
+        let mut container = Container::new(command, Vec::new(), folder.path().join("errors"));
+        let error = container.start().unwrap_err();
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn aborts_and_kills_count_as_out_of_memory_only_under_a_limit() {
+        let ended = |raw, limited| death(ExitStatus::from_raw(raw), limited);
+        assert_eq!(ended(6, true), Death::OutOfMemory);
+        assert_eq!(ended(9, true), Death::OutOfMemory);
+        assert_eq!(ended(6, false), Death::Exit);
+        assert_eq!(ended(1 << 8, true), Death::Exit);
+    }
+}

@@ -1,0 +1,430 @@
+//! A run on the local target: steps, and the time in which the system goes its way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::checkouts::Checkouts;
+use super::container::Container;
+use super::memory::Limit;
+use super::thread::CloudThread;
+use super::workspace_root;
+use crate::cloud::{Cloud, Recorder, Trap};
+use crate::history::{Death, Event, Level, Snapshot, What};
+use crate::plan::{ClientId, Fault, Mark, Step, UNTIL_BOUND};
+use crate::target::{Run, TargetError};
+
+/// How long after its death a container is started again, in the system's own time.
+const RESTART: Duration = Duration::from_secs(5);
+/// How often the containers are looked after, in real time.
+const TICK: Duration = Duration::from_millis(5);
+/// How long a worker may take to say that it is there, in real time.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A started system. Its fields are dropped in this order: nothing outlives what it needs.
+pub(super) struct LocalRun {
+    containers: BTreeMap<ClientId, Slot>,
+    checkouts: Checkouts,
+    cloud: Cloud,
+    thread: CloudThread,
+    folder: TempDir,
+    events: Vec<Event>,
+    /// When something other than a log line was last seen.
+    last_change: Duration,
+}
+
+/// A client's place for a container.
+struct Slot {
+    container: Container,
+    /// When it is started again, where it is down.
+    starts_at: Duration,
+    /// Its requests, ever, when it last started.
+    requests_at_start: u64,
+}
+
+impl LocalRun {
+    pub(super) fn new(
+        containers: BTreeMap<ClientId, Container>,
+        checkouts: Checkouts,
+        cloud: Cloud,
+        thread: CloudThread,
+        folder: TempDir,
+    ) -> Self {
+        let slot = |container| Slot {
+            container,
+            starts_at: Duration::ZERO,
+            requests_at_start: 0,
+        };
+        Self {
+            containers: containers
+                .into_iter()
+                .map(|(client, container)| (client, slot(container)))
+                .collect(),
+            checkouts,
+            cloud,
+            thread,
+            folder,
+            events: Vec::new(),
+            last_change: Duration::ZERO,
+        }
+    }
+
+    /// Starts all containers and waits until each has said a word or asked for something.
+    pub(super) fn start(&mut self) -> Result<(), TargetError> {
+        self.look_after_containers()?;
+        let clients: Vec<ClientId> = self.containers.keys().cloned().collect();
+        let limit = self.now() + START_LIMIT.div_f64(self.scale());
+        self.run_until(limit, |run| {
+            Ok(clients
+                .iter()
+                .all(|client| run.is_heard(client) || !run.is_up(client)))
+        })?;
+        for (client, slot) in &self.containers {
+            if !self.is_heard(client) {
+                let words = slot.container.last_words();
+                let why = if words.is_empty() {
+                    "it asked for nothing and said nothing".into()
+                } else {
+                    words
+                };
+                return Err(TargetError::new(
+                    format!("starting the worker of {client}"),
+                    why,
+                    "start it by hand with the same command to see more",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything of the client's container has reached an endpoint.
+    fn is_heard(&self, client: &ClientId) -> bool {
+        self.recorder().requests(client) > 0
+            || self.events.iter().any(
+                |event| matches!(&event.what, What::Logged { client: whose, .. } if whose == client),
+            )
+    }
+
+    fn recorder(&self) -> &Recorder {
+        self.cloud.recorder()
+    }
+
+    fn scale(&self) -> f64 {
+        self.recorder().real(Duration::from_secs(1)).as_secs_f64()
+    }
+
+    fn is_up(&self, client: &ClientId) -> bool {
+        let slot = self.containers.get(client);
+        slot.is_some_and(|slot| slot.container.is_up())
+    }
+
+    fn slot(&mut self, client: &ClientId) -> Result<&mut Slot, TargetError> {
+        self.containers.get_mut(client).ok_or_else(|| {
+            TargetError::new(
+                "carrying out a step on the local target",
+                format!("no session of client `{client}` was declared"),
+                "declare one in the plan",
+            )
+        })
+    }
+
+    fn emit(&mut self, what: What) {
+        let at = self.recorder().now();
+        self.take(Event { at, what });
+    }
+
+    fn take(&mut self, event: Event) {
+        if !matches!(event.what, What::Logged { .. }) {
+            self.last_change = event.at;
+        }
+        self.events.push(event);
+    }
+
+    /// Takes in what reached the endpoints, and what changed in the workspaces meanwhile.
+    fn collect(&mut self) -> Result<(), TargetError> {
+        for event in self.recorder().drain() {
+            if let What::Pushed { session, .. } = &event.what {
+                // What is pushed was committed before.
+                let client = session.client.clone();
+                self.collect_commits(Some(&client), Some(event.at))?;
+            }
+            self.take(event);
+        }
+        self.collect_commits(None, None)
+    }
+
+    fn collect_commits(
+        &mut self,
+        client: Option<&ClientId>,
+        at: Option<Duration>,
+    ) -> Result<(), TargetError> {
+        for (session, branch) in self.checkouts.changed(client)? {
+            // Looking takes a moment, in which more may have reached the endpoints.
+            let at = at.unwrap_or(self.last_event());
+            self.take(Event {
+                at,
+                what: What::Committed { session, branch },
+            });
+        }
+        Ok(())
+    }
+
+    fn last_event(&self) -> Duration {
+        self.events
+            .last()
+            .map_or(self.last_change, |event| event.at)
+    }
+
+    /// Notices containers that ended by themselves, and starts those that are due.
+    fn look_after_containers(&mut self) -> Result<(), TargetError> {
+        let clients: Vec<ClientId> = self.containers.keys().cloned().collect();
+        for client in clients {
+            if let Some(cause) = self.slot(&client)?.container.take_death()? {
+                self.has_died(&client, cause)?;
+            }
+            let now = self.recorder().now();
+            let requests = self.recorder().requests(&client);
+            let slot = self.slot(&client)?;
+            if !slot.container.is_up() && slot.starts_at <= now {
+                slot.requests_at_start = requests;
+                slot.container.start()?;
+                self.emit(What::Started { client });
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills a client's container, if it is up. Returns whether it was.
+    fn kill(&mut self, client: &ClientId, cause: Death) -> Result<bool, TargetError> {
+        let slot = self.slot(client)?;
+        let was_up = slot.container.is_up();
+        if was_up {
+            slot.container.kill()?;
+            self.has_died(client, cause)?;
+        }
+        Ok(was_up)
+    }
+
+    fn has_died(&mut self, client: &ClientId, cause: Death) -> Result<(), TargetError> {
+        self.collect()?;
+        if cause == Death::OutOfMemory {
+            // What the platform says of it, in its own name.
+            let at = self.recorder().now();
+            let text = "OutOfMemoryError: container killed at its memory limit";
+            self.emit(What::Logged {
+                client: client.clone(),
+                stamp: at,
+                session: None,
+                level: Level::Error,
+                text: text.into(),
+                phase: None,
+                claim: None,
+            });
+        }
+        self.emit(What::Died {
+            client: client.clone(),
+            cause,
+        });
+        let starts_at = self.recorder().now() + RESTART;
+        self.slot(client)?.starts_at = starts_at;
+        Ok(())
+    }
+
+    fn lose_workspace(&mut self, client: &ClientId) -> Result<(), TargetError> {
+        let was_up = self.kill(client, Death::WorkspaceLost)?;
+        let root = workspace_root(self.folder.path(), client);
+        remove(&root)?;
+        self.checkouts.forget(client);
+        if !was_up {
+            // It was down already: its restart stays as it was due.
+            self.emit(What::Died {
+                client: client.clone(),
+                cause: Death::WorkspaceLost,
+            });
+        }
+        Ok(())
+    }
+
+    /// Lets the system run until something holds, at most until a moment of its own time. Returns
+    /// whether it came to hold.
+    fn run_until(
+        &mut self,
+        limit: Duration,
+        holds: impl Fn(&Self) -> Result<bool, TargetError>,
+    ) -> Result<bool, TargetError> {
+        loop {
+            self.look_after_containers()?;
+            self.collect()?;
+            if holds(self)? {
+                return Ok(true);
+            }
+            let now = self.recorder().now();
+            if now >= limit {
+                return Ok(false);
+            }
+            let left = self.recorder().real(limit - now).min(TICK);
+            let changed = self.recorder().changed();
+            self.thread.handle().block_on(async {
+                let _ = tokio::time::timeout(left, changed).await;
+            });
+        }
+    }
+
+    /// Whether no message of the client is left, visible or not.
+    fn has_no_message(&self, client: &ClientId) -> bool {
+        let depths = self.cloud.depths(client);
+        depths.visible + depths.hidden + depths.retries == 0
+    }
+
+    fn carry_out(&mut self, step: &Step, mark: Option<Mark>) -> Result<(), TargetError> {
+        // What a trap holds goes on only after the step is done, unless the step is to wait.
+        match step {
+            Step::Until {
+                session,
+                phase,
+                requests,
+            } => {
+                let trap = Trap::Phase {
+                    session: session.clone(),
+                    phase: *phase,
+                    requests: *requests,
+                };
+                self.recorder().set_trap(trap);
+                return self.run_into_trap(&session.client);
+            }
+            Step::UntilStarted { client, requests } => {
+                let slot = self.slot(client)?;
+                let at_start = slot.container.is_up().then_some(slot.requests_at_start);
+                // One that is down asks nothing until it starts.
+                let at_start = at_start.unwrap_or_else(|| self.recorder().requests(client));
+                self.recorder().set_trap(Trap::Requests {
+                    client: client.clone(),
+                    total: at_start + u64::from(*requests),
+                });
+                let limit = self.recorder().now() + UNTIL_BOUND;
+                let client = client.clone();
+                self.run_until(limit, |run| {
+                    Ok(run.recorder().sprung() && run.is_up(&client))
+                })?;
+                return Ok(());
+            }
+            Step::Wait(time) => {
+                self.recorder().release();
+                let limit = self.recorder().now() + *time;
+                self.run_until(limit, |_| Ok(false))?;
+                return Ok(());
+            }
+            Step::Instruct(session, edit) => {
+                self.cloud.send_instruction(session, *edit, need(mark)?)?;
+            }
+            Step::PushFromOutside(session, outsider) => {
+                self.cloud
+                    .push_from_outside(session, *outsider, need(mark)?)?;
+            }
+            Step::Inject(fault) => self.set_fault(fault, true)?,
+            Step::Heal(fault) => self.set_fault(fault, false)?,
+            Step::Crash(client) => {
+                self.kill(client, Death::Crash)?;
+            }
+            Step::LoseWorkspace(client) => self.lose_workspace(client)?,
+            Step::RetryPush(session) => self.cloud.send_retry(session)?,
+            Step::Redeliver(session) => {
+                self.cloud.redeliver(session);
+            }
+        }
+        self.recorder().release();
+        Ok(())
+    }
+
+    /// Waits for the trap that was set, for nothing left to do, or for the bound.
+    fn run_into_trap(&mut self, client: &ClientId) -> Result<(), TargetError> {
+        let limit = self.recorder().now() + UNTIL_BOUND;
+        let client = client.clone();
+        self.run_until(limit, |run| {
+            Ok(run.recorder().sprung() || run.has_no_message(&client))
+        })?;
+        Ok(())
+    }
+
+    fn set_fault(&mut self, fault: &Fault, on: bool) -> Result<(), TargetError> {
+        if let Fault::OutOfMemory(client) = fault {
+            let limit = if on { Limit::TIGHT } else { Limit::None };
+            return self.slot(client)?.container.set_limit(limit);
+        }
+        self.cloud.set_fault(fault, on)
+    }
+}
+
+impl Run for LocalRun {
+    fn apply(
+        &mut self,
+        step: &Step,
+        mark: Option<Mark>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), TargetError> {
+        let done = self.carry_out(step, mark).and_then(|()| self.collect());
+        events.append(&mut self.events);
+        done
+    }
+
+    fn rest(
+        &mut self,
+        quiet: Duration,
+        bound: Duration,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, TargetError> {
+        self.recorder().release();
+        let began = self.recorder().now();
+        let rested = self.run_until(began + bound, |run| {
+            let is_idle = run
+                .containers
+                .iter()
+                .all(|(client, slot)| slot.container.is_up() && run.has_no_message(client));
+            let quiet_since = run.last_change.max(began);
+            Ok(is_idle && run.now() >= quiet_since + quiet)
+        });
+        events.append(&mut self.events);
+        rested
+    }
+
+    fn now(&self) -> Duration {
+        self.recorder().now()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
+        let up =
+            |(client, slot): (&ClientId, &Slot)| slot.container.is_up().then(|| client.clone());
+        Ok(Snapshot {
+            remote: self.cloud.remote_branches()?,
+            workspaces: self.checkouts.look_at_all()?,
+            sites: self.cloud.sites()?,
+            records: self.cloud.records(),
+            queued: self.cloud.queued(),
+            dead_letters: self.cloud.dead_letters(),
+            running: self.containers.iter().filter_map(up).collect(),
+        })
+    }
+}
+
+fn need(mark: Option<Mark>) -> Result<Mark, TargetError> {
+    mark.ok_or_else(|| {
+        TargetError::new(
+            "carrying out a step on the local target",
+            "the step has no mark",
+            "pass the mark that Plan::marks gives for it",
+        )
+    })
+}
+
+fn remove(folder: &Path) -> Result<(), TargetError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TargetError::new(
+            format!("removing the workspaces in {}", folder.display()),
+            error,
+            "check who else uses the folder",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,295 @@
+//! What a worker process is told by its environment.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::secrets::Secrets;
+use crate::plan::{ClientId, SessionId};
+
+/// An environment variable that the worker reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Variable {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// What it is when it is not set; `None` where it must be set.
+    pub default: Option<&'static str>,
+}
+
+const fn required(name: &'static str, meaning: &'static str) -> Variable {
+    Variable {
+        name,
+        meaning,
+        default: None,
+    }
+}
+
+const fn optional(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable {
+        name,
+        meaning,
+        default: Some(default),
+    }
+}
+
+const CLIENT_ID: Variable = required("CLIENT_ID", "the client whose sessions it works on");
+const AWS_ENDPOINT_URL: Variable = optional(
+    "AWS_ENDPOINT_URL",
+    "",
+    "one endpoint for all AWS services, instead of Amazon's own",
+);
+const AWS_REGION: Variable = required("AWS_REGION", "the AWS region");
+const INSTRUCTION_QUEUE_URL: Variable = required(
+    "INSTRUCTION_QUEUE_URL",
+    "the SQS queue that instructions arrive on",
+);
+const RETRY_QUEUE_URL: Variable = required(
+    "RETRY_QUEUE_URL",
+    "the SQS queue that RETRY_GIT_PUSH arrives on",
+);
+const SESSION_TABLE: Variable = required(
+    "SESSION_TABLE",
+    "the DynamoDB table of the sessions, with the key sessionId",
+);
+const SITE_BUCKET: Variable = required("SITE_BUCKET", "the S3 bucket of the client's site");
+const LOG_GROUP: Variable = required("LOG_GROUP", "the CloudWatch Logs group");
+const LOG_STREAM: Variable = required("LOG_STREAM", "its stream in that group");
+const GIT_BASE_URL: Variable = required(
+    "GIT_BASE_URL",
+    "the URL under which the client's repository is <client>.git",
+);
+const GIT_TOKEN: Variable = required("GIT_TOKEN", "the token that fetch and push are allowed by");
+const ANTHROPIC_BASE_URL: Variable = optional(
+    "ANTHROPIC_BASE_URL",
+    "https://api.anthropic.com",
+    "the agent API",
+);
+const ANTHROPIC_API_KEY: Variable = required("ANTHROPIC_API_KEY", "the key of the agent API");
+const ANTHROPIC_MODEL: Variable = optional(
+    "ANTHROPIC_MODEL",
+    "claude-sonnet-4-5",
+    "the model that does the edits",
+);
+const WORKSPACE_ROOT: Variable = required(
+    "WORKSPACE_ROOT",
+    "the folder that holds the checkouts, one for each session",
+);
+const BUILD_COMMAND: Variable = optional(
+    "BUILD_COMMAND",
+    "sh build.sh",
+    "the shell command that builds a checkout",
+);
+const BUILD_OUTPUT: Variable = optional(
+    "BUILD_OUTPUT",
+    "dist",
+    "the folder in the checkout that the build fills",
+);
+const TIME_SCALE: Variable = optional(
+    "TIME_SCALE",
+    "1",
+    "real time for each unit of the worker's time",
+);
+
+/// Every variable that the worker reads, besides the usual ones for AWS credentials.
+pub const VARIABLES: [Variable; 18] = [
+    CLIENT_ID,
+    AWS_ENDPOINT_URL,
+    AWS_REGION,
+    INSTRUCTION_QUEUE_URL,
+    RETRY_QUEUE_URL,
+    SESSION_TABLE,
+    SITE_BUCKET,
+    LOG_GROUP,
+    LOG_STREAM,
+    GIT_BASE_URL,
+    GIT_TOKEN,
+    ANTHROPIC_BASE_URL,
+    ANTHROPIC_API_KEY,
+    ANTHROPIC_MODEL,
+    WORKSPACE_ROOT,
+    BUILD_COMMAND,
+    BUILD_OUTPUT,
+    TIME_SCALE,
+];
+
+/// A worker process's configuration. It holds secrets, so it cannot be printed.
+#[derive(Clone)]
+pub struct Config {
+    pub client: ClientId,
+    pub aws_endpoint: Option<String>,
+    pub region: String,
+    pub instruction_queue: String,
+    pub retry_queue: String,
+    pub table: String,
+    pub bucket: String,
+    pub log_group: String,
+    pub log_stream: String,
+    pub git_base: String,
+    pub git_token: String,
+    pub agent_base: String,
+    pub agent_key: String,
+    pub agent_model: String,
+    pub workspace_root: PathBuf,
+    pub build_command: String,
+    pub build_output: String,
+    /// Real time for each unit of the worker's own time.
+    pub time_scale: f64,
+    /// Everything that must never be told.
+    pub secrets: Secrets,
+}
+
+/// Which variables are missing or wrong, and what each is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot start the worker, its environment is not complete:\n")?;
+        for problem in &self.problems {
+            writeln!(f, "  {problem}")?;
+        }
+        f.write_str("set these variables and start it again")
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the configuration; `get` looks a variable up.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong, not only the first.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut value = |variable: Variable| {
+            let set = get(variable.name).filter(|text| !text.is_empty());
+            match (set, variable.default) {
+                (Some(text), _) => text,
+                (None, Some(default)) => default.into(),
+                (None, None) => {
+                    problems.push(format!(
+                        "{} is missing: {}",
+                        variable.name, variable.meaning
+                    ));
+                    String::new()
+                }
+            }
+        };
+        let client = value(CLIENT_ID);
+        let aws_endpoint = value(AWS_ENDPOINT_URL);
+        let time_scale = value(TIME_SCALE);
+        let mut config = Self {
+            client: client.as_str().into(),
+            aws_endpoint: (!aws_endpoint.is_empty()).then_some(aws_endpoint),
+            region: value(AWS_REGION),
+            instruction_queue: value(INSTRUCTION_QUEUE_URL),
+            retry_queue: value(RETRY_QUEUE_URL),
+            table: value(SESSION_TABLE),
+            bucket: value(SITE_BUCKET),
+            log_group: value(LOG_GROUP),
+            log_stream: value(LOG_STREAM),
+            git_base: value(GIT_BASE_URL),
+            git_token: value(GIT_TOKEN),
+            agent_base: value(ANTHROPIC_BASE_URL),
+            agent_key: value(ANTHROPIC_API_KEY),
+            agent_model: value(ANTHROPIC_MODEL),
+            workspace_root: value(WORKSPACE_ROOT).into(),
+            build_command: value(BUILD_COMMAND),
+            build_output: value(BUILD_OUTPUT),
+            time_scale: 1.0,
+            secrets: Secrets::default(),
+        };
+        if !client.is_empty() && SessionId::parse(&format!("{client}/x")).is_none() {
+            problems.push(format!(
+                "CLIENT_ID is `{client}`: it must be small letters, digits and inner hyphens"
+            ));
+        }
+        match time_scale.parse::<f64>() {
+            Ok(scale) if scale.is_finite() && scale > 0.0 => config.time_scale = scale,
+            _ => problems.push(format!(
+                "TIME_SCALE is `{time_scale}`: it must be a number above 0"
+            )),
+        }
+        if has_password(&config.git_base) {
+            // A URL is told in errors and kept in checkouts; a token is not.
+            problems.push("GIT_BASE_URL holds a password: give it in GIT_TOKEN instead".into());
+        }
+        if !problems.is_empty() {
+            return Err(ConfigError { problems });
+        }
+        let aws = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(&get);
+        config.secrets = Secrets::new(
+            [config.git_token.clone(), config.agent_key.clone()]
+                .into_iter()
+                .chain(aws.into_iter().flatten()),
+        );
+        Ok(config)
+    }
+}
+
+/// Whether a URL has a user part, as in `https://user:password@host/`.
+fn has_password(url: &str) -> bool {
+    url.split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next())
+        .is_some_and(|host| host.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(name: &str) -> Option<String> {
+        Some(match name {
+            "AWS_ENDPOINT_URL" | "BUILD_OUTPUT" => return None,
+            "CLIENT_ID" => "acme".into(),
+            "TIME_SCALE" => "0.25".into(),
+            "GIT_BASE_URL" => "http://127.0.0.1:1/git".into(),
+            other => format!("value of {other}"),
+        })
+    }
+
+    #[test]
+    fn a_complete_environment_is_read_and_defaults_fill_in() {
+        let config = Config::read(complete).unwrap();
+        assert_eq!(config.client, "acme".into());
+        assert_eq!(config.aws_endpoint, None);
+        assert_eq!(config.build_output, "dist");
+        assert_eq!(config.time_scale, 0.25);
+        assert_eq!(config.secrets.hide("x value of GIT_TOKEN y"), "x *** y");
+    }
+
+    #[test]
+    fn every_missing_variable_is_named_with_its_meaning() {
+        let Err(error) = Config::read(|_| None) else {
+            panic!("an empty environment was accepted");
+        };
+        let text = error.to_string();
+        for variable in VARIABLES {
+            let is_told = text.contains(&format!("{} is missing: ", variable.name));
+            assert_eq!(is_told, variable.default.is_none(), "{}", variable.name);
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_told_by_name() {
+        for (name, wrong) in [
+            ("CLIENT_ID", "Acme Inc"),
+            ("TIME_SCALE", "0"),
+            ("TIME_SCALE", "fast"),
+            ("GIT_BASE_URL", "https://user:password@host/git"),
+        ] {
+            let Err(error) = Config::read(|asked| {
+                if asked == name {
+                    Some(wrong.into())
+                } else {
+                    complete(asked)
+                }
+            }) else {
+                panic!("{name}={wrong} was accepted");
+            };
+            assert_eq!(error.problems.len(), 1, "{error}");
+            assert!(error.problems[0].starts_with(name), "{error}");
+        }
+    }
+}
