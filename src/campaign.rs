@@ -180,6 +180,8 @@ pub fn run(
     }
     campaign.summary.took = began.elapsed();
     campaign.shrink_and_keep(&target)?;
+    // Where everything held it is empty; otherwise it stays.
+    let _ = std::fs::remove_dir(&config.out);
     Ok(campaign.summary)
 }
 
