@@ -98,6 +98,46 @@ async fn nothing_is_left_behind() {
     until_accepts(&front, false).await;
 }
 
+#[test]
+fn nothing_is_left_behind_by_requests_under_way() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || runtime.block_on(stopped));
+    let cloud = Cloud::start(CloudConfig::of(vec![home()]), &handle).unwrap();
+    let front = front(&cloud);
+    for n in 0..4 {
+        let front = front.clone();
+        handle.spawn(async move {
+            let sdk = sdk(&front).await;
+            let config = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true);
+            let s3 = aws_sdk_s3::Client::from_conf(config.build());
+            // Until the cloud is gone.
+            for m in 0.. {
+                let put = s3.put_object().bucket(home().client.bucket());
+                if put.key(format!("{n}/{m}")).send().await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    let wanted = std::time::Instant::now() + Duration::from_secs(20);
+    while cloud.sites().unwrap()[&home().client].len() < 20 {
+        assert!(std::time::Instant::now() < wanted, "nothing was put");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let folder = cloud.folder().to_owned();
+    drop(cloud);
+    assert!(!folder.exists());
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!folder.exists(), "a request made it again");
+    stop.send(()).unwrap();
+    thread.join().unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_cloud_that_cannot_start_says_why_and_leaves_nothing() {
     let mut config = CloudConfig::of(vec![home()]);
