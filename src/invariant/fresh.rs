@@ -8,7 +8,7 @@ use crate::history::{Content, Snapshot};
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
-use crate::site::{cksum, render_parts};
+use crate::site::{cksum, is_page, render_parts};
 
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
@@ -73,7 +73,9 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
 fn check_site(model: &Model, client: usize, site: &BTreeMap<Arc<str>, Content>) -> Option<Breach> {
     let id = &model.clients[client].id;
     let (candidates, may_be_empty) = candidates(model, client);
-    if site.is_empty() {
+    // What a lost workspace took cannot be built again: a site without a page may stay one.
+    let is_lost = model.clients[client].lost_workspace && !site.keys().any(|key| is_page(key));
+    if site.is_empty() || is_lost {
         let wanted = candidates.first()?;
         if may_be_empty {
             return None;
