@@ -1,86 +1,35 @@
-//! How many plan steps a second the simulated target carries out on one core, start, recovery and
-//! snapshot included, judging not.
+//! How many plan steps a second the simulated target carries out on one core: alone, and judged.
+//! Start, recovery and snapshot are included; generation is not.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use shakedown::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use shakedown::generate::{Shape, plans};
+use shakedown::plan::{Plan, Step};
+use shakedown::runner;
 use shakedown::target::sim::Sim;
 use shakedown::target::{Target, set_fault};
+use shakedown::verdict::Verdict;
 
-const PLANS: u64 = 64;
-const STEPS: u64 = 30;
+const PLANS: usize = 128;
 
-/// A fixed sequence of choices.
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-
-    fn one_of<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-}
-
-/// A plan of the default shape: instructions, faults aimed at phases, crashes, pushes of others.
-fn plan(number: u64) -> Plan {
-    let mut choices = Choices(number);
-    let sessions = [
-        SessionId::new("acme", "home"),
-        SessionId::new("acme", "blog"),
-        SessionId::new("globex", "home"),
-    ];
-    let mut active: Vec<Fault> = Vec::new();
-    let mut steps = Vec::new();
-    while (steps.len() as u64) < STEPS {
-        let session = choices.one_of(&sessions);
-        let client: ClientId = session.client.clone();
-        steps.push(match choices.below(20) {
-            0..=5 => Step::Instruct(session, choices.one_of(&Edit::ALL[..4])),
-            6..=9 => Step::Until {
-                session,
-                phase: choices.one_of(&Phase::ALL),
-                requests: choices.below(3) as u32,
-            },
-            10 => Step::Wait(Duration::from_secs(choices.below(60) as u64)),
-            11 => {
-                let kinds = [Outsider::Clean, Outsider::Conflicting];
-                Step::PushFromOutside(session, choices.one_of(&kinds))
-            }
-            12 | 13 => Step::Crash(client),
-            14 => Step::RetryPush(session),
-            15 | 16 if !active.is_empty() => Step::Heal(active.remove(0)),
-            _ => {
-                let fault = match choices.below(7) {
-                    0 => Fault::S3Denied(Some(client)),
-                    1 => Fault::S3Missing(client),
-                    2 => Fault::S3Down(choices.one_of(&Outage::ALL)),
-                    3 => Fault::GitAuth,
-                    4 => Fault::AgentError(choices.one_of(&[429, 500, 529])),
-                    5 => Fault::BuildError(session),
-                    _ => Fault::Partition(client),
-                };
-                set_fault(&mut active, &fault, true);
-                Step::Inject(fault)
-            }
-        });
-    }
-    Plan {
-        sessions: sessions.to_vec(),
-        steps,
-        comments: Vec::new(),
-    }
+/// The same random plans of the default shape every time.
+fn fixed_plans() -> Vec<Plan> {
+    let mut runner = TestRunner::deterministic();
+    let strategy = plans(&Shape::default());
+    (0..PLANS)
+        .map(|_| {
+            let tree = strategy.new_tree(&mut runner).expect("a plan is generated");
+            tree.current()
+        })
+        .collect()
 }
 
 /// Carries out a plan, heals everything and waits for the rest; returns the count of events.
-fn run(plan: &Plan, seed: u64) -> usize {
+fn carry_out(plan: &Plan, seed: u64) -> usize {
     let mut run = Sim::default()
         .start(&plan.sessions, seed)
         .expect("the simulated target starts");
@@ -98,23 +47,26 @@ fn run(plan: &Plan, seed: u64) -> usize {
         run.apply(&Step::Heal(fault), None, &mut events)
             .expect("a fault is healed");
     }
-    let bound = Duration::from_secs(600);
-    run.rest(Duration::from_secs(90), bound, &mut events)
+    run.rest(Duration::from_secs(90), runner::RECOVERY_BOUND, &mut events)
         .expect("the system can rest");
     black_box(run.snapshot().expect("the system can be seen"));
     events.len()
 }
 
+fn held(plan: &Plan, seed: u64) -> bool {
+    runner::run(&Sim::default(), plan, seed).verdict == Verdict::Held
+}
+
 fn steps(criterion: &mut Criterion) {
-    let plans: Vec<Plan> = (0..PLANS).map(plan).collect();
+    let plans = fixed_plans();
+    let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
     let mut group = criterion.benchmark_group("sim");
-    group.throughput(Throughput::Elements(PLANS * STEPS));
+    group.throughput(Throughput::Elements(steps as u64));
     group.bench_function("steps", |bencher| {
-        let mut seed = 0;
-        bencher.iter(|| {
-            seed += 1;
-            plans.iter().map(|plan| run(plan, seed)).sum::<usize>()
-        });
+        bencher.iter(|| -> usize { plans.iter().map(|plan| carry_out(plan, 1)).sum() });
+    });
+    group.bench_function("judged steps", |bencher| {
+        bencher.iter(|| plans.iter().filter(|plan| held(plan, 1)).count());
     });
     group.finish();
 }

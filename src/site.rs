@@ -63,6 +63,20 @@ pub fn mark_in(text: &str) -> Option<Mark> {
 /// How many files a memory-hungry edit writes, and the bytes of each.
 pub const HUNGRY_FILES: (usize, usize) = (1000, 256 * 1024);
 
+thread_local! {
+    /// The files of a memory-hungry edit, made once: plans run by the thousand.
+    static HUNGRY_CHANGES: Vec<FileChange> = {
+        let (count, bytes) = HUNGRY_FILES;
+        let text: Arc<str> = "x".repeat(bytes).into();
+        (0..count)
+            .map(|n| FileChange::Write {
+                path: format!("public/large-{n}.txt").into(),
+                text: text.clone(),
+            })
+            .collect()
+    };
+}
+
 /// What the scripted agent answers to an instruction's text; `None` where it has no script.
 pub fn script(text: &str) -> Option<Vec<FileChange>> {
     let mark = mark_in(text)?;
@@ -86,12 +100,7 @@ pub fn script(text: &str) -> Option<Vec<FileChange>> {
         }
         "Create syntax error in component" => changes.push(write(BANNER, BROKEN_BANNER_TEXT)),
         "Create 1000 large files" => {
-            let (count, bytes) = HUNGRY_FILES;
-            let text: Arc<str> = "x".repeat(bytes).into();
-            changes.extend((0..count).map(|n| FileChange::Write {
-                path: format!("public/large-{n}.txt").into(),
-                text: text.clone(),
-            }));
+            HUNGRY_CHANGES.with(|large| changes.extend_from_slice(large));
         }
         _ => return None,
     }

@@ -1,5 +1,6 @@
 //! The files of a commit or a checkout, and how git merges them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,6 +45,48 @@ impl Tree {
         }
     }
 
+    /// Does all changes. A thousand files that were written before are taken from memory.
+    pub fn apply_all(&mut self, changes: &[FileChange]) {
+        const MANY: usize = 100;
+        if changes.len() < MANY || !self.apply_remembered(changes) {
+            for change in changes {
+                self.apply(change);
+            }
+        }
+    }
+
+    /// Does changes that write one whole folder. Returns false where they do something else.
+    fn apply_remembered(&mut self, changes: &[FileChange]) -> bool {
+        thread_local! {
+            static LAST: RefCell<(Vec<FileChange>, Rc<site::Tree>)> = RefCell::default();
+        }
+        let folder = match changes.first() {
+            Some(FileChange::Write { path, .. }) => folder_of(path),
+            _ => return false,
+        };
+        let writes_there = |change: &FileChange| matches!(change, FileChange::Write { path, .. } if folder_of(path) == folder);
+        LAST.with_borrow_mut(|(last, files)| {
+            let is_known = last.len() == changes.len() && last.iter().zip(changes).all(same_write);
+            if !is_known {
+                if !changes.iter().all(writes_there) {
+                    return false;
+                }
+                let mut made = site::Tree::new();
+                for change in changes {
+                    change.apply_to(&mut made);
+                }
+                (*last, *files) = (changes.to_vec(), Rc::new(made));
+            }
+            match self.folders.get(folder) {
+                Some(there) => Rc::ptr_eq(there, files),
+                None => {
+                    self.folders.insert(folder.into(), files.clone());
+                    true
+                }
+            }
+        })
+    }
+
     pub fn get(&self, path: &str) -> Option<&Arc<str>> {
         self.folders.get(folder_of(path))?.get(path)
     }
@@ -86,6 +129,20 @@ fn folder_of(path: &str) -> &str {
     path.split_once('/').map_or("", |(folder, _)| folder)
 }
 
+/// Whether both write the very same text to the very same path.
+fn same_write((a, b): (&FileChange, &FileChange)) -> bool {
+    match (a, b) {
+        (
+            FileChange::Write { path, text },
+            FileChange::Write {
+                path: other_path,
+                text: other_text,
+            },
+        ) => Arc::ptr_eq(path, other_path) && Arc::ptr_eq(text, other_text),
+        _ => false,
+    }
+}
+
 fn same_folder(a: Option<&Rc<site::Tree>>, b: Option<&Rc<site::Tree>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b) || a == b,
@@ -120,4 +177,34 @@ fn merge_files(
         }
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Edit, Mark};
+
+    #[test]
+    fn many_files_at_once_are_the_same_as_one_by_one() {
+        let text = site::instruction_text(Edit::MemoryHungry, Mark::Edit(1));
+        let changes = site::script(&text).unwrap();
+        let mut one_by_one = Tree::default();
+        changes[1..]
+            .iter()
+            .for_each(|change| one_by_one.apply(change));
+        for _ in 0..2 {
+            let mut at_once = Tree::default();
+            at_once.apply_all(&changes[1..]);
+            assert_eq!(at_once, one_by_one);
+            // Where the folder has something else already, that stays.
+            let path: Arc<str> = "public/other.txt".into();
+            let text: Arc<str> = "other".into();
+            let other = FileChange::Write { path, text };
+            let mut mixed = Tree::default();
+            mixed.apply(&other);
+            mixed.apply_all(&changes[1..]);
+            at_once.apply(&other);
+            assert_eq!(mixed, at_once);
+        }
+    }
 }

@@ -151,9 +151,7 @@ impl WorkspacePort {
             let tree = checkout
                 .edits
                 .get_or_insert_with(|| (*commits.get(head).tree).clone());
-            for change in changes {
-                tree.apply(change);
-            }
+            tree.apply_all(changes);
             Ok(())
         })
     }
