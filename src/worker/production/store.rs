@@ -234,6 +234,10 @@ mod tests {
                     session_id: session.clone(),
                     commit: "abc".into(),
                 }),
+                pushed: Some(Wanted {
+                    session_id: session.clone(),
+                    commit: "ab0".into(),
+                }),
                 deployed: false,
                 waiting: vec![session.clone()],
                 sessions: vec![session],
@@ -247,6 +251,7 @@ mod tests {
                 failures: 5,
                 until: Duration::new(53_000_000_000, 123_456_789),
                 probe: Some("globex".into()),
+                counted: Some("acme@1".into()),
             }),
         );
     }
