@@ -1,6 +1,7 @@
 //! A campaign against a system with a planted defect: found, shrunk, kept, reported, found again.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use shakedown::campaign::{Config, Summary, run, run_one};
 use shakedown::defect::Defect;
@@ -13,10 +14,7 @@ use shakedown::verdict::{Rule, Verdict};
 
 fn forces_pushes() -> Sim {
     let defect = Defect::by_name("force-push").expect("the defect is in the list");
-    Sim::altered(|mut ports, mut settings| {
-        defect.plant(&mut ports, &mut settings);
-        (ports, settings)
-    })
+    Sim::altered(Arc::new(|ports, settings| defect.plant(ports, settings)))
 }
 
 fn campaign(folder: &Path, sim: &Sim) -> Summary {

@@ -313,12 +313,11 @@ impl Run for SimRun {
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
         let world = self.world.borrow();
-        let mut seen = Snapshot::default();
-        seen.records = world
-            .table
-            .records()
-            .map(|(session, record)| (session.clone(), record))
-            .collect();
+        let records = world.table.records();
+        let mut seen = Snapshot {
+            records: records.map(|(id, it)| (id.clone(), it)).collect(),
+            ..Snapshot::default()
+        };
         for client in &world.clients {
             let repository = &client.repository;
             for (session, head) in &repository.remote {
