@@ -152,9 +152,7 @@ impl Worker {
     async fn build_what_remains(&self, wanted: &Wanted) -> PortResult<Build> {
         let session = &wanted.session_id;
         let mut record = self.session_record(session).await;
-        if self.open(session, &mut record).await? {
-            self.save_session(session, &record).await;
-        }
+        self.open(session, &mut record).await?;
         let build = self.ports.builder.build(session, &wanted.commit).await;
         if !matches!(&build, Err(error) if error.kind == Kind::Missing) {
             return build;

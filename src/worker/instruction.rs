@@ -68,7 +68,7 @@ impl Worker {
         loop {
             attempt += 1;
             match self.open(session, record).await {
-                Ok(_) => return self.tell_nothing_waits(session, record).await,
+                Ok(()) => return self.tell_nothing_waits(session, record).await,
                 Err(error) => {
                     if attempt == 1 {
                         let text = format!("Cannot open the workspace, trying again: {error}");

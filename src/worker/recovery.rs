@@ -26,35 +26,37 @@ impl Worker {
         self.do_put_off().await;
     }
 
-    /// Makes the session's checkout usable. Where it had to be cloned, what went with the old one
-    /// is told in the record, which the caller saves; returns whether that was so.
+    /// Makes the session's checkout usable, and tells in the record what is lost from it.
     pub(super) async fn open(
         &self,
         session: &SessionId,
         record: &mut SessionRecord,
-    ) -> PortResult<bool> {
+    ) -> PortResult<()> {
         let open = self.ports.workspace.open(session);
-        let cloned = self.ask("git", self.settings.git_limit, open).await?;
-        if cloned {
-            self.tell_lost_work(session, record).await;
-        }
-        Ok(cloned)
+        self.ask("git", self.settings.git_limit, open).await?;
+        self.tell_lost_work(session, record).await;
+        Ok(())
     }
 
-    /// After a fresh clone: says by name what was saved locally and is not on the remote.
+    /// Says by name what was saved locally and is on the branch no more: it went with an older
+    /// workspace. Asked of the branch, not of who cloned it, for a crash can follow the clone.
     async fn tell_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
         let mut lost = Vec::new();
-        for id in std::mem::take(&mut record.saved_locally) {
-            match self.ports.workspace.has_instruction(session, &id).await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => lost.push(id),
+        for id in record.saved_locally.clone() {
+            if let Ok(false) = self.ports.workspace.has_instruction(session, &id).await {
+                lost.push(id);
             }
         }
-        if !lost.is_empty() {
-            let text = format!("lost with the workspace: {}", lost.join(", "));
-            self.say(Level::Error, Some(session), &text).await;
-            record.lost_work = Some(text);
+        if lost.is_empty() {
+            return;
         }
+        let text = format!("lost with the workspace: {}", lost.join(", "));
+        self.say(Level::Error, Some(session), &text).await;
+        record.lost_work = Some(text);
+        record.saved_locally.retain(|id| !lost.contains(id));
+        // A message that comes again, for it was not acknowledged yet, is carried out again.
+        record.handled.retain(|id| !lost.contains(id));
+        self.save_session(session, record).await;
     }
 
     /// Keeps the session in the client's list, so that a restart without a workspace finds it.

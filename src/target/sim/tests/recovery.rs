@@ -174,3 +174,25 @@ fn where_the_wanted_build_is_lost_the_last_pushed_one_is_shown() {
     let told = ran.record(HOME).last_error.clone().unwrap_or_default();
     assert!(!told.contains("S3 sync"), "{told}");
 }
+
+#[test]
+fn lost_work_is_told_although_a_crash_follows_the_clone() {
+    check_held(
+        "instruct acme/home change; until acme/home done; inject git-auth; \
+         instruct acme/home change; until acme/home done; wait 1s; workspace-lost acme; \
+         instruct acme/home change; until acme/home received; wait 3s; heal git-auth; \
+         until acme/home thinking; crash acme",
+    );
+}
+
+#[test]
+fn what_was_lost_before_it_was_acknowledged_is_done_again() {
+    let ran = run(
+        "inject git-auth; instruct acme/home change; until acme/home thinking; wait 1s; \
+         heal git-auth; until acme/home committing; inject git-auth; until acme/home done; \
+         workspace-lost acme",
+    );
+    assert!(ran.says("lost with the workspace: edit-1"));
+    assert_eq!(ran.remote(HOME).tree, [Mark::Edit(1)]);
+    assert_eq!(ran.record(HOME).last_error, None);
+}
