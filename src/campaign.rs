@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
 use crate::coverage::Coverage;
@@ -179,7 +180,18 @@ pub fn run(
     }
     campaign.summary.took = began.elapsed();
     campaign.shrink_and_keep(&target)?;
+    // Where everything held it is empty; otherwise it stays.
+    let _ = std::fs::remove_dir(&config.out);
     Ok(campaign.summary)
+}
+
+/// The case of this number: its plan and its run seed.
+///
+/// # Errors
+/// Where the strategy rejects too many of its own plans.
+pub fn case(strategy: &BoxedStrategy<Plan>, seed: u64, index: u32) -> Result<(Plan, u64), String> {
+    let case = Case::generate(strategy, seed, index)?;
+    Ok((case.plan, case.seed))
 }
 
 /// Runs one plan, as a campaign would, and counts what it reached.

@@ -39,8 +39,30 @@ pub enum Command {
     Run(RunArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
+    /// Plant mistakes in the edit system, and show which rule catches each
+    Defects(DefectsArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DefectsArgs {
+    /// Only these [default: all]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How many plans each may take
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cases: u32,
+    /// How often each is tried, with the seeds from --seed on
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seed)]
+    pub seed: u64,
+    /// Show the smallest plans too
+    #[arg(long)]
+    pub plans: bool,
 }
 
 #[derive(Debug, Args)]

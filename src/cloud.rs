@@ -120,8 +120,16 @@ impl Cloud {
     /// so while anything is asked of them.
     ///
     /// # Errors
-    /// When `git` is missing or the temporary folder cannot be used. Nothing is left behind then.
+    /// When `git` is missing, the temporary folder cannot be used, or the time scale is not a
+    /// number above 0. Nothing is left behind then.
     pub fn start(config: CloudConfig, runtime: &Handle) -> Result<Self, TargetError> {
+        if !(config.time_scale.is_finite() && config.time_scale > 0.0) {
+            return Err(TargetError::new(
+                "starting the loopback cloud",
+                format!("the time scale is {}", config.time_scale),
+                "give a number above 0: the real time for each unit of the system's own",
+            ));
+        }
         let folder = tempfile::Builder::new()
             .prefix("shakedown-cloud-")
             .tempdir()
@@ -345,6 +353,7 @@ impl Drop for Cloud {
         }
         self.services.recorder.release();
         self.services.remote.children.end();
+        self.services.s3.close();
         let Some(folder) = self.folder.take() else {
             return;
         };

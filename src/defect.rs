@@ -7,6 +7,7 @@ mod builder;
 mod queue;
 mod site;
 mod store;
+pub mod trial;
 mod workspace;
 
 use std::rc::Rc;

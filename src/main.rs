@@ -6,13 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, ReplayArgs, RunArgs, TargetArgs, TargetName, WorkerArgs};
+use cli::{Cli, Command, DefectsArgs, ReplayArgs, RunArgs, TargetArgs, TargetName, WorkerArgs};
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
-use shakedown::defect::Defect;
+use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::{self, Style, Violated};
@@ -56,8 +58,9 @@ fn main() -> ExitCode {
         .init();
     let exit = match cli.command {
         None => default_campaigns(cli.quiet),
-        Some(Command::Run(args)) => run(&args, cli.quiet),
+        Some(Command::Run(args)) => run(&args, cli.quiet, &interrupted_by_signals()),
         Some(Command::Replay(args)) => replay(&args),
+        Some(Command::Defects(args)) => defects(&args),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
@@ -73,16 +76,17 @@ fn default_campaigns(quiet: bool) -> Exit {
         jobs: None,
         keep_going: false,
     };
-    let exit = run(&args(TargetName::Sim, None), quiet);
+    let interrupt = interrupted_by_signals();
+    let exit = run(&args(TargetName::Sim, None), quiet, &interrupt);
     if exit != Exit::Held {
         return exit;
     }
     // More plans on sim are a matter of seconds, on local of minutes.
     let cases = campaign::cases_or(None, LOCAL_CASES).min(LOCAL_CASES);
-    run(&args(TargetName::Local, Some(cases)), quiet)
+    run(&args(TargetName::Local, Some(cases)), quiet, &interrupt)
 }
 
-fn run(args: &RunArgs, quiet: bool) -> Exit {
+fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     let name = args.target.target.unwrap_or(TargetName::Sim);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (default_cases, default_jobs) = match name {
@@ -115,7 +119,7 @@ fn run(args: &RunArgs, quiet: bool) -> Exit {
         ),
         shape,
     };
-    match campaign::run(&*target, &config, &interrupted_by_signals()) {
+    match campaign::run(&*target, &config, interrupt) {
         Ok(summary) => tell(&summary),
         Err(error) => {
             eprintln!("{error}");
@@ -259,6 +263,62 @@ fn replay(args: &ReplayArgs) -> Exit {
     }
 }
 
+/// Plants each defect and tells what catches it.
+fn defects(args: &DefectsArgs) -> Exit {
+    let mut chosen = Vec::new();
+    for name in &args.names {
+        match Defect::by_name(name) {
+            Some(defect) => chosen.push(defect),
+            None => {
+                let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
+                eprintln!("unknown defect `{name}`; known: {}", known.join(", "));
+                return Exit::Usage;
+            }
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(DEFECTS);
+    }
+    // A planted panic is part of the trial, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let style = Style::of_stdout();
+    print(&report::trials_head());
+    let mut missed = 0;
+    for defect in &chosen {
+        let target = trial::planted_sim(defect);
+        let mut trials = Vec::new();
+        for seed in args.seed..args.seed + args.seeds {
+            match trial::run(&target, &Shape::default(), seed, args.cases) {
+                Ok(trial) => trials.push(trial),
+                Err(why) => {
+                    eprintln!("{why}");
+                    return Exit::Unknown;
+                }
+            }
+        }
+        print(&report::trials_row(defect, &trials, style));
+        if args.plans
+            && let Some(caught) = trials.iter().find_map(|trial| trial.caught.as_ref())
+        {
+            print(&format!(
+                "  {}\n{}\n",
+                caught.violation.observed, caught.plan
+            ));
+        }
+        missed += usize::from(trials.iter().any(|trial| trial.caught.is_none()));
+    }
+    print(&format!(
+        "{} of {} defects caught with every seed\n",
+        chosen.len() - missed,
+        chosen.len()
+    ));
+    if missed == 0 {
+        Exit::Held
+    } else {
+        Exit::Violated
+    }
+}
+
 /// A target by its name; where it cannot be had, says why and ends.
 fn open(name: TargetName, time_scale: f64) -> Result<Box<dyn Target + Sync>, Exit> {
     match name {
@@ -299,34 +359,37 @@ fn worker(args: &WorkerArgs) -> ExitCode {
 fn interrupted_by_signals() -> Interrupt {
     let interrupt = Interrupt::default();
     let to_set = interrupt.clone();
+    let (ready, is_ready) = mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let listened = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build();
-        // Without it, a signal ends the program as it always does.
-        let Ok(runtime) = runtime else { return };
-        runtime.block_on(async move {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut int), Ok(mut term)) = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-            ) else {
-                return;
-            };
-            for is_first in [true, false] {
-                tokio::select! {
-                    _ = int.recv() => {}
-                    _ = term.recv() => {}
-                }
-                if is_first {
-                    eprintln!("ending after the step under way; once more ends at once");
-                    to_set.store(true, Ordering::Relaxed);
-                }
-            }
-            std::process::exit(Exit::Unknown as i32);
-        });
+            .build()
+            .and_then(|runtime| runtime.block_on(listen(&to_set, &ready)));
+        if let Err(error) = listened {
+            // A signal then ends the program as it would any other.
+            tracing::warn!("cannot listen for signals: {error}");
+        }
     });
+    // Comes when the thread listens, or has given up.
+    let _ = is_ready.recv();
     interrupt
+}
+
+async fn listen(interrupt: &Interrupt, ready: &mpsc::Sender<()>) -> std::io::Result<()> {
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut term = signal(SignalKind::terminate())?;
+    let _ = ready.send(());
+    for is_first in [true, false] {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+        if is_first {
+            eprintln!("ending after the step under way; once more ends at once");
+            interrupt.store(true, Ordering::Relaxed);
+        }
+    }
+    std::process::exit(Exit::Unknown as i32)
 }
 
 /// Prints to standard output. Whoever closed it does not want the rest.

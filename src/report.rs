@@ -2,6 +2,7 @@
 
 mod events;
 mod summary;
+mod trials;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use summary::summary;
+pub use trials::{trials_head, trials_row};
 
 /// The width that every report keeps to, in columns.
 const WIDTH: usize = 100;

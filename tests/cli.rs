@@ -1,10 +1,21 @@
 //! The binary from outside: exit codes, messages of bad input, and what it leaves behind.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-/// Runs the binary in a folder, with nothing of the caller's environment that changes a campaign.
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Runs the binary in a folder.
 fn shakedown(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args)
+        .output()
+        .expect("the binary that cargo built starts")
+}
+
+/// The binary in a folder, with nothing of the caller's environment that changes a campaign.
+fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PROPTEST_") {
@@ -14,9 +25,8 @@ fn shakedown(folder: &Path, args: &[&str]) -> Output {
     command
         .args(args)
         .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("the binary that cargo built starts")
+        .env_remove("RUST_LOG");
+    command
 }
 
 #[track_caller]
@@ -139,4 +149,85 @@ fn a_bad_kept_plan_stops_a_campaign_before_it_begins() {
     let out = shakedown(folder.path(), &["run", "--quiet"]);
     check(&out, 64, &["old.plan:2:1: unknown step `wiat`"]);
     assert_eq!(left_in(folder.path()), ["proptest-regressions"]);
+}
+
+#[test]
+fn a_campaign_that_held_exits_0_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["run", "--target", "sim", "--cases", "8", "--seed", "0x1f3c"];
+    let out = shakedown(folder.path(), &args);
+    check(
+        &out,
+        0,
+        &["sim all held: 8 plans held", "seed 0x1f3c", "8 plans, "],
+    );
+    assert!(left_in(folder.path()).is_empty());
+}
+
+#[test]
+fn proptest_variables_count_where_no_option_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        command(folder.path(), args)
+            .env("PROPTEST_CASES", "3")
+            .env("PROPTEST_RNG_SEED", "42")
+            .output()
+            .unwrap()
+    };
+    check(&run(&["run"]), 0, &["3 plans held", "seed 0x2a"]);
+    check(
+        &run(&["run", "--cases", "2", "--seed", "7"]),
+        0,
+        &["2 plans held", "seed 0x7"],
+    );
+}
+
+#[test]
+fn the_same_plan_and_seed_give_the_same_history_in_two_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "# shakedown plan v1\n# seed 0x2a\nsession acme/home\nsession globex/home\n\
+                instruct acme/home change\nuntil acme/home pushing\n\
+                push-from-outside acme/home conflicting\ninject s3-down reset\ncrash acme\n\
+                instruct globex/home warn\nwait 40s\n";
+    std::fs::write(folder.path().join("a.plan"), plan).unwrap();
+    let history = |args: &[&str]| {
+        let args = [&["replay", "a.plan", "--history", "h.jsonl"], args].concat();
+        check(
+            &shakedown(folder.path(), &args),
+            0,
+            &["HELD on sim: 7 steps"],
+        );
+        std::fs::read_to_string(folder.path().join("h.jsonl")).unwrap()
+    };
+    let first = history(&[]);
+    assert!(first.lines().count() > 50);
+    assert!(first.lines().all(|line| line.starts_with("{\"at\":")));
+    assert_eq!(history(&[]), first);
+    // The plan names its seed; another gives another history.
+    assert_eq!(history(&["--seed", "42"]), first);
+    assert_ne!(history(&["--seed", "43"]), first);
+}
+
+#[test]
+fn an_interrupt_ends_a_campaign_with_its_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = command(folder.path(), &["run", "--cases", "4000000000", "--quiet"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let running = folder.path().join("shakedown-out");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !running.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let out = child.wait_with_output().unwrap();
+    check(
+        &out,
+        2,
+        &["sim interrupted: ", "ending after the step under way"],
+    );
+    assert!(left_in(folder.path()).is_empty());
 }

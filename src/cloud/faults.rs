@@ -113,13 +113,13 @@ impl Active {
         self.has(|fault| *fault == Fault::StoreThrottled)
     }
 
-    /// What `failureInjection` says on the session's record. An error outdoes a warning.
+    /// What `failureInjection` says on the session's record.
     pub(super) fn injection(&self, session: &SessionId) -> Option<&'static str> {
-        if self.has(|fault| matches!(fault, Fault::BuildError(of) if of == session)) {
-            return Some("BUILD_ERROR");
-        }
-        self.has(|fault| matches!(fault, Fault::BuildWarning(of) if of == session))
-            .then_some("BUILD_WARNING")
+        self.0.iter().find_map(|fault| match fault {
+            Fault::BuildError(of) if of == session => Some("BUILD_ERROR"),
+            Fault::BuildWarning(of) if of == session => Some("BUILD_WARNING"),
+            _ => None,
+        })
     }
 }
 

@@ -70,7 +70,10 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
         };
     }
     if asked.faults.git_refuses() || !is_authorized(&asked.parts) {
-        record_failure(services, &asked.client, &wish, GitOutcome::AuthFailed).await;
+        // A first request without credentials only asks whether some are needed.
+        if asked.parts.headers.contains_key(AUTHORIZATION) {
+            record_failure(services, &asked.client, &wish, GitOutcome::AuthFailed).await;
+        }
         return unauthorized();
     }
     let services = services.clone();

@@ -2,6 +2,7 @@
 
 mod buckets;
 mod objects;
+mod partial;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Request, S3Result, s3_error};
 
 use self::buckets::Buckets;
 pub(super) use self::objects::md5;
@@ -48,6 +50,11 @@ impl S3 {
         })
     }
 
+    /// Lets the change that is under way end, and takes no other.
+    pub(super) fn close(&self) {
+        self.buckets.close();
+    }
+
     /// The objects of each client's site.
     pub(super) fn sites(
         &self,
@@ -65,8 +72,19 @@ pub(super) struct Call {
     loses_answer: bool,
     /// Whether the answer to this very request turned out to be lost.
     lost: AtomicBool,
+    /// Whether the request was refused with SlowDown. The services' own log tells every server
+    /// error, so this one does not go through it.
+    slowed: AtomicBool,
     /// Whether a change was recorded, so that the request needs no record of its own.
     changed: AtomicBool,
+}
+
+impl Call {
+    /// The call that a request belongs to.
+    fn of<T>(request: &S3Request<T>) -> S3Result<Arc<Self>> {
+        let call = request.extensions.get::<Arc<Self>>().cloned();
+        call.ok_or_else(|| s3_error!(InternalError, "a request came past its front"))
+    }
 }
 
 /// Answers a request to S3.
@@ -99,6 +117,7 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
         faults: asked.faults.clone(),
         loses_answer,
         lost: AtomicBool::new(false),
+        slowed: AtomicBool::new(false),
         changed: AtomicBool::new(false),
     });
     let mut request = Request::from_parts(asked.parts.clone(), s3s::Body::from(asked.body.clone()));
@@ -106,8 +125,9 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     let Some(response) = call_service(services, request).await else {
         return Answer::Close;
     };
+    let is_slowed = call.slowed.load(Ordering::Relaxed);
     if !call.changed.load(Ordering::Relaxed) {
-        tell(if loses_answer {
+        tell(if loses_answer || is_slowed {
             S3Outcome::Unavailable
         } else {
             outcome(&response)
@@ -115,6 +135,8 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     }
     if loses_answer {
         Answer::Reset
+    } else if is_slowed {
+        slow_down()
     } else if call.lost.load(Ordering::Relaxed) {
         Answer::Never
     } else {

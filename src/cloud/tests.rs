@@ -112,12 +112,28 @@ async fn a_cloud_that_cannot_start_says_why_and_leaves_nothing() {
         "{text}"
     );
     assert!(text.contains("install git"), "{text}");
-    let after = folders(&std::env::temp_dir());
-    // Other tests run at the same time; none of theirs is without repositories and buckets.
-    let empty = |name: &String| {
-        !before.contains(name) && !std::env::temp_dir().join(name).join("git").exists()
-    };
-    assert_eq!(after.iter().filter(|name| empty(name)).count(), 0);
+    // Other tests' folders come and go meanwhile; one of this test's would stay.
+    soon(async {
+        let is_empty = |name: &String| {
+            let is_new = !before.contains(name);
+            is_new && !std::env::temp_dir().join(name).join("git").exists()
+        };
+        while folders(&std::env::temp_dir()).iter().any(is_empty) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_time_scale_that_is_no_scale_is_refused() {
+    for time_scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let mut config = CloudConfig::of(vec![home()]);
+        config.time_scale = time_scale;
+        let refused = Cloud::start(config, &Handle::current()).err();
+        let text = refused.expect("a cloud without time started").to_string();
+        assert!(text.contains("time scale"), "{text}");
+    }
 }
 
 fn folders(root: &Path) -> Vec<String> {

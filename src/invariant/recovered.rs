@@ -41,7 +41,15 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if on_remote {
             continue;
         }
-        if session.committed.contains(&mark) && !session.told_lost.contains(&mark) {
+        let is_in_workspace = seen.workspaces.get(id).is_some_and(|workspace| {
+            let commits = &workspace.branch.commits;
+            commits.iter().any(|commit| commit.adds.contains(&mark))
+        });
+        if is_in_workspace {
+            // Not lost yet; that it is not pushed is another rule's.
+            continue;
+        }
+        if instruction.saved && !session.told_lost.contains(&mark) {
             return Breach::new(
                 "work",
                 format!(

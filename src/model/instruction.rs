@@ -19,6 +19,8 @@ pub struct Instruction {
     pub dead_lettered: bool,
     /// Whether the session's record told an error when it was acknowledged.
     pub told: bool,
+    /// Whether its commit was on the branch, local or remote, when it was acknowledged.
+    pub saved: bool,
     /// `BUILD_ERROR` was active at some time of its handling; at all times of it.
     pub build_error: Toggled,
     /// The same for `BUILD_WARNING`.
@@ -66,6 +68,7 @@ impl Instruction {
             acknowledged: false,
             dead_lettered: false,
             told: false,
+            saved: false,
             build_error: Toggled::default(),
             build_warning: Toggled::default(),
             agent_failures: 0,

@@ -148,6 +148,7 @@ impl Model {
             (false, false) => HandledEnd::Acknowledged,
         };
         let told = self.sessions[session].record.last_error.is_some();
+        let saved = self.sessions[session].has(mark);
         let client = self.sessions[session].client;
         self.clients[client]
             .ends
@@ -159,6 +160,7 @@ impl Model {
             } else if !instruction.acknowledged {
                 instruction.acknowledged = true;
                 instruction.told = told;
+                instruction.saved = saved;
             }
         }
     }

@@ -74,6 +74,12 @@ impl Session {
             .any(|commit| commit.adds.contains(&mark))
     }
 
+    /// Whether the branch has a commit with this mark, local or remote.
+    pub fn has(&self, mark: Mark) -> bool {
+        let in_local = |commit: &crate::history::Commit| commit.adds.contains(&mark);
+        self.remote_has(mark) || self.local.commits.iter().any(in_local)
+    }
+
     pub(super) fn see(&mut self, branch: &Branch) {
         if !self.trees.contains(&branch.tree) {
             self.trees.push(branch.tree.clone());

@@ -10,9 +10,11 @@ mod agent;
 mod build;
 mod git;
 mod queue;
+mod repository;
 mod site;
 mod store;
 mod time;
+mod tree;
 mod workspace;
 mod world;
 
@@ -22,6 +24,7 @@ mod tests;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,10 +42,8 @@ use crate::worker::Worker;
 use crate::worker::ports::{Instruction, Ports, RetryRequest};
 use crate::worker::settings::Settings;
 
-pub use self::world::TOKEN;
-
 /// What a container is given, changed before it starts.
-type Alter = dyn Fn(Ports, Settings) -> (Ports, Settings) + Send + Sync;
+pub type Alter = dyn Fn(&mut Ports, &mut Settings) + Send + Sync;
 
 /// The simulated target.
 #[derive(Clone, Default)]
@@ -53,12 +54,8 @@ pub struct Sim {
 impl Sim {
     /// A target whose containers are given other ports or settings than the right ones: a planted
     /// defect.
-    pub fn altered(
-        alter: impl Fn(Ports, Settings) -> (Ports, Settings) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            alter: Some(Arc::new(alter)),
-        }
+    pub fn altered(alter: Arc<Alter>) -> Self {
+        Self { alter: Some(alter) }
     }
 }
 
@@ -116,11 +113,11 @@ impl SimRun {
             timers: self.timers.clone(),
             client,
         };
-        let settings = Settings::of(self.world.borrow().clients[client].id.clone());
-        let (ports, settings) = match &self.alter {
-            Some(alter) => alter(ports(&link), settings),
-            None => (ports(&link), settings),
-        };
+        let mut settings = Settings::of(self.world.borrow().clients[client].id.clone());
+        let mut ports = ports(&link);
+        if let Some(alter) = &self.alter {
+            alter(&mut ports, &mut settings);
+        }
         let worker = Worker::new(ports, settings);
         self.containers[client] = Some(Box::pin(async move { worker.run().await }));
         self.world.borrow_mut().start(client);
@@ -146,7 +143,9 @@ impl SimRun {
             return;
         };
         let mut context = Context::from_waker(Waker::noop());
-        if container.as_mut().poll(&mut context).is_ready() {
+        // A container that panics dies as a process does, and alone.
+        let poll = AssertUnwindSafe(|| container.as_mut().poll(&mut context).is_ready());
+        if catch_unwind(poll).unwrap_or(true) {
             self.kill(client, Death::Exit);
         }
         let killed = self.world.borrow_mut().clients[client].killed.take();

@@ -1,5 +1,7 @@
 //! The S3 breaker: one for all containers, kept in the session table.
 
+use std::sync::Arc;
+
 use super::container::Worker;
 use super::ports::{BreakerRecord, BreakerState, Item, Key};
 
@@ -36,6 +38,7 @@ impl Worker {
                 failures: record.failures,
                 until: now + self.settings.probe_permit,
                 probe: Some(self.settings.client.clone()),
+                counted: record.counted.clone(),
             };
             if self.swap_breaker(&record, half_open).await {
                 return Admission::Probe;
@@ -45,8 +48,14 @@ impl Worker {
 
     /// Counts a sync that ended. Returns whether that opened the breaker.
     pub(super) async fn count_sync(&self, admission: Admission, succeeded: bool) -> bool {
+        let (client, now) = (&self.settings.client, self.ports.clock.now());
+        let sync: Arc<str> = format!("{client}@{}", now.as_nanos()).into();
         loop {
             let record = self.breaker_record().await;
+            if record.counted.as_ref() == Some(&sync) {
+                // The write was done, and its answer lost: it is not counted again.
+                return record.state == BreakerState::Open;
+            }
             let is_probe = admission == Admission::Probe
                 && record.state == BreakerState::HalfOpen
                 && record.probe.as_ref() == Some(&self.settings.client);
@@ -73,6 +82,7 @@ impl Worker {
                     record.until
                 },
                 probe: None,
+                counted: Some(sync.clone()),
             };
             if self.swap_breaker(&record, next).await {
                 return opens;

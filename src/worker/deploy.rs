@@ -17,6 +17,15 @@ pub struct Built {
     pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
 }
 
+/// What is left of a build that the site should show.
+enum Remains {
+    Build(BTreeMap<Arc<str>, Arc<[u8]>>),
+    /// It cannot be built any more.
+    Nothing,
+    /// That could not be found out now.
+    Unknown,
+}
+
 pub(super) enum Deployed {
     Done,
     /// Why it waits.
@@ -33,6 +42,9 @@ impl Worker {
         let mut site = self.site_record().await;
         site.wanted = Some(built.wanted.clone());
         site.deployed = false;
+        if record.push_put_off.is_none() {
+            site.pushed = site.wanted.clone();
+        }
         if !site.waiting.contains(&session) {
             // Whoever finishes this deploy has the session's error to clear.
             site.waiting.push(session.clone());
@@ -60,10 +72,30 @@ impl Worker {
             return self.undeployed.set(false);
         };
         let session = wanted.session_id.clone();
-        let Some(files) = self.files_of(&wanted).await else {
-            return;
+        match self.files_of(&wanted).await {
+            Remains::Build(files) => {
+                if let Deployed::Done = self.sync(&session, &files).await {
+                    self.settle_deploy(None).await;
+                }
+            }
+            Remains::Nothing => self.fall_back(&session).await,
+            Remains::Unknown => {}
+        }
+    }
+
+    /// What was wanted is gone and cannot be built again: goes back to the newest good build that
+    /// the remote kept, and where there is none leaves the site as it is.
+    async fn fall_back(&self, session: &SessionId) {
+        let mut site = self.site_record().await;
+        site.wanted = site.pushed.take();
+        let text = match &site.wanted {
+            Some(_) => "What the site should show is lost: going back to the last pushed build",
+            None => "What the site should show is lost, and no other build is left",
         };
-        if let Deployed::Done = self.sync(&session, &files).await {
+        self.say(Level::Error, Some(session), text).await;
+        let is_over = site.wanted.is_none();
+        self.save_site(&site).await;
+        if is_over {
             self.settle_deploy(None).await;
         }
     }
@@ -87,16 +119,16 @@ impl Worker {
     }
 
     /// The files of a good build: kept from before, or built again after a restart.
-    async fn files_of(&self, wanted: &Wanted) -> Option<BTreeMap<Arc<str>, Arc<[u8]>>> {
+    async fn files_of(&self, wanted: &Wanted) -> Remains {
         if let Some(built) = &*self.built.borrow()
             && built.wanted == *wanted
         {
-            return Some(built.files.clone());
+            return Remains::Build(built.files.clone());
         }
         let session = &wanted.session_id;
         let mut build = self.ports.builder.build(session, &wanted.commit).await;
         if matches!(&build, Err(error) if error.kind == Kind::Missing) {
-            build = self.build_what_remains(session).await;
+            build = self.build_what_remains(wanted).await;
         }
         match build {
             Ok(build) if !matches!(build.status, BuildStatus::Failed(_)) => {
@@ -104,27 +136,28 @@ impl Worker {
                     wanted: wanted.clone(),
                     files: build.files.clone(),
                 }));
-                Some(build.files)
+                Remains::Build(build.files)
             }
-            Ok(_) => {
-                let text = "Build failed: what the site should show cannot be built any more";
-                self.say(Level::Error, Some(session), text).await;
-                None
-            }
+            Ok(_) => Remains::Nothing,
             Err(error) => {
                 let text = format!("Cannot build what the site should show: {error}");
                 self.say(Level::Error, Some(session), &text).await;
-                None
+                Remains::Unknown
             }
         }
     }
 
-    /// The wanted commit went with the workspace: the branch as the remote has it is the newest
-    /// that is left.
-    async fn build_what_remains(&self, session: &SessionId) -> PortResult<Build> {
+    /// The wanted commit went with the workspace: where the remote lacks it too, the branch as the
+    /// remote has it is the newest that is left.
+    async fn build_what_remains(&self, wanted: &Wanted) -> PortResult<Build> {
+        let session = &wanted.session_id;
         let mut record = self.session_record(session).await;
         if self.open(session, &mut record).await? {
             self.save_session(session, &record).await;
+        }
+        let build = self.ports.builder.build(session, &wanted.commit).await;
+        if !matches!(&build, Err(error) if error.kind == Kind::Missing) {
+            return build;
         }
         let head = self.ports.workspace.status(session).await?.head;
         self.ports.builder.build(session, &head).await

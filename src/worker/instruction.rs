@@ -68,7 +68,7 @@ impl Worker {
         loop {
             attempt += 1;
             match self.open(session, record).await {
-                Ok(_) => return,
+                Ok(_) => return self.tell_nothing_waits(session, record).await,
                 Err(error) => {
                     if attempt == 1 {
                         let text = format!("Cannot open the workspace, trying again: {error}");
@@ -81,6 +81,17 @@ impl Worker {
                     self.ports.clock.sleep(wait).await;
                 }
             }
+        }
+    }
+
+    /// Clears the error of a push or an opening that was put off, where nothing is left to push.
+    async fn tell_nothing_waits(&self, session: &SessionId, record: &mut SessionRecord) {
+        if record.push_put_off.is_some()
+            && let Ok(status) = self.ports.workspace.status(session).await
+            && status.ahead.is_empty()
+        {
+            record.push_put_off = None;
+            record.saved_locally.clear();
         }
     }
 

@@ -396,6 +396,9 @@ pub struct SiteRecord {
     pub version: u64,
     /// The session and commit of the newest good build.
     pub wanted: Option<Wanted>,
+    /// The newest good build whose commit the remote has: what is left to show when a workspace
+    /// took the wanted one with it.
+    pub pushed: Option<Wanted>,
     /// Whether the site is known to show exactly `wanted`.
     pub deployed: bool,
     /// The sessions that have been told that their deploy is put off.
@@ -423,6 +426,8 @@ pub struct BreakerRecord {
     pub until: Duration,
     /// Half-open: the client whose container holds the permit.
     pub probe: Option<ClientId>,
+    /// The sync that was counted last, so that a write whose answer was lost counts once.
+    pub counted: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]

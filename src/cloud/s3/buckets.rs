@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use hyper::body::Bytes;
@@ -17,6 +18,7 @@ use s3s_fs::FileSystem;
 
 use super::Call;
 use super::objects::{md5, read_objects};
+use super::partial::Partial;
 use super::policy::Policy;
 use crate::cloud::credentials::tells_secret;
 use crate::cloud::lock;
@@ -35,12 +37,12 @@ struct Inner {
     root: PathBuf,
     clients: Vec<ClientId>,
     recorder: Arc<Recorder>,
-    /// Held while an object changes and that is recorded, so that both have one order.
-    changing: tokio::sync::Mutex<()>,
+    /// Held while an object changes and that is recorded, so that both have one order. Says
+    /// whether the buckets are closed.
+    changing: tokio::sync::Mutex<bool>,
     /// The policy of a bucket, by its client.
     policies: Mutex<BTreeMap<ClientId, Policy>>,
-    /// The objects that `s3-partial` has taken of a client since its last listing.
-    taken: Mutex<BTreeMap<ClientId, u32>>,
+    partial: Partial,
 }
 
 impl Buckets {
@@ -66,7 +68,7 @@ impl Buckets {
             recorder,
             changing: tokio::sync::Mutex::default(),
             policies: Mutex::default(),
-            taken: Mutex::default(),
+            partial: Partial::default(),
         })))
     }
 
@@ -114,23 +116,23 @@ impl Buckets {
         Ok(())
     }
 
-    /// Takes one more object of a deploy, where `s3-partial` lets it pass.
-    fn take_one(&self, call: &Call, client: &ClientId) -> S3Result<()> {
-        let Some(most) = call.faults.s3_takes(client) else {
-            return Ok(());
-        };
-        let mut taken = lock(&self.0.taken);
-        let taken = taken.entry(client.clone()).or_default();
-        if *taken >= most {
-            return Err(s3_error!(SlowDown, "Please reduce your request rate."));
+    async fn begin_change(&self) -> S3Result<tokio::sync::MutexGuard<'_, bool>> {
+        let is_closed = self.0.changing.lock().await;
+        if *is_closed {
+            return Err(s3_error!(ServiceUnavailable));
         }
-        *taken += 1;
-        Ok(())
+        Ok(is_closed)
     }
 
-    fn note_listing(&self, client: &ClientId) {
-        let mut taken = lock(&self.0.taken);
-        taken.remove(client);
+    /// Lets the change that is under way end, and takes no other.
+    pub(super) fn close(&self) {
+        for _ in 0..50 {
+            if let Ok(mut is_closed) = self.0.changing.try_lock() {
+                *is_closed = true;
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn path(&self, client: &ClientId, key: &str) -> PathBuf {
@@ -157,22 +159,13 @@ impl Buckets {
     }
 }
 
-/// The request's own data, which the service put there.
-fn call<T>(request: &S3Request<T>) -> S3Result<Arc<Call>> {
-    request
-        .extensions
-        .get::<Arc<Call>>()
-        .cloned()
-        .ok_or_else(|| s3_error!(InternalError, "a request came past its front"))
-}
-
 #[async_trait::async_trait]
 impl s3s::S3 for Buckets {
     async fn put_object(
         &self,
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         let key = request.input.key.clone();
         self.permit(&call, &client, "s3:PutObject", &key)?;
@@ -184,11 +177,11 @@ impl s3s::S3 for Buckets {
             .await
             .map_err(|error| s3_error!(IncompleteBody, "{error}"))?;
         let bytes = Bytes::from(chunks.concat());
-        self.take_one(&call, &client)?;
+        self.0.partial.take_one(&call, &client)?;
         request.input.body = Some(StreamingBlob::from(s3s::Body::from(bytes.clone())));
         request.input.content_length = i64::try_from(bytes.len()).ok();
 
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.begin_change().await?;
         let response = self.0.files.put_object(request).await?;
         let is_lost = call.faults.s3_loses_answers(&client);
         call.lost.store(is_lost, Ordering::Relaxed);
@@ -212,11 +205,11 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         let key = request.input.key.clone();
         self.permit(&call, &client, "s3:DeleteObject", &key)?;
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.begin_change().await?;
         if !self.path(&client, &key).is_file() {
             return Ok(S3Response::new(DeleteObjectOutput::default()));
         }
@@ -229,10 +222,10 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         let mut output = DeleteObjectsOutput::default();
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.begin_change().await?;
         for object in request.input.delete.objects {
             let key = object.key;
             let path = self.path(&client, &key);
@@ -268,7 +261,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         self.permit(&call, &client, "s3:GetObject", &request.input.key)?;
         if !self.path(&client, &request.input.key).is_file() {
@@ -281,7 +274,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         self.permit(&call, &client, "s3:GetObject", &request.input.key)?;
         if !self.path(&client, &request.input.key).is_file() {
@@ -294,7 +287,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         self.owner(&call, &request.input.bucket)?;
         self.0.files.head_bucket(request).await
     }
@@ -303,7 +296,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         self.owner(&call, &request.input.bucket)?;
         self.0.files.get_bucket_location(request).await
     }
@@ -312,7 +305,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let mut response = self.0.files.list_buckets(request).await?;
         if let Some(buckets) = &mut response.output.buckets {
             buckets.retain(|bucket| {
@@ -327,10 +320,10 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         self.permit(&call, &client, "s3:ListBucket", "")?;
-        self.note_listing(&client);
+        self.0.partial.begin_deploy(&client);
         let mut response = self.0.files.list_objects(request).await?;
         self.add_etags(&client, response.output.contents.as_mut());
         Ok(response)
@@ -340,10 +333,10 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         self.permit(&call, &client, "s3:ListBucket", "")?;
-        self.note_listing(&client);
+        self.0.partial.begin_deploy(&client);
         let mut response = self.0.files.list_objects_v2(request).await?;
         self.add_etags(&client, response.output.contents.as_mut());
         Ok(response)
@@ -353,7 +346,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<PutBucketPolicyInput>,
     ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         let policy = Policy::parse(&request.input.policy, &client.bucket())
             .map_err(|why| s3_error!(MalformedPolicy, "{why}"))?;
@@ -366,7 +359,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<GetBucketPolicyInput>,
     ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         let policies = lock(&self.0.policies);
         let policy = policies
@@ -381,7 +374,7 @@ impl s3s::S3 for Buckets {
         &self,
         request: S3Request<DeleteBucketPolicyInput>,
     ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
-        let call = call(&request)?;
+        let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
         let mut policies = lock(&self.0.policies);
         policies.remove(&client);

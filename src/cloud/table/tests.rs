@@ -113,9 +113,8 @@ async fn failures_are_injected_on_the_record_and_healed() {
     };
     let (error, warning) = (Fault::BuildError(home()), Fault::BuildWarning(home()));
     cloud.set_fault(&error, true).unwrap();
-    cloud.set_fault(&warning, true).unwrap();
     assert_eq!(injection(&home()).await.as_deref(), Some("BUILD_ERROR"));
-    cloud.set_fault(&error, false).unwrap();
+    cloud.set_fault(&warning, true).unwrap();
     assert_eq!(injection(&home()).await.as_deref(), Some("BUILD_WARNING"));
     assert!(update(&db, "acme/home", "SET #s = :v", text("running")).await);
     assert_eq!(injection(&home()).await.as_deref(), Some("BUILD_WARNING"));

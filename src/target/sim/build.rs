@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::git::Tree;
 use super::time::Span;
+use super::tree::Tree;
 use super::world::Link;
 use crate::history::Content;
 use crate::plan::{Mark, SessionId};

@@ -1,17 +1,16 @@
-//! A client's repository and the checkouts of its sessions, with what a crash leaves in them.
+//! The worker's git commands: those that speak with the remote, and those that work on a checkout
+//! alone, with what a crash leaves in it.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::git::{Commits, Index, TEMPLATE, Tree};
+use super::git::{Commits, Index, TEMPLATE};
+use super::repository::Checkout;
 use super::time::Span;
 use super::world::{Answer, Link, World, unavailable};
-use crate::history::{self, Branch, GitOutcome, What};
-use crate::plan::{Fault, Mark, Outsider, SessionId};
-use crate::site;
+use crate::history::{Death, GitOutcome, What};
+use crate::plan::{Fault, SessionId};
 use crate::worker::ports::{
     CommitId, FileChange, Force, Kind, PortError, PortResult, PushError, Rebase, Status, Workspace,
 };
@@ -23,92 +22,7 @@ const LOCAL: Span = Span::millis(5, 30);
 /// What a container with a low memory limit cannot write at once.
 const TOO_MUCH: usize = 64 * 1024 * 1024;
 
-/// What git holds for a client: every commit, the remote's branches, the checkouts.
-#[derive(Default)]
-pub struct Repository {
-    pub commits: Commits,
-    /// The newest commit of each session's branch on the remote.
-    pub remote: BTreeMap<SessionId, Index>,
-    pub checkouts: BTreeMap<SessionId, Checkout>,
-    /// How often something was cloned.
-    clones: u32,
-}
-
-/// A clone, standing on its session's branch.
-pub struct Checkout {
-    /// Which clone it is, from 1.
-    number: u32,
-    pub head: Index,
-    /// The remote's branch as it was last seen; none while the remote had none.
-    tracking: Option<Index>,
-    /// Changes to the files that no commit holds yet.
-    edits: Option<Tree>,
-    lock: bool,
-    unfinished: Option<&'static str>,
-}
-
-impl Repository {
-    pub fn branch(&self, head: Index) -> Arc<Branch> {
-        self.commits.branch(head)
-    }
-
-    /// Everything that can be seen of a checkout.
-    pub fn look_at(&self, checkout: &Checkout) -> history::Workspace {
-        let mut debris: Vec<String> = Vec::new();
-        debris.extend(checkout.unfinished.map(String::from));
-        if checkout.lock {
-            debris.push("index.lock".into());
-        }
-        if checkout.edits.is_some() {
-            debris.push("uncommitted changes".into());
-        }
-        history::Workspace {
-            branch: (*self.branch(checkout.head)).clone(),
-            debris,
-        }
-    }
-
-    /// The tree of a commit, if the session's checkout has that commit.
-    pub fn tree_of(&self, session: &SessionId, commit: &str) -> Option<&Rc<Tree>> {
-        let checkout = self.checkouts.get(session)?;
-        let index = self.commits.find(commit)?;
-        let commit = self.commits.get(index);
-        let tips = [Some(checkout.head), checkout.tracking];
-        let is_here = commit.made_in == checkout.number
-            || tips
-                .into_iter()
-                .flatten()
-                .any(|tip| self.commits.is_ancestor(tip, index));
-        is_here.then_some(&commit.tree)
-    }
-}
-
 impl World {
-    /// An outsider's commit reaches the remote.
-    pub fn push_from_outside(
-        &mut self,
-        client: usize,
-        session: &SessionId,
-        kind: Outsider,
-        mark: Mark,
-    ) {
-        let repository = &mut self.clients[client].repository;
-        let parent = repository.remote.get(session).copied().unwrap_or(TEMPLATE);
-        let mut tree = (*repository.commits.get(parent).tree).clone();
-        tree.apply(&site::outsider_change(kind == Outsider::Conflicting, mark));
-        let subject = format!("Outside change {mark}").into();
-        let head = repository
-            .commits
-            .commit(parent, Rc::new(tree), subject, None, 0);
-        repository.remote.insert(session.clone(), head);
-        let branch = repository.branch(head);
-        self.emit(What::OutsiderPushed {
-            session: session.clone(),
-            mark,
-            branch,
-        });
-    }
-
     fn is_git_denied(&self) -> bool {
         self.has_fault(|fault| matches!(fault, Fault::GitAuth))
     }
@@ -258,7 +172,7 @@ impl WorkspacePort {
         let runs_out = bytes > TOO_MUCH
             && world.has_fault(|fault| matches!(fault, Fault::OutOfMemory(whose) if whose == id));
         if runs_out {
-            world.clients[self.link.client].killed = Some(history::Death::OutOfMemory);
+            world.clients[self.link.client].killed = Some(Death::OutOfMemory);
         }
         runs_out
     }

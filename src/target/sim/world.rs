@@ -6,18 +6,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::queue::{Instructions, Retries};
+use super::repository::Repository;
 use super::site::Bucket;
 use super::store::Table;
 use super::time::{Chance, Sleep, Span, Timers};
-use super::workspace::Repository;
 use crate::history::{Death, Event, Level, What};
 use crate::plan::{ClientId, Fault, Phase, SessionId};
+use crate::target::GIT_TOKEN;
 use crate::words;
 use crate::worker::ports::{Kind, Line, PortError, PortResult};
-
-/// The token that simulated containers would speak to the remote with. Nothing tells it to the
-/// worker; where it is seen, somebody let it out.
-pub const TOKEN: &str = "ghs_5imu1atedT0ken";
 
 pub struct World {
     pub timers: Rc<Timers>,
@@ -148,7 +145,7 @@ impl World {
     }
 
     pub fn look_for_secret(&mut self, client: usize, text: &str, place: &str) {
-        if text.contains(TOKEN) {
+        if text.contains(GIT_TOKEN) {
             self.emit(What::SecretSeen {
                 client: self.clients[client].id.clone(),
                 place: place.into(),

@@ -1,0 +1,123 @@
+//! The files of a commit or a checkout, and how git merges them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::plan::Mark;
+use crate::site;
+use crate::worker::ports::FileChange;
+
+/// The files of a checkout, by their top folder, which commits share while it does not change.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Tree {
+    folders: BTreeMap<Arc<str>, Rc<site::Tree>>,
+}
+
+impl Tree {
+    /// The sources that every site starts from.
+    pub fn template() -> Rc<Self> {
+        thread_local! {
+            static TEMPLATE: Rc<Tree> = {
+                let mut tree = Tree::default();
+                for (path, text) in site::template() {
+                    tree.apply(&FileChange::Write { path, text });
+                }
+                Rc::new(tree)
+            };
+        }
+        TEMPLATE.with(Rc::clone)
+    }
+
+    pub fn apply(&mut self, change: &FileChange) {
+        let (FileChange::Write { path, .. }
+        | FileChange::Append { path, .. }
+        | FileChange::Delete { path }) = change;
+        let folder = folder_of(path);
+        match self.folders.get_mut(folder) {
+            Some(files) => change.apply_to(Rc::make_mut(files)),
+            None => {
+                let mut files = site::Tree::new();
+                change.apply_to(&mut files);
+                self.folders.insert(folder.into(), Rc::new(files));
+            }
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Option<&Arc<str>> {
+        self.folders.get(folder_of(path))?.get(path)
+    }
+
+    /// Every mark in it, in the order that the build lists them.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.folders
+            .get(folder_of(site::CHANGES))
+            .map(|files| site::marks_in_tree(files))
+            .unwrap_or_default()
+    }
+
+    /// Merges two trees that come from `base`. Where both changed a file differently, `self`
+    /// stands and the merge conflicts: what git says of lines added at the end of one file.
+    pub fn merge(&self, base: &Self, theirs: &Self) -> (Self, bool) {
+        let mut conflicts = false;
+        let names: BTreeSet<&Arc<str>> = [self, base, theirs]
+            .into_iter()
+            .flat_map(|tree| tree.folders.keys())
+            .collect();
+        let mut folders = BTreeMap::new();
+        for name in names {
+            let [ours, base, theirs] = [self, base, theirs].map(|tree| tree.folders.get(name));
+            let merged = if same_folder(base, theirs) || same_folder(ours, theirs) {
+                ours.cloned()
+            } else if same_folder(base, ours) {
+                theirs.cloned()
+            } else {
+                Some(Rc::new(merge_files(ours, base, theirs, &mut conflicts)))
+            };
+            if let Some(files) = merged {
+                folders.insert(name.clone(), files);
+            }
+        }
+        (Self { folders }, conflicts)
+    }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.split_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn same_folder(a: Option<&Rc<site::Tree>>, b: Option<&Rc<site::Tree>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Rc::ptr_eq(a, b) || a == b,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn merge_files(
+    ours: Option<&Rc<site::Tree>>,
+    base: Option<&Rc<site::Tree>>,
+    theirs: Option<&Rc<site::Tree>>,
+    conflicts: &mut bool,
+) -> site::Tree {
+    let sides = [ours, base, theirs];
+    let paths: BTreeSet<&Arc<str>> = sides
+        .iter()
+        .flatten()
+        .flat_map(|side| side.keys())
+        .collect();
+    let mut merged = site::Tree::new();
+    for path in paths {
+        let [ours, base, theirs] = sides.map(|side| side.and_then(|files| files.get(path)));
+        let kept = if base == ours {
+            theirs
+        } else {
+            *conflicts |= base != theirs && ours != theirs;
+            ours
+        };
+        if let Some(text) = kept {
+            merged.insert(path.clone(), text.clone());
+        }
+    }
+    merged
+}

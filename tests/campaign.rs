@@ -1,0 +1,67 @@
+//! A campaign against a system with a planted defect: found, shrunk, kept, reported, found again.
+
+use std::path::Path;
+
+use shakedown::campaign::{Config, Summary, run, run_one};
+use shakedown::defect::Defect;
+use shakedown::generate::Shape;
+use shakedown::regression;
+use shakedown::report::{Style, summary};
+use shakedown::target::Interrupt;
+use shakedown::target::sim::Sim;
+use shakedown::verdict::{Rule, Verdict};
+
+fn forces_pushes() -> Sim {
+    let defect = Defect::by_name("force-push").expect("the defect is in the list");
+    Sim::altered(|mut ports, mut settings| {
+        defect.plant(&mut ports, &mut settings);
+        (ports, settings)
+    })
+}
+
+fn campaign(folder: &Path, sim: &Sim) -> Summary {
+    let config = Config {
+        cases: 100,
+        seed: 7,
+        shape: Shape::default(),
+        jobs: 2,
+        keep_going: false,
+        quiet: true,
+        out: folder.join("out"),
+        regressions: folder.join("proptest-regressions"),
+        command: "shakedown run --seed 7".into(),
+    };
+    run(sim, &config, &Interrupt::default()).unwrap()
+}
+
+#[test]
+fn a_defect_is_found_shrunk_kept_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = campaign(folder.path(), &forces_pushes());
+    let found = &first.found[0];
+    assert_eq!(found.violation.rule, Rule::CommitsPreserved);
+    assert!(!found.is_known);
+    assert!(found.plan.steps.len() <= 4, "{}", found.plan);
+    assert!(found.history.events.len() > 1);
+    let text = summary(&first, Style { coloured: false });
+    assert!(text.starts_with("sim violated: "), "{text}");
+
+    // The kept plan shows it alone, with the seed that its comments name.
+    let kept = regression::read(&found.file).unwrap();
+    assert_eq!(kept.plan.steps, found.plan.steps);
+    assert_eq!(kept.target.as_deref(), Some("sim"));
+    let seed = kept.seed.unwrap();
+    let interrupt = Interrupt::default();
+    let (outcome, _) = run_one(&forces_pushes(), kept.plan.clone(), seed, &interrupt);
+    assert_eq!(outcome.verdict, Verdict::Violated(found.violation.clone()));
+
+    // The next campaign meets it first, and needs no other plan.
+    let second = campaign(folder.path(), &forces_pushes());
+    assert!(second.found[0].is_known);
+    assert_eq!((second.replayed, second.coverage.plans), (1, 1));
+
+    // Once it is mended, the kept plan holds.
+    let mended = campaign(folder.path(), &Sim::default());
+    assert_eq!((mended.replayed, mended.held), (1, 101));
+    assert!(mended.found.is_empty());
+}
