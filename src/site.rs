@@ -61,7 +61,7 @@ pub fn mark_in(text: &str) -> Option<Mark> {
 }
 
 /// How many files a memory-hungry edit writes, and the bytes of each.
-pub const HUNGRY_FILES: (usize, usize) = (1000, 256 * 1024);
+pub const HUNGRY_FILES: (usize, usize) = (1000, 24 * 1024);
 
 /// What the scripted agent answers to an instruction's text; `None` where it has no script.
 pub fn script(text: &str) -> Option<Vec<FileChange>> {

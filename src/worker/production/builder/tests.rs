@@ -26,7 +26,12 @@ impl Bench {
              git commit -q --allow-empty -m Start && git push -q .. main",
             remote.display()
         );
-        let seeded = git.finish(folder.path(), &["-c", "alias.sh=!sh", "sh", "-c", &seed], &[], b"");
+        let seeded = git.finish(
+            folder.path(),
+            &["-c", "alias.sh=!sh", "sh", "-c", &seed],
+            &[],
+            b"",
+        );
         assert!(seeded.await.unwrap().status.success());
         let base = folder.path().to_str().unwrap().to_owned();
         let root = folder.path().join("work");
@@ -40,7 +45,10 @@ impl Bench {
             })
             .collect();
         checkouts.apply(&session(), &changes).await.unwrap();
-        let commit = checkouts.commit(&session(), "Edit", "edit-1").await.unwrap();
+        let commit = checkouts
+            .commit(&session(), "Edit", "edit-1")
+            .await
+            .unwrap();
         let builder = ShellBuilder {
             git,
             checkouts,
@@ -84,7 +92,12 @@ async fn check(command: &str, status: BuildStatus, keys: &[&str]) {
 async fn a_build_ends_as_its_exit_and_its_words_say() {
     let warned = |lines: &[&str]| BuildStatus::Warned(lines.iter().map(|l| (*l).into()).collect());
     let failed = |why: &str| BuildStatus::Failed(why.into());
-    check("mkdir -p dist/b && cp a.txt dist/b/", BuildStatus::Good, &["b/a.txt"]).await;
+    check(
+        "mkdir -p dist/b && cp a.txt dist/b/",
+        BuildStatus::Good,
+        &["b/a.txt"],
+    )
+    .await;
     check(
         "mkdir dist; echo other >&2; echo 'warning: one' >&2; echo 'warning: two' >&2",
         warned(&["warning: one", "warning: two"]),
@@ -98,7 +111,12 @@ async fn a_build_ends_as_its_exit_and_its_words_say() {
     )
     .await;
     check("true", failed("it made no folder `dist`"), &[]).await;
-    check("mkdir dist; ln -s /etc/passwd dist/p; ln -s / dist/r", BuildStatus::Good, &[]).await;
+    check(
+        "mkdir dist; ln -s /etc/passwd dist/p; ln -s / dist/r",
+        BuildStatus::Good,
+        &[],
+    )
+    .await;
     check("sleep 60", failed("it ran for 600 s"), &[]).await;
 }
 
