@@ -61,7 +61,7 @@ pub fn mark_in(text: &str) -> Option<Mark> {
 }
 
 /// How many files a memory-hungry edit writes, and the bytes of each.
-pub const HUNGRY_FILES: (usize, usize) = (1000, 256 * 1024);
+pub const HUNGRY_FILES: (usize, usize) = (1000, 24 * 1024);
 
 thread_local! {
     /// The files of a memory-hungry edit, made once: plans run by the thousand.

@@ -13,8 +13,9 @@ pub(super) enum Limit {
 }
 
 impl Limit {
-    /// Enough for any edit but a memory-hungry one, whose answer alone is several times as large.
-    pub(super) const TIGHT: Self = Self::Bytes(96 << 20);
+    /// Twenty times what a worker or a git command needs, and less than half of what the answer to
+    /// a memory-hungry instruction takes while it is read ([`crate::site::HUNGRY_FILES`]).
+    pub(super) const TIGHT: Self = Self::Bytes(24 << 20);
 }
 
 /// Limits a process (0: the calling one), and with it all that it starts from now on.

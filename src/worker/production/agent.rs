@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::aws::with_sources;
@@ -110,32 +110,117 @@ impl Agent for ClaudeAgent {
     }
 }
 
-/// The conversation so far, with the result of every change that was done.
-fn request(model: &str, instruction: &Instruction, so_far: &[Turn]) -> Value {
-    let mut messages = vec![json!({ "role": "user", "content": &*instruction.instruction })];
-    for (t, turn) in so_far.iter().enumerate() {
-        let uses = turn.changes.iter().enumerate().map(|(n, change)| {
-            let mut input = json!(change);
-            let name = input.as_object_mut().and_then(|input| input.remove("tool"));
-            json!({ "type": "tool_use", "id": tool_use_id(t, n), "name": name, "input": input })
-        });
-        let results = (0..turn.changes.len()).map(|n| {
-            json!({ "type": "tool_result", "tool_use_id": tool_use_id(t, n), "content": "done" })
-        });
-        messages.push(json!({ "role": "assistant", "content": uses.collect::<Vec<_>>() }));
-        messages.push(json!({ "role": "user", "content": results.collect::<Vec<_>>() }));
-    }
-    json!({
-        "model": model,
-        "max_tokens": MAX_TOKENS,
-        "system": SYSTEM,
-        "tools": tools(),
-        "messages": messages,
-    })
+/// A request: the conversation so far, with the result of every change that was done. It borrows
+/// what it sends, which may be large.
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    max_tokens: u32,
+    system: &'static str,
+    tools: Value,
+    messages: Vec<Message<'a>>,
 }
 
-fn tool_use_id(turn: usize, change: usize) -> String {
-    format!("toolu_{turn}_{change}")
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Words(&'a str),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    ToolUse {
+        id: String,
+        name: &'static str,
+        input: Input<'a>,
+    },
+    ToolResult {
+        tool_use_id: String,
+        content: &'static str,
+    },
+}
+
+/// What a tool is given.
+#[derive(Serialize, Default)]
+struct Input<'a> {
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a str>,
+}
+
+fn request<'a>(model: &'a str, instruction: &'a Instruction, so_far: &'a [Turn]) -> Request<'a> {
+    let mut messages = vec![Message {
+        role: "user",
+        content: Content::Words(&instruction.instruction),
+    }];
+    for (t, turn) in so_far.iter().enumerate() {
+        let id = |n: usize| format!("toolu_{t}_{n}");
+        let uses = turn.changes.iter().enumerate().map(|(n, change)| {
+            let (name, input) = tool_use(change);
+            Part::ToolUse {
+                id: id(n),
+                name,
+                input,
+            }
+        });
+        let results = (0..turn.changes.len()).map(|n| Part::ToolResult {
+            tool_use_id: id(n),
+            content: "done",
+        });
+        messages.push(Message {
+            role: "assistant",
+            content: Content::Parts(uses.collect()),
+        });
+        messages.push(Message {
+            role: "user",
+            content: Content::Parts(results.collect()),
+        });
+    }
+    Request {
+        model,
+        max_tokens: MAX_TOKENS,
+        system: SYSTEM,
+        tools: tools(),
+        messages,
+    }
+}
+
+fn tool_use(change: &FileChange) -> (&'static str, Input<'_>) {
+    match change {
+        FileChange::Write { path, text } => (
+            "write_file",
+            Input {
+                path,
+                text: Some(text),
+                ..Input::default()
+            },
+        ),
+        FileChange::Append { path, line } => (
+            "append_line",
+            Input {
+                path,
+                line: Some(line),
+                ..Input::default()
+            },
+        ),
+        FileChange::Delete { path } => (
+            "delete_file",
+            Input {
+                path,
+                ..Input::default()
+            },
+        ),
+    }
 }
 
 fn tools() -> Value {
@@ -254,7 +339,7 @@ mod tests {
             session_id: SessionId::new("acme", "home"),
             instruction: "Change it".into(),
         };
-        let request = request("model", &instruction, &[turn]);
+        let request = json!(request("model", &instruction, &[turn]));
         assert_eq!(request["messages"][0]["content"], "Change it");
         let uses = &request["messages"][1]["content"];
         for n in 0..2 {

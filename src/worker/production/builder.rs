@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::process::Command;
 
 use super::child::{Finished, run};
+use super::clock::WallClock;
 use super::git::{Git, inherited};
 use super::secrets::Secrets;
 use super::workspace::Checkouts;
@@ -25,8 +28,12 @@ pub struct ShellBuilder {
     pub command: String,
     /// The folder that the command fills, inside the checkout.
     pub output: String,
+    pub clock: Rc<WallClock>,
     pub secrets: Secrets,
 }
+
+/// How long a build may run. One that hangs would keep its container from all other work.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What a build without an exit status or a word on standard error is told as.
 const SILENT: &str = "it said nothing on standard error";
@@ -38,13 +45,14 @@ impl Builder for ShellBuilder {
             .map_err(|error| cannot("make a folder for the build", &error))?;
         self.check_out(session, commit, &scratch).await?;
         let tree = scratch.tree();
-        let finished = self
-            .run_command(&tree)
-            .await
-            .map_err(|error| cannot("run the build command", &error))?;
+        let limit = self.clock.real(LIMIT);
+        let mut status = match tokio::time::timeout(limit, self.run_command(&tree)).await {
+            Ok(Ok(finished)) => self.status(&finished),
+            Ok(Err(error)) => return Err(cannot("run the build command", &error)),
+            Err(_) => BuildStatus::Failed(format!("it ran for {} s", LIMIT.as_secs())),
+        };
         let output = tree.join(&self.output);
         let files = read_files(&output).map_err(|error| cannot("read the build", &error))?;
-        let mut status = self.status(&finished);
         if !output.is_dir() && !matches!(status, BuildStatus::Failed(_)) {
             status = BuildStatus::Failed(format!("it made no folder `{}`", self.output));
         }
@@ -177,3 +185,6 @@ fn read_files(folder: &Path) -> io::Result<BTreeMap<Arc<str>, Arc<[u8]>>> {
 fn cannot(doing: &str, error: &io::Error) -> PortError {
     PortError::new(Kind::Other, format!("cannot {doing}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

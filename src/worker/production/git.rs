@@ -11,10 +11,12 @@ use super::secrets::{Secrets, basic_credentials};
 use crate::worker::ports::{Kind, PortError, PortResult};
 
 /// Settings that make `git` behave the same wherever the worker runs.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 11] = [
     // Maintenance in the background would outlive the command that began it.
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
+    // Each thread takes its share of a container's little memory, and longer to start than it saves.
+    ("pack.threads", "1"),
     ("core.hooksPath", "/dev/null"),
     ("core.autocrlf", "false"),
     ("core.quotePath", "false"),

@@ -145,7 +145,7 @@ fn ports(
     )
     .map_err(|error| format!("cannot set up TLS for the agent API: {error}"))?;
     Ok(Ports {
-        clock,
+        clock: clock.clone(),
         log,
         instructions: queue(&config.instruction_queue),
         retries: queue(&config.retry_queue),
@@ -157,6 +157,7 @@ fn ports(
             root: root.into(),
             command: config.build_command.clone(),
             output: config.build_output.clone(),
+            clock,
             secrets: secrets(),
         }),
         site: Rc::new(S3Site {
