@@ -23,7 +23,7 @@ use crate::plan::Plan;
 use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
 use crate::shrink::Shrunk;
-use crate::target::{Interrupt, Interruptible, Target};
+use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 use case::Case;
 
@@ -154,6 +154,9 @@ pub enum CampaignError {
     Kept(#[from] ReadError),
     #[error("while writing {}: {why}; make the folder writable, or run elsewhere", path.display())]
     Write { path: PathBuf, why: io::Error },
+    /// The target cannot start at all.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// Generation itself failed.
     #[error("{0}; ask for another seed or fewer steps")]
     Generate(String),
@@ -162,7 +165,7 @@ pub enum CampaignError {
 /// Runs a campaign. `interrupt` ends it early, and the runs under way with it.
 ///
 /// # Errors
-/// Where a kept plan cannot be read, or a plan not be written.
+/// Where the target cannot start, a kept plan cannot be read, or a plan not be written.
 pub fn run(
     target: &(dyn Target + Sync),
     config: &Config,
@@ -172,6 +175,8 @@ pub fn run(
         target,
         interrupt: interrupt.clone(),
     };
+    // What keeps it from starting is told once, and not as the fault of some plans.
+    drop(target.start(&config.shape.sessions, config.seed)?);
     let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     let began = Instant::now();

@@ -78,7 +78,7 @@ pub struct RunArgs {
     /// The most steps of a plan [default: 30]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_steps: Option<u32>,
-    /// How many plans run at once [default: one a core on sim, 1 on local]
+    /// How many plans run at once [default: one a core on sim, two on local]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     /// Go on after a violation

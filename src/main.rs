@@ -91,7 +91,8 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (default_cases, default_jobs) = match name {
         TargetName::Sim => (SIM_CASES, cores),
-        TargetName::Local => (LOCAL_CASES, 1),
+        // Most of a real run is waiting.
+        TargetName::Local => (LOCAL_CASES, 2 * cores),
     };
     let mut shape = Shape::default();
     if let Some(most) = args.max_steps {
@@ -125,7 +126,7 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
             eprintln!("{error}");
             match error {
                 CampaignError::Kept(_) | CampaignError::Generate(_) => Exit::Usage,
-                CampaignError::Write { .. } => Exit::Unknown,
+                CampaignError::Target(_) | CampaignError::Write { .. } => Exit::Unknown,
             }
         }
     }

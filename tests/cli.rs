@@ -231,3 +231,58 @@ fn an_interrupt_ends_a_campaign_with_its_summary() {
     );
     assert!(left_in(folder.path()).is_empty());
 }
+
+#[test]
+fn a_target_that_cannot_start_is_told_once_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let without_git = |args: &[&str]| {
+        command(folder.path(), args)
+            .env("PATH", empty.path())
+            .output()
+            .unwrap()
+    };
+    let out = without_git(&["run", "--target", "local"]);
+    check(&out, 2, &["`git` cannot be run", "install git"]);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(told.matches("install git").count(), 1, "{told}");
+    assert!(left_in(folder.path()).is_empty());
+
+    std::fs::write(
+        folder.path().join("a.plan"),
+        "# shakedown plan v1\nsession a/b\n",
+    )
+    .unwrap();
+    let out = without_git(&["replay", "a.plan", "--target", "local"]);
+    check(&out, 2, &["UNKNOWN on local: ", "install git"]);
+    assert_eq!(left_in(folder.path()), ["a.plan"]);
+}
+
+#[test]
+fn a_plain_plan_holds_on_real_processes_and_its_history_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n\
+                until acme/home done\n";
+    std::fs::write(folder.path().join("a.plan"), plan).unwrap();
+    let args = [
+        "replay",
+        "a.plan",
+        "--target",
+        "local",
+        "--history",
+        "h.jsonl",
+    ];
+    check(
+        &shakedown(folder.path(), &args),
+        0,
+        &["HELD on local: 2 steps"],
+    );
+    let history = std::fs::read_to_string(folder.path().join("h.jsonl")).unwrap();
+    for part in [
+        "\"event\":\"pushed\"",
+        "\"event\":\"object-put\"",
+        "\"phase\":\"deploying\"",
+    ] {
+        assert!(history.contains(part), "{part} is not in:\n{history}");
+    }
+}

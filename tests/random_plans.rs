@@ -10,11 +10,12 @@ use shakedown::report::{Style, Violated, violation};
 use shakedown::runner::run;
 use shakedown::shrink::shrink;
 use shakedown::target::Target;
+use shakedown::target::local::{Local, WorkerCommand};
 use shakedown::target::sim::Sim;
 use shakedown::verdict::Verdict;
 
 /// Runs plans from proptest, as many as `PROPTEST_CASES` says, else `cases`.
-fn check(target: &dyn Target, cases: u32, seeds: &'static str) {
+fn check(target: &dyn Target, shape: &Shape, cases: u32, seeds: &'static str) {
     let config = ProptestConfig {
         cases: cases_or(None, cases),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
@@ -22,7 +23,7 @@ fn check(target: &dyn Target, cases: u32, seeds: &'static str) {
         max_shrink_iters: 0,
         ..ProptestConfig::default()
     };
-    let cases = (plans(&Shape::default()), any::<u64>());
+    let cases = (plans(shape), any::<u64>());
     let held = TestRunner::new(config).run(&cases, |(plan, seed)| {
         match run(target, &plan, seed).verdict {
             Verdict::Held => Ok(()),
@@ -78,7 +79,25 @@ fn told(target: &dyn Target, plan: &Plan, seed: u64) -> String {
 
 #[test]
 fn proptest_random_plans_hold_on_sim() {
-    check(&Sim::default(), 256, "proptest-regressions/sim.txt");
+    let shape = Shape::default();
+    check(&Sim::default(), &shape, 256, "proptest-regressions/sim.txt");
+}
+
+#[test]
+fn proptest_random_plans_hold_on_local() {
+    let local = Local {
+        worker: WorkerCommand {
+            program: env!("CARGO_BIN_EXE_shakedown").into(),
+            arguments: vec!["worker".into()],
+        },
+        ..Local::new().expect("this program knows its own file")
+    };
+    // Time is real here, so plans are short.
+    let shape = Shape {
+        max_steps: 10,
+        ..Shape::default()
+    };
+    check(&local, &shape, 10, "proptest-regressions/local.txt");
 }
 
 #[test]
