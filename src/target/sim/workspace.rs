@@ -20,7 +20,8 @@ use crate::worker::ports::{
 const REMOTE: Span = Span::millis(50, 400);
 /// Half of a command that works on the checkout alone.
 const LOCAL: Span = Span::millis(5, 30);
-/// What a container with a low memory limit cannot write at once.
+/// The bytes that a container with a low memory limit cannot write at once: only a memory-hungry
+/// edit has so many.
 const TOO_MUCH: usize = HUNGRY_FILES.0 * HUNGRY_FILES.1 / 2;
 
 impl World {

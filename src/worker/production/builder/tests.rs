@@ -26,12 +26,8 @@ impl Bench {
              git commit -q --allow-empty -m Start && git push -q .. main",
             remote.display()
         );
-        let seeded = git.finish(
-            folder.path(),
-            &["-c", "alias.sh=!sh", "sh", "-c", &seed],
-            &[],
-            b"",
-        );
+        let arguments = ["-c", "alias.sh=!sh", "sh", "-c", &seed];
+        let seeded = git.finish(folder.path(), &arguments, &[], b"");
         assert!(seeded.await.unwrap().status.success());
         let base = folder.path().to_str().unwrap().to_owned();
         let root = folder.path().join("work");
