@@ -2,8 +2,10 @@
 //!
 //! Steps are drawn one by one from those that the [`Model`] enables, with weights: faults come in
 //! swarms (each plan has some kinds of fault and not others), and a step leans on the one before
-//! it (an instruction is followed to a phase, a phase is where a crash falls).
+//! it (an instruction is followed to a phase, a phase is where a crash falls). Half of all plans
+//! have a motif among them, a sequence that single draws seldom make.
 
+mod motif;
 mod weigh;
 
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use proptest_state_machine::strategy::Sequential;
 use crate::model::Model;
 use crate::plan::{Mark, Plan, SessionId, Step};
 
-pub use weigh::Swarm;
+use weigh::Swarm;
 
 /// What plans may look like.
 #[derive(Clone, Debug)]
@@ -67,16 +69,26 @@ pub struct Draft {
     pub model: Model,
     swarm: Swarm,
     last: Option<Step>,
+    steps: u32,
+    /// The motif's number, and the number of steps before it; none in half of all plans.
+    motif: Option<(u64, u32)>,
+    /// What is left of the motif, last step first.
+    next: Vec<Step>,
     edits: u32,
     outsiders: u32,
 }
 
 impl Draft {
-    pub fn new(sessions: &[SessionId], swarm: Swarm) -> Self {
+    pub fn new(sessions: &[SessionId], bits: u64) -> Self {
+        // The swarm takes its bits from both ends; these lie between.
+        let motif = (bits >> 40) & 0xffff;
         Self {
             model: Model::with_sessions(sessions),
-            swarm,
+            swarm: Swarm::from_bits(bits),
             last: None,
+            steps: 0,
+            motif: (motif % 2 == 0).then_some((motif >> 4, (motif >> 1) as u32 % 8)),
+            next: Vec::new(),
             edits: 0,
             outsiders: 0,
         }
@@ -97,6 +109,18 @@ impl Draft {
         };
         self.model.begin_step(step, mark, Duration::ZERO);
         self.last = Some(step.clone());
+        self.next.pop();
+        self.steps += 1;
+        if let Some((number, before)) = self.motif
+            && self.steps > before
+        {
+            let number = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.next = motif::steps(&self.model, number);
+            self.next.reverse();
+            // Another one follows, after some steps of other kinds.
+            let pause = (number >> 60) as u32 % 6;
+            self.motif = Some((number, self.steps + self.next.len() as u32 + pause));
+        }
     }
 }
 
@@ -126,10 +150,15 @@ impl ReferenceStateMachine for Machine {
 }
 
 fn drafts(sessions: Arc<[SessionId]>) -> impl Strategy<Value = Draft> {
-    proptest::num::u64::ANY.prop_map(move |bits| Draft::new(&sessions, Swarm::from_bits(bits)))
+    proptest::num::u64::ANY.prop_map(move |bits| Draft::new(&sessions, bits))
 }
 
 fn next_step(draft: &Draft) -> Weighted {
+    if let Some(step) = draft.next.last()
+        && draft.model.enables(step)
+    {
+        return Weighted(vec![(1, step.clone())]);
+    }
     let mut steps = weigh::steps(&draft.model, draft.swarm, draft.last.as_ref());
     steps.retain(|(_, step)| draft.model.enables(step));
     Weighted(steps)
@@ -169,7 +198,7 @@ mod tests {
         for _ in 0..300 {
             let plan = strategy.new_tree(&mut runner).unwrap().current();
             assert_eq!(plan.to_string().parse::<Plan>().unwrap(), plan);
-            let mut draft = Draft::new(&plan.sessions, Swarm::from_bits(0));
+            let mut draft = Draft::new(&plan.sessions, 0);
             for step in &plan.steps {
                 assert!(draft.model.enables(step), "{step} in\n{plan}");
                 draft.take(step);

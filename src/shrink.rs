@@ -11,7 +11,7 @@ mod simpler;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::generate::{Draft, Swarm};
+use crate::generate::Draft;
 use crate::history::History;
 use crate::plan::{Plan, Step};
 use crate::runner::{self, Outcome};
@@ -278,7 +278,7 @@ pub fn is_same(a: &Violation, b: &Violation) -> bool {
 
 /// The plan without the steps that make no sense in it, and without sessions that no step names.
 fn mended(mut plan: Plan) -> Plan {
-    let mut draft = Draft::new(&plan.sessions, Swarm::from_bits(0));
+    let mut draft = Draft::new(&plan.sessions, 0);
     plan.steps.retain(|step| {
         let enabled = draft.model.enables(step);
         if enabled {

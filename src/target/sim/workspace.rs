@@ -11,6 +11,7 @@ use super::time::Span;
 use super::world::{Answer, Link, World, unavailable};
 use crate::history::{Death, GitOutcome, What};
 use crate::plan::{Fault, SessionId};
+use crate::site::HUNGRY_FILES;
 use crate::worker::ports::{
     CommitId, FileChange, Force, Kind, PortError, PortResult, PushError, Rebase, Status, Workspace,
 };
@@ -19,8 +20,9 @@ use crate::worker::ports::{
 const REMOTE: Span = Span::millis(50, 400);
 /// Half of a command that works on the checkout alone.
 const LOCAL: Span = Span::millis(5, 30);
-/// What a container with a low memory limit cannot write at once.
-const TOO_MUCH: usize = 64 * 1024 * 1024;
+/// The bytes that a container with a low memory limit cannot write at once: only a memory-hungry
+/// edit has so many.
+const TOO_MUCH: usize = HUNGRY_FILES.0 * HUNGRY_FILES.1 / 2;
 
 impl World {
     fn is_git_denied(&self) -> bool {
