@@ -224,13 +224,19 @@ fn record_writes(services: &Services, asked: &Asked, body: &str) {
     }
 }
 
-/// Every session whose key stands anywhere in a request.
+/// Every session whose item a request names, by its key or as a whole. What an item only holds
+/// may name sessions too, and is no write to them.
 fn keys_in(value: &Value, sessions: &mut BTreeSet<SessionId>) {
     match value {
         Value::Object(fields) => {
-            let key = fields.get(KEY).and_then(|key| key["S"].as_str());
-            sessions.extend(key.and_then(SessionId::parse));
-            fields.values().for_each(|value| keys_in(value, sessions));
+            for (name, field) in fields {
+                if name == "Key" || name == "Item" {
+                    let key = field[KEY]["S"].as_str();
+                    sessions.extend(key.and_then(SessionId::parse));
+                } else {
+                    keys_in(field, sessions);
+                }
+            }
         }
         Value::Array(values) => values.iter().for_each(|value| keys_in(value, sessions)),
         _ => {}

@@ -53,7 +53,9 @@ async fn records_are_recorded_as_they_stand_after_a_write() {
         .item("lastError", text("build failed"))
         .item("warnings", AttributeValue::L(vec![text("careful")]));
     soon(put.send()).await.unwrap();
-    assert!(update(&db, "site#acme", "SET #s = :v", text("x")).await);
+    // An item of another kind that names the session is no write to it.
+    let wanted = AttributeValue::M([("sessionId".into(), text("acme/home"))].into());
+    assert!(update(&db, "site#acme", "SET #s = :v", wanted).await);
     let record = Record {
         status: "running".into(),
         last_error: Some("build failed".into()),
