@@ -7,6 +7,7 @@ mod checkouts;
 mod container;
 mod memory;
 mod run;
+mod steps;
 mod thread;
 
 use std::collections::BTreeMap;

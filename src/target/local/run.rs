@@ -1,19 +1,16 @@
 //! A run on the local target: steps, and the time in which the system goes its way.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::checkouts::Checkouts;
 use super::container::Container;
-use super::memory::Limit;
 use super::thread::CloudThread;
-use super::workspace_root;
-use crate::cloud::{Cloud, Recorder, Trap};
+use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
-use crate::plan::{ClientId, Fault, Mark, Step, UNTIL_BOUND};
+use crate::plan::{ClientId, Mark, Step};
 use crate::target::{Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
@@ -26,22 +23,22 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// A started system. Its fields are dropped in this order: nothing outlives what it needs.
 pub(super) struct LocalRun {
     containers: BTreeMap<ClientId, Slot>,
-    checkouts: Checkouts,
-    cloud: Cloud,
+    pub(super) checkouts: Checkouts,
+    pub(super) cloud: Cloud,
     thread: CloudThread,
-    folder: TempDir,
+    pub(super) folder: TempDir,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
 }
 
 /// A client's place for a container.
-struct Slot {
-    container: Container,
+pub(super) struct Slot {
+    pub(super) container: Container,
     /// When it is started again, where it is down.
     starts_at: Duration,
     /// Its requests, ever, when it last started.
-    requests_at_start: u64,
+    pub(super) requests_at_start: u64,
 }
 
 impl LocalRun {
@@ -107,7 +104,7 @@ impl LocalRun {
             )
     }
 
-    fn recorder(&self) -> &Recorder {
+    pub(super) fn recorder(&self) -> &Recorder {
         self.cloud.recorder()
     }
 
@@ -115,12 +112,12 @@ impl LocalRun {
         self.recorder().real(Duration::from_secs(1)).as_secs_f64()
     }
 
-    fn is_up(&self, client: &ClientId) -> bool {
+    pub(super) fn is_up(&self, client: &ClientId) -> bool {
         let slot = self.containers.get(client);
         slot.is_some_and(|slot| slot.container.is_up())
     }
 
-    fn slot(&mut self, client: &ClientId) -> Result<&mut Slot, TargetError> {
+    pub(super) fn slot(&mut self, client: &ClientId) -> Result<&mut Slot, TargetError> {
         self.containers.get_mut(client).ok_or_else(|| {
             TargetError::new(
                 "carrying out a step on the local target",
@@ -130,7 +127,7 @@ impl LocalRun {
         })
     }
 
-    fn emit(&mut self, what: What) {
+    pub(super) fn emit(&mut self, what: What) {
         let at = self.recorder().now();
         self.take(Event { at, what });
     }
@@ -197,7 +194,7 @@ impl LocalRun {
     }
 
     /// Kills a client's container, if it is up. Returns whether it was.
-    fn kill(&mut self, client: &ClientId, cause: Death) -> Result<bool, TargetError> {
+    pub(super) fn kill(&mut self, client: &ClientId, cause: Death) -> Result<bool, TargetError> {
         let slot = self.slot(client)?;
         let was_up = slot.container.is_up();
         if was_up {
@@ -232,24 +229,9 @@ impl LocalRun {
         Ok(())
     }
 
-    fn lose_workspace(&mut self, client: &ClientId) -> Result<(), TargetError> {
-        let was_up = self.kill(client, Death::WorkspaceLost)?;
-        let root = workspace_root(self.folder.path(), client);
-        remove(&root)?;
-        self.checkouts.forget(client);
-        if !was_up {
-            // It was down already: its restart stays as it was due.
-            self.emit(What::Died {
-                client: client.clone(),
-                cause: Death::WorkspaceLost,
-            });
-        }
-        Ok(())
-    }
-
     /// Lets the system run until something holds, at most until a moment of its own time. Returns
     /// whether it came to hold.
-    fn run_until(
+    pub(super) fn run_until(
         &mut self,
         limit: Duration,
         holds: impl Fn(&Self) -> Result<bool, TargetError>,
@@ -273,87 +255,9 @@ impl LocalRun {
     }
 
     /// Whether no message of the client is left, visible or not.
-    fn has_no_message(&self, client: &ClientId) -> bool {
+    pub(super) fn has_no_message(&self, client: &ClientId) -> bool {
         let depths = self.cloud.depths(client);
         depths.visible + depths.hidden + depths.retries == 0
-    }
-
-    fn carry_out(&mut self, step: &Step, mark: Option<Mark>) -> Result<(), TargetError> {
-        // What a trap holds goes on only after the step is done, unless the step is to wait.
-        match step {
-            Step::Until {
-                session,
-                phase,
-                requests,
-            } => {
-                let trap = Trap::Phase {
-                    session: session.clone(),
-                    phase: *phase,
-                    requests: *requests,
-                };
-                self.recorder().set_trap(trap);
-                return self.run_into_trap(&session.client);
-            }
-            Step::UntilStarted { client, requests } => {
-                let slot = self.slot(client)?;
-                let at_start = slot.container.is_up().then_some(slot.requests_at_start);
-                // One that is down asks nothing until it starts.
-                let at_start = at_start.unwrap_or_else(|| self.recorder().requests(client));
-                self.recorder().set_trap(Trap::Requests {
-                    client: client.clone(),
-                    total: at_start + u64::from(*requests),
-                });
-                let limit = self.recorder().now() + UNTIL_BOUND;
-                let client = client.clone();
-                self.run_until(limit, |run| {
-                    Ok(run.recorder().sprung() && run.is_up(&client))
-                })?;
-                return Ok(());
-            }
-            Step::Wait(time) => {
-                self.recorder().release();
-                let limit = self.recorder().now() + *time;
-                self.run_until(limit, |_| Ok(false))?;
-                return Ok(());
-            }
-            Step::Instruct(session, edit) => {
-                self.cloud.send_instruction(session, *edit, need(mark)?)?;
-            }
-            Step::PushFromOutside(session, outsider) => {
-                self.cloud
-                    .push_from_outside(session, *outsider, need(mark)?)?;
-            }
-            Step::Inject(fault) => self.set_fault(fault, true)?,
-            Step::Heal(fault) => self.set_fault(fault, false)?,
-            Step::Crash(client) => {
-                self.kill(client, Death::Crash)?;
-            }
-            Step::LoseWorkspace(client) => self.lose_workspace(client)?,
-            Step::RetryPush(session) => self.cloud.send_retry(session)?,
-            Step::Redeliver(session) => {
-                self.cloud.redeliver(session);
-            }
-        }
-        self.recorder().release();
-        Ok(())
-    }
-
-    /// Waits for the trap that was set, for nothing left to do, or for the bound.
-    fn run_into_trap(&mut self, client: &ClientId) -> Result<(), TargetError> {
-        let limit = self.recorder().now() + UNTIL_BOUND;
-        let client = client.clone();
-        self.run_until(limit, |run| {
-            Ok(run.recorder().sprung() || run.has_no_message(&client))
-        })?;
-        Ok(())
-    }
-
-    fn set_fault(&mut self, fault: &Fault, on: bool) -> Result<(), TargetError> {
-        if let Fault::OutOfMemory(client) = fault {
-            let limit = if on { Limit::TIGHT } else { Limit::None };
-            return self.slot(client)?.container.set_limit(limit);
-        }
-        self.cloud.set_fault(fault, on)
     }
 }
 
@@ -405,26 +309,5 @@ impl Run for LocalRun {
             dead_letters: self.cloud.dead_letters(),
             running: self.containers.iter().filter_map(up).collect(),
         })
-    }
-}
-
-fn need(mark: Option<Mark>) -> Result<Mark, TargetError> {
-    mark.ok_or_else(|| {
-        TargetError::new(
-            "carrying out a step on the local target",
-            "the step has no mark",
-            "pass the mark that Plan::marks gives for it",
-        )
-    })
-}
-
-fn remove(folder: &Path) -> Result<(), TargetError> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TargetError::new(
-            format!("removing the workspaces in {}", folder.display()),
-            error,
-            "check who else uses the folder",
-        )),
-        _ => Ok(()),
     }
 }

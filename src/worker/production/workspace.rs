@@ -1,14 +1,16 @@
 //! The checkouts of a client's sessions, and their remote, through the `git` command.
 
+mod opening;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use super::cleaning::{is_whole, remove_debris};
+use super::cleaning::is_whole;
 use super::files::change_file;
 use super::git::Git;
-use super::refs::{is_absent, read, read_ref};
+use super::refs::{is_absent, read_ref};
 use crate::plan::{ClientId, SessionId};
 use crate::worker::ports::{
     CommitId, FileChange, Force, Kind, PortError, PortResult, PushError, Rebase, Status, Workspace,
@@ -74,82 +76,6 @@ impl Checkouts {
             Some(id) => Ok(Some(id)),
             None => self.read_ref(session, "refs/remotes/origin/main"),
         }
-    }
-
-    /// Clones beside the final place and renames at the end: a clone that is there is whole.
-    async fn clone(&self, session: &SessionId) -> PortResult<()> {
-        let half = self.root.join(format!(".cloning-{}", session.thread));
-        let folder = self.folder(session);
-        let prepare = || {
-            std::fs::create_dir_all(&self.root)?;
-            remove_folder(&half)
-        };
-        prepare().map_err(|error| failed("make a folder for", session, &error))?;
-        let half_name = half.to_string_lossy();
-        let arguments = [
-            "clone",
-            "--quiet",
-            "--no-checkout",
-            &self.remote,
-            &half_name,
-        ];
-        self.git.output(&self.root, &arguments).await?;
-        let start = read_ref(&half.join(".git"), &tracking(session))
-            .map_err(|error| failed("read a ref of", session, &error))?
-            .map_or_else(|| "refs/remotes/origin/main".into(), |_| tracking(session));
-        let branch = session.branch();
-        let arguments = ["checkout", "--quiet", "--no-track", "-B", &branch, &start];
-        self.git.output(&half, &arguments).await?;
-        let finish = || {
-            remove_folder(&folder)?;
-            std::fs::rename(&half, &folder)
-        };
-        finish().map_err(|error| failed("put in place", session, &error))
-    }
-
-    /// Removes what a crash left in a whole checkout.
-    async fn clean(&self, session: &SessionId) -> PortResult<()> {
-        let found = remove_debris(&self.git_folder(session), &session.branch())
-            .map_err(|error| failed("clean", session, &error))?;
-        self.point_at_remote(session).await?;
-        let status = [
-            "status",
-            "--porcelain",
-            "--ignored",
-            "--untracked-files=all",
-        ];
-        let is_clean = !found
-            && self
-                .git(session, &status)
-                .await
-                .is_ok_and(|told| told.is_empty());
-        if is_clean {
-            return Ok(());
-        }
-        if self
-            .git(session, &["reset", "--quiet", "--hard"])
-            .await
-            .is_err()
-        {
-            // The index is made again from the branch; what it held was not committed.
-            let _ = std::fs::remove_file(self.git_folder(session).join("index"));
-            self.git(session, &["reset", "--quiet", "--hard"]).await?;
-        }
-        self.git(session, &["clean", "--quiet", "-ffdx"]).await?;
-        Ok(())
-    }
-
-    /// The remote may have moved since the checkout was made.
-    async fn point_at_remote(&self, session: &SessionId) -> PortResult<()> {
-        let config = read(&self.git_folder(session).join("config"))
-            .map_err(|error| failed("read the settings of", session, &error))?
-            .unwrap_or_default();
-        let wanted = format!("url = {}", self.remote);
-        if !config.lines().any(|line| line.trim() == wanted) {
-            self.git(session, &["config", "remote.origin.url", &self.remote])
-                .await?;
-        }
-        Ok(())
     }
 
     /// What a merge could not resolve by itself goes as the session has it.
@@ -395,13 +321,6 @@ impl Workspace for Checkouts {
 
 fn tracking(session: &SessionId) -> String {
     format!("refs/remotes/origin/{}", session.branch())
-}
-
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 fn failed(doing: &str, session: &SessionId, error: &io::Error) -> PortError {

@@ -120,7 +120,7 @@ async fn a_branch_begins_at_main_and_goes_to_the_remote() {
     assert!(!bench.open().await);
     assert_eq!(
         bench.checkouts.sessions().await.unwrap(),
-        [bench.session.clone()]
+        std::slice::from_ref(&bench.session)
     );
     assert_eq!(bench.ahead().await, []);
     bench.edit("a.txt", "one\n", "edit-1").await;
