@@ -87,7 +87,9 @@ impl Draft {
             swarm: Swarm::from_bits(bits),
             last: None,
             steps: 0,
-            motif: (motif % 2 == 0).then_some((motif >> 4, (motif >> 1) as u32 % 8)),
+            motif: motif
+                .is_multiple_of(2)
+                .then_some((motif >> 4, (motif >> 1) as u32 % 8)),
             next: Vec::new(),
             edits: 0,
             outsiders: 0,

@@ -1,21 +1,77 @@
 //! Shakedown: a property-based, model-checked recovery tester.
+//!
+//! The systems that it tests take instructions, let an AI agent edit a git branch, build a static
+//! site and deploy it to S3. It disturbs them with faults in the middle of their work, heals
+//! everything, gives them ten minutes to recover without help, and judges by a written contract
+//! what the world saw of it: no broken build deployed, no commit dropped, nothing lost.
+//!
+//! A [`Plan`](plan::Plan) says what is done, step by step. A [`Target`](target::Target) is a kind
+//! of system to do it to: [`Sim`](target::sim::Sim) runs the reference [`worker`] in virtual time,
+//! [`Local`](target::local::Local) as real processes on the loopback [`cloud`]. The
+//! [`runner`] carries a plan out, and asks the rules in [`invariant`] about every event, given
+//! what the [`model`] knows:
+//!
+//! ```
+//! use shakedown::plan::Plan;
+//! use shakedown::runner;
+//! use shakedown::target::sim::Sim;
+//! use shakedown::verdict::Verdict;
+//!
+//! let plan: Plan = "# shakedown plan v1
+//! session acme/home
+//! instruct acme/home change
+//! until acme/home pushing
+//! push-from-outside acme/home conflicting
+//! crash acme
+//! ".parse()?;
+//! let outcome = runner::run(&Sim::default(), &plan, 7);
+//! assert_eq!(outcome.verdict, Verdict::Held);
+//! # Ok::<(), shakedown::plan::ParseError>(())
+//! ```
+//!
+//! A [`campaign`] does that with many plans, which [`generate`] draws from the model, and a plan
+//! that breaks a rule is made as short as it can be by [`shrink`] and kept by [`regression`]. That
+//! the rules can catch something is shown by planting mistakes: [`defect`].
 
-pub mod campaign;
-pub mod cloud;
-pub mod coverage;
-pub mod defect;
-pub mod generate;
-pub mod history;
-pub mod invariant;
-pub mod model;
+// What is done, and who says what makes sense.
 pub mod plan;
-pub mod progress;
-pub mod regression;
-pub mod report;
-pub mod runner;
-pub mod shrink;
-pub mod site;
+
+pub mod model;
+
+pub mod generate;
+
+// Where it is done, and what is seen of it.
 pub mod target;
-pub mod verdict;
+
+pub mod cloud;
+
+pub mod runner;
+
+pub mod history;
+
 pub mod words;
+
+// What is said of it.
+pub mod invariant;
+
+pub mod verdict;
+
+pub mod coverage;
+
+// Many plans, and what is left of them.
+pub mod campaign;
+
+pub mod progress;
+
+pub mod shrink;
+
+pub mod regression;
+
+pub mod report;
+
+// What is tested by default, and what is planted in it.
+pub mod site;
+
 pub mod worker;
+
+pub mod defect;

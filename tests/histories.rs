@@ -204,7 +204,7 @@ impl Story {
     }
 
     /// Judged after recovery too.
-    fn is_in_the_end(self, expected: &str) {
+    fn ends_as(self, expected: &str) {
         let story = self.healed();
         let verdict = judge(&story.plan, &story.events, Some(&story.seen));
         assert_eq!(short(&verdict), expected, "{verdict:#?}");
@@ -250,7 +250,7 @@ fn plain(steps: &str) -> Story {
 
 #[test]
 fn a_plain_instruction_holds() {
-    plain("instruct acme/home change\n").is_in_the_end("held");
+    plain("instruct acme/home change\n").ends_as("held");
 }
 
 #[test]
@@ -535,7 +535,7 @@ fn nothing_lost() {
     Story::of("instruct acme/home change\n")
         .steps()
         .delivered(edit(1))
-        .is_in_the_end("nothing-lost pending");
+        .ends_as("nothing-lost pending");
     let git = "inject git-auth\ninstruct acme/home change\nworkspace-lost acme\n";
     let lost = |named: &str| {
         Story::of(git)
@@ -554,15 +554,15 @@ fn nothing_lost() {
             .committed(&[])
             .told(home(), Some(named), &[])
     };
-    lost("all well but for edit-12").is_in_the_end("nothing-lost work");
-    lost("lost with the workspace: edit-1").is_in_the_end("held");
+    lost("all well but for edit-12").ends_as("nothing-lost work");
+    lost("lost with the workspace: edit-1").ends_as("held");
     let mut dead = Story::of("instruct acme/home change\n").steps();
     dead.seen.dead_letters = vec![edit(1)];
     dead.and(What::DeadLettered {
         session: home(),
         mark: edit(1),
     })
-    .is_in_the_end("held");
+    .ends_as("held");
 }
 
 #[test]
@@ -579,10 +579,10 @@ fn pushed() {
     };
     let mut kept = saved();
     kept.seen.remote.insert(home(), Branch::default());
-    kept.is_in_the_end("nothing-lost work");
+    kept.ends_as("nothing-lost work");
     let mut stray = plain("instruct acme/home change\n");
     stray.seen.workspaces.get_mut(&home()).unwrap().debris = vec!["index.lock".into()];
-    stray.is_in_the_end("pushed debris");
+    stray.ends_as("pushed debris");
     let mut ahead = plain("instruct acme/home change\n");
     let merge = Commit {
         subject: "Merge".into(),
@@ -591,7 +591,7 @@ fn pushed() {
     };
     let workspace = ahead.seen.workspaces.get_mut(&home()).unwrap();
     workspace.branch.commits.push(merge);
-    ahead.is_in_the_end("pushed commits");
+    ahead.ends_as("pushed commits");
 }
 
 #[test]
@@ -606,33 +606,33 @@ fn fresh() {
             .acknowledged(edit(2))
             .told(home(), None, &[])
     };
-    second().is_in_the_end("fresh stale");
-    second().deployed(&[edit(1), edit(2)]).is_in_the_end("held");
+    second().ends_as("fresh stale");
+    second().deployed(&[edit(1), edit(2)]).ends_as("held");
     let mut left_over = second().deployed(&[edit(1), edit(2)]);
     let site: &mut BTreeMap<_, _> = left_over.seen.sites.get_mut(&acme()).unwrap();
     site.insert("assets/old.css".into(), read_content(b"edit-1"));
-    left_over.is_in_the_end("fresh mixed");
+    left_over.ends_as("fresh mixed");
     let mut empty = second();
     empty.seen.sites.clear();
-    empty.is_in_the_end("fresh empty");
+    empty.ends_as("fresh empty");
 }
 
 #[test]
 fn settled() {
     let mut queued = plain("instruct acme/home change\n");
     queued.seen.queued = vec![edit(1)];
-    queued.is_in_the_end("settled queue");
+    queued.ends_as("settled queue");
     let mut down = plain("instruct acme/home change\n");
     down.seen.running.pop();
-    down.is_in_the_end("settled container");
+    down.ends_as("settled container");
     let troubled = || plain("inject git-auth\ninstruct acme/home change\n");
     troubled()
         .told(home(), Some("Saved work locally"), &[])
-        .is_in_the_end("settled error-left");
+        .ends_as("settled error-left");
     troubled()
         .told(home(), Some("Saved work locally"), &[])
         .told(home(), None, &[])
-        .is_in_the_end("held");
+        .ends_as("held");
     let warned = "instruct acme/home warn\n";
     let warn = |warnings: &[&str]| {
         let mut story = Story::of(warned)
@@ -646,11 +646,11 @@ fn settled() {
         }
         story.told(home(), None, warnings).acknowledged(edit(1))
     };
-    warn(&[]).is_in_the_end("settled warning-missing");
-    warn(&["syntax error"]).is_in_the_end("held");
+    warn(&[]).ends_as("settled warning-missing");
+    warn(&["syntax error"]).ends_as("held");
     plain("push-from-outside acme/home clean\ninstruct acme/home change\n")
         .told(home(), None, &["something"])
-        .is_in_the_end("settled warning-left");
+        .ends_as("settled warning-left");
     let broken = |error: Option<&str>| {
         Story::of("instruct acme/home break-build\n")
             .steps()
@@ -661,6 +661,6 @@ fn settled() {
             .acknowledged(edit(1))
             .told(home(), error, &[])
     };
-    broken(None).is_in_the_end("settled error-missing");
-    broken(Some("build failed")).is_in_the_end("held");
+    broken(None).ends_as("settled error-missing");
+    broken(Some("build failed")).ends_as("held");
 }
