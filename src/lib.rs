@@ -13,6 +13,7 @@ pub mod progress;
 pub mod regression;
 pub mod report;
 pub mod runner;
+pub mod scenario;
 pub mod shrink;
 pub mod site;
 pub mod target;
