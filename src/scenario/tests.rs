@@ -21,14 +21,22 @@ fn the_plans_are_plans_and_expectations_name_steps_and_sessions_of_theirs() {
             let is_declared = plan.sessions.iter().any(|session| {
                 session.to_string() == expected.of || &*session.client.0 == expected.of
             });
-            assert!(expected.of.is_empty() || is_declared, "{name}: {expected:?}");
+            assert!(
+                expected.of.is_empty() || is_declared,
+                "{name}: {expected:?}"
+            );
         }
     }
 }
 
 fn history(scenario: &'static Scenario) -> Vec<Event> {
     let ended = scenario.run(&Sim::default(), 1, &Interrupt::default());
-    assert_eq!(ended.grade(), Grade::Passed, "{}: {ended:#?}", scenario.name);
+    assert_eq!(
+        ended.grade(),
+        Grade::Passed,
+        "{}: {ended:#?}",
+        scenario.name
+    );
     ended.outcome.history.events
 }
 
@@ -64,11 +72,7 @@ fn each_expectation_can_fail() {
 }
 
 /// The events with what an expectation forbids put at the begin of the second step.
-fn events_with(
-    scenario: &Scenario,
-    expected: &Expectation,
-    mut events: Vec<Event>,
-) -> Vec<Event> {
+fn events_with(scenario: &Scenario, expected: &Expectation, mut events: Vec<Event>) -> Vec<Event> {
     let at = events
         .iter()
         .position(|event| matches!(event.what, What::StepBegan { step: 1, .. }))
