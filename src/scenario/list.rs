@@ -85,23 +85,23 @@ scenarios! {
         line("Claude command completed").since_step(5).within(120),
     ];
     11 "no-cascade", "no cascade": [
-        line("Build failed").of("cascade-2/chat"),
-        see(Sight::LastError("build")).of("cascade-2/chat"),
-        see(Sight::Page(Mark::Edit(1))).of("cascade-0").since_step(6).within(120),
-        see(Sight::Page(Mark::Edit(2))).of("cascade-1").since_step(6).within(120),
-        see(Sight::Page(Mark::Edit(4))).of("cascade-3").since_step(6).within(120),
-        see(Sight::Page(Mark::Edit(5))).of("cascade-4").since_step(6).within(120),
+        line("Build failed").of("cascade-2/chat").since_step(11),
+        see(Sight::LastError("build")).of("cascade-2/chat").since_step(11),
+        see(Sight::Page(Mark::Edit(6))).of("cascade-0").since_step(11).within(120),
+        see(Sight::Page(Mark::Edit(7))).of("cascade-1").since_step(11).within(120),
+        see(Sight::Page(Mark::Edit(9))).of("cascade-3").since_step(11).within(120),
+        see(Sight::Page(Mark::Edit(10))).of("cascade-4").since_step(11).within(120),
         see(Sight::LastError("")).of("cascade-0").never(),
         see(Sight::LastError("")).of("cascade-1").never(),
         see(Sight::LastError("")).of("cascade-3").never(),
         see(Sight::LastError("")).of("cascade-4").never(),
     ];
     12 "circuit-breaker", "circuit breaker": [
-        line("S3 sync failed").of("nonexistent-bucket").since_step(2).times(5),
+        line("S3 sync failed").of("nonexistent-bucket").since_step(4).times(5),
         line("Circuit breaker open.*S3").then().within(10),
         // How long the agent and the build take is not the breaker's: from its deploy on, the
         // instruction is to fail fast.
-        line("Deploying").of("circuit-test/chat").since_step(12),
+        line("Deploying").of("circuit-test/chat").since_step(14),
         line("Circuit breaker prevented S3 sync").of("circuit-test/chat").then().within(5),
     ];
     13 "watched-dead-letters-and-restarts", "dead letters and restarts can be watched": [
