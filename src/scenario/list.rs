@@ -35,7 +35,7 @@ scenarios! {
         see(Sight::Death).never(),
     ];
     2 "s3-sync-retried", "S3 sync retried": [
-        line("S3 sync attempt").since_step(2).times(3).within(90),
+        line("S3 sync attempt").since_step(2).before_step(4).times(3).within(90),
         line("S3 sync (complete|failed after retries)").then().within(30),
     ];
     3 "push-conflict", "push conflict": [
@@ -85,12 +85,12 @@ scenarios! {
         line("Claude command completed").since_step(5).within(120),
     ];
     11 "no-cascade", "no cascade": [
-        line("Build failed").of("cascade-2/chat").since_step(11),
-        see(Sight::LastError("build")).of("cascade-2/chat").since_step(11),
-        see(Sight::Page(Mark::Edit(6))).of("cascade-0").since_step(11).within(120),
-        see(Sight::Page(Mark::Edit(7))).of("cascade-1").since_step(11).within(120),
-        see(Sight::Page(Mark::Edit(9))).of("cascade-3").since_step(11).within(120),
-        see(Sight::Page(Mark::Edit(10))).of("cascade-4").since_step(11).within(120),
+        line("Build failed").of("cascade-2/chat").since_step(15),
+        see(Sight::LastError("build")).of("cascade-2/chat").since_step(15),
+        see(Sight::Page(Mark::Edit(6))).of("cascade-0").since_step(15).within(120),
+        see(Sight::Page(Mark::Edit(7))).of("cascade-1").since_step(15).within(120),
+        see(Sight::Page(Mark::Edit(9))).of("cascade-3").since_step(15).within(120),
+        see(Sight::Page(Mark::Edit(10))).of("cascade-4").since_step(15).within(120),
         see(Sight::LastError("")).of("cascade-0").never(),
         see(Sight::LastError("")).of("cascade-1").never(),
         see(Sight::LastError("")).of("cascade-3").never(),
