@@ -1,9 +1,12 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
+pub mod scenario;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::scenario::ScenarioArgs;
 use shakedown::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
@@ -39,6 +42,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
+    /// Run the scenarios of the contract: plans with the log words and times to be seen in them
+    Scenario(ScenarioArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
     /// Be a container of the edit system, configured by the environment (see the README)

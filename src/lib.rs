@@ -65,6 +65,8 @@ pub mod progress;
 
 pub mod shrink;
 
+pub mod scenario;
+
 pub mod regression;
 
 pub mod report;

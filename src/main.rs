@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         None => default_campaigns(cli.quiet),
         Some(Command::Run(args)) => run(&args, cli.quiet, &interrupted_by_signals()),
         Some(Command::Replay(args)) => replay(&args),
+        Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => defects(&args),
         Some(Command::Worker(args)) => return worker(&args),
     };

@@ -1,6 +1,7 @@
 //! The report on a terminal: what was violated and how to see it again, and what a campaign ran.
 
 mod events;
+mod scenarios;
 mod summary;
 mod trials;
 
@@ -14,6 +15,7 @@ use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
 
+pub use scenarios::{scenario, scenario_list};
 pub use summary::summary;
 pub use trials::{trials_head, trials_row};
 

@@ -1,0 +1,160 @@
+//! What came of scenarios: a line for each, and of those that failed what was expected and seen.
+
+use std::fmt::Write as _;
+
+use super::events;
+use super::summary::counted;
+use super::{Style, WIDTH, paragraph};
+use crate::regression::Seed;
+use crate::scenario::{Count, Ended, Expectation, Grade, Scenario, Sight, Since, Unmet, Why};
+use crate::verdict::Verdict;
+
+/// The scenarios by number, name and title.
+pub fn scenario_list() -> String {
+    let line = |of: &Scenario| format!("{:>3} {:<36}{}\n", of.number, of.name, of.title);
+    Scenario::all().iter().map(line).collect()
+}
+
+/// A scenario's line, and below it why it did not pass. A violated rule is told by
+/// [`super::violation`]. `repeat` is the command that runs it again.
+pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
+    let word = match of.grade() {
+        Grade::Passed => style.good("PASSED "),
+        Grade::Failed => style.bad("FAILED "),
+        Grade::Unknown => style.odd("UNKNOWN"),
+    };
+    let Scenario { number, name, .. } = of.scenario;
+    let name = format!("{name:<35}");
+    let mut out = format!(
+        "{word} {number:>2} {} {:>2} of {} expectations met; {}\n",
+        style.strong(&name),
+        of.scenario.expect.len() - of.unmet.len(),
+        of.scenario.expect.len(),
+        watched(of)
+    );
+    match &of.outcome.verdict {
+        Verdict::Held => {}
+        Verdict::Violated(violation) => {
+            let text = format!(
+                "The run broke the rule {} and ended there; what was to come after it was not seen.",
+                violation.rule
+            );
+            paragraph(&mut out, "  ", &text);
+        }
+        Verdict::Unknown { why } => paragraph(&mut out, "  ", why),
+    }
+    for (step, why) in &of.outcome.left_out {
+        paragraph(
+            &mut out,
+            "  ",
+            &format!("left out step {}: {why}", step + 1),
+        );
+    }
+    for unmet in &of.unmet {
+        self::unmet(&mut out, unmet);
+    }
+    if of.grade() != Grade::Passed {
+        let _ = writeln!(
+            out,
+            "  {} on {}, run seed {}\n    {repeat}",
+            style.strong("Repeat it"),
+            of.target,
+            Seed(of.seed)
+        );
+    }
+    out
+}
+
+/// What an operator watches: the queue's depth, dead letters, restarts.
+fn watched(of: &Ended) -> String {
+    let watched = &of.watched;
+    let mut text = format!("queue depth {}, now {}", watched.deepest, watched.depth);
+    if !watched.dead_letters.is_empty() {
+        let letters = watched.dead_letters.iter();
+        let letters: Vec<String> = letters
+            .map(|(session, mark)| format!("{mark} of {session}"))
+            .collect();
+        let count = counted(letters.len() as u64, "dead letter");
+        let _ = write!(text, "; {count}: {}", letters.join(", "));
+    }
+    let restarts = watched.restarts.iter();
+    let restarts: Vec<String> = restarts
+        .map(|(client, n)| format!("{client} {n}"))
+        .collect();
+    if !restarts.is_empty() {
+        let _ = write!(text, "; container restarts: {}", restarts.join(", "));
+    }
+    text
+}
+
+fn unmet(out: &mut String, unmet: &Unmet) {
+    let text = format!("Expectation {}: {}", unmet.number, words(&unmet.expected));
+    paragraph(out, "  ", &text);
+    let seen = match unmet.why {
+        Why::Seen(0) => "It was not seen.".into(),
+        Why::Seen(times) => format!("It was seen {}.", counted(times as u64, "time")),
+        Why::Late(took) => format!("It was seen after {:.1} s.", took.as_secs_f64()),
+        Why::SeenThough => "It was seen.".into(),
+        Why::NotReached => "The run never came to where that begins.".into(),
+    };
+    paragraph(out, "    ", &seen);
+    let is_other = matches!(unmet.why, Why::Seen(_)) && !unmet.instead.is_empty();
+    if is_other {
+        paragraph(out, "    ", "The nearest to it:");
+    }
+    for event in &unmet.instead {
+        let _ = writeln!(out, "    {}", events::line(event, WIDTH - 4));
+    }
+}
+
+/// An expectation in words.
+fn words(of: &Expectation) -> String {
+    let mut text = match of.seen {
+        Sight::Line(words) => format!("a log line with `{words}`"),
+        Sight::ErrorLine(words) => format!("a log line of level ERROR with `{words}`"),
+        Sight::LastError("") => "a record with a lastError".into(),
+        Sight::LastError(words) => format!("a record whose lastError has `{words}`"),
+        Sight::Warnings => "a record with warnings".into(),
+        Sight::Status(status) => format!("a record with the status `{status}`"),
+        Sight::Branch(marks) => format!("commits of {} on the branch", list(marks)),
+        Sight::RemoteBranch(marks) => format!("commits of {} on the remote branch", list(marks)),
+        Sight::Page(mark) => format!("a page in the site that shows {mark}"),
+        Sight::Death => "a death of the container".into(),
+        Sight::Start => "a start of the container".into(),
+        Sight::DeadLetter(mark) => format!("{mark} in the dead letters"),
+    };
+    if !of.of.is_empty() {
+        let _ = write!(text, ", of {}", of.of);
+    }
+    match of.count {
+        Count::AtLeast(1) => {}
+        Count::AtLeast(count) => {
+            let _ = write!(text, ", {count} times");
+        }
+        Count::Never => text.push_str(", never"),
+    }
+    let since = match of.since {
+        Since::Begin => None,
+        Since::Step(number) => Some(format!("the begin of step {number}")),
+        Since::Last => Some("what met the expectation before".into()),
+    };
+    match (of.within, since) {
+        (None, None) => {}
+        (None, Some(since)) => {
+            let _ = write!(text, ", after {since}");
+        }
+        (Some(within), since) => {
+            let since = since.unwrap_or_else(|| "the begin".into());
+            let _ = write!(text, ", at most {} s after {since}", within.as_secs());
+        }
+    }
+    if let Some(number) = of.before {
+        let _ = write!(text, ", before step {number}");
+    }
+    text
+}
+
+fn list(marks: &[crate::plan::Mark]) -> String {
+    let marks: Vec<String> = marks.iter().map(ToString::to_string).collect();
+    marks.join(", ")
+}

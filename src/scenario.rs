@@ -1,0 +1,115 @@
+//! The thirteen scenarios of the contract: plans with what is to be seen in their runs, and when.
+//!
+//! A scenario passes when its run holds every rule and meets every expectation. Everything is
+//! judged from the run's history, so that the same checker serves every target.
+
+mod check;
+mod expect;
+mod list;
+mod watched;
+
+#[cfg(test)]
+mod tests;
+
+use crate::campaign;
+use crate::plan::Plan;
+use crate::runner::Outcome;
+use crate::target::{Interrupt, Target};
+use crate::verdict::Verdict;
+
+pub use check::{Unmet, Why, unmet};
+pub use expect::{Count, Expectation, Sight, Since};
+pub use watched::Watched;
+
+/// A plan, and what is expected of its run.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its number in the contract's table, from 1.
+    pub number: u32,
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its name in the contract's table.
+    pub title: &'static str,
+    /// The plan's text, from the folder `scenarios`.
+    pub text: &'static str,
+    /// In order, where one is to follow another.
+    pub expect: &'static [Expectation],
+}
+
+impl Scenario {
+    /// All of them, by number.
+    pub fn all() -> &'static [Self] {
+        list::SCENARIOS
+    }
+
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        Self::all().iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The scenario's plan.
+    pub fn plan(&self) -> Plan {
+        // The texts are part of the program, and a test reads them all.
+        self.text.parse().unwrap_or_else(|error| {
+            panic!(
+                "scenarios/{}.plan is part of this program: {error}",
+                self.name
+            )
+        })
+    }
+
+    /// Runs the scenario's plan on a target, with a run seed.
+    pub fn run(
+        &'static self,
+        target: &(dyn Target + Sync),
+        seed: u64,
+        interrupt: &Interrupt,
+    ) -> Ended {
+        let plan = self.plan();
+        let (outcome, _) = campaign::run_one(target, plan.clone(), seed, interrupt);
+        Ended {
+            scenario: self,
+            target: target.name(),
+            seed,
+            unmet: unmet(self.expect, &outcome.history.events),
+            watched: Watched::of(&outcome.history),
+            plan,
+            outcome,
+        }
+    }
+}
+
+/// How the run of a scenario ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub scenario: &'static Scenario,
+    pub target: &'static str,
+    /// The run's seed.
+    pub seed: u64,
+    pub plan: Plan,
+    pub outcome: Outcome,
+    /// The expectations that were not met.
+    pub unmet: Vec<Unmet>,
+    pub watched: Watched,
+}
+
+/// What came of a scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grade {
+    Passed,
+    /// A rule was violated, or an expectation was not met.
+    Failed,
+    /// The harness could not tell, or the target cannot make one of the plan's steps.
+    Unknown,
+}
+
+impl Ended {
+    pub fn grade(&self) -> Grade {
+        match &self.outcome.verdict {
+            Verdict::Violated(_) => Grade::Failed,
+            Verdict::Unknown { .. } => Grade::Unknown,
+            Verdict::Held if !self.outcome.left_out.is_empty() => Grade::Unknown,
+            Verdict::Held if self.unmet.is_empty() => Grade::Passed,
+            Verdict::Held => Grade::Failed,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+use super::*;
+use crate::history::{Event, What};
+use crate::target::sim::Sim;
+
+#[test]
+fn the_plans_are_plans_and_expectations_name_steps_and_sessions_of_theirs() {
+    for (index, scenario) in Scenario::all().iter().enumerate() {
+        let name = scenario.name;
+        let plan = scenario.plan();
+        assert_eq!(scenario.number as usize, index + 1, "{name}");
+        assert_eq!(plan.to_string(), scenario.text, "{name}");
+        assert!(!scenario.expect.is_empty(), "{name}");
+        for expected in scenario.expect {
+            let since = match expected.since {
+                Since::Step(number) => Some(number),
+                _ => None,
+            };
+            for number in since.into_iter().chain(expected.before) {
+                assert!((1..=plan.steps.len()).contains(&number), "{name}: {number}");
+            }
+            let is_declared = plan.sessions.iter().any(|session| {
+                session.to_string() == expected.of || &*session.client.0 == expected.of
+            });
+            assert!(
+                expected.of.is_empty() || is_declared,
+                "{name}: {expected:?}"
+            );
+        }
+    }
+}
+
+fn history(scenario: &'static Scenario) -> Vec<Event> {
+    let ended = scenario.run(&Sim::default(), 1, &Interrupt::default());
+    assert_eq!(
+        ended.grade(),
+        Grade::Passed,
+        "{}: {ended:#?}",
+        scenario.name
+    );
+    ended.outcome.history.events
+}
+
+/// Without what meets an expectation, a run fails by that expectation.
+#[test]
+fn each_expectation_can_fail() {
+    for scenario in Scenario::all() {
+        let events = history(scenario);
+        for (index, expected) in scenario.expect.iter().enumerate() {
+            let alone = |seen| Expectation {
+                of: expected.of,
+                ..Expectation::see(seen).never()
+            };
+            let sight = [alone(expected.seen)];
+            let mut changed = events.clone();
+            if expected.count == Count::Never {
+                // What should never be seen is taken from where it is allowed, or from elsewhere.
+                changed = events_with(scenario, expected, changed);
+            } else {
+                changed.retain(|event| unmet(&sight, std::slice::from_ref(event)).is_empty());
+            }
+            let numbers: Vec<usize> = unmet(scenario.expect, &changed)
+                .iter()
+                .map(|unmet| unmet.number)
+                .collect();
+            assert!(
+                numbers.contains(&(index + 1)),
+                "{}: {expected:?} is met by what lacks it: {numbers:?}",
+                scenario.name
+            );
+        }
+    }
+}
+
+/// The events with what an expectation forbids put at the begin of the second step.
+fn events_with(scenario: &Scenario, expected: &Expectation, mut events: Vec<Event>) -> Vec<Event> {
+    let at = events
+        .iter()
+        .position(|event| matches!(event.what, What::StepBegan { step: 1, .. }))
+        .unwrap();
+    let sight = [Expectation {
+        of: "",
+        before: None,
+        ..*expected
+    }];
+    let others = Scenario::all().iter().flat_map(history);
+    let mut forbidden = others
+        .into_iter()
+        .find(|event| !unmet(&sight, std::slice::from_ref(event)).is_empty())
+        .unwrap();
+    if let What::RecordWritten { session, .. } = &mut forbidden.what {
+        let of = scenario.plan().sessions.into_iter();
+        *session = of
+            .into_iter()
+            .find(|it| it.to_string().starts_with(expected.of))
+            .unwrap();
+    }
+    events.insert(at + 1, forbidden);
+    events
+}
+
+#[test]
+fn what_comes_late_is_told_as_late() {
+    let scenario = Scenario::by_name("agent-timeout").unwrap();
+    let mut events = history(scenario);
+    let late = std::time::Duration::from_secs(30);
+    for event in &mut events {
+        if let What::Logged { text, stamp, .. } = &mut event.what
+            && text.starts_with("Claude request timeout")
+        {
+            *stamp += late;
+        }
+    }
+    let found = unmet(scenario.expect, &events);
+    assert!(matches!(found[0].why, Why::Late(took) if took > late));
+    assert_eq!(found[0].instead.len(), 1);
+}
+
+#[test]
+fn what_is_missing_is_told_with_the_nearest_lines() {
+    let scenario = Scenario::by_name("s3-permission-error").unwrap();
+    let mut events = history(scenario);
+    for event in &mut events {
+        if let What::Logged { text, .. } = &mut event.what {
+            *text = text.replace("Access Denied", "no").into();
+        }
+    }
+    let found = unmet(scenario.expect, &events);
+    assert_eq!(found[0].why, Why::Seen(0));
+    assert!(
+        found[0].instead.iter().any(|event| matches!(
+            &event.what,
+            What::Logged { text, .. } if text.starts_with("S3 sync failed after retries")
+        )),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn depth_dead_letters_and_restarts_are_counted() {
+    let scenario = Scenario::by_name("watched-dead-letters-and-restarts").unwrap();
+    let ended = scenario.run(&Sim::default(), 1, &Interrupt::default());
+    let watched = ended.watched;
+    assert_eq!((watched.deepest, watched.depth), (2, 0));
+    assert_eq!(watched.dead_letters.len(), 1);
+    assert_eq!(watched.restarts[&"dead-letter".into()], 3);
+}
