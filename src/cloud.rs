@@ -146,7 +146,13 @@ impl Cloud {
         let clients = config.clients();
         let recorder = Arc::new(Recorder::new(config.time_scale));
         let path = |name: &str| folder.path().join(name);
-        let remote = Remote::new(&path("git"), &config.git, config.site, &clients, recorder.clone())?;
+        let remote = Remote::new(
+            &path("git"),
+            &config.git,
+            config.site,
+            &clients,
+            recorder.clone(),
+        )?;
         let services = Services {
             s3: S3::new(&path("s3"), &clients, recorder.clone())?,
             table: Table::new()?,

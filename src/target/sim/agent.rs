@@ -41,8 +41,8 @@ impl AgentPort {
         match status? {
             200 if so_far.is_empty() => Some(Ok(Turn {
                 changes: SiteKind::Shell
-.script(&instruction.instruction)
-.unwrap_or_default(),
+                    .script(&instruction.instruction)
+                    .unwrap_or_default(),
             })),
             200 => Some(Ok(Turn::default())),
             status => {
