@@ -9,7 +9,7 @@ use shakedown::history::{Event, What};
 use shakedown::plan::{Plan, SessionId};
 use shakedown::runner::{self, Outcome};
 use shakedown::target::local::{Astro, Local, WorkerCommand};
-use shakedown::verdict::Verdict;
+use shakedown::verdict::{Rule, Verdict};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_shakedown");
 
@@ -133,6 +133,22 @@ fn an_injected_error_fails_one_session_alone() {
     };
     assert_eq!(put_by("acme"), 0);
     assert!(put_by("globex") >= 4 && put_by("initech") >= 4);
+}
+
+#[test]
+fn what_older_builds_leave_over_is_seen() {
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n\
+                instruct acme/home change\n";
+    let mut planted = local();
+    planted.worker.arguments = ["worker", "--defect", "never-deletes"]
+        .map(Into::into)
+        .into();
+    let outcome = runner::run(&planted, &plan.parse().unwrap(), 1);
+    let Verdict::Violated(violation) = outcome.verdict else {
+        panic!("{:?}", outcome.verdict);
+    };
+    assert_eq!(violation.rule, Rule::Fresh);
+    assert!(violation.observed.contains("left over"), "{violation:?}");
 }
 
 #[test]
