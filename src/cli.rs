@@ -117,9 +117,13 @@ pub struct TargetArgs {
     /// What to test [default: sim; for replay, where the plan was found]
     #[arg(long, value_enum)]
     pub target: Option<TargetName>,
-    /// Real seconds for each of the system's seconds, on local; such as 1/30 or 0.05
-    #[arg(long, value_name = "X", default_value = "1/30", value_parser = time_scale)]
-    pub time_scale: f64,
+    /// What builds the sites, on local
+    #[arg(long, value_enum, default_value_t = SiteName::Shell)]
+    pub site: SiteName,
+    /// Real seconds for each of the system's seconds, on local; such as 0.05
+    /// [default: 1/30, or 1/6 with Astro]
+    #[arg(long, value_name = "X", value_parser = time_scale)]
+    pub time_scale: Option<f64>,
 }
 
 impl TargetArgs {
@@ -127,7 +131,36 @@ impl TargetArgs {
     pub fn of(target: TargetName) -> Self {
         Self {
             target: Some(target),
-            time_scale: 1.0 / 30.0,
+            site: SiteName::Shell,
+            time_scale: None,
+        }
+    }
+
+    /// Real time over the system's own time.
+    pub fn time_scale(&self) -> f64 {
+        self.time_scale.unwrap_or(match self.site {
+            SiteName::Shell => 1.0 / 30.0,
+            // A build takes seconds; it shall not look like a minute to everything else.
+            SiteName::Astro => 1.0 / 6.0,
+        })
+    }
+}
+
+/// The kinds of site by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum SiteName {
+    /// A shell script, which needs nothing else
+    Shell,
+    /// Astro 5, installed by npm under target/ at the first use
+    Astro,
+}
+
+impl SiteName {
+    /// What a command line says of it, where it is not the default.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Shell => "",
+            Self::Astro => " --site astro",
         }
     }
 }
@@ -172,8 +205,8 @@ mod tests {
         let Some(Command::Run(args)) = cli.command else {
             panic!("{cli:?} is no run");
         };
-        let default = TargetArgs::of(TargetName::Sim).time_scale;
-        assert_eq!(args.target.time_scale, default);
+        let default = TargetArgs::of(TargetName::Sim).time_scale();
+        assert_eq!(args.target.time_scale(), default);
     }
 
     #[test]

@@ -66,7 +66,7 @@ use self::sqs::Sqs;
 use self::table::Table;
 use crate::history::{Branch, Content, Record};
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
-use crate::site;
+use crate::site::{self, SiteKind};
 use crate::target::TargetError;
 use crate::worker::ports::{Instruction, RetryRequest};
 
@@ -81,6 +81,8 @@ pub struct CloudConfig {
     pub seed: u64,
     /// The `git` program.
     pub git: String,
+    /// What the sites are built with; their sources are on `main`.
+    pub site: SiteKind,
 }
 
 impl CloudConfig {
@@ -91,6 +93,7 @@ impl CloudConfig {
             time_scale: 1.0 / 30.0,
             seed: 0,
             git: "git".into(),
+            site: SiteKind::Shell,
         }
     }
 
@@ -143,7 +146,13 @@ impl Cloud {
         let clients = config.clients();
         let recorder = Arc::new(Recorder::new(config.time_scale));
         let path = |name: &str| folder.path().join(name);
-        let remote = Remote::new(&path("git"), &config.git, &clients, recorder.clone())?;
+        let remote = Remote::new(
+            &path("git"),
+            &config.git,
+            config.site,
+            &clients,
+            recorder.clone(),
+        )?;
         let services = Services {
             s3: S3::new(&path("s3"), &clients, recorder.clone())?,
             table: Table::new()?,

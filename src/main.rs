@@ -12,15 +12,17 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, DefectsArgs, ReplayArgs, RunArgs, TargetArgs, TargetName, WorkerArgs};
+use cli::{
+    Cli, Command, DefectsArgs, ReplayArgs, RunArgs, SiteName, TargetArgs, TargetName, WorkerArgs,
+};
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::{self, Style, Violated};
-use shakedown::target::local::Local;
+use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Target};
+use shakedown::target::{Interrupt, Target, TargetError};
 use shakedown::verdict::Verdict;
 use shakedown::worker::production::worker_main;
 
@@ -101,7 +103,7 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     }
     let seed = campaign::seed_or_drawn(args.seed);
     let cases = campaign::cases_or(args.cases, default_cases);
-    let target = match open(name, args.target.time_scale) {
+    let target = match open(name, &args.target) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
@@ -114,15 +116,16 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         out: PathBuf::from("shakedown-out"),
         regressions: PathBuf::from("proptest-regressions"),
         command: format!(
-            "shakedown run --target {} --cases {cases} --seed {} --max-steps {}",
+            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}",
             target.name(),
+            args.target.site.option(),
             Seed(seed),
             shape.max_steps,
         ),
         shape,
     };
     match campaign::run(&*target, &config, interrupt) {
-        Ok(summary) => tell(&summary),
+        Ok(summary) => tell(&summary, args.target.site),
         Err(error) => {
             eprintln!("{error}");
             match error {
@@ -134,7 +137,7 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
 }
 
 /// Prints what came of a campaign.
-fn tell(summary: &Summary) -> Exit {
+fn tell(summary: &Summary, site: SiteName) -> Exit {
     let style = Style::of_stdout();
     for found in &summary.found {
         print(&report::violation(
@@ -145,7 +148,7 @@ fn tell(summary: &Summary) -> Exit {
                 violation: &found.violation,
                 history: &found.history,
                 origin: &origin(found),
-                replay: &replay_command(&found.file, summary.target, found.seed),
+                replay: &replay_command(&found.file, summary.target, site, found.seed),
                 others: &found.others,
                 more: &found.more,
             },
@@ -181,12 +184,13 @@ fn origin(found: &Found) -> String {
 }
 
 /// The command that runs a plan again, with the program as it was called.
-fn replay_command(file: &Path, target: &str, seed: u64) -> String {
+fn replay_command(file: &Path, target: &str, site: SiteName, seed: u64) -> String {
     let program = std::env::args_os().next().unwrap_or("shakedown".into());
     format!(
-        "{} replay {} --target {target} --seed {}",
+        "{} replay {} --target {target}{} --seed {}",
         program.display(),
         file.display(),
+        site.option(),
         Seed(seed)
     )
 }
@@ -204,7 +208,7 @@ fn replay(args: &ReplayArgs) -> Exit {
         _ => TargetName::Sim,
     };
     let name = args.target.target.unwrap_or(found_on);
-    let target = match open(name, args.target.time_scale) {
+    let target = match open(name, &args.target) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
@@ -246,7 +250,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     violation: &violation,
                     history: &outcome.history,
                     origin: &format!("from {}", args.file.display()),
-                    replay: &replay_command(&args.file, target.name(), seed),
+                    replay: &replay_command(&args.file, target.name(), args.target.site, seed),
                     others: &[],
                     more: &[],
                 },
@@ -322,20 +326,32 @@ fn defects(args: &DefectsArgs) -> Exit {
 }
 
 /// A target by its name; where it cannot be had, says why and ends.
-fn open(name: TargetName, time_scale: f64) -> Result<Box<dyn Target + Sync>, Exit> {
+fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    if name == TargetName::Sim && args.site != SiteName::Shell {
+        eprintln!("sim builds no real site; use `--site` with `--target local`");
+        return Err(Exit::Usage);
+    }
     match name {
         TargetName::Sim => Ok(Box::new(Sim::default())),
-        TargetName::Local => match Local::new() {
-            Ok(local) => Ok(Box::new(Local {
-                time_scale,
-                ..local
-            })),
+        TargetName::Local => match open_local(args) {
+            Ok(local) => Ok(Box::new(local)),
             Err(error) => {
                 eprintln!("{error}");
                 Err(Exit::Unknown)
             }
         },
     }
+}
+
+fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
+    Ok(Local {
+        time_scale: args.time_scale(),
+        astro: match args.site {
+            SiteName::Shell => None,
+            SiteName::Astro => Some(Astro::install(Path::new("target"))?),
+        },
+        ..Local::new()?
+    })
 }
 
 /// Runs a container until it is told to end.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::history::Content;
 use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
+use crate::site::SiteKind;
 
 use breaker::Breaker;
 use instruction::Instruction;
@@ -38,6 +39,8 @@ pub struct Model {
     pub breaker: Breaker,
     /// Whether all was healed and the system is to come to rest by itself.
     pub recovering: bool,
+    /// What the sites are built with.
+    pub site: SiteKind,
 }
 
 /// A client: its container and its site.
@@ -120,6 +123,7 @@ impl Model {
             outsiders: Vec::new(),
             faults: Vec::new(),
             recovering: false,
+            site: SiteKind::Shell,
         }
     }
 

@@ -29,6 +29,7 @@ pub struct Outcome {
 /// Runs a plan against a fresh system of the target, and judges it. Ends at the first violation.
 pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
     let mut judge = Judge::new(plan);
+    judge.model.site = target.site();
     let mut left_out = Vec::new();
     let verdict = match disturb_and_recover(target, plan, seed, &mut judge, &mut left_out) {
         Ok(()) => Verdict::Held,

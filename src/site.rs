@@ -1,8 +1,12 @@
 //! The site that the default system edits: its sources, what the scripted agent does to them, and
 //! what its build makes of them.
 //!
-//! The build is `site/build.sh`. [`render`] is its twin in Rust for the simulated target and for
-//! judging; a test holds the two together byte for byte.
+//! There are two kinds of it. The shell site is built by `site/build.sh`; [`render`] is its twin in
+//! Rust for the simulated target and for judging, and a test holds the two together byte for byte.
+//! The Astro site in `site-astro/` has no twin: [`astro`] judges its builds by the marks in them.
+
+pub mod astro;
+mod kind;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,34 +17,19 @@ use crate::history::Content;
 use crate::plan::{Edit, Mark};
 use crate::worker::ports::FileChange;
 
+pub use kind::SiteKind;
+
 /// Where every edit leaves its mark, one a line.
 pub const CHANGES: &str = "content/changes.txt";
 /// Where clean outsiders leave theirs, one file each.
 pub const OUTSIDE: &str = "content/outside/";
 /// Without this the build fails.
 pub const PACKAGE: &str = "package.json";
-const PACKAGE_TEXT: &str =
-    "{\n  \"name\": \"site\",\n  \"scripts\": { \"build\": \"sh build.sh\" }\n}\n";
-/// The component whose syntax errors make a build partial.
+/// The shell site's component whose syntax errors make a build partial.
 pub const BANNER: &str = "components/banner.txt";
-const BANNER_TEXT: &str = "banner: Welcome;\n";
-const BROKEN_BANNER_TEXT: &str = "banner: Welcome\n";
 
 /// The files of a checkout, by path.
 pub type Tree = BTreeMap<Arc<str>, Arc<str>>;
-
-/// The sources that every site starts from.
-pub fn template() -> Tree {
-    [
-        (BANNER, BANNER_TEXT),
-        ("build.sh", include_str!("../site/build.sh")),
-        (CHANGES, ""),
-        (PACKAGE, PACKAGE_TEXT),
-    ]
-    .into_iter()
-    .map(|(path, text)| (path.into(), text.into()))
-    .collect()
-}
 
 /// What a user writes to the agent for an edit; the mark makes it traceable.
 pub fn instruction_text(edit: Edit, mark: Mark) -> String {
@@ -75,36 +64,6 @@ thread_local! {
             })
             .collect()
     };
-}
-
-/// What the scripted agent answers to an instruction's text; `None` where it has no script.
-pub fn script(text: &str) -> Option<Vec<FileChange>> {
-    let mark = mark_in(text)?;
-    let wish = &text[..text.rfind('(')?];
-    let mut changes = vec![FileChange::Append {
-        path: CHANGES.into(),
-        line: mark.to_string().into(),
-    }];
-    let write = |path: &str, text: &str| FileChange::Write {
-        path: path.into(),
-        text: text.into(),
-    };
-    match wish.trim_end() {
-        "Change the headline" => {}
-        "Delete package.json file" => changes.push(FileChange::Delete {
-            path: PACKAGE.into(),
-        }),
-        "Restore package.json file" => {
-            changes.push(write(PACKAGE, PACKAGE_TEXT));
-            changes.push(write(BANNER, BANNER_TEXT));
-        }
-        "Create syntax error in component" => changes.push(write(BANNER, BROKEN_BANNER_TEXT)),
-        "Create 1000 large files" => {
-            HUNGRY_CHANGES.with(|large| changes.extend_from_slice(large));
-        }
-        _ => return None,
-    }
-    Some(changes)
 }
 
 /// What an outsider's commit does to the sources.
@@ -297,10 +256,10 @@ mod tests {
     }
 
     fn check(edits: &[Edit], outsiders: &[bool]) {
-        let mut tree = template();
+        let mut tree = SiteKind::Shell.template();
         for (n, edit) in edits.iter().enumerate() {
             let text = instruction_text(*edit, Mark::Edit(n as u32 + 1));
-            for change in script(&text).unwrap() {
+            for change in SiteKind::Shell.script(&text).unwrap() {
                 change.apply_to(&mut tree);
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
 use crate::plan::{Fault, Mark, SessionId, Step};
+use crate::site::SiteKind;
 
 pub use interruptible::{Interrupt, Interruptible};
 
@@ -21,6 +22,11 @@ pub trait Target {
 
     /// Whether the same plan and seed always give the same history.
     fn is_deterministic(&self) -> bool;
+
+    /// What its sites are built with.
+    fn site(&self) -> SiteKind {
+        SiteKind::Shell
+    }
 
     /// Why this target cannot carry out a step, where it cannot; runs leave such steps out and
     /// say so.

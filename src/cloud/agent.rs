@@ -53,7 +53,7 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
             tell(Some(StatusCode::OK), None);
             let changes = instruction
                 .filter(|_| !is_answer_to_tools(&request))
-                .and_then(|text| site::script(&text))
+                .and_then(|text| services.config.site.script(&text))
                 .filter(|changes| changes.iter().all(|change| offers_tool(&request, change)));
             turn(&request, changes.unwrap_or_default())
         }

@@ -12,7 +12,7 @@ use super::children::Children;
 use super::recorder::Recorder;
 use crate::history::{Branch, What};
 use crate::plan::{ClientId, Mark, Outsider, SessionId};
-use crate::site::{self, Tree};
+use crate::site::{self, SiteKind, Tree};
 use crate::target::TargetError;
 use crate::worker::ports::FileChange;
 
@@ -37,6 +37,7 @@ impl Remote {
     pub(super) fn new(
         root: &Path,
         git_program: &str,
+        site: SiteKind,
         clients: &[ClientId],
         recorder: Arc<Recorder>,
     ) -> Result<Self, TargetError> {
@@ -55,7 +56,7 @@ impl Remote {
         for client in clients {
             let path = remote.path(client);
             let made = match &first {
-                None => make_repository(&path),
+                None => make_repository(&path, site),
                 Some(first) => copy_folder(first, &path),
             };
             made.map_err(|error| {
@@ -189,7 +190,7 @@ fn find_backend(git_program: &str) -> Result<PathBuf, TargetError> {
 }
 
 /// Makes a bare repository with the template on `main`.
-fn make_repository(path: &Path) -> io::Result<()> {
+fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
     let mut init = Command::new("git");
     init.args([
         "init",
@@ -221,7 +222,7 @@ fn make_repository(path: &Path) -> io::Result<()> {
             committer: "Template <template@localhost>",
             seconds: 0,
             message: "Template",
-            files: &site::template(),
+            files: &site.template(),
         },
     )
 }

@@ -8,7 +8,7 @@ use crate::history::{Content, Snapshot};
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
-use crate::site::{cksum, is_page, render_parts};
+use crate::site::{SiteKind, astro, cksum, is_page, render_parts};
 
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
@@ -127,7 +127,11 @@ fn not_exactly(
     marks: &[Mark],
     site: &BTreeMap<Arc<str>, Content>,
 ) -> Option<String> {
-    let rendered = render_parts(marks, !model.build_of(marks).warns, true);
+    let warns = model.build_of(marks).warns;
+    if model.site == SiteKind::Astro {
+        return astro::lacks(marks, warns, site).or_else(|| astro::left_over(site));
+    }
+    let rendered = render_parts(marks, !warns, true);
     for (key, bytes) in &rendered.files {
         match site.get(key) {
             None => return Some(format!("{key} is missing")),

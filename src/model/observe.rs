@@ -8,7 +8,7 @@ use super::session::Expected;
 use super::{Handled, HandledEnd, Model};
 use crate::history::{Branch, Claim, Death, Event, GitOutcome, Level, Record, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId};
-use crate::site::render_parts;
+use crate::site::{SiteKind, astro, render_parts};
 
 /// Within this, refused pushes count as attempts of one push.
 pub const ONE_PUSH: Duration = Duration::from_secs(10);
@@ -253,6 +253,9 @@ impl Model {
             .is_none_or(|page| page.marks != marks)
         {
             return false;
+        }
+        if self.site == SiteKind::Astro {
+            return astro::lacks(marks, build.warns, site).is_none();
         }
         let rendered = render_parts(marks, !build.warns, true);
         rendered.files.iter().all(|(key, bytes)| {

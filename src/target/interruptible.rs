@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Run, Target, TargetError};
 use crate::history::{Event, Snapshot};
 use crate::plan::{Mark, SessionId, Step};
+use crate::site::SiteKind;
 
 /// Set when what is under way shall end; shared by all that should know.
 pub type Interrupt = Arc<AtomicBool>;
@@ -25,6 +26,10 @@ impl Target for Interruptible<'_> {
 
     fn is_deterministic(&self) -> bool {
         self.target.is_deterministic()
+    }
+
+    fn site(&self) -> SiteKind {
+        self.target.site()
     }
 
     fn cannot(&self, step: &Step) -> Option<String> {

@@ -3,6 +3,7 @@
 //! A container is a process group of its own, with a front of the cloud as its only world; a crash
 //! is SIGKILL. Everything that a run makes is in one temporary folder, and goes with it.
 
+mod astro;
 mod checkouts;
 mod container;
 mod memory;
@@ -26,7 +27,9 @@ use crate::cloud::{
     SESSION_TABLE,
 };
 use crate::plan::{ClientId, Fault, SessionId, Step};
+use crate::site::SiteKind;
 
+pub use self::astro::Astro;
 pub use self::container::WorkerCommand;
 
 /// Worker processes on this machine.
@@ -38,6 +41,8 @@ pub struct Local {
     pub worker: WorkerCommand,
     /// The `git` program of the remote.
     pub git: String,
+    /// What sites are built with, where it is not the shell script that needs nothing.
+    pub astro: Option<Astro>,
 }
 
 impl Local {
@@ -60,6 +65,7 @@ impl Local {
                 arguments: vec!["worker".into()],
             },
             git: "git".into(),
+            astro: None,
         })
     }
 
@@ -92,6 +98,10 @@ impl Local {
         for name in ["HOME", "TMPDIR"] {
             environment.push((name.into(), home.into()));
         }
+        if let Some(astro) = &self.astro {
+            let told = astro.environment();
+            environment.extend(told.map(|(name, value)| (name.into(), value.into())));
+        }
         environment.push(("WORKSPACE_ROOT".into(), root.into()));
         environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
         environment
@@ -107,10 +117,20 @@ impl Target for Local {
         false
     }
 
+    fn site(&self) -> SiteKind {
+        match self.astro {
+            Some(_) => SiteKind::Astro,
+            None => SiteKind::Shell,
+        }
+    }
+
     fn cannot(&self, step: &Step) -> Option<String> {
         match step {
             Step::Inject(Fault::OutOfMemory(_)) if !cfg!(target_os = "linux") => {
                 Some("only Linux can limit the memory of a running process".into())
+            }
+            Step::Inject(Fault::OutOfMemory(_)) if self.astro.is_some() => {
+                Some("a build with Astro needs more memory than the limit leaves".into())
             }
             _ => None,
         }
@@ -128,6 +148,7 @@ impl Target for Local {
             time_scale: self.time_scale,
             seed,
             git: self.git.clone(),
+            site: self.site(),
             ..CloudConfig::of(sessions.to_vec())
         };
         let cloud = Cloud::start(config, thread.handle())?;

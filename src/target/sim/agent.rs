@@ -8,7 +8,7 @@ use super::time::Span;
 use super::world::{Answer, Link};
 use crate::history::What;
 use crate::plan::Fault;
-use crate::site;
+use crate::site::{self, SiteKind};
 use crate::worker::ports::{
     Agent, Clock, Instruction, Kind, Line, Log, PortError, PortResult, Turn,
 };
@@ -40,7 +40,9 @@ impl AgentPort {
         });
         match status? {
             200 if so_far.is_empty() => Some(Ok(Turn {
-                changes: site::script(&instruction.instruction).unwrap_or_default(),
+                changes: SiteKind::Shell
+                    .script(&instruction.instruction)
+                    .unwrap_or_default(),
             })),
             200 => Some(Ok(Turn::default())),
             status => {

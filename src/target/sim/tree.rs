@@ -21,7 +21,7 @@ impl Tree {
         thread_local! {
             static TEMPLATE: Rc<Tree> = {
                 let mut tree = Tree::default();
-                for (path, text) in site::template() {
+                for (path, text) in site::SiteKind::Shell.template() {
                     tree.apply(&FileChange::Write { path, text });
                 }
                 Rc::new(tree)
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn many_files_at_once_are_the_same_as_one_by_one() {
         let text = site::instruction_text(Edit::MemoryHungry, Mark::Edit(1));
-        let changes = site::script(&text).unwrap();
+        let changes = site::SiteKind::Shell.script(&text).unwrap();
         let mut one_by_one = Tree::default();
         changes[1..]
             .iter()

@@ -1,0 +1,115 @@
+//! What an Astro site must look like. Its bytes are Astro's own affair; but every file lists the
+//! marks that it was built from, assets are named by their content, and pages name their assets.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::history::Content;
+use crate::plan::Mark;
+
+const PAGES: [&str; 2] = ["index.html", "history.html"];
+
+/// What a site lacks of the good build of these marks; one that warns leaves out the banner.
+pub fn lacks<C: Borrow<Content>>(
+    marks: &[Mark],
+    warns: bool,
+    site: &BTreeMap<Arc<str>, C>,
+) -> Option<String> {
+    let find = |key: &str| site.get(key).map(Borrow::borrow);
+    let check = |key: &str| match find(key) {
+        None => Some(format!("{key} is missing")),
+        Some(content) if content.marks != marks => Some(format!("{key} is of another build")),
+        Some(_) => None,
+    };
+    PAGES.iter().find_map(|page| {
+        check(page).or_else(|| {
+            let names = &find(page)?.names;
+            let has = |extension| names.iter().any(|name| name.ends_with(extension));
+            if !has(".css") {
+                return Some(format!("{page} names no style"));
+            }
+            match (has(".js"), warns) {
+                (true, true) => Some(format!("{page} names the script of a banner left out")),
+                (false, false) => Some(format!("{page} does not name the banner's script")),
+                _ => names.iter().find_map(|name| check(name)),
+            }
+        })
+    })
+}
+
+/// What in a site is neither one of its pages nor named by one.
+pub fn left_over<C: Borrow<Content>>(site: &BTreeMap<Arc<str>, C>) -> Option<String> {
+    let named: BTreeSet<&str> = PAGES
+        .iter()
+        .filter_map(|page| site.get(*page))
+        .flat_map(|page| &page.borrow().names)
+        .map(|name| &**name)
+        .chain(PAGES)
+        .collect();
+    let key = site.keys().find(|key| !named.contains(&***key))?;
+    Some(format!("{key} of an older build is left over"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::read_content;
+
+    type Site = BTreeMap<Arc<str>, Content>;
+
+    /// A site as Astro builds it of one edit.
+    fn built_of(edit: u32, with_banner: bool) -> Site {
+        let mut texts = vec![(format!("assets/style.{edit}.css"), format!("edit-{edit}"))];
+        let mut head = format!("<link href=\"/assets/style.{edit}.css\">");
+        if with_banner {
+            texts.push((format!("assets/banner.{edit}.js"), format!("edit-{edit} ")));
+            head.push_str(&format!("<script src=\"/assets/banner.{edit}.js\">"));
+        }
+        for page in PAGES {
+            texts.push((page.into(), format!("{head}<p>edit-{edit} </p>")));
+        }
+        texts
+            .into_iter()
+            .map(|(key, text)| (key.into(), read_content(text.as_bytes())))
+            .collect()
+    }
+
+    fn judge(edit: u32, warns: bool, site: &Site) -> Option<String> {
+        lacks(&[Mark::Edit(edit)], warns, site).or_else(|| left_over(site))
+    }
+
+    #[test]
+    fn a_whole_build_is_whole_and_no_other() {
+        assert_eq!(judge(1, false, &built_of(1, true)), None);
+        assert_eq!(judge(1, true, &built_of(1, false)), None);
+        for (edit, warns, site) in [
+            (2, false, built_of(1, true)),
+            (1, true, built_of(1, true)),
+            (1, false, built_of(1, false)),
+            (1, false, Site::new()),
+        ] {
+            assert!(lacks(&[Mark::Edit(edit)], warns, &site).is_some());
+        }
+    }
+
+    #[test]
+    fn every_object_is_needed_and_no_other() {
+        let whole = built_of(1, true);
+        for key in whole.keys() {
+            let mut site = whole.clone();
+            site.remove(key);
+            let lack = judge(1, false, &site).unwrap();
+            assert_eq!(lack, format!("{key} is missing"));
+        }
+        for (key, content) in built_of(2, true) {
+            let mut site = whole.clone();
+            site.insert(key.clone(), content);
+            let difference = judge(1, false, &site).unwrap();
+            assert!(difference.contains(&*key), "{difference}");
+        }
+        let mut site = whole.clone();
+        site.insert("old.html".into(), read_content(b"edit-1"));
+        assert!(judge(1, false, &site).is_some());
+    }
+}

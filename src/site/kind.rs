@@ -1,0 +1,164 @@
+//! The two kinds of site, by their sources, and what the scripted agent does to them.
+
+use std::sync::Arc;
+
+use super::{BANNER, CHANGES, HUNGRY_FILES, PACKAGE, Tree, mark_in};
+use crate::worker::ports::FileChange;
+
+/// What the sites of a system are built with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SiteKind {
+    /// A POSIX shell script, which needs nothing else.
+    #[default]
+    Shell,
+    /// Astro, with packages from npm.
+    Astro,
+}
+
+/// The sources of one kind; the list of changes is the same in all.
+struct Sources {
+    package: &'static str,
+    banner: (&'static str, &'static str),
+    /// What of the banner's text a syntax error replaces, and by what.
+    slip: (&'static str, &'static str),
+    others: &'static [(&'static str, &'static str)],
+}
+
+const SHELL: Sources = Sources {
+    package: "{\n  \"name\": \"site\",\n  \"scripts\": { \"build\": \"sh build.sh\" }\n}\n",
+    banner: (BANNER, "banner: Welcome;\n"),
+    slip: ("Welcome;", "Welcome"),
+    others: &[("build.sh", include_str!("../../site/build.sh"))],
+};
+
+const ASTRO: Sources = Sources {
+    package: include_str!("../../site-astro/package.json"),
+    banner: (
+        "src/components/Banner.astro",
+        include_str!("../../site-astro/src/components/Banner.astro"),
+    ),
+    slip: ("\"Welcome\"", "\"Welcome"),
+    others: &[
+        (
+            "astro.config.mjs",
+            include_str!("../../site-astro/astro.config.mjs"),
+        ),
+        ("build.sh", include_str!("../../site-astro/build.sh")),
+        ("package-lock.json", SiteKind::ASTRO_LOCK),
+        (
+            "src/components/Nothing.astro",
+            include_str!("../../site-astro/src/components/Nothing.astro"),
+        ),
+        (
+            "src/pages/history.astro",
+            include_str!("../../site-astro/src/pages/history.astro"),
+        ),
+        (
+            "src/pages/index.astro",
+            include_str!("../../site-astro/src/pages/index.astro"),
+        ),
+        (
+            "src/style.css",
+            include_str!("../../site-astro/src/style.css"),
+        ),
+    ],
+};
+
+impl SiteKind {
+    /// The packages that an Astro site needs, each with its version and checksum.
+    pub const ASTRO_LOCK: &str = include_str!("../../site-astro/package-lock.json");
+
+    fn sources(self) -> &'static Sources {
+        match self {
+            Self::Shell => &SHELL,
+            Self::Astro => &ASTRO,
+        }
+    }
+
+    /// The sources that every site of this kind starts from.
+    pub fn template(self) -> Tree {
+        let sources = self.sources();
+        [(CHANGES, ""), (PACKAGE, sources.package), sources.banner]
+            .iter()
+            .chain(sources.others)
+            .map(|(path, text)| ((*path).into(), (*text).into()))
+            .collect()
+    }
+
+    /// What the scripted agent answers to an instruction's text; `None` where it has no script.
+    pub fn script(self, text: &str) -> Option<Vec<FileChange>> {
+        let mark = mark_in(text)?;
+        let wish = &text[..text.rfind('(')?];
+        let Sources {
+            package,
+            banner: (banner, banner_text),
+            slip: (sound, broken),
+            ..
+        } = self.sources();
+        let mut changes = vec![FileChange::Append {
+            path: CHANGES.into(),
+            line: mark.to_string().into(),
+        }];
+        let write = |path: &str, text: &str| FileChange::Write {
+            path: path.into(),
+            text: text.into(),
+        };
+        match wish.trim_end() {
+            "Change the headline" => {}
+            "Delete package.json file" => changes.push(FileChange::Delete {
+                path: PACKAGE.into(),
+            }),
+            "Restore package.json file" => {
+                changes.push(write(PACKAGE, package));
+                changes.push(write(banner, banner_text));
+            }
+            "Create syntax error in component" => {
+                changes.push(write(banner, &banner_text.replace(sound, broken)));
+            }
+            "Create 1000 large files" => {
+                let (count, bytes) = HUNGRY_FILES;
+                let text: Arc<str> = "x".repeat(bytes).into();
+                changes.extend((0..count).map(|n| FileChange::Write {
+                    path: format!("public/large-{n}.txt").into(),
+                    text: text.clone(),
+                }));
+            }
+            _ => return None,
+        }
+        Some(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Edit, Mark};
+    use crate::site::instruction_text;
+
+    fn after(kind: SiteKind, edits: &[Edit]) -> Tree {
+        let mut tree = kind.template();
+        for edit in edits {
+            let text = instruction_text(*edit, Mark::Edit(1));
+            for change in kind.script(&text).unwrap() {
+                change.apply_to(&mut tree);
+            }
+        }
+        tree.remove(CHANGES);
+        tree
+    }
+
+    #[test]
+    fn edits_break_and_repair_every_kind_of_site() {
+        for kind in [SiteKind::Shell, SiteKind::Astro] {
+            let sound = after(kind, &[Edit::Change]);
+            let broken = after(kind, &[Edit::BreakBuild]);
+            assert!(sound.contains_key(PACKAGE) && !broken.contains_key(PACKAGE));
+            let warned = after(kind, &[Edit::Warn]);
+            let differ = |path: &&Arc<str>| sound.get(*path) != warned.get(*path);
+            let differing: Vec<&str> = sound.keys().filter(differ).map(|path| &**path).collect();
+            assert_eq!(differing, [kind.sources().banner.0]);
+            let edits = [Edit::BreakBuild, Edit::Warn, Edit::Repair];
+            assert_eq!(after(kind, &edits), sound);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Astro and the packages that it needs, installed by npm once for all builds.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::site::{PACKAGE, SiteKind, cksum};
+use crate::target::TargetError;
+
+/// Where the packages are installed, for builds of an Astro site.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Astro {
+    modules: PathBuf,
+}
+
+impl Astro {
+    /// Installs the packages of the lock file in a folder of their own under `cache`, unless they
+    /// are there. This takes npm, and the network or npm's own cache.
+    ///
+    /// # Errors
+    /// When node or npm is missing or too old, npm fails, or the folder cannot be written to.
+    pub fn install(cache: &Path) -> Result<Self, TargetError> {
+        let doing = || format!("installing Astro in {}", cache.display());
+        need_node(doing)?;
+        let failed = |why: &dyn std::fmt::Display| {
+            let remedy = "make sure that npm reaches its registry and the folder can be written to";
+            TargetError::new(doing(), why, remedy)
+        };
+        std::fs::create_dir_all(cache).map_err(|error| failed(&error))?;
+        let cache = cache.canonicalize().map_err(|error| failed(&error))?;
+        let lock = SiteKind::ASTRO_LOCK;
+        let folder = cache.join(format!("astro-{}", cksum(lock.as_bytes())));
+        if !folder.is_dir() {
+            // It gets its name when it is whole, so that nobody builds with half of it.
+            let scratch = tempfile::Builder::new()
+                .prefix("astro-")
+                .tempdir_in(&cache)
+                .map_err(|error| failed(&error))?;
+            install_in(scratch.path()).map_err(|error| failed(&error))?;
+            match std::fs::rename(scratch.path(), &folder) {
+                // Another process may have been faster; what it installed is the same.
+                Err(error) if !folder.is_dir() => return Err(failed(&error)),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            modules: folder.join("node_modules"),
+        })
+    }
+
+    /// What builds are told by their environment.
+    pub(super) fn environment(&self) -> [(&'static str, &Path); 2] {
+        [
+            ("SITE_MODULES", &self.modules),
+            ("ASTRO_TELEMETRY_DISABLED", Path::new("1")),
+        ]
+    }
+}
+
+fn need_node(doing: impl Fn() -> String) -> Result<(), TargetError> {
+    const INSTALL: &str = "install Node.js 20.3 or newer, with npm, and put both on PATH; or leave \
+                           out `--site astro`";
+    for program in ["node", "npm"] {
+        let asked = Command::new(program)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .output();
+        let why = match asked {
+            Ok(output) if !output.status.success() => format!("`{program}` does not work"),
+            Ok(output) if program == "node" => {
+                let version = String::from_utf8_lossy(&output.stdout);
+                if is_new_enough(version.trim()) {
+                    continue;
+                }
+                format!("node is of version {}", version.trim())
+            }
+            Ok(_) => continue,
+            Err(error) => format!("`{program}` cannot be run: {error}"),
+        };
+        return Err(TargetError::new(doing(), why, INSTALL));
+    }
+    Ok(())
+}
+
+/// Whether Astro 5 runs on a version of node, such as `v20.3.1`.
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version
+        .trim_start_matches('v')
+        .split('.')
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(20), Some(3))
+}
+
+fn install_in(folder: &Path) -> io::Result<()> {
+    let template = SiteKind::Astro.template();
+    for name in [PACKAGE, "package-lock.json"] {
+        if let Some(text) = template.get(name) {
+            std::fs::write(folder.join(name), text.as_bytes())?;
+        }
+    }
+    let output = Command::new("npm")
+        // No package of these has to run anything to be installed.
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("npm ci: {}", said.trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_are_compared_as_numbers() {
+        for (version, enough) in [
+            ("v20.3.0", true),
+            ("v22.0.1", true),
+            ("v100.0.0", true),
+            ("v20.2.9", false),
+            ("v9.9.9", false),
+            ("", false),
+        ] {
+            assert_eq!(is_new_enough(version), enough, "{version}");
+        }
+    }
+}
