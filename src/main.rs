@@ -1,15 +1,13 @@
 //! The binary: arguments, then a command, then an exit code.
 
 mod cli;
+mod signals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
 
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use cli::{
@@ -25,6 +23,7 @@ use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target, TargetError};
 use shakedown::verdict::Verdict;
 use shakedown::worker::production::worker_main;
+use signals::interrupted_by_signals;
 
 /// Plans that a campaign generates on each target when nothing else is asked for.
 const SIM_CASES: u32 = 256;
@@ -371,43 +370,6 @@ fn worker(args: &WorkerArgs) -> ExitCode {
             defect.plant(ports, settings);
         }
     })
-}
-
-/// An interrupt that the first SIGINT or SIGTERM sets; the second ends the program at once.
-fn interrupted_by_signals() -> Interrupt {
-    let interrupt = Interrupt::default();
-    let to_set = interrupt.clone();
-    let (ready, is_ready) = mpsc::channel();
-    std::thread::spawn(move || {
-        let listened = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .and_then(|runtime| runtime.block_on(listen(&to_set, &ready)));
-        if let Err(error) = listened {
-            // A signal then ends the program as it would any other.
-            tracing::warn!("cannot listen for signals: {error}");
-        }
-    });
-    // Comes when the thread listens, or has given up.
-    let _ = is_ready.recv();
-    interrupt
-}
-
-async fn listen(interrupt: &Interrupt, ready: &mpsc::Sender<()>) -> std::io::Result<()> {
-    let mut int = signal(SignalKind::interrupt())?;
-    let mut term = signal(SignalKind::terminate())?;
-    let _ = ready.send(());
-    for is_first in [true, false] {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-        if is_first {
-            eprintln!("ending after the step under way; once more ends at once");
-            interrupt.store(true, Ordering::Relaxed);
-        }
-    }
-    std::process::exit(Exit::Unknown as i32)
 }
 
 /// Prints to standard output. Whoever closed it does not want the rest.
