@@ -5,14 +5,13 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 
-use super::{TargetArgs, TargetName, seed};
-use crate::{Exit, interrupted_by_signals, open, print};
+use super::{SiteName, TargetArgs, TargetName, seed};
+use crate::{Exit, interrupted_by_signals, open, open_local, print};
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::regression::Seed;
 use shakedown::report::{self, Style, Violated};
 use shakedown::scenario::{Ended, Grade, Scenario};
 use shakedown::target::Target;
-use shakedown::target::local::Local;
 use shakedown::verdict::Verdict;
 
 #[derive(Debug, Args)]
@@ -122,19 +121,17 @@ fn unknown_name(name: &str) -> Exit {
 /// The target that was asked for, with the defect planted that was asked for.
 fn target(args: &ScenarioArgs) -> Result<Box<dyn Target + Sync>, Exit> {
     let name = args.target.target.unwrap_or(TargetName::Sim);
-    let time_scale = args.target.time_scale;
     let Some(defect) = &args.defect else {
-        return open(name, time_scale);
+        return open(name, &args.target);
     };
     let Some(defect) = Defect::by_name(defect) else {
         let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
         eprintln!("unknown defect `{defect}`; known: {}", known.join(", "));
         return Err(Exit::Usage);
     };
-    match (name, Local::new()) {
+    match (name, open_local(&args.target)) {
         (TargetName::Sim, _) => Ok(Box::new(trial::planted_sim(defect))),
         (TargetName::Local, Ok(mut local)) => {
-            local.time_scale = time_scale;
             let planted = ["--defect", defect.name].map(String::from);
             local.worker.arguments.extend(planted);
             Ok(Box::new(local))
@@ -156,8 +153,10 @@ fn repeat(args: &ScenarioArgs, ended: &Ended) -> String {
         ended.target,
         Seed(ended.seed)
     );
-    let scale = args.target.time_scale;
-    if scale != TargetArgs::of(TargetName::Local).time_scale {
+    if args.target.site == SiteName::Astro {
+        text.push_str(" --site astro");
+    }
+    if let Some(scale) = args.target.time_scale {
         text.push_str(&format!(" --time-scale {scale}"));
     }
     if let Some(defect) = &args.defect {
