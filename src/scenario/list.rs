@@ -70,12 +70,12 @@ scenarios! {
         see(Sight::Status("running")).of("memory-test/chat").then(),
         see(Sight::RemoteBranch(&[FIRST, SECOND])).since_step(4),
     ];
-    8 "network-partition", "network partition", 30: [
+    8 "network-partition", "network partition", 10: [
         line("Network error|Connection lost").since_step(3).within(15),
         line("Connection restored|Reconnected").then().within(30),
         see(Sight::Page(FIRST)).of("network-fail").since_step(5),
     ];
-    9 "agent-timeout", "agent time-out", 30: [
+    9 "agent-timeout", "agent time-out", 10: [
         line("Claude request timeout").since_step(4).within(35),
         line("Retrying Claude request").then().within(10),
         line("Claude command completed").since_step(5).within(60),
