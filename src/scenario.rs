@@ -30,6 +30,9 @@ pub struct Scenario {
     pub name: &'static str,
     /// Its name in the contract's table.
     pub title: &'static str,
+    /// The most seconds of the system's own time that pass in a real second, where time is real:
+    /// above it, how quick the machine is would decide.
+    pub pace: u32,
     /// The plan's text, from the folder `scenarios`.
     pub text: &'static str,
     /// In order, where one is to follow another.
@@ -55,6 +58,11 @@ impl Scenario {
                 self.name
             )
         })
+    }
+
+    /// The time scale to run it with where this one is asked for.
+    pub fn time_scale(&self, asked: f64) -> f64 {
+        asked.max(1.0 / f64::from(self.pace))
     }
 
     /// Runs the scenario's plan on a target, with a run seed.

@@ -1,6 +1,7 @@
 //! The thirteen scenarios of the contract, on both targets, and with defects that they catch.
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shakedown::defect::{Defect, trial};
@@ -10,6 +11,7 @@ use shakedown::target::local::{Local, WorkerCommand};
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
 use shakedown::verdict::Verdict;
+use shakedown::worker::settings::Settings;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
 
@@ -58,7 +60,9 @@ fn all_pass_on_sim_whatever_the_seed() {
 fn all_pass_on_local_in_less_than_two_minutes() {
     let began = Instant::now();
     for scenario in Scenario::all() {
-        check(&run(scenario.name, &local(&["worker"]), 1), Grade::Passed);
+        let mut target = local(&["worker"]);
+        target.time_scale = scenario.time_scale(target.time_scale);
+        check(&run(scenario.name, &target, 1), Grade::Passed);
     }
     let took = began.elapsed();
     assert!(took < Duration::from_secs(120), "{took:?}");
@@ -79,8 +83,8 @@ fn with_a_defect_that_concerns_it_a_scenario_fails() {
         ("build-error", "tells-no-error"),
         ("partial-build", "tells-no-warning"),
         ("out-of-memory", "acknowledges-on-receipt"),
-        ("network-partition", "never-tries-again"),
-        ("agent-timeout", "hangs-after-agent-error"),
+        ("network-partition", "pages-first"),
+        ("agent-timeout", "acknowledges-on-receipt"),
         ("agent-rate-limit", "ignores-retry-after"),
         ("no-cascade", "ignores-injected-error"),
         ("circuit-breaker", "breaker-never-opens"),
@@ -99,16 +103,38 @@ fn with_a_defect_that_concerns_it_a_scenario_fails() {
 /// Where no rule is broken, the scenario's own expectations tell.
 #[test]
 fn an_expectation_that_is_not_met_fails_a_scenario_whose_rules_hold() {
-    let impatient = Sim::altered(std::sync::Arc::new(|_, settings| {
-        settings.sync.attempts = 2;
-    }));
-    let ended = run("s3-sync-retried", &impatient, 1);
-    check(&ended, Grade::Failed);
-    assert_eq!(ended.outcome.verdict, Verdict::Held);
-    let told = report(&ended, "the command", Style { coloured: false });
-    for part in ["S3 sync attempt", "3 times", "The nearest", "the command"] {
-        assert!(told.contains(part), "{part:?} is not in:\n{told}");
-    }
+    let check_altered = |name: &str, alter: fn(&mut Settings), parts: &[&str]| {
+        let target = Sim::altered(Arc::new(move |_, settings| alter(settings)));
+        let ended = run(name, &target, 1);
+        check(&ended, Grade::Failed);
+        assert_eq!(ended.outcome.verdict, Verdict::Held, "{name}");
+        let told = report(&ended, "the command", Style { coloured: false });
+        for part in parts.iter().chain(&["the command"]) {
+            assert!(told.contains(part), "{part:?} is not in:\n{told}");
+        }
+    };
+    check_altered(
+        "s3-sync-retried",
+        |settings| settings.sync.attempts = 2,
+        &["Expectation 1", "S3 sync attempt", "It was seen 2 times"],
+    );
+    check_altered(
+        "network-partition",
+        |settings| {
+            settings.store.first = Duration::from_secs(400);
+            settings.store.cap = settings.store.first;
+        },
+        &["Expectation 2", "at most 30 s after", "It was seen after"],
+    );
+    check_altered(
+        "agent-timeout",
+        |settings| settings.agent_limit = Duration::from_secs(50),
+        &[
+            "Expectation 1",
+            "at most 35 s after",
+            "It was seen after 50",
+        ],
+    );
 }
 
 #[test]

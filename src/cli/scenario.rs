@@ -48,10 +48,6 @@ pub fn run(args: &ScenarioArgs) -> Exit {
         eprintln!("--history is for one scenario; name it instead of `all`");
         return Exit::Usage;
     }
-    let target = match target(args) {
-        Ok(target) => target,
-        Err(exit) => return exit,
-    };
     if args.defect.is_some() {
         // A planted panic is part of the run, and no news.
         std::panic::set_hook(Box::new(|_| {}));
@@ -60,7 +56,12 @@ pub fn run(args: &ScenarioArgs) -> Exit {
     let style = Style::of_stdout();
     let mut exit = Exit::Held;
     let mut passed = 0;
+    let mut on = String::new();
     for scenario in &chosen {
+        let target = match target(args, scenario) {
+            Ok(target) => target,
+            Err(exit) => return exit,
+        };
         let ended = scenario.run(&*target, args.seed, &interrupt);
         if let Some(path) = &args.history
             && let Err(error) = ended.outcome.history.write_file(path)
@@ -71,6 +72,7 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             );
             return Exit::Unknown;
         }
+        on = format!(" on {}", ended.target);
         tell(&ended, &repeat(args, &ended), style);
         match ended.grade() {
             Grade::Passed => passed += 1,
@@ -82,11 +84,7 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             break;
         }
     }
-    print(&format!(
-        "{passed} of {} passed on {}\n",
-        chosen.len(),
-        target.name()
-    ));
+    print(&format!("{passed} of {} passed{on}\n", chosen.len()));
     exit
 }
 
@@ -119,17 +117,21 @@ fn unknown_name(name: &str) -> Exit {
 }
 
 /// The target that was asked for, with the defect planted that was asked for.
-fn target(args: &ScenarioArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + Sync>, Exit> {
     let name = args.target.target.unwrap_or(TargetName::Sim);
+    let target = TargetArgs {
+        time_scale: Some(scenario.time_scale(args.target.time_scale())),
+        ..args.target
+    };
     let Some(defect) = &args.defect else {
-        return open(name, &args.target);
+        return open(name, &target);
     };
     let Some(defect) = Defect::by_name(defect) else {
         let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
         eprintln!("unknown defect `{defect}`; known: {}", known.join(", "));
         return Err(Exit::Usage);
     };
-    match (name, open_local(&args.target)) {
+    match (name, open_local(&target)) {
         (TargetName::Sim, _) => Ok(Box::new(trial::planted_sim(defect))),
         (TargetName::Local, Ok(mut local)) => {
             let planted = ["--defect", defect.name].map(String::from);

@@ -183,21 +183,30 @@ impl<'a> Looker<'a> {
 
     /// Whether an event tells of the same matter, though it is not what is looked for.
     fn is_near(&self, what: &What) -> bool {
-        match (self.expected.seen, what) {
-            (Sight::Line(_) | Sight::ErrorLine(_), What::Logged { .. }) => true,
-            (
-                Sight::LastError(_) | Sight::Warnings | Sight::Status(_),
-                What::RecordWritten { .. },
-            ) => true,
-            (
-                Sight::Branch(_) | Sight::RemoteBranch(_),
-                What::Pushed { .. } | What::OutsiderPushed { .. } | What::Committed { .. },
-            ) => true,
-            (Sight::Page(_), What::ObjectPut { .. } | What::S3Asked { .. }) => true,
-            (Sight::Death | Sight::Start, What::Died { .. } | What::Started { .. }) => true,
-            (Sight::DeadLetter(_), What::Delivered { .. } | What::DeadLettered { .. }) => true,
-            _ => false,
-        }
+        matches!(
+            (self.expected.seen, what),
+            (Sight::Line(_) | Sight::ErrorLine(_), What::Logged { .. })
+                | (
+                    Sight::LastError(_) | Sight::Warnings | Sight::Status(_),
+                    What::RecordWritten { .. },
+                )
+                | (
+                    Sight::Branch(_) | Sight::RemoteBranch(_),
+                    What::Pushed { .. } | What::OutsiderPushed { .. } | What::Committed { .. },
+                )
+                | (
+                    Sight::Page(_),
+                    What::ObjectPut { .. } | What::S3Asked { .. }
+                )
+                | (
+                    Sight::Death | Sight::Start,
+                    What::Died { .. } | What::Started { .. }
+                )
+                | (
+                    Sight::DeadLetter(_),
+                    What::Delivered { .. } | What::DeadLettered { .. },
+                )
+        )
     }
 
     /// The events that come nearest: what was looked for, at the wrong time; then, of the same

@@ -27,21 +27,17 @@ impl Watched {
         for event in &history.events {
             match &event.what {
                 // A message that is delivered again after it was handled is on the queue again.
-                What::Sent { mark, .. } | What::Delivered { mark, .. } => {
-                    if !queued.contains(mark) {
-                        queued.push(*mark);
-                    }
+                What::Sent { mark, .. } | What::Delivered { mark, .. }
+                    if !queued.contains(mark) =>
+                {
+                    queued.push(*mark);
                 }
                 What::Acknowledged { mark, .. } => queued.retain(|other| other != mark),
                 What::DeadLettered { session, mark } => {
                     queued.retain(|other| other != mark);
                     watched.dead_letters.push((session.clone(), *mark));
                 }
-                What::Died { client, .. } => {
-                    if !down.contains(&client) {
-                        down.push(client);
-                    }
-                }
+                What::Died { client, .. } if !down.contains(&client) => down.push(client),
                 What::Started { client } if down.contains(&client) => {
                     down.retain(|other| *other != client);
                     *watched.restarts.entry(client.clone()).or_default() += 1;
