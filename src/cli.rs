@@ -1,11 +1,13 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
+pub mod conformance;
 pub mod scenario;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::conformance::ConformanceArgs;
 use self::scenario::ScenarioArgs;
 use shakedown::regression::parse_seed;
 
@@ -46,6 +48,8 @@ pub enum Command {
     Scenario(ScenarioArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
+    /// Run plans on sim and on local, and compare where they end
+    Conformance(ConformanceArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
 }
@@ -56,9 +60,9 @@ pub struct DefectsArgs {
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// How many plans each may take
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
-    pub cases: u32,
+    /// How many plans each may take [default: 256 on sim, 20 on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cases: Option<u32>,
     /// How often each is tried, with the seeds from --seed on
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,

@@ -58,6 +58,8 @@ pub mod verdict;
 
 pub mod coverage;
 
+pub mod conformance;
+
 // Many plans, and what is left of them.
 pub mod campaign;
 

@@ -28,6 +28,8 @@ use signals::interrupted_by_signals;
 /// Plans that a campaign generates on each target when nothing else is asked for.
 const SIM_CASES: u32 = 256;
 const LOCAL_CASES: u32 = 10;
+/// Plans that may be needed to catch a planted defect on local.
+const LOCAL_TRIAL_CASES: u32 = 20;
 
 /// How the program ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => replay(&args),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => defects(&args),
+        Some(Command::Conformance(args)) => cli::conformance::run(&args),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
@@ -284,16 +287,23 @@ fn defects(args: &DefectsArgs) -> Exit {
     if chosen.is_empty() {
         chosen.extend(DEFECTS);
     }
+    let cases = args.cases.unwrap_or(match args.target.target {
+        Some(TargetName::Local) => LOCAL_TRIAL_CASES,
+        _ => SIM_CASES,
+    });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
     let style = Style::of_stdout();
     print(&report::trials_head());
     let mut missed = 0;
     for defect in &chosen {
-        let target = trial::planted_sim(defect);
+        let target = match planted(defect, &args.target) {
+            Ok(target) => target,
+            Err(exit) => return exit,
+        };
         let mut trials = Vec::new();
         for seed in args.seed..args.seed + args.seeds {
-            match trial::run(&target, &Shape::default(), seed, args.cases) {
+            match trial::run(&*target, &Shape::default(), seed, cases) {
                 Ok(trial) => trials.push(trial),
                 Err(why) => {
                     eprintln!("{why}");
@@ -321,6 +331,22 @@ fn defects(args: &DefectsArgs) -> Exit {
         Exit::Held
     } else {
         Exit::Violated
+    }
+}
+
+/// The target that was asked for, with a defect in every container.
+fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    if on.target != Some(TargetName::Local) {
+        return Ok(Box::new(trial::planted_sim(defect)));
+    }
+    match open_local(on) {
+        Ok(local) => Ok(Box::new(
+            local.with_worker_arguments(["--defect", defect.name]),
+        )),
+        Err(error) => {
+            eprintln!("{error}");
+            Err(Exit::Unknown)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The report on a terminal: what was violated and how to see it again, and what a campaign ran.
 
+mod conformance;
 mod events;
 mod scenarios;
 mod summary;
@@ -15,6 +16,7 @@ use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
 
+pub use conformance::conformance;
 pub use scenarios::{scenario, scenario_list};
 pub use summary::summary;
 pub use trials::{trials_head, trials_row};

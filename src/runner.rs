@@ -24,6 +24,8 @@ pub struct Outcome {
     pub history: History,
     /// The steps that the target cannot make, by index from 0, and why; they were left out.
     pub left_out: Vec<(usize, String)>,
+    /// What was seen last, once the system had come to rest; `None` where it did not come so far.
+    pub settled: Option<Snapshot>,
 }
 
 /// Runs a plan against a fresh system of the target, and judges it. Ends at the first violation.
@@ -31,7 +33,9 @@ pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
     let mut judge = Judge::new(plan);
     judge.model.site = target.site();
     let mut left_out = Vec::new();
-    let verdict = match disturb_and_recover(target, plan, seed, &mut judge, &mut left_out) {
+    let mut settled = None;
+    let ended = disturb_and_recover(target, plan, seed, &mut judge, &mut left_out, &mut settled);
+    let verdict = match ended {
         Ok(()) => Verdict::Held,
         Err(Stop::Violated(violation)) => Verdict::Violated(violation),
         Err(Stop::Failed(error)) => Verdict::Unknown {
@@ -44,6 +48,7 @@ pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
             events: judge.events,
         },
         left_out,
+        settled,
     }
 }
 
@@ -65,6 +70,7 @@ fn disturb_and_recover(
     seed: u64,
     judge: &mut Judge,
     left_out: &mut Vec<(usize, String)>,
+    settled: &mut Option<Snapshot>,
 ) -> Result<(), Stop> {
     let mut system = target.start(&plan.sessions, seed)?;
     let marks = plan.marks();
@@ -91,9 +97,9 @@ fn disturb_and_recover(
     loop {
         let left = deadline.saturating_sub(system.now());
         let is_at_rest = system.rest(quiet, left, &mut judge.events)?;
-        let seen = system.snapshot()?;
+        let seen = settled.insert(system.snapshot()?);
         judge.judge_new()?;
-        let Some((rule, breach)) = check_recovered(&judge.model, &seen) else {
+        let Some((rule, breach)) = check_recovered(&judge.model, seen) else {
             return Ok(());
         };
         let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);

@@ -67,6 +67,7 @@ impl Case {
                 },
                 history: History::default(),
                 left_out: Vec::new(),
+                settled: None,
             }
         });
         let coverage = Coverage::of(&self.plan, &outcome.history);

@@ -25,6 +25,7 @@ fn outcome(verdict: Verdict) -> Outcome {
         verdict,
         history: History::default(),
         left_out: vec![],
+        settled: None,
     }
 }
 

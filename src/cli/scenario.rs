@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 
 use super::{SiteName, TargetArgs, TargetName, seed};
-use crate::{Exit, interrupted_by_signals, open, open_local, print};
-use shakedown::defect::{DEFECTS, Defect, trial};
+use crate::{Exit, interrupted_by_signals, open, planted, print};
+use shakedown::defect::{DEFECTS, Defect};
 use shakedown::regression::Seed;
 use shakedown::report::{self, Style, Violated};
 use shakedown::scenario::{Ended, Grade, Scenario};
@@ -131,18 +131,7 @@ fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + S
         eprintln!("unknown defect `{defect}`; known: {}", known.join(", "));
         return Err(Exit::Usage);
     };
-    match (name, open_local(&target)) {
-        (TargetName::Sim, _) => Ok(Box::new(trial::planted_sim(defect))),
-        (TargetName::Local, Ok(mut local)) => {
-            let planted = ["--defect", defect.name].map(String::from);
-            local.worker.arguments.extend(planted);
-            Ok(Box::new(local))
-        }
-        (TargetName::Local, Err(error)) => {
-            eprintln!("{error}");
-            Err(Exit::Unknown)
-        }
-    }
+    planted(defect, &target)
 }
 
 /// The command that runs a scenario again, with the program as it was called.

@@ -69,6 +69,13 @@ impl Local {
         })
     }
 
+    /// The same, with more arguments for every worker.
+    pub fn with_worker_arguments<'a>(mut self, more: impl IntoIterator<Item = &'a str>) -> Self {
+        let more = more.into_iter().map(str::to_owned);
+        self.worker.arguments.extend(more);
+        self
+    }
+
     /// The environment of a client's container.
     fn environment(&self, front: &Front, root: &Path, home: &Path) -> Vec<(OsString, OsString)> {
         let client = front.client();

@@ -183,8 +183,8 @@ impl Commits {
         Some(tip)
     }
 
-    /// Merges `theirs` into `head`, whose version stands in conflicts.
-    pub fn merge(&mut self, head: Index, theirs: Index, made_in: u32) -> Index {
+    /// Merges `theirs` into `head`, the tip of the branch, whose version stands in conflicts.
+    pub fn merge(&mut self, head: Index, theirs: Index, branch: &str, made_in: u32) -> Index {
         if self.is_ancestor(head, theirs) {
             return head;
         }
@@ -201,7 +201,7 @@ impl Commits {
             parents: vec![head, theirs],
             marks: tree.marks(),
             tree: Rc::new(tree),
-            subject: "Merge the remote branch".into(),
+            subject: format!("Merge an outside change into {branch}").into(),
             instruction: None,
             made_in,
             adds: Vec::new(),
@@ -249,11 +249,11 @@ mod tests {
         let local = commit(&mut commits, TEMPLATE, &append(Mark::Edit(1)), "one");
         let remote = commit(&mut commits, TEMPLATE, &append(Mark::Outside(1)), "outside");
         assert_eq!(commits.rebase(local, remote, 1), None);
-        let head = commits.merge(local, remote, 1);
+        let head = commits.merge(local, remote, "thread-home", 1);
         let branch = commits.branch(head);
         assert_eq!(
             subjects(&branch),
-            ["one", "outside", "Merge the remote branch"]
+            ["one", "outside", "Merge an outside change into thread-home"]
         );
         assert_eq!(branch.tree, [Mark::Edit(1)]);
         assert!(branch.commits[2].merge && branch.commits[2].adds.is_empty());
@@ -263,7 +263,7 @@ mod tests {
         let clean = site::outsider_change(false, Mark::Outside(2));
         let remote = commit(&mut commits, remote, &clean, "outside again");
         assert_eq!(commits.rebase(head, remote, 1), None);
-        let head = commits.merge(head, remote, 1);
+        let head = commits.merge(head, remote, "thread-home", 1);
         assert_eq!(commits.branch(head).tree, [Mark::Edit(1), Mark::Outside(2)]);
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let local = commit(&mut commits, TEMPLATE, &delete, "delete");
         let remote = commit(&mut commits, TEMPLATE, &write, "write");
         assert_eq!(commits.rebase(local, remote, 1), None);
-        let head = commits.merge(local, remote, 1);
+        let head = commits.merge(local, remote, "thread-home", 1);
         assert_eq!(commits.get(head).tree.get(&package), None);
     }
 }

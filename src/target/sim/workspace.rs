@@ -302,7 +302,8 @@ impl Workspace for WorkspacePort {
         self.begin(session, Some("merge in progress")).await?;
         self.end(session, |commits, checkout| {
             let theirs = checkout.tracking.ok_or_else(no_upstream)?;
-            checkout.head = commits.merge(checkout.head, theirs, checkout.number);
+            checkout.head =
+                commits.merge(checkout.head, theirs, &session.branch(), checkout.number);
             Ok(())
         })
         .await

@@ -1,0 +1,301 @@
+//! The same plan on two targets: what is there when both have settled must be the same.
+//!
+//! The plans that come with the crate pin what matters by `until`, so that they determine where
+//! the system ends. A plan that leaves it to chance can end rightly in different ways.
+
+mod plans;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::history::{Branch, Claim, Content, History, Snapshot, What};
+use crate::plan::{Mark, ParseError, Plan};
+use crate::runner::{self, Outcome};
+use crate::target::Target;
+use crate::verdict::Verdict;
+
+pub use plans::PLANS;
+
+/// The plans that come with the crate, read.
+///
+/// # Errors
+/// Where one of them is no plan, which a test rules out.
+pub fn own_plans() -> Result<Vec<(String, Plan)>, ParseError> {
+    let read = |&(name, text): &(&str, &str)| Ok((name.to_owned(), text.parse()?));
+    PLANS.iter().map(read).collect()
+}
+
+/// Something that the two targets do not agree on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// What differs, such as `the site of acme, index.html`.
+    pub what: String,
+    /// As it is on the first target, and on the second.
+    pub sides: [String; 2],
+}
+
+/// What came of one plan on both targets.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    pub name: String,
+    /// Steps of the plan.
+    pub steps: usize,
+    /// Empty where the targets agree.
+    pub differences: Vec<Difference>,
+    /// Why a target could not tell, or what it left out; nothing was compared then.
+    pub unknown: Option<String>,
+}
+
+impl Compared {
+    pub fn agrees(&self) -> bool {
+        self.differences.is_empty() && self.unknown.is_none()
+    }
+}
+
+/// Runs each named plan on both targets, so many at once, and compares. The order is kept.
+pub fn compare_all(
+    plans: &[(String, Plan)],
+    targets: [&(dyn Target + Sync); 2],
+    seed: u64,
+    jobs: usize,
+) -> Vec<Compared> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<BTreeMap<usize, Compared>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((name, plan)) = plans.get(index) else {
+                        return;
+                    };
+                    let compared = compare(name, plan, targets, seed);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.insert(index, compared);
+                }
+            });
+        }
+    });
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.into_values().collect()
+}
+
+/// Runs a plan on both targets and compares what is there in the end.
+pub fn compare(name: &str, plan: &Plan, targets: [&(dyn Target + Sync); 2], seed: u64) -> Compared {
+    let outcomes = targets.map(|target| runner::run(target, plan, seed));
+    let mut compared = Compared {
+        name: name.into(),
+        steps: plan.steps.len(),
+        differences: Vec::new(),
+        unknown: None,
+    };
+    for (target, outcome) in targets.iter().zip(&outcomes) {
+        let why = match (&outcome.verdict, outcome.left_out.first()) {
+            (Verdict::Unknown { why }, _) => why.clone(),
+            (_, Some((step, why))) => format!("step {} was left out: {why}", step + 1),
+            _ => continue,
+        };
+        compared.unknown = Some(format!("{}: {why}", target.name()));
+        return compared;
+    }
+    compared.differences = differences(&outcomes);
+    compared
+}
+
+fn differences(outcomes: &[Outcome; 2]) -> Vec<Difference> {
+    let mut found = Found::default();
+    let verdict = |outcome: &Outcome| match &outcome.verdict {
+        Verdict::Violated(violation) => format!(
+            "{} is violated: expected {}; {}",
+            violation.rule, violation.expected, violation.observed
+        ),
+        _ => "held".into(),
+    };
+    // That the breaker is closed in the end is part of the verdict.
+    found.expect_same("the verdict", outcomes.each_ref().map(verdict));
+    let opened = outcomes.each_ref().map(|it| opened_breaker(&it.history));
+    found.expect_same("whether the breaker ever opened", opened);
+    if let [Some(first), Some(second)] = outcomes.each_ref().map(|it| it.settled.as_ref()) {
+        found.compare_snapshots([first, second]);
+    }
+    found.0
+}
+
+fn opened_breaker(history: &History) -> bool {
+    history.events.iter().any(|event| {
+        let What::Logged { claim, .. } = &event.what else {
+            return false;
+        };
+        *claim == Some(Claim::BreakerOpened)
+    })
+}
+
+#[derive(Default)]
+struct Found(Vec<Difference>);
+
+impl Found {
+    fn expect_same<T: PartialEq + Debug>(&mut self, what: impl fmt::Display, sides: [T; 2]) {
+        if sides[0] != sides[1] {
+            self.0.push(Difference {
+                what: what.to_string(),
+                sides: sides.map(|side| format!("{side:?}")),
+            });
+        }
+    }
+
+    fn compare_snapshots(&mut self, seen: [&Snapshot; 2]) {
+        for session in keys(seen.map(|it| &it.remote)) {
+            let branches = seen.map(|it| it.remote.get(session));
+            self.compare_branches(&format!("the remote branch of {session}"), branches);
+        }
+        for session in keys(seen.map(|it| &it.workspaces)) {
+            let spaces = seen.map(|it| it.workspaces.get(session));
+            let what = format!("the workspace of {session}");
+            self.compare_branches(&what, spaces.map(|it| it.map(|space| &space.branch)));
+            let debris = spaces.map(|it| it.map(|space| &space.debris));
+            self.expect_same(format!("{what}, its debris"), debris);
+        }
+        for client in keys(seen.map(|it| &it.sites)) {
+            let empty = BTreeMap::new();
+            let sites = seen.map(|it| it.sites.get(client).unwrap_or(&empty));
+            for key in keys(sites) {
+                let bytes = |content: &Content| (content.digest, content.size);
+                let objects = sites.map(|site| site.get(key).map(bytes));
+                self.expect_same(format!("the site of {client}, {key}"), objects);
+            }
+        }
+        for session in keys(seen.map(|it| &it.records)) {
+            let records = seen.map(|it| it.records.get(session));
+            let status = records.map(|it| it.map(|record| record.status.as_str()));
+            self.expect_same(format!("the status of {session}"), status);
+            // The texts name what each target's services said; that there is one is the same.
+            let failed = records.map(|it| it.is_some_and(|record| record.last_error.is_some()));
+            self.expect_same(format!("whether {session} has a lastError"), failed);
+            let warned = records.map(|it| it.is_some_and(|record| !record.warnings.is_empty()));
+            self.expect_same(format!("whether {session} has warnings"), warned);
+        }
+        self.expect_same("the queue", seen.map(|it| sorted(&it.queued)));
+        let dead = seen.map(|it| sorted(&it.dead_letters));
+        self.expect_same("the dead letters", dead);
+        self.expect_same("which containers run", seen.map(|it| sorted(&it.running)));
+    }
+
+    fn compare_branches(&mut self, what: &str, branches: [Option<&Branch>; 2]) {
+        let commits = branches.map(|branch| branch.map(told));
+        self.expect_same(format!("{what}, its commits"), commits);
+        let tree = |branch: Option<&Branch>| branch.map(|it| sorted(&it.tree));
+        self.expect_same(format!("{what}, its tree"), branches.map(tree));
+    }
+}
+
+/// The commits of a branch as text, in order; but what a merge brought together has none.
+fn told(branch: &Branch) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut since_merge = 0;
+    for commit in &branch.commits {
+        let adds: Vec<String> = commit.adds.iter().map(Mark::to_string).collect();
+        let kind = if commit.merge { " (a merge)" } else { "" };
+        if commit.merge {
+            told[since_merge..].sort();
+        }
+        told.push(format!("{}{kind} adds {}", commit.subject, adds.join(" ")));
+        if commit.merge {
+            since_merge = told.len();
+        }
+    }
+    told
+}
+
+/// The keys that either map has.
+fn keys<'a, K: Ord, V>(maps: [&'a BTreeMap<K, V>; 2]) -> Vec<&'a K> {
+    let mut keys: Vec<&K> = maps.into_iter().flat_map(BTreeMap::keys).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+fn sorted<T: Ord + Clone>(of: &[T]) -> Vec<T> {
+    let mut sorted = of.to_vec();
+    sorted.sort();
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::sim::Sim;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const PLAN: &str = "# shakedown plan v1\nsession acme/home\ninject s3-denied acme\n\
+                        instruct acme/home warn\nuntil acme/home done\n";
+
+    fn compared_with(other: &Sim) -> Compared {
+        let plan: Plan = PLAN.parse().unwrap();
+        compare("plan", &plan, [&Sim::default(), other], 1)
+    }
+
+    #[test]
+    fn a_target_agrees_with_itself() {
+        let compared = compared_with(&Sim::default());
+        assert!(compared.agrees(), "{compared:?}");
+    }
+
+    #[test]
+    fn what_differs_is_named_with_both_sides() {
+        let early = Sim::altered(Arc::new(|_, settings| {
+            settings.breaker_failures = 1;
+            settings.put_off = (Duration::from_secs(40), Duration::from_secs(60));
+        }));
+        let compared = compared_with(&early);
+        let what: Vec<&str> = compared.differences.iter().map(|d| &*d.what).collect();
+        assert!(
+            what.contains(&"whether the breaker ever opened"),
+            "{compared:?}"
+        );
+        let opened = &compared.differences[what.len() - 1].sides;
+        assert!(opened.iter().all(|side| !side.is_empty()), "{opened:?}");
+    }
+
+    #[test]
+    fn every_part_of_a_snapshot_is_compared() {
+        let plan: Plan = PLAN.parse().unwrap();
+        let seen = runner::run(&Sim::default(), &plan, 1).settled.unwrap();
+        let check = |change: fn(&mut Snapshot), what: &str| {
+            let mut other = seen.clone();
+            change(&mut other);
+            let mut found = Found::default();
+            found.compare_snapshots([&seen, &other]);
+            assert!(
+                found.0.iter().any(|it| it.what.contains(what)),
+                "{what}: {found:?}",
+                found = found.0
+            );
+        };
+        check(|it| it.remote.clear(), "remote branch");
+        check(|it| it.workspaces.clear(), "workspace of");
+        check(
+            |it| {
+                for space in it.workspaces.values_mut() {
+                    space.debris.push("a stash".into());
+                }
+            },
+            "debris",
+        );
+        check(
+            |it| {
+                for object in it.sites.values_mut().flat_map(BTreeMap::values_mut) {
+                    object.digest ^= 1;
+                }
+            },
+            "index.html",
+        );
+        check(|it| it.records.clear(), "has warnings");
+        check(|it| it.queued.push(Mark::Edit(1)), "queue");
+        check(|it| it.dead_letters.push(Mark::Edit(1)), "dead letters");
+        check(|it| it.running.clear(), "containers");
+    }
+}
