@@ -579,7 +579,7 @@ fn pushed() {
     };
     let mut kept = saved();
     kept.seen.remote.insert(home(), Branch::default());
-    kept.ends_as("nothing-lost work");
+    kept.ends_as("pushed commits");
     let mut stray = plain("instruct acme/home change\n");
     stray.seen.workspaces.get_mut(&home()).unwrap().debris = vec!["index.lock".into()];
     stray.ends_as("pushed debris");
