@@ -210,7 +210,7 @@ fn told(branch: &Branch) -> Vec<String> {
 }
 
 /// The keys that either map has.
-fn keys<'a, K: Ord, V>(maps: [&'a BTreeMap<K, V>; 2]) -> Vec<&'a K> {
+fn keys<K: Ord, V>(maps: [&BTreeMap<K, V>; 2]) -> Vec<&K> {
     let mut keys: Vec<&K> = maps.into_iter().flat_map(BTreeMap::keys).collect();
     keys.sort();
     keys.dedup();
