@@ -51,7 +51,7 @@ impl Settings {
             agent: Backoff::new(5, seconds(2), seconds(60)),
             agent_limit: seconds(30),
             push: Backoff::new(3, seconds(1), seconds(30)),
-            git_limit: seconds(60),
+            git_limit: seconds(30),
             request_limit: seconds(10),
             store: Backoff::new(u32::MAX, seconds(1), seconds(30)),
             breaker_failures: 5,
