@@ -1,7 +1,5 @@
 //! Defects planted in worker processes are caught on local too, each by a plan of a few steps.
 
-use std::time::{Duration, Instant};
-
 use shakedown::defect::Defect;
 use shakedown::plan::Plan;
 use shakedown::runner;
@@ -21,12 +19,10 @@ fn check_caught(name: &str, steps: &[&str]) {
     let head = ["# shakedown plan v1", "session acme/home"];
     let text = [&head, steps].concat().join("\n");
     let plan: Plan = text.parse().unwrap();
-    let began = Instant::now();
     match runner::run(&local, &plan, 1).verdict {
         Verdict::Violated(violation) => assert_eq!(violation.rule, defect.rule, "{violation:?}"),
         other => panic!("{name}: {other:?}"),
     }
-    assert!(began.elapsed() < Duration::from_secs(60), "{name}");
 }
 
 #[test]
