@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -30,6 +31,19 @@ pub(super) enum Mistake {
     OwnBreaker,
     /// The permit is written down as nobody's.
     PermitOfNobody,
+    ClosesBreakerAtStart,
+    /// A probe that succeeds opens the breaker again.
+    ProbeNeverCloses,
+    /// A probe that fails opens the breaker without a new cool-down.
+    ReopensWithoutCoolDown,
+    ForgetsDeployAtStart,
+    ForgetsSessionsAtStart,
+    /// Writes that cannot be made bring the container down.
+    PanicsOnThrottle,
+    TellsNoConflict,
+    TellsNoPutOffPush,
+    TellsNoDeadLetter,
+    TokenInRecord,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
@@ -57,6 +71,9 @@ struct Own {
     error: Option<String>,
     warnings: Vec<String>,
     wanted: Option<Wanted>,
+    has_read_breaker: bool,
+    has_read_site: bool,
+    was_half_open: bool,
 }
 
 impl Bad {
@@ -93,6 +110,17 @@ impl Bad {
                 record.build_warnings.clear();
                 record.push_warning = None;
             }
+            Mistake::TellsNoConflict => record.push_warning = None,
+            Mistake::TellsNoPutOffPush => record.push_put_off = None,
+            Mistake::TellsNoDeadLetter => {
+                let is_cut_off = |failure: &String| failure.contains("dead-letter");
+                record.failure.take_if(|failure| is_cut_off(failure));
+            }
+            Mistake::TokenInRecord => {
+                if let Some(failure) = &mut record.failure {
+                    failure.push_str(crate::target::GIT_TOKEN);
+                }
+            }
             _ => {}
         }
     }
@@ -124,6 +152,38 @@ impl Bad {
             (Mistake::NeverResetsCount, _) => own.failures = 0,
             (Mistake::PermitOfNobody, BreakerState::HalfOpen) => {
                 record.until = FOR_EVER;
+            }
+            (Mistake::ProbeNeverCloses, BreakerState::Closed) if own.was_half_open => {
+                record.state = BreakerState::Open;
+                record.until = record.until.max(Duration::from_secs(1));
+            }
+            (Mistake::ReopensWithoutCoolDown, BreakerState::Open) if own.was_half_open => {
+                record.until = Duration::ZERO;
+            }
+            _ => {}
+        }
+        own.was_half_open = record.state == BreakerState::HalfOpen;
+    }
+
+    /// What a container finds when it has just started.
+    fn first_read(&self, item: &mut Item) {
+        let mut own = self.own.borrow_mut();
+        match (self.mistake, item) {
+            (Mistake::ClosesBreakerAtStart, Item::Breaker(record)) => {
+                if !std::mem::replace(&mut own.has_read_breaker, true) {
+                    record.state = BreakerState::Closed;
+                    record.failures = 0;
+                }
+            }
+            (Mistake::ForgetsDeployAtStart, Item::Site(record)) => {
+                if !std::mem::replace(&mut own.has_read_site, true) {
+                    record.deployed = true;
+                }
+            }
+            (Mistake::ForgetsSessionsAtStart, Item::Site(record)) => {
+                if !std::mem::replace(&mut own.has_read_site, true) {
+                    record.sessions.clear();
+                }
             }
             _ => {}
         }
@@ -159,6 +219,9 @@ impl Store for Bad {
             return Ok(Some(Item::Breaker(self.own.borrow().breaker.clone())));
         }
         let mut item = self.inner.read(key).await?;
+        if let Some(item) = &mut item {
+            self.first_read(item);
+        }
         match &mut item {
             Some(Item::Session(record)) => self.session_read(record),
             Some(Item::Breaker(record)) => match (self.mistake, record.state) {
@@ -189,6 +252,12 @@ impl Store for Bad {
             }
             Item::Breaker(record) => self.breaker_written(record),
         }
-        self.inner.write(key, &item, expected).await
+        let written = self.inner.write(key, &item, expected).await;
+        if self.mistake == Mistake::PanicsOnThrottle
+            && let Err(error) = &written
+        {
+            panic!("planted defect: {error}");
+        }
+        written
     }
 }
