@@ -27,6 +27,7 @@ use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 use case::Case;
 
+pub use case::tree;
 pub use keep::shrink_budget;
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the

@@ -67,6 +67,8 @@ pub mod progress;
 
 pub mod shrink;
 
+pub mod explain;
+
 pub mod scenario;
 
 pub mod regression;
