@@ -10,7 +10,7 @@ use super::Defect;
 use super::trial::planted_sim;
 use crate::campaign;
 use crate::generate::{Counted, Shape, counted_plans};
-use crate::history::What;
+use crate::history::{History, What};
 use crate::plan::Plan;
 use crate::runner::{self, Outcome};
 use crate::shrink::{Budget, shrink};
@@ -20,17 +20,19 @@ use crate::verdict::{Verdict, Violation};
 /// Runs that proptest may use: its own default for 256 cases.
 const PROPTEST_RUNS: u32 = 4 * 256;
 
-/// What came of one defect with one seed.
-#[derive(Clone, Debug)]
-pub struct Round {
-    pub seed: u64,
-    /// Steps of the plan that was found.
-    pub first_steps: usize,
-    pub ours: Side,
-    pub proptests: Side,
+/// A plan that shows a defect, as a campaign finds it.
+#[derive(Clone)]
+pub struct Find {
+    defect: &'static Defect,
+    /// The campaign's seed, and the case's number.
+    case: (u64, u32),
+    pub plan: Plan,
+    run_seed: u64,
+    pub violation: Violation,
+    history: History,
 }
 
-/// What one shrinker made of the plan.
+/// What one shrinker made of it.
 #[derive(Clone, Debug)]
 pub struct Side {
     pub plan: Plan,
@@ -42,51 +44,67 @@ pub struct Side {
     pub runs: u32,
 }
 
-/// Finds a plan that shows the defect, as a campaign on sim with this seed would, and lets both
-/// shrinkers work on it. `None` where no plan shows it.
-///
-/// # Errors
-/// When no plan can be generated.
-pub fn round(
-    defect: &'static Defect,
-    shape: &Shape,
-    seed: u64,
-    plans: u32,
-) -> Result<Option<Round>, String> {
-    let target = planted_sim(defect);
-    let strategy = counted_plans(shape);
-    for index in 0..plans {
-        let (tree, run_seed) = campaign::tree(&strategy, seed, index)?;
-        let (plan, _) = tree.current();
-        let outcome = runner::run(&target, &plan, run_seed);
-        let Verdict::Violated(violation) = outcome.verdict else {
-            continue;
-        };
+impl Find {
+    /// Looks for a plan that shows the defect, as a campaign on sim with this seed would.
+    ///
+    /// # Errors
+    /// When no plan can be generated.
+    pub fn first(
+        defect: &'static Defect,
+        shape: &Shape,
+        seed: u64,
+        plans: u32,
+    ) -> Result<Option<Self>, String> {
+        let target = planted_sim(defect);
+        let strategy = counted_plans(shape);
+        for index in 0..plans {
+            let (tree, run_seed) = campaign::tree(&strategy, seed, index)?;
+            let (plan, _) = tree.current();
+            let outcome = runner::run(&target, &plan, run_seed);
+            if let Verdict::Violated(violation) = outcome.verdict {
+                return Ok(Some(Self {
+                    defect,
+                    case: (seed, index),
+                    plan,
+                    run_seed,
+                    violation,
+                    history: outcome.history,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Lets our shrinker work on it.
+    pub fn by_us(&self) -> Side {
+        let target = planted_sim(self.defect);
         let smallest = shrink(
             &target,
-            &plan,
-            run_seed,
-            &violation,
-            &outcome.history,
+            &self.plan,
+            self.run_seed,
+            &self.violation,
+            &self.history,
             &Budget::for_target(&target),
             &mut |_| {},
         );
-        let Some(proptests) = by_proptest(&target, &strategy, seed, index)? else {
-            return Err(format!("{} does not show again", defect.name));
-        };
-        return Ok(Some(Round {
-            seed,
-            first_steps: plan.steps.len(),
-            ours: Side {
-                plan: smallest.plan,
-                run_seed: smallest.seed,
-                violation: smallest.violation,
-                runs: smallest.runs,
-            },
-            proptests,
-        }));
+        Side {
+            plan: smallest.plan,
+            run_seed: smallest.seed,
+            violation: smallest.violation,
+            runs: smallest.runs,
+        }
     }
-    Ok(None)
+
+    /// Lets proptest's own shrinker work on it.
+    ///
+    /// # Errors
+    /// When the plan cannot be generated again, or does not show the defect again.
+    pub fn by_proptest(&self, shape: &Shape) -> Result<Side, String> {
+        let (seed, index) = self.case;
+        let target = planted_sim(self.defect);
+        by_proptest(&target, &counted_plans(shape), seed, index)?
+            .ok_or_else(|| format!("the plan that showed {} no longer does", self.defect.name))
+    }
 }
 
 /// Lets proptest shrink the case of this number as it does for a test that fails: any violation

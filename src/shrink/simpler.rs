@@ -67,6 +67,15 @@ fn rename(step: &mut Step, from: &SessionId, to: &SessionId, whole_client: bool)
             *client = to.client.clone();
         }
     };
+    with_names(step, session, client);
+}
+
+/// Hands the session or the client that a step names to whom it may concern.
+pub(super) fn with_names(
+    step: &mut Step,
+    session: impl FnOnce(&mut SessionId),
+    client: impl FnOnce(&mut ClientId),
+) {
     match step {
         Step::Instruct(of, _)
         | Step::Until { session: of, .. }
@@ -141,10 +150,8 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
                 })
             })
             .collect(),
-        Step::Wait(time) => [1, 5, 15, 40, 130]
+        Step::Wait(time) => shorter_waits(*time)
             .into_iter()
-            .map(Duration::from_secs)
-            .take_while(|shorter| shorter < time)
             .map(|shorter| replaced(Step::Wait(shorter)))
             .collect(),
         Step::PushFromOutside(session, Outsider::Conflicting) => {
@@ -173,6 +180,25 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
         | Step::RetryPush(_)
         | Step::Redeliver(_) => Vec::new(),
     }
+}
+
+/// Shorter waits, from the middle of those that plans use upwards, so that what takes at least so
+/// long is found by halving.
+fn shorter_waits(time: Duration) -> Vec<Duration> {
+    const USUAL: [u64; 7] = [1, 5, 15, 40, 70, 130, 300];
+    let below: Vec<Duration> = USUAL
+        .into_iter()
+        .map(Duration::from_secs)
+        .filter(|shorter| *shorter < time)
+        .collect();
+    let mut found = Vec::new();
+    let mut rest = below.as_slice();
+    while !rest.is_empty() {
+        let middle = rest.len() / 2;
+        found.push(rest[middle]);
+        rest = &rest[middle + 1..];
+    }
+    found
 }
 
 fn fewer(requests: u32) -> Vec<u32> {

@@ -1,0 +1,190 @@
+//! Small plans made of the pieces of a long one: an edit, one of its disturbances, and a moment.
+//!
+//! Most failures need no more. A deletion finds such a plan late, and stops short of it where a
+//! step has to change for another to go: where a long wait does the work of a whole session.
+
+use std::time::Duration;
+
+use crate::plan::{ClientId, Edit, Fault, Phase, Plan, SessionId, Step};
+
+use super::clues::Clues;
+use super::simpler::{Subject, subject};
+
+/// Long enough for five syncs to fail and the breaker's cool-down to end.
+pub(super) const LONG: Duration = Duration::from_secs(300);
+
+/// Disturbances of a plan that are tried alone.
+const DISTURBANCES: usize = 5;
+
+/// The small plans, shortest first.
+pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
+    let Some(home) = clues.home(plan) else {
+        return Vec::new();
+    };
+    let edits = edits_of(plan, &home, clues);
+    let Some(edit) = edits.first().copied() else {
+        return Vec::new();
+    };
+    let instruct = |edit| Step::Instruct(home.clone(), edit);
+    let mut found: Vec<Vec<Step>> = edits.iter().take(2).map(|e| vec![instruct(*e)]).collect();
+    let last = last_instructs(plan);
+    for pair in last.windows(2).rev() {
+        if pair.iter().any(|step| matches!(subject(step), Subject::Session(of) if *of == home)) {
+            found.push(pair.to_vec());
+        }
+    }
+    let sketcher = Sketcher {
+        plan,
+        home: &home,
+        edit,
+    };
+    for (rank, step) in disturbances(plan, &home, clues).into_iter().enumerate() {
+        found.extend(sketcher.alone(&step));
+        if rank == 0 {
+            found.extend(sketcher.with_another(&step));
+        }
+    }
+    found.sort_by_key(Vec::len);
+    let whole = |steps| Plan {
+        sessions: plan.sessions.clone(),
+        steps,
+        comments: Vec::new(),
+    };
+    found.into_iter().map(whole).collect()
+}
+
+/// The edits of a session, the likeliest to matter first.
+fn edits_of(plan: &Plan, home: &SessionId, clues: &Clues) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = clues.edit.into_iter().collect();
+    for step in plan.steps.iter().rev() {
+        if let Step::Instruct(session, edit) = step
+            && session == home
+            && !edits.contains(edit)
+        {
+            edits.push(*edit);
+        }
+    }
+    edits
+}
+
+/// The last instructions, without repetitions of the same one more than twice.
+fn last_instructs(plan: &Plan) -> Vec<Step> {
+    let instructs = plan.steps.iter().filter(|s| matches!(s, Step::Instruct(..)));
+    let mut last: Vec<Step> = instructs.cloned().collect();
+    let from = last.len().saturating_sub(3);
+    last.split_off(from)
+}
+
+/// What disturbs a session in a plan, the likeliest to matter first.
+fn disturbances(plan: &Plan, home: &SessionId, clues: &Clues) -> Vec<Step> {
+    let mut found: Vec<(u32, usize)> = Vec::new();
+    for (at, step) in plan.steps.iter().enumerate() {
+        let is_disturbance = !matches!(
+            step,
+            Step::Instruct(..)
+                | Step::Until { .. }
+                | Step::UntilStarted { .. }
+                | Step::Wait(_)
+                | Step::Heal(_)
+                | Step::RetryPush(_)
+        );
+        let is_near = match subject(step) {
+            Subject::None => true,
+            Subject::Session(of) => of == home,
+            Subject::Client(of) => *of == home.client,
+        };
+        if is_disturbance && is_near {
+            found.push((clues.weigh(plan, at), at));
+        }
+    }
+    // Of equals the later one.
+    found.sort_by_key(|found| std::cmp::Reverse(*found));
+    let mut steps: Vec<Step> = Vec::new();
+    for (_, at) in found {
+        if !steps.contains(&plan.steps[at]) {
+            steps.push(plan.steps[at].clone());
+        }
+    }
+    steps.truncate(DISTURBANCES);
+    steps
+}
+
+struct Sketcher<'a> {
+    plan: &'a Plan,
+    home: &'a SessionId,
+    edit: Edit,
+}
+
+impl Sketcher<'_> {
+    fn instruct(&self) -> Step {
+        Step::Instruct(self.home.clone(), self.edit)
+    }
+
+    fn until(&self, phase: Phase) -> Step {
+        Step::Until {
+            session: self.home.clone(),
+            phase,
+            requests: 0,
+        }
+    }
+
+    /// One instruction, disturbed when it matters to it.
+    fn alone(&self, disturbance: &Step) -> Vec<Vec<Step>> {
+        let step = || disturbance.clone();
+        let all_along = || vec![step(), self.instruct(), Step::Wait(LONG)];
+        let from = |phase| {
+            let until = self.until(phase);
+            vec![self.instruct(), until, step(), Step::Wait(LONG)]
+        };
+        let at = |until: Step| vec![self.instruct(), until, step()];
+        match disturbance {
+            Step::Inject(Fault::OutOfMemory(_)) => {
+                let hungry = Step::Instruct(self.home.clone(), Edit::MemoryHungry);
+                vec![vec![step(), hungry, Step::Wait(LONG)]]
+            }
+            // Without git no edit begins.
+            Step::Inject(Fault::GitAuth | Fault::GitDown) => {
+                vec![all_along(), from(Phase::Editing)]
+            }
+            Step::Inject(Fault::Partition(_)) => vec![all_along(), from(Phase::Received)],
+            Step::Inject(_) => vec![all_along()],
+            Step::Crash(_) | Step::LoseWorkspace(_) => {
+                let mut moments = self.moment_before(disturbance);
+                moments.push(self.until(Phase::Deploying));
+                moments.into_iter().map(at).collect()
+            }
+            Step::PushFromOutside(..) => vec![at(self.until(Phase::Committing))],
+            Step::Redeliver(_) => vec![at(Step::Wait(LONG))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The `until` of the session that last stood before a step.
+    fn moment_before(&self, step: &Step) -> Vec<Step> {
+        let steps = &self.plan.steps;
+        let upto = steps.iter().rposition(|other| other == step).unwrap_or(0);
+        let own = |step: &&Step| matches!(step, Step::Until { session, .. } if session == self.home);
+        steps[..upto].iter().rev().find(own).cloned().into_iter().collect()
+    }
+
+    /// Two instructions under a fault: at once or one after the other, of one client or of two.
+    fn with_another(&self, disturbance: &Step) -> Vec<Vec<Step>> {
+        let Step::Inject(_) = disturbance else {
+            return Vec::new();
+        };
+        let is_other = |client: &ClientId| *client != self.home.client;
+        let other = self.plan.steps.iter().rev().find_map(|step| match step {
+            Step::Instruct(session, _) if is_other(&session.client) => Some(session.clone()),
+            _ => None,
+        });
+        let step = || disturbance.clone();
+        let mut found = Vec::new();
+        if let Some(other) = other {
+            let other = Step::Instruct(other, Edit::Change);
+            found.push(vec![step(), self.instruct(), other.clone(), Step::Wait(LONG)]);
+            found.push(vec![step(), other, Step::Wait(LONG), self.instruct()]);
+        }
+        found.push(vec![step(), self.instruct(), Step::Wait(LONG), self.instruct()]);
+        found
+    }
+}
