@@ -21,7 +21,6 @@ mod sketch;
 mod sweep;
 mod time;
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::history::History;
@@ -87,7 +86,7 @@ pub fn shrink(
         target,
         budget: *budget,
         began: Instant::now(),
-        tried: HashSet::new(),
+        tried: Vec::new(),
         progress,
         best: Shrunk {
             plan: plan.clone(),
@@ -109,16 +108,14 @@ struct Search<'a> {
     target: &'a dyn Target,
     budget: Budget,
     began: Instant,
-    /// Every plan that was run, by the form that names do not change, with the seed.
-    tried: HashSet<(Plan, u64)>,
+    /// Every plan that did not show it, by the form that names do not change, with the seed.
+    tried: Vec<(Plan, u64)>,
     progress: &'a mut dyn FnMut(Progress),
     best: Shrunk,
 }
 
 /// Seeds that a short plan is tried with before it is thought not to show the violation.
-const OTHER_SEEDS: u64 = 2;
-/// Plans longer than this are not tried with each pair of steps left out.
-const PAIRS_UP_TO: usize = 6;
+const OTHER_SEEDS: u64 = 1;
 /// Plans longer than this are not tried with a longer wait for each other step.
 const WAITS_UP_TO: usize = 6;
 /// Runs that tell how often a plan shows its violation, where that is not certain.
@@ -259,13 +256,11 @@ impl Search<'_> {
         }
     }
 
+    /// Leaves out neighbours together: one may make sense of the other.
     fn delete_pairs(&mut self) {
         let plan = self.best.plan.clone();
-        let count = plan.steps.len();
-        if count <= PAIRS_UP_TO {
-            let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| [a, b]));
-            self.first_shorter(pairs.map(|pair| sweep::without(&plan, &pair)).collect());
-        }
+        let pairs = (1..plan.steps.len()).rev().map(|at| [at - 1, at]);
+        self.first_shorter(pairs.map(|pair| sweep::without(&plan, &pair)).collect());
     }
 
     fn lengthen_waits(&mut self) {
@@ -286,7 +281,9 @@ impl Search<'_> {
     fn simplify(&mut self) {
         let mut at = 0;
         while at < self.best.plan.steps.len() {
-            let found = simpler::with_simpler_step(&self.best.plan, at)
+            let violated_at = self.best.violation.step;
+            let needed = self.lasted().get(at).copied().filter(|_| violated_at == Some(at));
+            let found = simpler::with_simpler_step(&self.best.plan, at, needed)
                 .into_iter()
                 .any(|candidate| self.accepts(candidate, self.best.seed));
             if !found {
@@ -316,10 +313,15 @@ impl Search<'_> {
         if self.is_spent()
             || candidate == self.best.plan
             || candidate.steps.is_empty()
-            || !self.tried.insert((mend::canonical(&candidate), seed))
         {
             return false;
         }
+        let form = mend::canonical(&candidate);
+        let is_tried = |(tried, of): &(Plan, u64)| *of == seed && mend::outlasts(tried, &form);
+        if self.tried.iter().any(is_tried) {
+            return false;
+        }
+        self.tried.push((form, seed));
         // A run that shows nothing may have been unlucky where the target is not deterministic.
         let tries = if self.target.is_deterministic() { 1 } else { 2 };
         (0..tries).any(|_| self.shows(&candidate, seed))
@@ -334,6 +336,7 @@ impl Search<'_> {
         let Outcome {
             verdict, history, ..
         } = runner::run(self.target, candidate, seed);
+        tracing::debug!(run = self.best.runs, plan = ?steps_of(candidate), ?verdict, "candidate");
         let Verdict::Violated(violation) = verdict else {
             return false;
         };
@@ -367,4 +370,10 @@ impl Search<'_> {
 /// Whether two violations are the same failure.
 pub fn is_same(a: &Violation, b: &Violation) -> bool {
     a.rule == b.rule && a.kind == b.kind
+}
+
+/// The steps on one line.
+fn steps_of(plan: &Plan) -> String {
+    let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+    steps.join("; ")
 }

@@ -12,6 +12,7 @@ use super::simpler::{Subject, subject};
 /// What is told of a violation's reason. All of it may mislead: it orders what is tried.
 #[derive(Clone, Debug)]
 pub(super) struct Clues {
+    pub rule: Rule,
     /// The session that the violation is about.
     pub session: Option<SessionId>,
     pub client: Option<ClientId>,
@@ -34,6 +35,7 @@ enum Place {
 impl Clues {
     pub(super) fn of(plan: &Plan, violation: &Violation, history: &History) -> Self {
         let mut clues = Self {
+            rule: violation.rule,
             session: None,
             client: None,
             edit: None,

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::generate::Draft;
-use crate::plan::{ClientId, Plan, SessionId, Step};
+use crate::plan::{ClientId, Fault, Plan, SessionId, Step};
 
 use super::simpler::{Subject, subject, with_names};
+use super::time::is_time;
 
 /// The plan without the steps that make no sense in it or change nothing, and without sessions
 /// that no step names.
@@ -20,13 +21,34 @@ pub(super) fn mended(mut plan: Plan) -> Plan {
         }
         enabled
     });
-    // At the end of the plan everything is healed, before any time has passed.
-    while matches!(plan.steps.last(), Some(Step::Inject(_) | Step::Heal(_))) {
-        plan.steps.pop();
-    }
     join_waits(&mut plan.steps);
+    drop_idle_end(&mut plan);
     drop_unused_sessions(&mut plan);
     plan
+}
+
+/// At the end of the plan everything is healed before any time has passed, and the system is let
+/// run: a fault that begins there does nothing, and waiting without one is no different.
+fn drop_idle_end(plan: &mut Plan) {
+    loop {
+        let mut active: Vec<&Fault> = Vec::new();
+        for step in &plan.steps {
+            match step {
+                Step::Inject(fault) => active.push(fault),
+                Step::Heal(fault) => active.retain(|other| *other != fault),
+                _ => {}
+            }
+        }
+        let is_idle = match plan.steps.last() {
+            Some(Step::Inject(_) | Step::Heal(_)) => true,
+            Some(step) => is_time(step) && active.is_empty(),
+            None => false,
+        };
+        if !is_idle {
+            break;
+        }
+        plan.steps.pop();
+    }
 }
 
 /// Waits one after the other are one.
@@ -102,4 +124,16 @@ fn index_in<T: Clone + PartialEq>(known: &mut Vec<T>, item: &T) -> usize {
         known.push(item.clone());
         known.len() - 1
     })
+}
+
+/// Whether a plan is another one, or the same with longer waits: what does not show there is not
+/// looked for in less time.
+pub(super) fn outlasts(plan: &Plan, other: &Plan) -> bool {
+    let covers = |(a, b): (&Step, &Step)| match (a, b) {
+        (Step::Wait(long), Step::Wait(short)) => long >= short,
+        (a, b) => a == b,
+    };
+    plan.sessions.len() == other.sessions.len()
+        && plan.steps.len() == other.steps.len()
+        && plan.steps.iter().zip(&other.steps).all(covers)
 }

@@ -106,7 +106,8 @@ pub(super) fn with_names(
 }
 
 /// The plan with a simpler variant of one step, simplest first. A fault changes with its heal.
-pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
+/// `needed` is how long the step lasted until the violation was seen in it, if it was.
+pub(super) fn with_simpler_step(plan: &Plan, at: usize, needed: Option<Duration>) -> Vec<Plan> {
     let replaced = |step: Step| {
         let mut simpler = plan.clone();
         simpler.steps[at] = step;
@@ -150,7 +151,7 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
                 })
             })
             .collect(),
-        Step::Wait(time) => shorter_waits(*time)
+        Step::Wait(time) => shorter_waits(*time, needed)
             .into_iter()
             .map(|shorter| replaced(Step::Wait(shorter)))
             .collect(),
@@ -182,15 +183,17 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
     }
 }
 
-/// Shorter waits, from the middle of those that plans use upwards, so that what takes at least so
-/// long is found by halving.
-fn shorter_waits(time: Duration) -> Vec<Duration> {
-    const USUAL: [u64; 7] = [1, 5, 15, 40, 70, 130, 300];
-    let below: Vec<Duration> = USUAL
-        .into_iter()
-        .map(Duration::from_secs)
-        .filter(|shorter| *shorter < time)
-        .collect();
+/// Shorter waits. What was needed tells how long is enough, and then the next shorter one may do;
+/// else they come from the middle upwards, so that the least that is enough is found by halving.
+fn shorter_waits(time: Duration, needed: Option<Duration>) -> Vec<Duration> {
+    const USUAL: [u64; 6] = [1, 5, 15, 40, 130, 300];
+    let usual = USUAL.into_iter().map(Duration::from_secs);
+    let below: Vec<Duration> = usual.filter(|shorter| *shorter < time).collect();
+    if let Some(needed) = needed {
+        let enough = below.iter().position(|wait| *wait >= needed).unwrap_or(below.len());
+        let near = enough.saturating_sub(1)..(enough + 1).min(below.len());
+        return below[near].iter().rev().copied().collect();
+    }
     let mut found = Vec::new();
     let mut rest = below.as_slice();
     while !rest.is_empty() {

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use crate::plan::{ClientId, Edit, Fault, Phase, Plan, SessionId, Step};
 
+use crate::verdict::Rule;
+
 use super::clues::Clues;
 use super::simpler::{Subject, subject};
 
-/// Long enough for five syncs to fail and the breaker's cool-down to end.
-pub(super) const LONG: Duration = Duration::from_secs(300);
+/// Long enough for five syncs of one client to fail and the breaker's cool-down to end.
+pub(super) const LONG: Duration = Duration::from_secs(600);
 
 /// Disturbances of a plan that are tried alone.
 const DISTURBANCES: usize = 5;
@@ -25,25 +27,26 @@ pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
     let Some(edit) = edits.first().copied() else {
         return Vec::new();
     };
-    let instruct = |edit| Step::Instruct(home.clone(), edit);
-    let mut found: Vec<Vec<Step>> = edits.iter().take(2).map(|e| vec![instruct(*e)]).collect();
-    let last = last_instructs(plan);
-    for pair in last.windows(2).rev() {
-        if pair.iter().any(|step| matches!(subject(step), Subject::Session(of) if *of == home)) {
-            found.push(pair.to_vec());
-        }
+    let mut found: Vec<Vec<Step>> = Vec::new();
+    // No breaker opens without a fault.
+    if clues.rule != Rule::Breaker {
+        let instruct = |edit: &Edit| vec![Step::Instruct(home.clone(), *edit)];
+        found.extend(edits.iter().take(2).map(instruct));
+        found.extend(pairs(plan, &home));
     }
     let sketcher = Sketcher {
         plan,
         home: &home,
         edit,
     };
-    for (rank, step) in disturbances(plan, &home, clues).into_iter().enumerate() {
-        found.extend(sketcher.alone(&step));
+    let disturbances = disturbances(plan, &home, clues);
+    for (rank, step) in disturbances.iter().enumerate() {
+        found.extend(sketcher.alone(step));
         if rank == 0 {
-            found.extend(sketcher.with_another(&step));
+            found.extend(sketcher.with_another(step));
         }
     }
+    found.extend(sketcher.with_crash(&disturbances));
     found.sort_by_key(Vec::len);
     let whole = |steps| Plan {
         sessions: plan.sessions.clone(),
@@ -67,12 +70,22 @@ fn edits_of(plan: &Plan, home: &SessionId, clues: &Clues) -> Vec<Edit> {
     edits
 }
 
-/// The last instructions, without repetitions of the same one more than twice.
-fn last_instructs(plan: &Plan) -> Vec<Step> {
-    let instructs = plan.steps.iter().filter(|s| matches!(s, Step::Instruct(..)));
-    let mut last: Vec<Step> = instructs.cloned().collect();
-    let from = last.len().saturating_sub(3);
-    last.split_off(from)
+/// The last two instructions of the session's client, in both orders where they are of two
+/// sessions.
+fn pairs(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
+    let is_near =
+        |step: &&Step| matches!(step, Step::Instruct(of, _) if of.client == home.client);
+    let near: Vec<Step> = plan.steps.iter().filter(is_near).cloned().collect();
+    let mut found = Vec::new();
+    for pair in near.windows(2).rev().take(2) {
+        found.push(pair.to_vec());
+        if let [Step::Instruct(a, _), Step::Instruct(b, _)] = pair
+            && a != b
+        {
+            found.push(vec![pair[1].clone(), pair[0].clone()]);
+        }
+    }
+    found
 }
 
 /// What disturbs a session in a plan, the likeliest to matter first.
@@ -177,14 +190,34 @@ impl Sketcher<'_> {
             Step::Instruct(session, _) if is_other(&session.client) => Some(session.clone()),
             _ => None,
         });
-        let step = || disturbance.clone();
+        let (step, wait) = (|| disturbance.clone(), || Step::Wait(LONG));
         let mut found = Vec::new();
         if let Some(other) = other {
             let other = Step::Instruct(other, Edit::Change);
-            found.push(vec![step(), self.instruct(), other.clone(), Step::Wait(LONG)]);
-            found.push(vec![step(), other, Step::Wait(LONG), self.instruct()]);
+            found.push(vec![step(), self.instruct(), other.clone(), wait()]);
+            found.push(vec![step(), other, wait(), self.instruct()]);
         }
-        found.push(vec![step(), self.instruct(), Step::Wait(LONG), self.instruct()]);
+        let again = |step: &&Step| matches!(step, Step::Instruct(of, _) if of == self.home);
+        if self.plan.steps.iter().filter(again).count() > 1 {
+            found.push(vec![step(), self.instruct(), wait(), self.instruct()]);
+            found.push(vec![self.instruct(), wait(), step(), self.instruct(), wait()]);
+        }
+        found
+    }
+
+    /// The likeliest fault, and then the likeliest crash.
+    fn with_crash(&self, disturbances: &[Step]) -> Vec<Vec<Step>> {
+        let is_fault = |step: &&Step| matches!(step, Step::Inject(_));
+        let is_crash = |step: &&Step| matches!(step, Step::Crash(_) | Step::LoseWorkspace(_));
+        let fault = disturbances.iter().find(is_fault);
+        let crash = disturbances.iter().find(is_crash);
+        let Some((fault, crash)) = fault.zip(crash) else {
+            return Vec::new();
+        };
+        let mut found = self.alone(fault);
+        for steps in &mut found {
+            steps.push(crash.clone());
+        }
         found
     }
 }
