@@ -114,8 +114,10 @@ struct Search<'a> {
     best: Shrunk,
 }
 
-/// Seeds that a short plan is tried with before it is thought not to show the violation.
-const OTHER_SEEDS: u64 = 1;
+/// Seeds that a plan is tried with before it is thought not to show the violation; one other is
+/// enough where the plan is short.
+const OTHER_SEEDS: u64 = 3;
+const SHORT: usize = 3;
 /// Plans longer than this are not tried with a longer wait for each other step.
 const WAITS_UP_TO: usize = 6;
 /// Runs that tell how often a plan shows its violation, where that is not certain.
@@ -123,8 +125,8 @@ const CONFIRMATIONS: u32 = 5;
 
 impl Search<'_> {
     fn run(&mut self) {
-        self.shorter(mend::mended(self.best.plan.clone()));
         self.sketch();
+        self.shorter(self.best.plan.clone());
         self.focus();
         self.sweep();
         loop {
@@ -140,8 +142,9 @@ impl Search<'_> {
             }
             if self.best.plan == before {
                 // Deletions change what chance brings; a step that only mattered by luck goes now.
-                let others: Vec<u64> = (1..=OTHER_SEEDS).collect();
-                self.delete_singles(&others);
+                let is_short = self.best.plan.steps.len() <= SHORT;
+                let others = 1..=if is_short { 1 } else { OTHER_SEEDS };
+                self.delete_singles(&others.collect::<Vec<u64>>());
             }
             if self.best.plan == before || self.is_spent() {
                 break;
@@ -242,7 +245,13 @@ impl Search<'_> {
             let plan = self.best.plan.clone();
             let units = sweep::units(&plan, &self.clues());
             let mut singles: Vec<Vec<usize>> = units.clone();
-            singles.extend(units.iter().filter(|unit| unit.len() > 1).flatten().map(|at| vec![*at]));
+            singles.extend(
+                units
+                    .iter()
+                    .filter(|unit| unit.len() > 1)
+                    .flatten()
+                    .map(|at| vec![*at]),
+            );
             let is_shorter = singles.iter().any(|gone| {
                 let candidate = sweep::without(&plan, gone);
                 let seed = self.best.seed;
@@ -282,7 +291,11 @@ impl Search<'_> {
         let mut at = 0;
         while at < self.best.plan.steps.len() {
             let violated_at = self.best.violation.step;
-            let needed = self.lasted().get(at).copied().filter(|_| violated_at == Some(at));
+            let needed = self
+                .lasted()
+                .get(at)
+                .copied()
+                .filter(|_| violated_at == Some(at));
             let found = simpler::with_simpler_step(&self.best.plan, at, needed)
                 .into_iter()
                 .any(|candidate| self.accepts(candidate, self.best.seed));
@@ -294,7 +307,9 @@ impl Search<'_> {
 
     /// Takes the first of these plans that is shorter and shows the violation.
     fn first_shorter(&mut self, candidates: Vec<Plan>) -> bool {
-        candidates.into_iter().any(|candidate| self.shorter(candidate))
+        candidates
+            .into_iter()
+            .any(|candidate| self.shorter(candidate))
     }
 
     fn shorter(&mut self, candidate: Plan) -> bool {
@@ -310,10 +325,7 @@ impl Search<'_> {
     /// Runs a candidate, and takes it where it breaks the same rule in the same way.
     fn accepts(&mut self, candidate: Plan, seed: u64) -> bool {
         let candidate = mend::mended(candidate);
-        if self.is_spent()
-            || candidate == self.best.plan
-            || candidate.steps.is_empty()
-        {
+        if self.is_spent() || candidate == self.best.plan || candidate.steps.is_empty() {
             return false;
         }
         let form = mend::canonical(&candidate);

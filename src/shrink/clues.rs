@@ -143,6 +143,11 @@ pub(super) fn durations(history: &History, violation: &Violation) -> Vec<Duratio
         .collect()
 }
 
+/// Whether a fault keeps objects from their site.
+pub(super) fn is_of_s3(fault: &Fault) -> bool {
+    place_of(fault) == Place::S3
+}
+
 fn place_of(fault: &Fault) -> Place {
     match fault {
         Fault::S3Denied(_)

@@ -80,7 +80,11 @@ fn drop_unused_sessions(plan: &mut Plan) {
     let sessions = plan.sessions.clone();
     plan.sessions.retain(|session| {
         // A plan for a client alone needs one session of it, not all.
-        let has_named = || sessions.iter().any(|s| s.client == session.client && is_named(s));
+        let has_named = || {
+            sessions
+                .iter()
+                .any(|s| s.client == session.client && is_named(s))
+        };
         let is_first = || sessions.iter().find(|s| s.client == session.client) == Some(session);
         is_named(session) || client_is_named(session) && !has_named() && is_first()
     });

@@ -190,7 +190,10 @@ fn shorter_waits(time: Duration, needed: Option<Duration>) -> Vec<Duration> {
     let usual = USUAL.into_iter().map(Duration::from_secs);
     let below: Vec<Duration> = usual.filter(|shorter| *shorter < time).collect();
     if let Some(needed) = needed {
-        let enough = below.iter().position(|wait| *wait >= needed).unwrap_or(below.len());
+        let enough = below
+            .iter()
+            .position(|wait| *wait >= needed)
+            .unwrap_or(below.len());
         let near = enough.saturating_sub(1)..(enough + 1).min(below.len());
         return below[near].iter().rev().copied().collect();
     }

@@ -9,7 +9,7 @@ use crate::plan::{ClientId, Edit, Fault, Phase, Plan, SessionId, Step};
 
 use crate::verdict::Rule;
 
-use super::clues::Clues;
+use super::clues::{Clues, is_of_s3};
 use super::simpler::{Subject, subject};
 
 /// Long enough for five syncs of one client to fail and the breaker's cool-down to end.
@@ -27,26 +27,27 @@ pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
     let Some(edit) = edits.first().copied() else {
         return Vec::new();
     };
-    let mut found: Vec<Vec<Step>> = Vec::new();
-    // No breaker opens without a fault.
-    if clues.rule != Rule::Breaker {
-        let instruct = |edit: &Edit| vec![Step::Instruct(home.clone(), *edit)];
-        found.extend(edits.iter().take(2).map(instruct));
-        found.extend(pairs(plan, &home));
-    }
     let sketcher = Sketcher {
         plan,
         home: &home,
         edit,
     };
-    let disturbances = disturbances(plan, &home, clues);
-    for (rank, step) in disturbances.iter().enumerate() {
-        found.extend(sketcher.alone(step));
-        if rank == 0 {
-            found.extend(sketcher.with_another(step));
+    let mut found: Vec<Vec<Step>> = Vec::new();
+    if clues.rule == Rule::Breaker {
+        found.extend(sketcher.breaker(clues));
+    } else {
+        let instruct = |edit: &Edit| vec![Step::Instruct(home.clone(), *edit)];
+        found.extend(edits.iter().take(2).map(instruct));
+        found.extend(pairs(plan, &home));
+        let disturbances = disturbances(plan, &home, clues);
+        for (rank, step) in disturbances.iter().enumerate() {
+            found.extend(sketcher.alone(step));
+            if rank == 0 {
+                found.extend(sketcher.with_another(step));
+            }
         }
+        found.extend(sketcher.with_crash(&disturbances));
     }
-    found.extend(sketcher.with_crash(&disturbances));
     found.sort_by_key(Vec::len);
     let whole = |steps| Plan {
         sessions: plan.sessions.clone(),
@@ -73,8 +74,7 @@ fn edits_of(plan: &Plan, home: &SessionId, clues: &Clues) -> Vec<Edit> {
 /// The last two instructions of the session's client, in both orders where they are of two
 /// sessions.
 fn pairs(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
-    let is_near =
-        |step: &&Step| matches!(step, Step::Instruct(of, _) if of.client == home.client);
+    let is_near = |step: &&Step| matches!(step, Step::Instruct(of, _) if of.client == home.client);
     let near: Vec<Step> = plan.steps.iter().filter(is_near).cloned().collect();
     let mut found = Vec::new();
     for pair in near.windows(2).rev().take(2) {
@@ -133,6 +133,16 @@ impl Sketcher<'_> {
         Step::Instruct(self.home.clone(), self.edit)
     }
 
+    /// An instruction that comes to a deploy.
+    fn deployed(&self) -> Step {
+        match self.edit {
+            Edit::BreakBuild | Edit::MemoryHungry => {
+                Step::Instruct(self.home.clone(), Edit::Change)
+            }
+            _ => self.instruct(),
+        }
+    }
+
     fn until(&self, phase: Phase) -> Step {
         Step::Until {
             session: self.home.clone(),
@@ -160,6 +170,9 @@ impl Sketcher<'_> {
                 vec![all_along(), from(Phase::Editing)]
             }
             Step::Inject(Fault::Partition(_)) => vec![all_along(), from(Phase::Received)],
+            Step::Inject(fault) if is_of_s3(fault) => {
+                vec![vec![step(), self.deployed(), Step::Wait(LONG)]]
+            }
             Step::Inject(_) => vec![all_along()],
             Step::Crash(_) | Step::LoseWorkspace(_) => {
                 let mut moments = self.moment_before(disturbance);
@@ -176,31 +189,79 @@ impl Sketcher<'_> {
     fn moment_before(&self, step: &Step) -> Vec<Step> {
         let steps = &self.plan.steps;
         let upto = steps.iter().rposition(|other| other == step).unwrap_or(0);
-        let own = |step: &&Step| matches!(step, Step::Until { session, .. } if session == self.home);
-        steps[..upto].iter().rev().find(own).cloned().into_iter().collect()
+        let own =
+            |step: &&Step| matches!(step, Step::Until { session, .. } if session == self.home);
+        steps[..upto]
+            .iter()
+            .rev()
+            .find(own)
+            .cloned()
+            .into_iter()
+            .collect()
     }
 
-    /// Two instructions under a fault: at once or one after the other, of one client or of two.
+    /// What opens the breaker, and who may meet it open: the same client, another one, a container
+    /// that starts. The likeliest fault is tried, and one of everything.
+    fn breaker(&self, clues: &Clues) -> Vec<Vec<Step>> {
+        let is_likely =
+            |at: &usize| matches!(&self.plan.steps[*at], Step::Inject(fault) if is_of_s3(fault));
+        let likely = (0..self.plan.steps.len()).filter(is_likely);
+        let Some(Step::Inject(likely)) = likely
+            .max_by_key(|at| (clues.weigh(self.plan, *at), *at))
+            .map(|at| &self.plan.steps[at])
+        else {
+            return Vec::new();
+        };
+        let under = likely.client().unwrap_or(&self.home.client);
+        let instructed = |is_wanted: &dyn Fn(&ClientId) -> bool| {
+            self.plan.steps.iter().rev().find_map(|step| match step {
+                Step::Instruct(session, _) if is_wanted(&session.client) => {
+                    Some(Step::Instruct(session.clone(), Edit::Change))
+                }
+                _ => None,
+            })
+        };
+        let Some(own) = instructed(&|client| client == under) else {
+            return Vec::new();
+        };
+        let other = instructed(&|client| client != under);
+        let crash = Step::Crash(under.clone());
+        let crashes = self.plan.steps.contains(&crash).then_some(crash);
+        let mut found = Vec::new();
+        for fault in [likely.clone(), Fault::S3Denied(None)] {
+            let alone = vec![Step::Inject(fault), own.clone(), Step::Wait(LONG)];
+            found.push(alone.clone());
+            if let Some(other) = &other {
+                let mut both = alone.clone();
+                both.insert(2, other.clone());
+                found.push(both);
+            }
+            for last in other.iter().chain([&own]).chain(&crashes) {
+                let mut then = alone.clone();
+                then.push(last.clone());
+                found.push(then);
+            }
+        }
+        found
+    }
+
+    /// Two instructions under a fault, at once or one after the other.
     fn with_another(&self, disturbance: &Step) -> Vec<Vec<Step>> {
         let Step::Inject(_) = disturbance else {
             return Vec::new();
         };
-        let is_other = |client: &ClientId| *client != self.home.client;
-        let other = self.plan.steps.iter().rev().find_map(|step| match step {
-            Step::Instruct(session, _) if is_other(&session.client) => Some(session.clone()),
-            _ => None,
-        });
         let (step, wait) = (|| disturbance.clone(), || Step::Wait(LONG));
         let mut found = Vec::new();
-        if let Some(other) = other {
-            let other = Step::Instruct(other, Edit::Change);
-            found.push(vec![step(), self.instruct(), other.clone(), wait()]);
-            found.push(vec![step(), other, wait(), self.instruct()]);
-        }
         let again = |step: &&Step| matches!(step, Step::Instruct(of, _) if of == self.home);
         if self.plan.steps.iter().filter(again).count() > 1 {
             found.push(vec![step(), self.instruct(), wait(), self.instruct()]);
-            found.push(vec![self.instruct(), wait(), step(), self.instruct(), wait()]);
+            found.push(vec![
+                self.instruct(),
+                wait(),
+                step(),
+                self.instruct(),
+                wait(),
+            ]);
         }
         found
     }

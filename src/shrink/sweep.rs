@@ -27,9 +27,10 @@ pub(super) fn units(plan: &Plan, clues: &Clues) -> Vec<Vec<usize>> {
 fn partner(plan: &Plan, at: usize) -> Option<usize> {
     let belongs = |other: &Step| match (&plan.steps[at], other) {
         (Step::Inject(fault), Step::Heal(of)) => fault == of,
-        (Step::Crash(client) | Step::LoseWorkspace(client), Step::UntilStarted { client: of, .. }) => {
-            client == of
-        }
+        (
+            Step::Crash(client) | Step::LoseWorkspace(client),
+            Step::UntilStarted { client: of, .. },
+        ) => client == of,
         _ => false,
     };
     let after = &plan.steps[at + 1..];
