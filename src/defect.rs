@@ -4,6 +4,7 @@
 
 mod agent;
 mod builder;
+pub mod harmless;
 mod log;
 mod queue;
 mod site;
