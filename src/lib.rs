@@ -45,6 +45,8 @@ pub mod target;
 
 pub mod cloud;
 
+mod scratch;
+
 pub mod runner;
 
 pub mod history;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::checkouts::Checkouts;
 use super::container::Container;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
+use crate::scratch::Scratch;
 use crate::target::{Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
@@ -26,7 +25,7 @@ pub(super) struct LocalRun {
     pub(super) checkouts: Checkouts,
     pub(super) cloud: Cloud,
     thread: CloudThread,
-    pub(super) folder: TempDir,
+    pub(super) folder: Scratch,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -47,7 +46,7 @@ impl LocalRun {
         checkouts: Checkouts,
         cloud: Cloud,
         thread: CloudThread,
-        folder: TempDir,
+        folder: Scratch,
     ) -> Self {
         let slot = |container| Slot {
             container,
