@@ -1,14 +1,20 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
+pub mod completions;
 pub mod conformance;
+pub mod merge;
 pub mod scenario;
+pub mod soak;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
+use self::merge::MergeArgs;
 use self::scenario::ScenarioArgs;
+use self::soak::SoakArgs;
 use shakedown::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
@@ -42,6 +48,10 @@ Environment:
 pub enum Command {
     /// Generate plans and run them on one target
     Run(RunArgs),
+    /// Run plans for hours, on all cores and on many machines, and go on after any end
+    Soak(SoakArgs),
+    /// Add up what the shards of a soak came to
+    Merge(MergeArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
     /// Run the scenarios of the contract: plans with the log words and times to be seen in them
@@ -50,6 +60,8 @@ pub enum Command {
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end
     Conformance(ConformanceArgs),
+    /// Print a script that completes the arguments in a shell
+    Completions(CompletionsArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
 }
@@ -107,6 +119,9 @@ pub struct ReplayArgs {
     /// Write every event there, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// Plant a defect in every container, where the plan was found with one
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod conformance;
 mod events;
 mod scenarios;
+mod soak;
 mod summary;
 mod trials;
 
@@ -18,6 +19,7 @@ use crate::verdict::Violation;
 
 pub use conformance::conformance;
 pub use scenarios::{scenario, scenario_list};
+pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
 pub use trials::{trials_head, trials_row};
 
