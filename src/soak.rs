@@ -31,7 +31,7 @@ use crate::regression::{self, ReadError};
 use crate::runner;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::Verdict;
-use figures::{Sample, memory_in_use};
+use figures::{Sample, memory_in_use, processor_time};
 use folder::Folder;
 use line::Line;
 use lock::Lock;
@@ -183,6 +183,7 @@ pub fn run(
         interrupt,
         folder,
         worked_before: state.worked(),
+        cpu_before: Duration::from_millis(state.cpu_ms).saturating_sub(processor_time()),
         began: Instant::now(),
         written: Instant::now(),
         looked: Instant::now(),
@@ -249,6 +250,8 @@ struct Soak<'a> {
     folder: Folder,
     state: State,
     worked_before: Duration,
+    /// What the processor's time of this process is added to.
+    cpu_before: Duration,
     began: Instant,
     /// When the state was last written.
     written: Instant,
@@ -340,6 +343,7 @@ impl Soak<'_> {
 
     fn advance(&mut self) {
         self.state.worked_ms = self.worked().as_millis() as u64;
+        self.state.cpu_ms = (self.cpu_before + processor_time()).as_millis() as u64;
         let totals = &self.state.totals;
         let sample = Sample {
             at_ms: self.state.worked_ms,
@@ -350,6 +354,7 @@ impl Soak<'_> {
             bugs: self.bugs,
             reached: totals.coverage.sometimes.len() as u64,
             memory: memory_in_use(),
+            cpu_ms: self.state.cpu_ms,
             start: self.state.starts,
         };
         self.state.figures.sample(sample);

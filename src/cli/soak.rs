@@ -12,7 +12,6 @@ use shakedown::generate::Shape;
 use shakedown::regression::{Seed, parse_seed};
 use shakedown::report::{self, Style};
 use shakedown::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, SoakError, State};
-use shakedown::target::Target;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

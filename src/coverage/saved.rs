@@ -47,7 +47,6 @@ impl<'de> Deserialize<'de> for Sometimes {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::coverage::Coverage;
     use crate::generate::{Shape, plans};
     use crate::target::Interrupt;

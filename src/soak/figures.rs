@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 /// The most samples that are kept. When they are reached every other one goes, and the time
@@ -37,6 +39,8 @@ pub struct Sample {
     pub reached: u64,
     /// Memory of this program that is in use (resident), in bytes; 0 where it cannot be known.
     pub memory: u64,
+    /// Time that the processor spent on this program, over all starts, in milliseconds.
+    pub cpu_ms: u64,
     /// How often the soak had been started.
     pub start: u32,
 }
@@ -56,6 +60,9 @@ pub struct Quarters {
     /// Plans a second.
     pub first_rate: f64,
     pub last_rate: f64,
+    /// Plans for each second of the processor's time; other programs do not slow it.
+    pub first_cpu_rate: f64,
+    pub last_cpu_rate: f64,
     /// The mean of the memory in use, in bytes.
     pub first_memory: u64,
     pub last_memory: u64,
@@ -95,17 +102,23 @@ impl Figures {
         };
         let early = within(first.at_ms, first.at_ms + quarter)?;
         let late = within(last.at_ms - quarter, last.at_ms)?;
-        let rate = |samples: &[&Sample]| {
+        let rate = |samples: &[&Sample], clock: fn(&Sample) -> u64| {
             let (first, last) = (samples[0], samples[samples.len() - 1]);
             let plans = last.plans - first.plans;
-            plans as f64 * 1000.0 / (last.at_ms - first.at_ms).max(1) as f64
+            plans as f64 * 1000.0 / (clock(last) - clock(first)).max(1) as f64
         };
+        let (real, cpu) = (
+            |sample: &Sample| sample.at_ms,
+            |sample: &Sample| sample.cpu_ms,
+        );
         let memory = |samples: &[&Sample]| {
             samples.iter().map(|sample| sample.memory).sum::<u64>() / samples.len() as u64
         };
         Some(Quarters {
-            first_rate: rate(&early),
-            last_rate: rate(&late),
+            first_rate: rate(&early, real),
+            last_rate: rate(&late, real),
+            first_cpu_rate: rate(&early, cpu),
+            last_cpu_rate: rate(&late, cpu),
             first_memory: memory(&early),
             last_memory: memory(&late),
         })
@@ -123,6 +136,18 @@ pub(super) fn memory_in_use() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
+/// The processor's time that went to this program since it started.
+pub(super) fn processor_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    let of = |time: TimeVal| {
+        let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
+        Duration::from_micros(micros.unsigned_abs())
+    };
+    of(usage.user_time()) + of(usage.system_time())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +162,7 @@ mod tests {
             bugs: 0,
             reached: 0,
             memory: 1000 + second,
+            cpu_ms: second * 500,
             start: 1,
         }
     }
@@ -161,6 +187,7 @@ mod tests {
         let quarters = figures.quarters().unwrap();
         assert!((quarters.first_rate - 10.0).abs() < 1e-6, "{quarters:?}");
         assert!((quarters.last_rate - 10.0).abs() < 1e-6, "{quarters:?}");
+        assert!((quarters.last_cpu_rate - 20.0).abs() < 1e-6, "{quarters:?}");
         assert!(quarters.last_memory > quarters.first_memory + 20_000);
     }
 

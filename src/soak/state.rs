@@ -69,6 +69,8 @@ pub struct State {
     pub starts: u32,
     /// Time at work over all starts, in milliseconds.
     pub worked_ms: u64,
+    /// The processor's time over all starts, in milliseconds.
+    pub cpu_ms: u64,
     pub totals: Totals,
     pub figures: Figures,
 }
@@ -111,6 +113,7 @@ impl State {
             is_complete: false,
             starts: 0,
             worked_ms: 0,
+            cpu_ms: 0,
             totals: Totals::default(),
             figures: Figures::default(),
         }
