@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::checkouts::Checkouts;
 use super::container::Container;
+use super::load::LoadWatch;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
@@ -25,6 +26,7 @@ pub(super) struct LocalRun {
     pub(super) checkouts: Checkouts,
     pub(super) cloud: Cloud,
     thread: CloudThread,
+    load: LoadWatch,
     pub(super) folder: Scratch,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
@@ -46,6 +48,7 @@ impl LocalRun {
         checkouts: Checkouts,
         cloud: Cloud,
         thread: CloudThread,
+        load: LoadWatch,
         folder: Scratch,
     ) -> Self {
         let slot = |container| Slot {
@@ -61,6 +64,7 @@ impl LocalRun {
             checkouts,
             cloud,
             thread,
+            load,
             folder,
             events: Vec::new(),
             last_change: Duration::ZERO,
@@ -294,6 +298,10 @@ impl Run for LocalRun {
 
     fn now(&self) -> Duration {
         self.recorder().now()
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.load.doubt()
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
