@@ -2,6 +2,7 @@
 
 mod conformance;
 mod events;
+pub mod page;
 mod scenarios;
 mod summary;
 mod trials;
