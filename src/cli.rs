@@ -1,6 +1,8 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
 pub mod conformance;
+pub mod outputs;
+pub mod report;
 pub mod scenario;
 
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::conformance::ConformanceArgs;
+use self::outputs::OutputArgs;
+use self::report::ReportArgs;
 use self::scenario::ScenarioArgs;
 use shakedown::regression::parse_seed;
 
@@ -44,6 +48,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
+    /// Make the page of a run that was written down before
+    Report(ReportArgs),
     /// Run the scenarios of the contract: plans with the log words and times to be seen in them
     Scenario(ScenarioArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
@@ -93,6 +99,8 @@ pub struct RunArgs {
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +115,9 @@ pub struct ReplayArgs {
     /// Write every event there, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// Write the page of the run there, with its timeline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
