@@ -385,8 +385,13 @@ fn list(marks: &[Mark]) -> String {
     joined(marks, ", ")
 }
 
+/// The first few: of many builds that are possible the newest ones tell enough.
 fn either(marks: &[Mark]) -> String {
-    joined(marks, " or ")
+    let shown = joined(&marks[..marks.len().min(3)], " or ");
+    match marks.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown} or {more} others"),
+    }
 }
 
 fn joined(marks: &[Mark], between: &str) -> String {

@@ -146,7 +146,9 @@ impl<'a> Data<'a> {
             }
         });
         if let Some(after) = last_look {
-            looks.push(look(&before, Some(run.settled), after, events.len()));
+            // A run that ended in the middle had no time for what was to come.
+            let end = violating.is_none().then_some(run.settled);
+            looks.push(look(&before, end, after, events.len()));
         }
         Self {
             target: run.target,

@@ -1,6 +1,7 @@
 // Where events stand along the axis, and which labels fit there.
 
 const STEP_LEAST = 17;
+const RECOVERY_LEAST = 84;
 const END_ROOM = 14;
 
 // The weight of the time or order between an event and the one before it.
@@ -17,15 +18,15 @@ function positions(events, mode, width) {
   const gaps = events.map((event, index) => (index ? weigh(event, events[index - 1]) : 0));
   const spans = [];
   events.forEach((event, index) => {
-    if (!spans.length || event.kind === "step") spans.push({ from: index, weight: 0 });
+    if (!spans.length || event.kind === "step") spans.push({ from: index, weight: 0, least: index === data.healed ? RECOVERY_LEAST : STEP_LEAST });
     const span = spans[spans.length - 1];
     // The gap before an event is of the span that the event before it is in.
     if (index > span.from) span.weight += gaps[index];
     else if (spans.length > 1) spans[spans.length - 2].weight += gaps[index];
   });
-  const least = mode === "time" ? 0 : STEP_LEAST;
-  const room = Math.max(width - END_ROOM, spans.length * least);
-  share(spans, room, least);
+  if (mode === "time") for (const span of spans) span.least = 0;
+  const room = Math.max(width - END_ROOM, spans.reduce((sum, span) => sum + span.least, 0));
+  share(spans, room);
   const x = new Float64Array(events.length);
   let start = 4;
   spans.forEach((span, n) => {
@@ -41,21 +42,26 @@ function positions(events, mode, width) {
   return { x, width: room + END_ROOM };
 }
 
-// Widths by weight, none below the least.
-function share(spans, room, least) {
+// Widths by weight, none below its least.
+function share(spans, room) {
   let open = spans.slice();
   let left = room;
   for (;;) {
     const weight = open.reduce((sum, span) => sum + span.weight, 0);
-    const narrow = open.filter((span) => weight === 0 || (span.weight / weight) * left < least);
-    if (!narrow.length || narrow.length === open.length) {
-      for (const span of open) {
-        span.width = weight > 0 && !narrow.length ? (span.weight / weight) * left : left / open.length;
-      }
+    const narrow = open.filter((span) => weight === 0 || (span.weight / weight) * left < span.least);
+    if (!narrow.length) {
+      for (const span of open) span.width = (span.weight / weight) * left;
       return;
     }
-    for (const span of narrow) span.width = least;
-    left -= narrow.length * least;
+    if (narrow.length === open.length) {
+      const spare = (left - open.reduce((sum, span) => sum + span.least, 0)) / open.length;
+      for (const span of open) span.width = span.least + spare;
+      return;
+    }
+    for (const span of narrow) {
+      span.width = span.least;
+      left -= span.least;
+    }
     open = open.filter((span) => !narrow.includes(span));
   }
 }

@@ -25,12 +25,12 @@ const stepOf = (event) => (event.step !== null ? event.step : data.healed !== nu
 function head() {
   const badge = { held: ["good", "HELD"], violated: ["bad", "VIOLATED"], unknown: ["odd", "UNKNOWN"] }[data.verdict];
   const violated = data.verdict === "violated";
-  const place = violated && (data.step === null ? "after recovery" : `at step ${data.step + 1}`);
+  const place = violated && (data.step === null ? (data.violating === null ? "after recovery" : "during recovery") : `at step ${data.step + 1}`);
   const facts = [
     `on ${data.target}`, place, violated && `${span(data.at)} into the run`,
     `${data.steps.length} steps`, `${grouped(data.events.length)} events`, `run seed ${data.seed}`,
   ];
-  byId("head").append(
+  add(byId("head"), {}, [
     el("div", { class: "headline" },
       el("span", { class: `badge ${badge[0]}` }, badge[1]),
       el("h1", {}, violated ? `${data.rule} (${data.kind})` : data.verdict === "held" ? "Every rule held" : "The harness could not tell"),
@@ -43,7 +43,7 @@ function head() {
     command(data.replay),
     el("p", { class: "muted" }, data.origin,
       data.others.length > 0 && `. Met on the way, each a failure of its own: ${data.others.join(", ")}`),
-  );
+  ]);
 }
 
 function span(at) {
@@ -65,9 +65,13 @@ function tools() {
     onchange: (event) => { state[name] = event.target.value; refresh(); },
   }, el("option", { value: "" }, `every ${name}`), values.map((value) => el("option", { value }, value)));
   const distinct = (name) => [...new Set(data.lanes.map((lane) => lane[name]).filter(Boolean))];
-  const modes = { order: "events in order", compressed: "time, compressed", time: "time to scale" };
-  const axis = Object.entries(modes).map(([mode, text]) => el("button", {
-    type: "button", "aria-pressed": mode === state.mode, "data-mode": mode,
+  const modes = {
+    order: ["order", "Events in their order, each with room of its own"],
+    compressed: ["compressed", "Time, with long waits made short"],
+    time: ["to scale", "Time to scale"],
+  };
+  const axis = Object.entries(modes).map(([mode, [text, title]]) => el("button", {
+    type: "button", title, "aria-pressed": mode === state.mode, "data-mode": mode,
     onclick: () => {
       state.mode = mode;
       for (const button of axis) button.setAttribute("aria-pressed", button.dataset.mode === mode);
@@ -86,7 +90,7 @@ function tools() {
       }),
       el("span", { class: "muted", id: "count" })),
     el("div", { class: "group end" },
-      el("span", { class: "switch", role: "group", "aria-label": "Axis" }, axis),
+      el("span", { class: "muted" }, "time axis"), el("span", { class: "switch", role: "group", "aria-label": "Time axis" }, axis),
       el("span", { class: "switch", role: "group", "aria-label": "Zoom" },
         zoom("−", "Narrower", (z) => Math.max(1, z / 2)), zoom("fit", "Fit the width", () => 1), zoom("+", "Wider", (z) => Math.min(64, z * 2)))),
   );
@@ -230,7 +234,7 @@ function modelPanel() {
   const isNew = (row) => before.get(row.about) !== row.expected + row.observed;
   const isHere = data.verdict === "violated" && data.step === key;
   const rows = look ? look.rows.filter((row) => !state.onlyNews || isNew(row) || row.agrees !== "agrees") : [];
-  const where = state.step === null ? "" : state.step === "recovery" ? "after recovery" : `after step ${state.step + 1}`;
+  const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "during recovery") : `after step ${state.step + 1}`;
   byId("model").replaceChildren(
     el("div", { class: "title" },
       el("h2", {}, `Model against observation, ${where}`),

@@ -107,7 +107,7 @@ function draw(box, state, visible, on) {
   const marks = gather(visible, x, shown);
   for (const mark of marks) {
     const face = data.events[mark.face];
-    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
+    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.includes(data.violating) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
     mark.node.addEventListener("mouseenter", () => on.enter(mark));
     mark.node.addEventListener("mouseleave", on.leave);
     mark.node.addEventListener("click", () => on.choose(face.step, mark.face));
@@ -174,7 +174,8 @@ function axisLabels(root, x, end, height, on) {
   for (const label of stepLabels(data.steps, x)) {
     const kind = data.steps[label.from].kind;
     root.append(
-      svg("line", { class: `tick ${kind}`, x1: label.x, x2: label.x, y1: AXIS.notes + 2, y2: AXIS.height }),
+      svg("line", { class: `tick ${kind}`, x1: label.x, x2: label.x, y1: AXIS.notes + 2, y2: AXIS.notes + AXIS.steps }),
+      svg("line", { class: "guide", x1: label.x, x2: label.x, y1: AXIS.height, y2: height }),
       svg("text", {
         class: `number ${kind}`, x: label.x + 2, y: AXIS.notes + 13,
         onclick: () => on.choose(label.from),
