@@ -7,7 +7,7 @@ use crate::invariant::{Breach, check_event, check_recovered};
 use crate::model::Model;
 use crate::plan::{Plan, Step};
 use crate::site::SiteKind;
-use crate::target::{Target, TargetError};
+use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Rule, Verdict, Violation};
 
 /// How long a healed system has to come to rest by itself (`contract.md`, After recovery).
@@ -74,6 +74,27 @@ fn disturb_and_recover(
     settled: &mut Option<Snapshot>,
 ) -> Result<(), Stop> {
     let mut system = target.start(&plan.sessions, seed)?;
+    let ended = carry_out(target, &mut *system, plan, judge, left_out, settled);
+    match (ended, system.doubt()) {
+        (Err(Stop::Violated(violation)), Some(doubt)) if violation.rule.hangs_on_time() => {
+            Err(Stop::Failed(TargetError::new(
+                format!("judging whether {} holds", violation.rule),
+                format!("{doubt}; seen was: {}", violation.observed),
+                "run it again in quiet, with fewer `--jobs`, or a larger `--time-scale`",
+            )))
+        }
+        (ended, _) => ended,
+    }
+}
+
+fn carry_out(
+    target: &dyn Target,
+    system: &mut dyn Run,
+    plan: &Plan,
+    judge: &mut Judge,
+    left_out: &mut Vec<(usize, String)>,
+    settled: &mut Option<Snapshot>,
+) -> Result<(), Stop> {
     let marks = plan.marks();
     for (index, step) in plan.steps.iter().enumerate() {
         if let Some(why) = target.cannot(step) {
@@ -236,3 +257,6 @@ impl Judge {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

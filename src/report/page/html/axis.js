@@ -1,7 +1,7 @@
 // Where events stand along the axis, and which labels fit there.
 
 const STEP_LEAST = 17;
-const RECOVERY_LEAST = 84;
+const RECOVERY_LEAST = 140;
 const END_ROOM = 14;
 
 // The weight of the time or order between an event and the one before it.

@@ -24,7 +24,6 @@ function head() {
 function tiles() {
   const reached = data.sometimes.filter((entry) => entry.count > 0).length;
   const all = data.sometimes.length;
-  const steps = data.counts.find((count) => count.name === "steps");
   const rate = data.seconds > 0 ? data.plans / data.seconds : 0;
   const tile = (value, name, tone = "") => el("div", { class: `panel tile ${tone}` }, el("b", {}, value), el("span", {}, name));
   add(byId("tiles"), {}, [
@@ -34,7 +33,7 @@ function tiles() {
     tile(grouped(data.unknown), "unknown", data.unknown ? "odd" : ""),
     tile(rate < 10 ? rate.toFixed(2) : grouped(Math.round(rate)), "plans a second"),
     tile(`${reached} of ${all}`, "sometimes reached", reached < all ? "odd" : "good"),
-    data.counts.map((count) => tile(grouped(count.count), count.name)),
+    el("p", { class: "counts" }, data.counts.map((count) => `${grouped(count.count)}\u00a0${count.name.replaceAll(" ", "\u00a0")}`).join(" · ")),
   ]);
 }
 

@@ -90,7 +90,7 @@ function tools() {
       }),
       el("span", { class: "muted", id: "count" })),
     el("div", { class: "group end" },
-      el("span", { class: "muted" }, "time axis"), el("span", { class: "switch", role: "group", "aria-label": "Time axis" }, axis),
+      el("span", { class: "switch", role: "group", "aria-label": "Time axis" }, axis),
       el("span", { class: "switch", role: "group", "aria-label": "Zoom" },
         zoom("−", "Narrower", (z) => Math.max(1, z / 2)), zoom("fit", "Fit the width", () => 1), zoom("+", "Wider", (z) => Math.min(64, z * 2)))),
   );

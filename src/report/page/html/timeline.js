@@ -7,9 +7,9 @@ const BUCKET = 8;
 // Where bars, marks and log lines stand in a lane, from its top.
 const LANES = {
   breaker: { height: 30, bar: [3, 13], mark: 23 },
-  container: { height: 25, bar: [2, 11], mark: 17, log: 22 },
+  container: { height: 29, bar: [2, 10], mark: 16.5, log: 25 },
   site: { height: 25, bar: [2, 11], mark: 19 },
-  session: { height: 32, bar: [3, 12], mark: 21, log: 28 },
+  session: { height: 34, bar: [3, 12], mark: 20, log: 29.5 },
   branch: { height: 26, bar: [2, 11], mark: 19 },
 };
 const LABELS = { breaker: 0, session: 10, branch: 22, container: 0, site: 0 };
