@@ -3,6 +3,8 @@
 pub mod completions;
 pub mod conformance;
 pub mod merge;
+pub mod outputs;
+pub mod report;
 pub mod scenario;
 pub mod soak;
 
@@ -13,6 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
 use self::merge::MergeArgs;
+use self::outputs::OutputArgs;
+use self::report::ReportArgs;
 use self::scenario::ScenarioArgs;
 use self::soak::SoakArgs;
 use shakedown::regression::parse_seed;
@@ -54,6 +58,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
+    /// Make the page of a run that was written down before
+    Report(ReportArgs),
     /// Run the scenarios of the contract: plans with the log words and times to be seen in them
     Scenario(ScenarioArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
@@ -105,6 +111,8 @@ pub struct RunArgs {
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +130,9 @@ pub struct ReplayArgs {
     /// Plant a defect in every container, where the plan was found with one
     #[arg(long, value_name = "NAME")]
     pub defect: Option<String>,
+    /// Write the page of the run there, with its timeline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
