@@ -1,5 +1,6 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
+pub mod bugs;
 pub mod completions;
 pub mod conformance;
 pub mod merge;

@@ -31,14 +31,14 @@ use crate::regression::{self, ReadError};
 use crate::runner;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::Verdict;
-use figures::{Sample, memory_in_use, processor_time};
+use figures::{memory_in_use, processor_time};
 use folder::Folder;
 use line::Line;
 use lock::Lock;
 
 pub use bug::Bug;
 pub use family::{Family, families};
-pub use figures::{Figures, Quarters};
+pub use figures::{Figures, Quarters, Sample};
 pub use merge::{MergeError, Merged, Part, merge};
 pub use shard::{Shard, ShardError};
 pub use state::{FORMAT, Identity, State, StateError};

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::soak::program;
+use super::bugs::Bugs;
+use super::outputs::OutputArgs;
 use crate::{Exit, print};
-use shakedown::report::{self, Style};
-use shakedown::soak::{self, Bug};
+use shakedown::report::page::campaign::Campaign;
+use shakedown::report::{self, lines};
+use shakedown::soak::{self, Merged};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -15,12 +17,15 @@ pub struct MergeArgs {
     /// Folders of soaks, or folders that hold such folders
     #[arg(required = true, value_name = "DIR")]
     pub folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   shakedown merge shakedown-soak                   all shards that worked in that folder
   shakedown merge results-0 results-1 results-2    those of several machines
+  shakedown merge shakedown-soak --html report/ --junit junit.xml
 
 A missing shard is told, and ends it with 2 where nothing was violated.";
 
@@ -33,29 +38,45 @@ pub fn run(args: &MergeArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let style = Style::of_stdout();
-    let identity = &merged.identity;
-    let on = identity.options.iter();
-    let on: String = on.map(|option| format!(" {option}")).collect();
-    let replay = |bug: &Bug| {
-        let name = format!("bugs/{}.plan", bug.id);
-        let files = merged.parts.iter().map(|part| part.folder.join(&name));
-        let file = files.into_iter().find(|file| file.exists());
-        format!(
-            "{} replay {} --target {}{on} --seed {}",
-            program(),
-            file.unwrap_or(name.into()).display(),
-            identity.target,
-            bug.seed
-        )
+    let bugs = Bugs {
+        identity: &merged.identity,
+        folders: merged.parts.iter().map(|part| &*part.folder).collect(),
     };
-    print(&report::merged(&merged, &replay, style));
-    let is_whole = merged.missing.is_empty() && merged.parts.iter().all(|part| part.is_complete);
-    if merged.totals.violated > 0 {
+    let replay = |bug: &soak::Bug| bugs.replay(bug);
+    let output = &args.output;
+    output.print(&report::merged(&merged, &replay, output.style()));
+    if output.json {
+        print(&lines::other("totals", &merged.totals));
+        for part in &merged.parts {
+            print(&lines::other("shard", part));
+        }
+    }
+    let campaign = Campaign::of_merged(&merged, &command(args));
+    match bugs.write(output, campaign, &merged.totals) {
+        Ok(()) => exit(&merged),
+        Err(error) => {
+            eprintln!("{error}");
+            match exit(&merged) {
+                Exit::Held => Exit::Unknown,
+                worse => worse,
+            }
+        }
+    }
+}
+
+fn exit(of: &Merged) -> Exit {
+    let is_whole = of.missing.is_empty() && of.parts.iter().all(|part| part.is_complete);
+    if of.totals.violated > 0 {
         Exit::Violated
-    } else if !is_whole || merged.totals.unknown > 0 {
+    } else if !is_whole || of.totals.unknown > 0 {
         Exit::Unknown
     } else {
         Exit::Held
     }
+}
+
+fn command(args: &MergeArgs) -> String {
+    let folders = args.folders.iter();
+    let folders: String = folders.map(|of| format!(" {}", of.display())).collect();
+    format!("shakedown merge{folders}")
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::bugs::{self, Bugs};
+use super::outputs::OutputArgs;
 use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::{Exit, interrupted_by_signals, open_with, print};
 use shakedown::campaign;
 use shakedown::generate::Shape;
 use shakedown::regression::{Seed, parse_seed};
-use shakedown::report::{self, Style};
+use shakedown::report::page::campaign::Campaign;
+use shakedown::report::{self, lines};
 use shakedown::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, SoakError, State};
 
 #[derive(Debug, Args)]
@@ -49,6 +52,8 @@ pub struct SoakArgs {
     /// Plant a defect in every container, to see what a soak makes of it
     #[arg(long, value_name = "NAME")]
     pub defect: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -123,29 +128,43 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         out,
         regressions: PathBuf::from("proptest-regressions"),
     };
-    let style = Style::of_stdout();
     if !quiet {
         eprintln!("{}, in {}", config.command, config.out.display());
     }
-    let on = on(name, &asked);
-    let replay = |file: &Path, seed: &str| {
-        format!("{} replay {} {on} --seed {seed}", program(), file.display())
-    };
+    let output = &args.output;
+    let style = output.style();
+    let identity = &config.identity;
     let mut tell = |news: News<'_>| {
-        let replay = match news {
-            News::Bug(bug, file) => replay(file, &bug.seed),
+        let again = match news {
+            News::Bug(bug, file) => bugs::replay(identity, file, &bug.seed),
             News::Resumed(_) | News::Known(_) => String::new(),
         };
-        print(&report::soak_news(&news, &replay, style));
+        output.print(&report::soak_news(&news, &again, style));
+        match news {
+            News::Bug(bug, _) if output.json => print(&lines::other("bug", bug)),
+            News::Known(known) if output.json => print(&lines::other("known", known)),
+            _ => {}
+        }
     };
     let ended = soak::run(&*target, &config, &interrupted_by_signals(), &mut tell)
         .map_err(|error| failed(&error))?;
-    let of_bug = |bug: &Bug| {
-        let file = config.out.join("bugs").join(format!("{}.plan", bug.id));
-        replay(&file, &bug.seed)
+    let bugs = Bugs {
+        identity,
+        folders: vec![&config.out],
     };
-    print(&report::soak(&ended, &of_bug, style));
-    Ok(exit(&ended))
+    let replay = |bug: &Bug| bugs.replay(bug);
+    output.print(&report::soak(&ended, &replay, style));
+    let campaign = Campaign::of_soak(&ended, &config.command);
+    match bugs.write(output, campaign, &ended.state.totals) {
+        Ok(()) => Ok(exit(&ended)),
+        Err(error) => {
+            eprintln!("{error}");
+            Ok(match exit(&ended) {
+                Exit::Held => Exit::Unknown,
+                worse => worse,
+            })
+        }
+    }
 }
 
 fn exit(of: &Ended) -> Exit {
@@ -259,17 +278,6 @@ fn options(name: TargetName, asked: &Asked) -> Vec<String> {
     options
 }
 
-/// The target and its options, for the command that runs a plan again.
-fn on(name: TargetName, asked: &Asked) -> String {
-    let target = match name {
-        TargetName::Sim => "sim",
-        TargetName::Local => "local",
-    };
-    let defect = asked.defect.as_ref();
-    let defect = defect.map_or(String::new(), |name| format!(" --defect {name}"));
-    format!("--target {target}{}{defect}", asked.target.site.option())
-}
-
 /// The command that starts the soak again.
 fn command(identity: &Identity) -> String {
     let mut text = format!("shakedown soak --target {}", identity.target);
@@ -281,12 +289,6 @@ fn command(identity: &Identity) -> String {
         "{text} --seed {} --max-steps {}",
         identity.seed, identity.max_steps
     )
-}
-
-/// The program, as it was called.
-pub(super) fn program() -> String {
-    let program = std::env::args_os().next().unwrap_or("shakedown".into());
-    program.display().to_string()
 }
 
 /// Reads a time such as `8h`, `1h30m` or `45s`.

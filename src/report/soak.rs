@@ -250,7 +250,7 @@ fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Bug) -> String, styl
 }
 
 /// How often a bug was seen.
-fn times(failures: &Failures, family: &Family<'_>) -> String {
+pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
     let bug = family[0];
     let times: usize = family.iter().map(|bug| failures.times(bug)).sum();
     let first = family.iter().map(|bug| bug.case).min();
