@@ -113,10 +113,13 @@ impl Killed {
         regression::read_all(&self.out().join("bugs")).unwrap();
         for entry in std::fs::read_dir(self.out().join("found")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let number = name.strip_prefix("case-").and_then(|n| n.strip_suffix(".json"));
+            let number = name
+                .strip_prefix("case-")
+                .and_then(|n| n.strip_suffix(".json"));
             // What begins with a dot was being written.
             assert!(number.is_some() || name.starts_with('.'), "{name}");
-            self.pending.extend(number.map(|number| number.parse::<u64>().unwrap()));
+            self.pending
+                .extend(number.map(|number| number.parse::<u64>().unwrap()));
         }
     }
 
@@ -127,7 +130,9 @@ impl Killed {
         let is_its = |process: &Path| {
             // Those that have ended and wait to be asked for it hold nothing any more.
             let stat = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
-            let is_dead = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'));
+            let is_dead = stat
+                .rsplit_once(") ")
+                .is_none_or(|(_, rest)| rest.starts_with('Z'));
             let read = |name: &str| std::fs::read(process.join(name)).unwrap_or_default();
             let link = |name: &str| std::fs::read_link(process.join(name)).unwrap_or_default();
             !is_dead
@@ -155,7 +160,11 @@ impl Killed {
     fn check_clean(&self) {
         assert!(self.processes().is_empty());
         assert_eq!(names_in(&self.files()), BTreeSet::new());
-        for folder in [self.out(), self.out().join("found"), self.out().join("bugs")] {
+        for folder in [
+            self.out(),
+            self.out().join("found"),
+            self.out().join("bugs"),
+        ] {
             let names = names_in(&folder);
             assert!(!names.iter().any(|name| name.starts_with('.')), "{names:?}");
         }
@@ -165,7 +174,9 @@ impl Killed {
 /// The failing cases of a state that were told apart.
 fn bugs_of(state: &State) -> BTreeSet<u64> {
     let failures = state.totals.failures.iter();
-    failures.flat_map(|of| of.seen.iter().map(|seen| seen.case)).collect()
+    failures
+        .flat_map(|of| of.seen.iter().map(|seen| seen.case))
+        .collect()
 }
 
 fn names_in(folder: &Path) -> BTreeSet<String> {
@@ -213,11 +224,18 @@ fn a_soak_on_sim_that_is_killed_again_and_again_comes_to_the_same() {
     assert_eq!(ended.status.code(), Some(1));
     let state = State::read(&soak.out()).unwrap().unwrap();
     assert!(state.is_complete);
-    assert!(soak.told.union(&soak.pending).all(|case| bugs_of(&state).contains(case)));
+    assert!(
+        soak.told
+            .union(&soak.pending)
+            .all(|case| bugs_of(&state).contains(case))
+    );
     soak.check_clean();
     // One that nobody killed comes to the same.
     let alone = Killed::new(&["--jobs", "2"], 0);
-    let ended = alone.start(&["--cases", &cases]).wait_with_output().unwrap();
+    let ended = alone
+        .start(&["--cases", &cases])
+        .wait_with_output()
+        .unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let whole = State::read(&alone.out()).unwrap().unwrap();
     assert_eq!(state.totals, whole.totals);
@@ -225,7 +243,16 @@ fn a_soak_on_sim_that_is_killed_again_and_again_comes_to_the_same() {
 
 #[test]
 fn a_soak_on_local_that_is_killed_leaves_nothing_that_the_next_start_does_not_clean() {
-    let args = ["--target", "local", "--time-scale", "1/60", "--max-steps", "6", "--jobs", "2"];
+    let args = [
+        "--target",
+        "local",
+        "--time-scale",
+        "1/60",
+        "--max-steps",
+        "6",
+        "--jobs",
+        "2",
+    ];
     let mut soak = Killed::new(&args, asked("SOAK_KILL_SEED", 2));
     for _ in 0..asked("SOAK_KILLS", 3) {
         soak.kill_once(Duration::from_millis(5000));

@@ -84,7 +84,10 @@ fn shards_come_to_what_one_machine_comes_to() {
     assert!(error.contains("both shard 0/3"), "{error}");
     let mixed = [folders[0].clone(), alone.path().join("soak-0")];
     let error = merge(&mixed).unwrap_err().to_string();
-    assert!(error.contains("number of shards of the first is"), "{error}");
+    assert!(
+        error.contains("number of shards of the first is"),
+        "{error}"
+    );
     let error = merge(&[alone.path().join("none")]).unwrap_err().to_string();
     assert!(error.contains("cannot list the folder"), "{error}");
     let error = merge(&[folders[0].join("bugs")]).unwrap_err().to_string();
@@ -121,7 +124,10 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         }
         assert!(starts < 10, "it does not go on");
         // What was cut off while it was shrunk is written down.
-        assert_eq!(files_in(&config.out.join("found")).len(), ended.pending.len());
+        assert_eq!(
+            files_in(&config.out.join("found")).len(),
+            ended.pending.len()
+        );
     }
     assert!(starts > 1 && told.len() == 1);
     let state = State::read(&config.out).unwrap().unwrap();
@@ -199,8 +205,14 @@ fn a_file_called_stop_ends_a_soak_and_bounds_can_be_moved() {
     assert_eq!(ended.how, End::Told);
     assert!(!ended.state.is_complete && !endless.out.join("stop").exists());
     let done = ended.state.done;
-    let further = soak(&Sim::default(), &config(folder.path(), done + 20, Shard::WHOLE));
-    assert_eq!((further.how, further.state.done), (End::Complete, done + 20));
+    let further = soak(
+        &Sim::default(),
+        &config(folder.path(), done + 20, Shard::WHOLE),
+    );
+    assert_eq!(
+        (further.how, further.state.done),
+        (End::Complete, done + 20)
+    );
     // Time at work counts over all starts: this one has none left.
     (endless.cases, endless.time) = (Some(1 << 40), Some(Duration::from_millis(1)));
     let last = soak(&Sim::default(), &endless);
@@ -230,7 +242,9 @@ fn kept_plans_are_run_once_and_by_the_first_shard() {
 fn failures_beyond_those_that_are_told_apart_are_counted_in_the_same_way_everywhere() {
     let plan = |steps: usize| -> crate::plan::Plan {
         let steps = "crash acme\n".repeat(steps + 1);
-        format!("# shakedown plan v1\nsession acme/home\n{steps}").parse().unwrap()
+        format!("# shakedown plan v1\nsession acme/home\n{steps}")
+            .parse()
+            .unwrap()
     };
     let violation = crate::verdict::Violation {
         rule: crate::verdict::Rule::Fresh,
