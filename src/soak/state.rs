@@ -252,7 +252,7 @@ mod tests {
         check_damage(|text| text[..text.len() / 2].to_owned(), "", "EOF");
         check_damage(
             |text| text.replace("\"starts\": 0", "\"starts\": -1"),
-            "12:",
+            "19:14",
             "another folder",
         );
         check_damage(
