@@ -8,7 +8,10 @@ use crate::history::{Content, Snapshot};
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
-use crate::site::{SiteKind, astro, cksum, is_page, render_parts};
+use crate::site::{SiteKind, astro, cksum, render_parts};
+
+/// The page that a deploy puts up last.
+const FRONT_PAGE: &str = "index.html";
 
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
@@ -86,8 +89,9 @@ pub fn check_site(
 ) -> Option<Breach> {
     let id = &model.clients[client].id;
     let (candidates, may_be_empty) = candidates(model, client);
-    // What a lost workspace took cannot be built again: a site without a page may stay one.
-    let is_lost = model.clients[client].lost_workspace && !site.keys().any(|key| is_page(key));
+    // What a lost workspace took cannot be built again: a site that never got the whole of it, so
+    // that it has no front page, may stay without one.
+    let is_lost = model.clients[client].lost_workspace && !site.contains_key(FRONT_PAGE);
     if site.is_empty() || is_lost {
         let wanted = candidates.first()?;
         if may_be_empty {
@@ -100,7 +104,7 @@ pub fn check_site(
         );
     }
     let shown: Vec<Mark> = site
-        .get("index.html")
+        .get(FRONT_PAGE)
         .map(|page| page.marks.clone())
         .unwrap_or_default();
     let newest_shown = shown.iter().copied().filter(is_edit).max();
