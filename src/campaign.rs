@@ -27,7 +27,7 @@ use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 
-pub(crate) use case::Case;
+pub(crate) use case::{Case, Slip};
 pub use keep::shrink_budget;
 pub use samples::{Sample, Samples};
 
