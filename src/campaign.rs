@@ -26,8 +26,8 @@ use crate::runner::{self, Outcome};
 use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
-use case::Case;
 
+pub(crate) use case::Case;
 pub use keep::shrink_budget;
 pub use samples::{Sample, Samples};
 
@@ -238,7 +238,7 @@ pub fn run_watched(
 /// # Errors
 /// Where the strategy rejects too many of its own plans.
 pub fn case(strategy: &BoxedStrategy<Plan>, seed: u64, index: u32) -> Result<(Plan, u64), String> {
-    let case = Case::generate(strategy, seed, index)?;
+    let case = Case::generate(strategy, seed, index.into())?;
     Ok((case.plan, case.seed))
 }
 
@@ -258,7 +258,7 @@ pub fn run_one(
 }
 
 /// Runs one plan and judges it.
-type Judge<'a> = dyn Fn(&Plan, u64) -> Outcome + Sync + 'a;
+pub(crate) type Judge<'a> = dyn Fn(&Plan, u64) -> Outcome + Sync + 'a;
 
 struct Campaign<'a> {
     config: &'a Config,
@@ -431,7 +431,7 @@ impl<'a> Campaign<'a> {
 
 /// Whether a kept plan is run again on a target: every plan where runs cost little, elsewhere
 /// those found there, and those of no known origin.
-fn replays_on(kept: &Kept, target: &str) -> bool {
+pub(crate) fn replays_on(kept: &Kept, target: &str) -> bool {
     target == "sim"
         || kept
             .target

@@ -64,11 +64,14 @@ fn main() -> ExitCode {
     let exit = match cli.command {
         None => default_campaigns(cli.quiet),
         Some(Command::Run(args)) => run(&args, cli.quiet, &interrupted_by_signals()),
+        Some(Command::Soak(args)) => cli::soak::run(&args, cli.quiet),
+        Some(Command::Merge(args)) => cli::merge::run(&args),
         Some(Command::Replay(args)) => replay(&args),
         Some(Command::Report(args)) => cli::report::run(&args),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => defects(&args),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
+        Some(Command::Completions(args)) => cli::completions::run(&args),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
@@ -236,7 +239,7 @@ fn replay(args: &ReplayArgs) -> Exit {
         _ => TargetName::Sim,
     };
     let name = args.target.target.unwrap_or(found_on);
-    let target = match open(name, &args.target) {
+    let target = match open_with(name, &args.target, args.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
@@ -413,6 +416,25 @@ fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, E
             }
         },
     }
+}
+
+/// A target by its name, with a defect in every container where one is named.
+fn open_with(
+    name: TargetName,
+    args: &TargetArgs,
+    defect: Option<&str>,
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let Some(defect) = defect else {
+        return open(name, args);
+    };
+    let Some(defect) = Defect::by_name(defect) else {
+        eprintln!("unknown defect `{defect}`; `shakedown defects` shows their names");
+        return Err(Exit::Usage);
+    };
+    // A planted panic is part of the run, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let target = Some(name);
+    planted(defect, &TargetArgs { target, ..*args })
 }
 
 fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {

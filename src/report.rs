@@ -8,6 +8,7 @@ pub mod lines;
 pub mod page;
 pub mod saved;
 mod scenarios;
+mod soak;
 mod summary;
 mod trials;
 
@@ -23,6 +24,7 @@ use crate::verdict::Violation;
 
 pub use conformance::conformance;
 pub use scenarios::{scenario, scenario_list};
+pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
 pub use trials::{trials_head, trials_row};
 

@@ -20,9 +20,9 @@ use crate::verdict::Verdict;
 
 /// A plan, and the seed that it runs with.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) plan: Plan,
-    pub(super) seed: u64,
+pub(crate) struct Case {
+    pub(crate) plan: Plan,
+    pub(crate) seed: u64,
 }
 
 impl Case {
@@ -30,13 +30,13 @@ impl Case {
     ///
     /// # Errors
     /// Where the strategy rejects too many of its own plans.
-    pub(super) fn generate(
+    pub(crate) fn generate(
         strategy: &BoxedStrategy<Plan>,
         campaign_seed: u64,
-        index: u32,
+        index: u64,
     ) -> Result<Self, String> {
         let mut words = SplitMix(campaign_seed);
-        let mut words = SplitMix(words.next() ^ u64::from(index));
+        let mut words = SplitMix(words.next() ^ index);
         let mut bytes = [0; 32];
         for chunk in bytes.chunks_exact_mut(8) {
             chunk.copy_from_slice(&words.next().to_le_bytes());
@@ -53,7 +53,7 @@ impl Case {
     }
 
     /// Runs the case. A panic is a failure of the harness, so its verdict is unknown.
-    pub(super) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
+    pub(crate) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
         let outcome = catch_unwind(AssertUnwindSafe(|| judge(&self.plan, self.seed)));
         let outcome = outcome.unwrap_or_else(|panic| {
             let why = panic

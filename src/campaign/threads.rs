@@ -111,7 +111,7 @@ fn work(
         if index >= config.cases {
             break;
         }
-        let case = match Case::generate(&strategy, config.seed, index) {
+        let case = match Case::generate(&strategy, config.seed, index.into()) {
             Ok(case) => case,
             Err(why) => {
                 let _ = send.send(Err(CampaignError::Generate(why)));

@@ -49,7 +49,7 @@ impl OutputArgs {
     }
 
     /// The page of the campaign, where one is asked for.
-    fn campaign_page(&self) -> Option<PathBuf> {
+    pub fn campaign_page(&self) -> Option<PathBuf> {
         let path = self.html.as_ref()?;
         let is_page = path.extension().is_some_and(|e| e == "html" || e == "htm");
         Some(match is_page {

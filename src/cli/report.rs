@@ -14,6 +14,7 @@ use shakedown::report::{Style, page};
 use shakedown::verdict::Verdict;
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
     /// The history, as `replay --history` and `run` write it
     pub history: PathBuf,
@@ -33,6 +34,11 @@ pub struct ReportArgs {
     #[arg(long, value_name = "S", value_parser = seed)]
     pub seed: Option<u64>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown report events.jsonl                    the page beside it
+  shakedown report shakedown-soak/bugs/fresh-1f3c5a70.jsonl --html bug.html";
 
 /// Judges the history again and writes its page.
 pub fn run(args: &ReportArgs) -> Exit {

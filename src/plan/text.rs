@@ -166,7 +166,7 @@ words!(Outsider {
     Conflicting = "conflicting",
 });
 
-const STEP_WORDS: [&str; 11] = [
+pub(crate) const STEP_WORDS: [&str; 11] = [
     "session",
     "instruct",
     "until",

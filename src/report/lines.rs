@@ -2,7 +2,10 @@
 //!
 //! Every object has `version` ([`VERSION`]) and `type`. Fields are only ever added within a
 //! version. A line of type `plan` has the fields of [`PlanLine`]; the last line, of type
-//! `summary`, has those of [`Campaign`].
+//! `summary`, has those of [`Campaign`]. A soak has a line of type `bug`
+//! ([`Bug`](crate::soak::Bug)) for each bug as it is found, and one of type `known` for each kept
+//! plan that fails again; a merge has one of type `totals` ([`Totals`](crate::soak::Totals)) and
+//! one of type `shard` ([`Part`](crate::soak::Part)) for each shard.
 
 use std::path::Path;
 
@@ -96,6 +99,22 @@ pub fn plan(target: &str, of: &Finished<'_>) -> String {
 pub fn summary(of: &Campaign) -> String {
     line(&SummaryLine {
         r#type: "summary",
+        of,
+    })
+}
+
+/// The line of something else, with its end.
+pub fn other(kind: &'static str, of: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Other<'a, T> {
+        version: u32,
+        r#type: &'static str,
+        #[serde(flatten)]
+        of: &'a T,
+    }
+    line(&Other {
+        version: VERSION,
+        r#type: kind,
         of,
     })
 }

@@ -9,6 +9,7 @@ pub mod campaign;
 mod expected;
 mod lanes;
 pub mod run;
+mod soak;
 
 use std::io;
 use std::path::Path;
