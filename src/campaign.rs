@@ -28,6 +28,7 @@ use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 
 pub(crate) use case::Case;
+pub use case::tree;
 pub use keep::shrink_budget;
 pub use samples::{Sample, Samples};
 
