@@ -27,6 +27,7 @@ use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 
+pub use case::tree;
 pub(crate) use case::{Case, Slip};
 pub use keep::shrink_budget;
 pub use samples::{Sample, Samples};

@@ -4,6 +4,7 @@
 
 mod agent;
 mod builder;
+pub mod contest;
 mod log;
 mod queue;
 mod site;

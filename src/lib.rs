@@ -74,6 +74,8 @@ pub mod progress;
 
 pub mod shrink;
 
+pub mod explain;
+
 pub mod scenario;
 
 pub mod regression;

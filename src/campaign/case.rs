@@ -35,20 +35,10 @@ impl Case {
         campaign_seed: u64,
         index: u64,
     ) -> Result<Self, String> {
-        let mut words = SplitMix(campaign_seed);
-        let mut words = SplitMix(words.next() ^ index);
-        let mut bytes = [0; 32];
-        for chunk in bytes.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&words.next().to_le_bytes());
-        }
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
-        let tree = strategy
-            .new_tree(&mut runner)
-            .map_err(|reason| format!("no plan could be generated: {reason}"))?;
+        let (tree, seed) = tree(strategy, campaign_seed, index)?;
         Ok(Self {
             plan: tree.current(),
-            seed: words.next(),
+            seed,
         })
     }
 
@@ -73,6 +63,29 @@ impl Case {
         let coverage = Coverage::of(&self.plan, &outcome.history);
         (outcome, coverage)
     }
+}
+
+/// What proptest generates for the case of this number, and the case's run seed.
+///
+/// # Errors
+/// Where the strategy rejects too many of its own values.
+pub fn tree<S: Strategy>(
+    strategy: &S,
+    campaign_seed: u64,
+    index: u64,
+) -> Result<(S::Tree, u64), String> {
+    let mut words = SplitMix(campaign_seed);
+    let mut words = SplitMix(words.next() ^ index);
+    let mut bytes = [0; 32];
+    for chunk in bytes.chunks_exact_mut(8) {
+        chunk.copy_from_slice(&words.next().to_le_bytes());
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let tree = strategy
+        .new_tree(&mut runner)
+        .map_err(|reason| format!("no plan could be generated: {reason}"))?;
+    Ok((tree, words.next()))
 }
 
 /// A seed that nobody chose.

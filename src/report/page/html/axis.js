@@ -1,7 +1,7 @@
 // Where events stand along the axis, and which labels fit there.
 
-const STEP_LEAST = 17;
-const RECOVERY_LEAST = 140;
+const STEP_LEAST = 15.5;
+const RECOVERY_LEAST = 124;
 const END_ROOM = 14;
 
 // The weight of the time or order between an event and the one before it.
@@ -67,7 +67,7 @@ function share(spans, room) {
 }
 
 // The width of a text in the timeline's label font.
-const textWidth = (text) => text.length * 6.4 + 2;
+const textWidth = (text) => text.length * 6.1 + 2;
 
 // Numbers of steps; those that would stand on each other become a range: 3–7.
 function stepLabels(steps, x) {
@@ -76,7 +76,7 @@ function stepLabels(steps, x) {
     if (step.event === null) return;
     const at = x[step.event];
     const last = labels[labels.length - 1];
-    if (last && at < last.x + textWidth(last.text) + 2) {
+    if (last && at < last.x + textWidth(last.text) + 1) {
       last.to = index;
       last.text = `${last.from + 1}–${index + 1}`;
     } else {
@@ -86,7 +86,7 @@ function stepLabels(steps, x) {
   // A range has grown after its neighbour was placed only to its right; what still overlaps joins.
   for (let n = 1; n < labels.length; n++) {
     const before = labels[n - 1];
-    if (labels[n].x < before.x + textWidth(before.text) + 2) {
+    if (labels[n].x < before.x + textWidth(before.text) + 1) {
       before.to = labels[n].to;
       before.text = `${before.from + 1}–${before.to + 1}`;
       labels.splice(n--, 1);

@@ -118,7 +118,7 @@ function draw(box, state, visible, on) {
   const at = box.querySelector(".scroller");
   const center = at ? (at.scrollLeft + at.clientWidth / 2) / at.scrollWidth : 0;
   box.replaceChildren(el("div", { class: "lanes" }, labels, scroller));
-  scroller.scrollLeft = center * width - scroller.clientWidth / 2;
+  scroller.scrollLeft = state.zoom === 1 ? 0 : center * width - scroller.clientWidth / 2;
   return { root, marks, x, scroller, labels };
 }
 
