@@ -4,6 +4,7 @@
 
 mod agent;
 mod builder;
+pub mod contest;
 pub mod harmless;
 mod log;
 mod queue;

@@ -76,7 +76,20 @@ fn is_left(model: &Model, candidate: Option<&Candidate>) -> bool {
     candidate.is_some_and(|c| model.sessions[c.session].remote_has(c.newest))
 }
 
-fn check_site(model: &Model, client: usize, site: &BTreeMap<Arc<str>, Content>) -> Option<Breach> {
+/// The newest edits of the builds that a client's site may show, newest build first, and whether
+/// it may show none.
+pub fn wanted(model: &Model, client: usize) -> (Vec<Mark>, bool) {
+    let (candidates, may_be_empty) = candidates(model, client);
+    let newest = candidates.iter().map(|candidate| candidate.newest);
+    (newest.collect(), may_be_empty)
+}
+
+/// The same of one client's site.
+pub fn check_site(
+    model: &Model,
+    client: usize,
+    site: &BTreeMap<Arc<str>, Content>,
+) -> Option<Breach> {
     let id = &model.clients[client].id;
     let (candidates, may_be_empty) = candidates(model, client);
     let lost_workspace = model.clients[client].lost_workspace;
