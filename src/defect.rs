@@ -5,6 +5,7 @@
 mod agent;
 mod builder;
 pub mod contest;
+pub mod harmless;
 mod log;
 mod queue;
 mod site;
@@ -61,6 +62,8 @@ macro_rules! defects {
 defects! {
     "deploys-failed-build", NoBrokenDeploy, 1, "a failed build is deployed like a good one",
         |ports, _| builder::plant(ports, builder::Mistake::FailedIsGood);
+    "trusts-first-build", NoBrokenDeploy, 1, "the first build after a start is taken as good",
+        |ports, _| builder::plant(ports, builder::Mistake::FirstIsGood);
     "ignores-injected-error", NoBrokenDeploy, 2, "a build that is to fail by injection is deployed",
         |ports, _| store::plant(ports, store::Mistake::HidesInjection);
     "pages-first", NoDanglingPage, 1, "pages go up before the assets that they name",
@@ -85,6 +88,8 @@ defects! {
         |ports, _| workspace::plant(ports, workspace::Mistake::NeverCleans);
     "marks-neighbour", NoCascade, 3, "an instruction's failure is told in another session's record",
         |ports, _| store::plant(ports, store::Mistake::MarksNeighbour);
+    "warns-neighbour", NoCascade, 3, "a build's warnings are told in another session's record",
+        |ports, _| store::plant(ports, store::Mistake::WarnsNeighbour);
     "one-workspace", NoCascade, 2, "sessions of a client share one checkout",
         |ports, _| workspace::plant(ports, workspace::Mistake::OneCheckout);
     "breaker-never-opens", Breaker, 3, "failed syncs are not counted",

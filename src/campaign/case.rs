@@ -20,9 +20,9 @@ use crate::verdict::Verdict;
 
 /// A plan, and the seed that it runs with.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) plan: Plan,
-    pub(super) seed: u64,
+pub(crate) struct Case {
+    pub(crate) plan: Plan,
+    pub(crate) seed: u64,
 }
 
 impl Case {
@@ -30,10 +30,10 @@ impl Case {
     ///
     /// # Errors
     /// Where the strategy rejects too many of its own plans.
-    pub(super) fn generate(
+    pub(crate) fn generate(
         strategy: &BoxedStrategy<Plan>,
         campaign_seed: u64,
-        index: u32,
+        index: u64,
     ) -> Result<Self, String> {
         let (tree, seed) = tree(strategy, campaign_seed, index)?;
         Ok(Self {
@@ -43,7 +43,7 @@ impl Case {
     }
 
     /// Runs the case. A panic is a failure of the harness, so its verdict is unknown.
-    pub(super) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
+    pub(crate) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
         let outcome = catch_unwind(AssertUnwindSafe(|| judge(&self.plan, self.seed)));
         let outcome = outcome.unwrap_or_else(|panic| {
             let why = panic
@@ -72,10 +72,10 @@ impl Case {
 pub fn tree<S: Strategy>(
     strategy: &S,
     campaign_seed: u64,
-    index: u32,
+    index: u64,
 ) -> Result<(S::Tree, u64), String> {
     let mut words = SplitMix(campaign_seed);
-    let mut words = SplitMix(words.next() ^ u64::from(index));
+    let mut words = SplitMix(words.next() ^ index);
     let mut bytes = [0; 32];
     for chunk in bytes.chunks_exact_mut(8) {
         chunk.copy_from_slice(&words.next().to_le_bytes());
@@ -108,13 +108,13 @@ impl SplitMix {
 }
 
 /// A file that holds one case at a time, so that a run that is killed loses nothing.
-pub(super) struct Slip {
+pub(crate) struct Slip {
     path: PathBuf,
     file: File,
 }
 
 impl Slip {
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -124,7 +124,7 @@ impl Slip {
         })
     }
 
-    pub(super) fn write(&mut self, case: &Case) -> io::Result<()> {
+    pub(crate) fn write(&mut self, case: &Case) -> io::Result<()> {
         let mut plan = case.plan.clone();
         plan.comments.retain(|(_, text)| !is_seed(text));
         plan.comments
@@ -135,7 +135,7 @@ impl Slip {
     }
 
     /// Takes the file away: what it holds is known to have held, or stands elsewhere.
-    pub(super) fn remove(self) -> io::Result<()> {
+    pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
 }

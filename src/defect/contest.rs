@@ -25,7 +25,7 @@ const PROPTEST_RUNS: u32 = 4 * 256;
 pub struct Find {
     defect: &'static Defect,
     /// The campaign's seed, and the case's number.
-    case: (u64, u32),
+    case: (u64, u64),
     pub plan: Plan,
     run_seed: u64,
     pub violation: Violation,
@@ -57,7 +57,7 @@ impl Find {
     ) -> Result<Option<Self>, String> {
         let target = planted_sim(defect);
         let strategy = counted_plans(shape);
-        for index in 0..plans {
+        for index in 0..u64::from(plans) {
             let (tree, run_seed) = campaign::tree(&strategy, seed, index)?;
             let (plan, _) = tree.current();
             let outcome = runner::run(&target, &plan, run_seed);
@@ -113,7 +113,7 @@ fn by_proptest(
     target: &dyn Target,
     strategy: &BoxedStrategy<Counted>,
     seed: u64,
-    index: u32,
+    index: u64,
 ) -> Result<Option<Side>, String> {
     let (tree, run_seed) = campaign::tree(strategy, seed, index)?;
     let mut runner = TestRunner::new(ProptestConfig {

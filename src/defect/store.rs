@@ -19,6 +19,8 @@ pub(super) enum Mistake {
     ForgetsHandled,
     ForgetsSaved,
     MarksNeighbour,
+    /// A build's warnings are told in another session's record too.
+    WarnsNeighbour,
     TellsNoError,
     KeepsError,
     KeepsWarning,
@@ -200,12 +202,18 @@ impl Bad {
             }
             own.sessions.iter().find(|other| *other != session).cloned()
         };
-        let (Some(neighbour), Some(failure)) = (neighbour, &record.failure) else {
+        let warns = self.mistake == Mistake::WarnsNeighbour && !record.build_warnings.is_empty();
+        let fails = self.mistake == Mistake::MarksNeighbour && record.failure.is_some();
+        let Some(neighbour) = neighbour.filter(|_| warns || fails) else {
             return Ok(());
         };
         let key = Key::Session(neighbour);
         if let Some(Item::Session(mut other)) = self.inner.read(&key).await? {
-            other.failure = Some(failure.clone());
+            if warns {
+                other.build_warnings.clone_from(&record.build_warnings);
+            } else {
+                other.failure.clone_from(&record.failure);
+            }
             self.inner.write(&key, &Item::Session(other), None).await?;
         }
         Ok(())
@@ -241,7 +249,10 @@ impl Store for Bad {
         match &mut item {
             Item::Session(record) => {
                 self.session_written(record);
-                if self.mistake == Mistake::MarksNeighbour {
+                if matches!(
+                    self.mistake,
+                    Mistake::MarksNeighbour | Mistake::WarnsNeighbour
+                ) {
                     self.mark_neighbour(key, record).await?;
                 }
             }

@@ -1,0 +1,225 @@
+//! JUnit XML for CI: a test case for each kept plan, one for the generated plans, and one for each
+//! violation among them.
+
+use std::io;
+
+use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::writer::Writer;
+
+use super::page::campaign::{Campaign, Ended, ViolationRow};
+use crate::campaign::Finished;
+use crate::verdict::Verdict;
+
+/// A kept plan that was run again, as a test case.
+#[derive(Clone, Debug)]
+pub struct KeptCase {
+    name: String,
+    seconds: f64,
+    result: CaseResult,
+}
+
+/// A test case's result, with a headline and the whole story.
+#[derive(Clone, Debug)]
+enum CaseResult {
+    Passed,
+    Failed { kind: String, text: String },
+    Error { text: String },
+}
+
+impl KeptCase {
+    /// The case of a plan that has run, if it is a kept one.
+    pub fn of(finished: &Finished<'_>) -> Option<Self> {
+        let path = finished.kept?;
+        let result = match finished.verdict {
+            Verdict::Held => CaseResult::Passed,
+            Verdict::Violated(violation) => CaseResult::Failed {
+                kind: format!("{} ({})", violation.rule, violation.kind),
+                text: format!(
+                    "expected: {}\nobserved: {}\n\n{}",
+                    violation.expected, violation.observed, finished.plan
+                ),
+            },
+            Verdict::Unknown { why } => CaseResult::Error { text: why.clone() },
+        };
+        Some(Self {
+            name: path.display().to_string(),
+            seconds: finished.took.as_secs_f64(),
+            result,
+        })
+    }
+}
+
+/// One test case, ready to be written.
+struct Case {
+    class: String,
+    name: String,
+    seconds: f64,
+    result: CaseResult,
+}
+
+/// The report of a campaign. Its kept plans are given apart, with their times.
+pub fn junit(of: &Campaign, kept: &[KeptCase]) -> String {
+    let cases = cases(of, kept);
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Writing to memory does not fail.
+    let written = write(&mut writer, of, &cases);
+    debug_assert!(written.is_ok());
+    let mut text = String::from_utf8_lossy(&writer.into_inner()).into_owned();
+    text.push('\n');
+    text
+}
+
+fn cases(of: &Campaign, kept: &[KeptCase]) -> Vec<Case> {
+    let class = |what: &str| format!("shakedown.{}.{what}", of.target);
+    let replayed = kept.iter().map(|case| Case {
+        class: class("kept"),
+        name: case.name.clone(),
+        seconds: case.seconds,
+        result: case.result.clone(),
+    });
+    let kept_seconds: f64 = kept.iter().map(|case| case.seconds).sum();
+    let whole = Case {
+        class: class("generated"),
+        name: format!(
+            "{} generated plans, seed {}",
+            of.plans.saturating_sub(of.replayed),
+            of.seed
+        ),
+        seconds: (of.seconds - kept_seconds).max(0.0),
+        result: whole(of),
+    };
+    let found = of.violations.iter().filter(|row| !row.is_known);
+    let found = found.map(|row| Case {
+        class: class("violation"),
+        name: format!("{} ({}): {}", row.rule, row.kind, row.file),
+        seconds: 0.0,
+        result: failed(row),
+    });
+    replayed.chain([whole]).chain(found).collect()
+}
+
+/// What came of the generated plans together: their violations are cases of their own.
+fn whole(of: &Campaign) -> CaseResult {
+    let unjudged: Vec<String> = of
+        .unjudged
+        .iter()
+        .map(|row| format!("{} ({})", row.why, row.file))
+        .collect();
+    match of.ended {
+        Ended::Interrupted => CaseResult::Error {
+            text: "interrupted before all plans had run".into(),
+        },
+        Ended::GaveUp => CaseResult::Error {
+            text: format!("the harness failed every time: {}", unjudged.join("; ")),
+        },
+        _ if !unjudged.is_empty() => CaseResult::Error {
+            text: format!("not all could be judged: {}", unjudged.join("; ")),
+        },
+        _ => CaseResult::Passed,
+    }
+}
+
+fn failed(row: &ViolationRow) -> CaseResult {
+    CaseResult::Failed {
+        kind: format!("{} ({})", row.rule, row.kind),
+        text: format!(
+            "{}\n\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
+            row.words, row.expected, row.observed, row.origin, row.replay, row.plan
+        ),
+    }
+}
+
+fn write(writer: &mut Writer<Vec<u8>>, of: &Campaign, cases: &[Case]) -> io::Result<()> {
+    let count = |is: fn(&CaseResult) -> bool| cases.iter().filter(|c| is(&c.result)).count();
+    let figures = [
+        ("tests", cases.len().to_string()),
+        (
+            "failures",
+            count(|r| matches!(r, CaseResult::Failed { .. })).to_string(),
+        ),
+        (
+            "errors",
+            count(|r| matches!(r, CaseResult::Error { .. })).to_string(),
+        ),
+        ("time", format!("{:.3}", of.seconds)),
+    ];
+    let figures = || figures.iter().map(|(name, value)| (*name, value.as_str()));
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let suites = writer.create_element("testsuites");
+    let suites = suites.with_attribute(("name", "shakedown"));
+    suites
+        .with_attributes(figures())
+        .write_inner_content(|writer| {
+            let name = allowed(&of.title);
+            let suite = writer.create_element("testsuite");
+            let suite = suite.with_attribute(("name", name.as_str()));
+            suite
+                .with_attributes(figures())
+                .write_inner_content(|writer| {
+                    properties(writer, of)?;
+                    cases.iter().try_for_each(|case| write_case(writer, case))
+                })?;
+            Ok(())
+        })?;
+    Ok(())
+}
+
+fn properties(writer: &mut Writer<Vec<u8>>, of: &Campaign) -> io::Result<()> {
+    let all = [
+        ("target", &of.target),
+        ("seed", &of.seed),
+        ("command", &of.command),
+    ];
+    let element = writer.create_element("properties");
+    element.write_inner_content(|writer| {
+        for (name, value) in all {
+            let value = allowed(value);
+            let property = writer.create_element("property");
+            property
+                .with_attributes([("name", name), ("value", value.as_str())])
+                .write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn write_case(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
+    let (name, class) = (allowed(&case.name), allowed(&case.class));
+    let seconds = format!("{:.3}", case.seconds);
+    let element = writer.create_element("testcase").with_attributes([
+        ("classname", class.as_str()),
+        ("name", name.as_str()),
+        ("time", seconds.as_str()),
+    ]);
+    let (tag, kind, text) = match &case.result {
+        CaseResult::Passed => {
+            element.write_empty()?;
+            return Ok(());
+        }
+        CaseResult::Failed { kind, text } => ("failure", kind.as_str(), text),
+        CaseResult::Error { text } => ("error", "unknown", text),
+    };
+    let (kind, text) = (allowed(kind), allowed(text));
+    let message = text.lines().next().unwrap_or_default();
+    element.write_inner_content(|writer| {
+        writer
+            .create_element(tag)
+            .with_attributes([("type", kind.as_str()), ("message", message)])
+            .write_text_content(BytesText::new(&text))?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The text without what XML 1.0 cannot hold, such as the escapes of a coloured log line.
+fn allowed(text: &str) -> String {
+    let is_allowed = |c: char| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        _ => c >= ' ',
+    };
+    text.chars()
+        .map(|c| if is_allowed(c) { c } else { '\u{fffd}' })
+        .collect()
+}
