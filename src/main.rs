@@ -17,7 +17,6 @@ use cli::{
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
-use shakedown::explain::explain;
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::page::run::Run;
@@ -302,7 +301,8 @@ fn replay(args: &ReplayArgs) -> Exit {
             Exit::Held
         }
         Verdict::Violated(violation) => {
-            let explanation = explain(&kept.plan, target.site(), &outcome.history, &violation);
+            let (plan, history) = (&kept.plan, &outcome.history);
+            let explanation = campaign::explain_on(&*target, plan, seed, history, &violation);
             print(&report::violation(
                 &Violated {
                     target: target.name(),
