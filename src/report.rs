@@ -26,7 +26,7 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use conformance::conformance;
-pub use contest::contest;
+pub use contest::{contest, longer_than_known};
 pub use scenarios::{scenario, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
