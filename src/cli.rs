@@ -126,6 +126,9 @@ pub struct RunArgs {
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
+    /// Plant a defect in every container, to see what is found and told
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
     #[command(flatten)]
     pub output: OutputArgs,
 }

@@ -89,6 +89,7 @@ impl Bugs<'_> {
             origin: &format!("first shown by case {} of the soak", bug.case),
             replay: &self.replay(bug),
             others: &[],
+            explanation: None,
         });
         let name = format!("{}.html", bug.id);
         outputs::write(&folder.join(&name), &page)?;

@@ -114,7 +114,8 @@ fn page_of(saved: &Saved, args: &ReportArgs, verdict: &Verdict) -> String {
         settled: None,
         left_out: &[],
         origin: &origin,
-        replay: &replay_command(plan_file, target, args.site, seed),
+        replay: &replay_command(plan_file, target, args.site.option(), seed),
         others: &[],
+        explanation: None,
     })
 }

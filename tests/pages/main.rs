@@ -251,6 +251,38 @@ fn a_held_run_can_be_filtered_and_walked_by_keys() {
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
 
+#[test]
+fn an_explanation_stands_at_its_steps() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::small();
+    sample.explanation = Some(samples::explanation(&sample));
+    let file = folder.write("explained.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert!(text(page, ".summary").contains("each container counts for itself"));
+    let chips = "[...document.querySelectorAll('.without')].map(w => w.textContent)";
+    assert_eq!(
+        page.eval(chips),
+        json!(["needed", "not needed", "else fresh", "unclear"])
+    );
+    assert_eq!(count(page, ".mark.matters"), 1);
+    click(
+        page,
+        &format!(
+            "#plan li:nth-child({}) .step",
+            sample.plan.sessions.len() + 3
+        ),
+    );
+    let told = text(page, "#model .explained");
+    assert!(
+        told.contains("Without this step fresh (stale) is violated: it shows edit-1"),
+        "{told}"
+    );
+    check(page, "an explained step");
+}
+
 /// Text that would be more than text in a page that was put together carelessly.
 const HOSTILE: &str =
     "</script><img src=x onerror=\"document.title='owned'\"><!-- \u{2028}&lt;b&gt; ]]>";

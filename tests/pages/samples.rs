@@ -4,6 +4,7 @@ use std::path::Path;
 
 use shakedown::campaign::{self, Config, Summary};
 use shakedown::defect::{Defect, trial};
+use shakedown::explain::{Explained, Explanation, Without};
 use shakedown::generate::{Shape, plans};
 use shakedown::plan::{Plan, SessionId};
 use shakedown::report::page;
@@ -12,13 +13,14 @@ use shakedown::report::page::run::Run;
 use shakedown::runner::{self, Outcome};
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
-use shakedown::verdict::Verdict;
+use shakedown::verdict::{Rule, Verdict, Violation};
 
 /// A run, with what its page needs.
 pub struct Sample {
     pub plan: Plan,
     pub outcome: Outcome,
     pub seed: u64,
+    pub explanation: Option<Explanation>,
 }
 
 impl Sample {
@@ -35,6 +37,7 @@ impl Sample {
             origin: "drawn for its page",
             replay: "shakedown replay proptest-regressions/sample.plan --target sim --seed 0x1f3c",
             others: &[],
+            explanation: self.explanation.as_ref(),
         })
     }
 }
@@ -45,6 +48,7 @@ fn run(target: &dyn Target, plan: Plan, seed: u64) -> Sample {
         plan,
         outcome,
         seed,
+        explanation: None,
     }
 }
 
@@ -129,4 +133,48 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
         .collect();
     let page = page::campaign(&of);
     (summary, page)
+}
+
+/// An explanation of every kind, whatever the plan really needs.
+pub fn explanation(of: &Sample) -> Explanation {
+    let events = &of.outcome.history.events;
+    let other = Violation {
+        rule: Rule::Fresh,
+        kind: "stale".into(),
+        step: None,
+        at: std::time::Duration::ZERO,
+        expected: "the newest build".into(),
+        observed: "it shows edit-1".into(),
+    };
+    let without = [
+        Without::Holds,
+        Without::Same,
+        Without::Other {
+            violation: Box::new(other),
+        },
+        Without::Unknown {
+            why: "no ports".into(),
+        },
+    ];
+    let steps = of.plan.steps.iter().zip(without).enumerate();
+    let steps = steps.map(|(index, (step, without))| Explained {
+        step: Some(index),
+        text: step.to_string(),
+        at: std::time::Duration::ZERO,
+        expected: vec!["edit-1 is deployed, or put off".into()],
+        observed: vec!["a sync of acme failed".into(), "the record tells it".into()],
+        events: if index == 1 {
+            vec![events.len() / 2]
+        } else {
+            Vec::new()
+        },
+        violates: false,
+        without: Some(without),
+    });
+    Explanation {
+        summary:
+            "Five syncs of acme failed, and globex began one: each container counts for itself."
+                .into(),
+        steps: steps.collect(),
+    }
 }

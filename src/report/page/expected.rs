@@ -390,6 +390,7 @@ fn either(marks: &[Mark]) -> String {
     let shown = joined(&marks[..marks.len().min(3)], " or ");
     match marks.len().saturating_sub(3) {
         0 => shown,
+        1 => format!("{shown} or one other"),
         more => format!("{shown} or {more} others"),
     }
 }
