@@ -44,11 +44,24 @@ fn open(program: &Path, file: &Path, width: u32, dark: bool) -> Page {
     let mut page = Page::open(program, file, width, height, dark);
     page.eval(CHECKS);
     check(&mut page, &format!("{} at {width}", file.display()));
-    if std::env::var_os("SHAKEDOWN_PAGES").is_some() {
-        page.shoot(&file.with_extension(format!("{width}.png")), false);
-        page.shoot(&file.with_extension(format!("{width}-whole.png")), true);
-    }
+    picture(
+        &mut page,
+        &file.with_extension(format!("{width}.png")),
+        false,
+    );
+    picture(
+        &mut page,
+        &file.with_extension(format!("{width}-whole.png")),
+        true,
+    );
     page
+}
+
+/// Takes a picture where pictures are asked for.
+fn picture(page: &mut Page, to: &Path, whole: bool) {
+    if std::env::var_os("SHAKEDOWN_PAGES").is_some() {
+        page.shoot(to, whole);
+    }
 }
 
 #[track_caller]
@@ -132,6 +145,7 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
     for mode in ["time", "compressed", "order"] {
         click(page, &format!("[data-mode={mode}]"));
         check(page, mode);
+        picture(page, &file.with_extension(format!("{mode}.png")), false);
     }
     assert_eq!(count(page, "text.number"), 60);
     let scrolls = "(s => s.scrollWidth > s.clientWidth)(document.querySelector('.scroller'))";
@@ -140,6 +154,7 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
         click(page, "[aria-label=Wider]");
         check(page, "zoomed in");
     }
+    picture(page, &file.with_extension("wide.png"), false);
     let wide = page.eval("document.querySelector('#timeline svg').clientWidth");
     assert!(wide.as_f64().unwrap() > 8000.0, "{wide}");
 }
@@ -233,6 +248,7 @@ fn a_held_run_can_be_filtered_and_walked_by_keys() {
     let at = page.eval("(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelector('.mark').getBoundingClientRect())");
     page.point(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
     assert_eq!(page.eval("document.getElementById('tip').hidden"), false);
+    picture(page, &file.with_extension("tip.png"), false);
     page.point(1.0, 1.0);
     page.eval("document.querySelector('#timeline svg').focus()");
     for (key, _) in [("ArrowDown", 0), ("ArrowDown", 1), ("ArrowRight", 2)] {

@@ -292,10 +292,10 @@ fn instructions(model: &Model, session: usize, is_over: bool) -> Option<Row> {
             "is a dead letter"
         } else {
             match model.end_of(instruction) {
-                HandlingEnd::Good => "is deployed",
+                HandlingEnd::Good => "is done",
                 HandlingEnd::Failed if instruction.is_pending() => "is done, or fails and is told",
                 HandlingEnd::Failed => "failed and is told",
-                HandlingEnd::Unclear => "is deployed, or failed",
+                HandlingEnd::Unclear => "is done, or failed",
             }
         };
         format!("{} {end}", instruction.mark)

@@ -91,7 +91,7 @@ function sometimes() {
 // A line over time, with its last and its largest value.
 function chart(title, points, show, tone = "") {
   // Drawn as wide as it is shown, so that its text is not stretched.
-  const width = Math.max(200, Math.floor((byId("charts").clientWidth - 10) / (innerWidth > 1050 ? 2 : 1)) - 26);
+  const width = Math.max(200, Math.floor((byId("heat").offsetWidth - 10) / (innerWidth > 1050 ? 2 : 1)) - 26);
   const [height, left, bottom] = [104, 4, 14];
   const last = points[points.length - 1];
   const end = Math.max(1e-9, last[0]);

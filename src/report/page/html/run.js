@@ -295,7 +295,7 @@ function eventsPanel(visible) {
     el("div", { class: "title" },
       el("h2", {}, state.allSteps ? "Events" : state.step === null ? "Events" : `Events, ${stepName(state.step)}`),
       el("label", {}, el("input", { type: "checkbox", checked: state.allSteps, id: "all-steps", onchange: (event) => { state.allSteps = event.target.checked; state.rows = ROWS; details(); } }), "all steps")),
-    el("div", { class: "body" }, rows.length ? el("table", {}, el("tbody", {}, rows)) : el("p", { class: "legend" }, "No event that the filters let through."),
+    el("div", { class: "body" }, rows.length ? el("table", {}, el("colgroup", {}, el("col", { class: "when" }), el("col", { class: "who" }), el("col")), el("tbody", {}, rows)) : el("p", { class: "legend" }, "No event that the filters let through."),
       left > 0 && el("button", { type: "button", class: "more", onclick: () => { state.rows += 10 * ROWS; details(); } }, `${grouped(left)} more`)),
   );
   const current = byId("events").querySelector(".current, .violating");

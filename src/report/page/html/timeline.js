@@ -33,7 +33,9 @@ function packed(bars, span) {
   const rows = [];
   for (const bar of bars) {
     const [from, to] = span(bar);
-    const end = Math.max(to, from + textWidth(bar.label) + 6);
+    const text = textWidth(bar.label) + 6;
+    // A name that does not fit stands behind its bar.
+    const end = to - from < text ? to + text : to;
     let row = rows.findIndex((free) => free <= from);
     if (row < 0) row = rows.push(0) - 1;
     rows[row] = end + 3;
@@ -164,9 +166,9 @@ function drawBar(bar, place, [from, to], on) {
   const y = place.top + top;
   const group = svg("g", { class: `bar ${bar.kind} ${bar.tone}` },
     svg("rect", { x: from, y, width, height: bottom - top, rx: 2 }));
-  // A fault's name may stand beyond its bar: the packing has left room for it.
-  if (isFault || textWidth(bar.label) + 4 <= width) {
-    group.append(svg("text", { class: "name", x: from + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, bar.label));
+  const fits = textWidth(bar.label) + 4 <= width;
+  if (isFault || fits) {
+    group.append(svg("text", { class: fits ? "name" : "name behind", x: fits ? from + 3 : from + width + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, bar.label));
   }
   group.addEventListener("mouseenter", () => on.enterBar(bar, from, y));
   group.addEventListener("mouseleave", on.leave);
