@@ -27,8 +27,8 @@ use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 
-pub(crate) use case::Case;
 pub use case::tree;
+pub(crate) use case::{Case, Slip};
 pub use keep::shrink_budget;
 pub use samples::{Sample, Samples};
 

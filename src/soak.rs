@@ -20,15 +20,17 @@ mod state;
 mod threads;
 mod totals;
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::campaign::{Case, replays_on};
-use crate::generate::Shape;
-use crate::regression::{self, ReadError};
+use crate::generate::{self, Shape};
+use crate::regression::{self, ReadError, Seed};
 use crate::runner;
+use crate::site::cksum;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::Verdict;
 use figures::{memory_in_use, processor_time};
@@ -51,6 +53,9 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After so many cases in a row that the harness could not judge, a soak ends.
 const UNKNOWN_IN_A_ROW: usize = 10;
+
+/// So many cases tell one generator from another.
+const HASHED_CASES: u64 = 16;
 
 /// What a soak does.
 #[derive(Clone, Debug)]
@@ -207,6 +212,20 @@ pub fn run(
         how,
         pending: pending.into_keys().collect(),
     })
+}
+
+/// A hash of the first cases of a seed, which tells generators apart.
+///
+/// # Errors
+/// Where the strategy rejects too many of its own plans.
+pub fn hash_of_plans(shape: &Shape, seed: u64) -> Result<String, SoakError> {
+    let strategy = generate::plans(shape);
+    let mut text = String::new();
+    for number in 0..HASHED_CASES {
+        let case = Case::generate(&strategy, seed, number).map_err(SoakError::Generate)?;
+        let _ = write!(text, "{}{}", case.plan, Seed(case.seed));
+    }
+    Ok(format!("{:08x}", cksum(text.as_bytes())))
 }
 
 /// The state to go on from.
@@ -367,6 +386,7 @@ impl Soak<'_> {
         self.state.worked_ms = self.worked().as_millis() as u64;
         self.folder.write_state(&self.state)?;
         self.written = Instant::now();
+        tracing::debug!("state written: {} cases done", self.state.done);
         Ok(())
     }
 }

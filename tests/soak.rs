@@ -152,7 +152,11 @@ impl Killed {
             })
             .map(|entry| entry.path())
             .filter(|process| is_its(process))
-            .map(|process| process.display().to_string())
+            .map(|process| {
+                let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
+                let command = String::from_utf8_lossy(&command).replace('\0', " ");
+                format!("{}: {command}", process.display())
+            })
             .collect()
     }
 
@@ -207,9 +211,9 @@ fn asked(name: &str, default: u64) -> u64 {
 #[test]
 fn a_soak_on_sim_that_is_killed_again_and_again_comes_to_the_same() {
     let mut soak = Killed::new(&["--jobs", "2"], asked("SOAK_KILL_SEED", 1));
-    let kills = asked("SOAK_KILLS", 5);
+    let kills = asked("SOAK_KILLS", 4);
     for _ in 0..kills {
-        soak.kill_once(Duration::from_millis(1500));
+        soak.kill_once(Duration::from_millis(1200));
     }
     eprintln!(
         "{kills} kills: {} cases done, {} told, {} found and not yet in the state",
@@ -219,7 +223,7 @@ fn a_soak_on_sim_that_is_killed_again_and_again_comes_to_the_same() {
     );
     // It goes on to its end, past all that was found before.
     let last = soak.pending.last().copied().unwrap_or_default();
-    let cases = (soak.done.max(last) + 20).to_string();
+    let cases = (soak.done.max(last) + 10).to_string();
     let ended = soak.start(&["--cases", &cases]).wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let state = State::read(&soak.out()).unwrap().unwrap();
@@ -255,7 +259,7 @@ fn a_soak_on_local_that_is_killed_leaves_nothing_that_the_next_start_does_not_cl
     ];
     let mut soak = Killed::new(&args, asked("SOAK_KILL_SEED", 2));
     for _ in 0..asked("SOAK_KILLS", 3) {
-        soak.kill_once(Duration::from_millis(5000));
+        soak.kill_once(Duration::from_millis(4000));
     }
     eprintln!(
         "{} cases done, {} told, {} found and not yet in the state, {} folders left",

@@ -108,13 +108,13 @@ impl SplitMix {
 }
 
 /// A file that holds one case at a time, so that a run that is killed loses nothing.
-pub(super) struct Slip {
+pub(crate) struct Slip {
     path: PathBuf,
     file: File,
 }
 
 impl Slip {
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -124,7 +124,7 @@ impl Slip {
         })
     }
 
-    pub(super) fn write(&mut self, case: &Case) -> io::Result<()> {
+    pub(crate) fn write(&mut self, case: &Case) -> io::Result<()> {
         let mut plan = case.plan.clone();
         plan.comments.retain(|(_, text)| !is_seed(text));
         plan.comments
@@ -135,7 +135,7 @@ impl Slip {
     }
 
     /// Takes the file away: what it holds is known to have held, or stands elsewhere.
-    pub(super) fn remove(self) -> io::Result<()> {
+    pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
 }

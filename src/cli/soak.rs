@@ -104,6 +104,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         options: options(name, &asked),
         seed: Seed(seed).to_string(),
         max_steps: shape.max_steps,
+        plans: soak::hash_of_plans(&shape, seed).map_err(|error| failed(&error))?,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let default_jobs = match name {

@@ -64,7 +64,7 @@ fn plainly_named(plan: &Plan) -> Plan {
     }
     let mut sessions: Vec<SessionId> = plan.sessions.clone();
     // Those that a step names come in the order of the steps, the rest after them.
-    sessions.sort_by_key(|session| names.sessions.get(session).is_none());
+    sessions.sort_by_key(|session| !names.sessions.contains_key(session));
     for session in &mut sessions {
         *session = names.session(session);
     }

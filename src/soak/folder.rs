@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! state.json  state.previous.json  lock
+//! running-0.plan               what a thread is at, and was at when the soak died
 //! found/case-12.json           a violation from the moment it is seen until it is in the state
 //! bugs/fresh-1f3c5a70.plan     the smallest plan of a bug, .jsonl: what happened in its run
 //! bugs/fresh-1f3c5a70-case-12.plan     the first plans as they were generated
@@ -66,8 +67,19 @@ impl Folder {
         self.root.join("bugs")
     }
 
-    /// Removes what a soak that was killed left half written.
+    /// Where the plan stands that a thread is at.
+    pub(super) fn slip(&self, job: usize) -> PathBuf {
+        self.root.join(format!("running-{job}.plan"))
+    }
+
+    /// Removes what a soak that was killed left half written, or was at: it runs again.
     pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries {
+            if entry.file_name().to_string_lossy().starts_with("running-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         let folders = [
             self.root.clone(),
             self.found(),

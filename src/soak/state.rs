@@ -25,6 +25,8 @@ pub struct Identity {
     /// In the form that every report uses.
     pub seed: String,
     pub max_steps: usize,
+    /// A hash of the first plans that the seed gives: another generator gives others.
+    pub plans: String,
 }
 
 impl Identity {
@@ -43,6 +45,11 @@ impl Identity {
                 "most steps of a plan",
                 self.max_steps.to_string(),
                 other.max_steps.to_string(),
+            ),
+            (
+                "hash of what the seed generates",
+                self.plans.clone(),
+                other.plans.clone(),
             ),
         ];
         parts.into_iter().find(|(_, one, two)| one != two)
@@ -215,6 +222,7 @@ mod tests {
             options: vec![],
             seed: "0x7".into(),
             max_steps: 30,
+            plans: "0".into(),
         };
         State::new(identity, Shard::WHOLE)
     }
@@ -252,7 +260,7 @@ mod tests {
         check_damage(|text| text[..text.len() / 2].to_owned(), "", "EOF");
         check_damage(
             |text| text.replace("\"starts\": 0", "\"starts\": -1"),
-            "19:14",
+            "20:14",
             "another folder",
         );
         check_damage(

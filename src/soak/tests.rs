@@ -21,6 +21,7 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
             options: Vec::new(),
             seed: "0x7".into(),
             max_steps: 30,
+            plans: String::new(),
         },
         seed: SEED,
         shape: Shape::default(),
@@ -236,6 +237,19 @@ fn kept_plans_are_run_once_and_by_the_first_shard() {
     assert_eq!((known, totals.replayed, totals.known.len()), (1, 1, 1));
     assert_eq!(soak(&defective(), &second).state.totals.replayed, 0);
     assert_eq!(soak(&defective(), &first).state.totals.replayed, 1);
+}
+
+#[test]
+fn another_seed_or_shape_has_another_hash() {
+    let hash = |shape: &Shape, seed| hash_of_plans(shape, seed).unwrap();
+    let shape = Shape::default();
+    assert_eq!(hash(&shape, 7), hash(&shape, 7));
+    assert_ne!(hash(&shape, 7), hash(&shape, 8));
+    let shorter = Shape {
+        max_steps: 5,
+        ..Shape::default()
+    };
+    assert_ne!(hash(&shape, 7), hash(&shorter, 7));
 }
 
 #[test]

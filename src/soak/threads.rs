@@ -13,11 +13,12 @@ use super::bug::Bug;
 use super::folder::{Folder, Found, PLANS_OF_A_BUG};
 use super::totals::TOLD_APART;
 use super::{Config, End, News, Soak, SoakError};
-use crate::campaign::{Case, shrink_budget};
+use crate::campaign::{Case, Slip, shrink_budget};
 use crate::coverage::Coverage;
 use crate::generate;
 use crate::history::History;
 use crate::plan::Plan;
+use crate::regression::Seed;
 use crate::runner::{self, Outcome};
 use crate::shrink::{Budget, shrink};
 use crate::target::{Interrupt, Interruptible, Target};
@@ -104,9 +105,14 @@ impl Soak<'_> {
         };
         std::thread::scope(|scope| {
             let (send, done) = mpsc::channel();
-            for _ in 0..config.jobs.max(1) {
+            for job in 0..config.jobs.max(1) {
                 let (send, shared) = (send.clone(), &shared);
-                scope.spawn(move || work(shared, &send));
+                scope.spawn(move || {
+                    if let Err(error) = work(shared, job, &send) {
+                        // Nobody listens any more when the soak has ended.
+                        let _ = send.send(Err(error));
+                    }
+                });
             }
             drop(send);
             let result = self.collect(&done, &shared);
@@ -214,35 +220,49 @@ impl Soak<'_> {
 }
 
 /// One thread's work: takes the next case until there is none, or it is told to stop.
-fn work(shared: &Shared<'_>, send: &mpsc::Sender<Result<Done, SoakError>>) {
+fn work(
+    shared: &Shared<'_>,
+    job: usize,
+    send: &mpsc::Sender<Result<Done, SoakError>>,
+) -> Result<(), SoakError> {
     let strategy = generate::plans(&shared.config.shape);
+    let path = shared.folder.slip(job);
+    let failed = |why| SoakError::Write {
+        path: path.clone(),
+        why,
+    };
+    // A case that takes the whole tester with it can be seen there.
+    let mut slip = Slip::at(&path).map_err(failed)?;
     while !shared.stop.load(Ordering::Relaxed) {
         let turn = shared.next.fetch_add(1, Ordering::Relaxed);
-        if turn >= shared.most {
+        if turn >= shared.most || !is_near(shared, turn) {
             break;
         }
-        while turn >= shared.taken.load(Ordering::Relaxed) + AHEAD {
-            if shared.stop.load(Ordering::Relaxed) {
-                return;
-            }
-            std::thread::sleep(WAIT);
-        }
         let number = shared.config.shard.case(turn);
-        let done = Case::generate(&strategy, shared.config.seed, number)
-            .map_err(SoakError::Generate)
-            .and_then(|case| run(shared, turn, case));
-        let done = match done {
-            Ok(Some(done)) => Ok(done),
+        let case =
+            Case::generate(&strategy, shared.config.seed, number).map_err(SoakError::Generate)?;
+        slip.write(&case).map_err(failed)?;
+        let Some(done) = run(shared, turn, case)? else {
             // Cut off; it runs again at the next start.
-            Ok(None) => break,
-            Err(error) => Err(error),
+            break;
         };
-        let is_last = done.is_err();
-        // Nobody listens any more when the soak has ended.
-        if send.send(done).is_err() || is_last {
+        if send.send(Ok(done)).is_err() {
             break;
         }
     }
+    slip.remove().map_err(failed)
+}
+
+/// Waits until a case is not too far ahead of the oldest one that is not done; not so where the
+/// soak ends before.
+fn is_near(shared: &Shared<'_>, turn: u64) -> bool {
+    while turn >= shared.taken.load(Ordering::Relaxed) + AHEAD {
+        if shared.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        std::thread::sleep(WAIT);
+    }
+    true
 }
 
 /// Runs a case, and shrinks it where it breaks a rule; `None` when the interrupt cut it off.
@@ -250,6 +270,7 @@ fn run(shared: &Shared<'_>, turn: u64, case: Case) -> Result<Option<Done>, SoakE
     let target = shared.target;
     let number = shared.config.shard.case(turn);
     let (outcome, coverage) = case.run(&|plan, seed| runner::run(target, plan, seed));
+    let case_seed = case.seed;
     let is_cut_off = || shared.interrupt.load(Ordering::Relaxed);
     let Outcome {
         verdict,
@@ -278,6 +299,12 @@ fn run(shared: &Shared<'_>, turn: u64, case: Case) -> Result<Option<Done>, SoakE
         Err(Verdict::Unknown { why }) => Came::Unknown(why),
         Err(_) => Came::Held,
     };
+    let verdict = match &came {
+        Came::Held => "held",
+        Came::Unknown(_) => "unknown",
+        Came::Counted(..) | Came::Shrunk(_) => "violated",
+    };
+    tracing::debug!("case {number}, run seed {}: {verdict}", Seed(case_seed));
     Ok(Some(Done {
         turn,
         coverage,
