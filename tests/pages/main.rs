@@ -40,21 +40,32 @@ impl Folder {
 
 /// Opens a page at a laptop's width and asks of it what is asked of all of them.
 fn open(program: &Path, file: &Path, width: u32, dark: bool) -> Page {
-    let height = if width < 1400 { 768 } else { 900 };
-    let mut page = Page::open(program, file, width, height, dark);
+    let mut page = Page::open(program, file, width, height(width), dark);
     page.eval(CHECKS);
-    check(&mut page, &format!("{} at {width}", file.display()));
+    look(&mut page, file, width);
+    page
+}
+
+/// The same of an open page, at another width and in other colours.
+fn reopen(page: &mut Page, file: &Path, width: u32, dark: bool) {
+    page.show(width, height(width), dark);
+    look(page, file, width);
+}
+
+fn look(page: &mut Page, file: &Path, width: u32) {
+    // Two frames later it has drawn what the new width asks for.
+    page.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    check(page, &format!("{} at {width}", file.display()));
+    picture(page, &file.with_extension(format!("{width}.png")), false);
     picture(
-        &mut page,
-        &file.with_extension(format!("{width}.png")),
-        false,
-    );
-    picture(
-        &mut page,
+        page,
         &file.with_extension(format!("{width}-whole.png")),
         true,
     );
-    page
+}
+
+fn height(width: u32) -> u32 {
+    if width < 1400 { 768 } else { 900 }
 }
 
 /// Takes a picture where pictures are asked for.
@@ -122,10 +133,9 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
         (60, 5)
     );
     let file = folder.write("large.html", &sample.page());
-    for (width, dark) in [(1280, false), (1440, true)] {
-        open(&program, &file, width, dark);
-    }
-    let page = &mut open(&program, &file, 1366, false);
+    let page = &mut open(&program, &file, 1280, false);
+    reopen(page, &file, 1440, true);
+    reopen(page, &file, 1366, false);
     assert_eq!(text(page, ".badge"), "VIOLATED");
     assert_eq!(lanes(page, "session").len(), 5);
     assert_eq!(lanes(page, "branch").len(), 5);
@@ -342,8 +352,8 @@ fn the_page_of_a_campaign_shows_what_was_reached_and_found() {
     let (summary, html) = samples::campaign(scratch.path());
     assert!(!summary.found.is_empty());
     let file = folder.write("campaign.html", &html);
-    open(&program, &file, 1440, true);
-    let page = &mut open(&program, &file, 1366, false);
+    let page = &mut open(&program, &file, 1440, true);
+    reopen(page, &file, 1366, false);
     assert_eq!(text(page, ".badge"), "VIOLATED");
     assert_eq!(count(page, ".violation") as usize, summary.found.len());
     assert_eq!(
