@@ -98,6 +98,9 @@ pub struct DefectsArgs {
     /// Show the smallest plans too
     #[arg(long)]
     pub plans: bool,
+    /// Run systems on sim that keep the contract in other ways instead: no rule may object
+    #[arg(long, conflicts_with_all = ["names", "plans"])]
+    pub harmless: bool,
 }
 
 const DEFECTS_EXAMPLES: &str = "\

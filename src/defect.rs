@@ -5,6 +5,7 @@
 mod agent;
 mod builder;
 pub mod contest;
+pub mod harmless;
 mod log;
 mod queue;
 mod site;

@@ -15,6 +15,7 @@ use cli::{
     Cli, Command, DefectsArgs, ReplayArgs, RunArgs, SiteName, TargetArgs, TargetName, WorkerArgs,
 };
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
@@ -323,6 +324,9 @@ fn replay(args: &ReplayArgs) -> Exit {
 
 /// Plants each defect and tells what catches it.
 fn defects(args: &DefectsArgs) -> Exit {
+    if args.harmless {
+        return harmless(args);
+    }
     let mut chosen = Vec::new();
     for name in &args.names {
         match Defect::by_name(name) {
@@ -382,6 +386,31 @@ fn defects(args: &DefectsArgs) -> Exit {
     } else {
         Exit::Violated
     }
+}
+
+/// Runs plans on systems that keep the contract in other ways, and tells what a rule says of them.
+fn harmless(args: &DefectsArgs) -> Exit {
+    let cases = args.cases.unwrap_or(SIM_CASES);
+    let mut exit = Exit::Held;
+    for way in HARMLESS {
+        let target = trial::harmless_sim(way);
+        for seed in args.seed..args.seed + args.seeds {
+            match trial::run(&target, &Shape::default(), seed, cases) {
+                Ok(trial) => {
+                    let told = report::harmless_row(way, &trial, Style::of_stdout());
+                    print(&told);
+                    if trial.caught.is_some() {
+                        exit = Exit::Violated;
+                    }
+                }
+                Err(why) => {
+                    eprintln!("{why}");
+                    return Exit::Unknown;
+                }
+            }
+        }
+    }
+    exit
 }
 
 /// The target that was asked for, with a defect in every container.

@@ -26,7 +26,7 @@ pub use conformance::conformance;
 pub use scenarios::{scenario, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
-pub use trials::{trials_head, trials_row};
+pub use trials::{harmless_row, trials_head, trials_row};
 
 /// The width that every report keeps to, in columns.
 const WIDTH: usize = 100;

@@ -10,9 +10,6 @@ use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
 use crate::site::{SiteKind, astro, cksum, render_parts};
 
-/// The page that a deploy puts up last.
-const FRONT_PAGE: &str = "index.html";
-
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
 pub fn fresh(model: &Model, seen: &Snapshot) -> Option<Breach> {
@@ -48,6 +45,7 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
                     .iter()
                     .filter(|other| other.session == handled.session)
                     .map(|other| other.mark)
+                    .filter(|mark| model.sessions[handled.session].committed.contains(mark))
                     .max();
                 (newest.unwrap_or(handled.mark), HandlingEnd::Unclear)
             }
@@ -64,13 +62,18 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
             HandlingEnd::Good => {
                 found.push(candidate);
                 // With a lost workspace its commit may be gone, and what was left was built.
-                if !facts.lost_workspace {
+                if !facts.lost_workspace || is_left(model, found.last()) {
                     return (found, false);
                 }
             }
         }
     }
     (found, true)
+}
+
+/// Whether the remote has what a build needs.
+fn is_left(model: &Model, candidate: Option<&Candidate>) -> bool {
+    candidate.is_some_and(|c| model.sessions[c.session].remote_has(c.newest))
 }
 
 /// The newest edits of the builds that a client's site may show, newest build first, and whether
@@ -89,10 +92,13 @@ pub fn check_site(
 ) -> Option<Breach> {
     let id = &model.clients[client].id;
     let (candidates, may_be_empty) = candidates(model, client);
-    // What a lost workspace took cannot be built again: a site that never got the whole of it, so
-    // that it has no front page, may stay without one.
-    let is_lost = model.clients[client].lost_workspace && !site.contains_key(FRONT_PAGE);
-    if site.is_empty() || is_lost {
+    let lost_workspace = model.clients[client].lost_workspace;
+    let none_left = !candidates.iter().any(|c| is_left(model, Some(c)));
+    if lost_workspace && none_left {
+        // What a lost workspace took cannot be built again: the site stays as it is.
+        return None;
+    }
+    if site.is_empty() {
         let wanted = candidates.first()?;
         if may_be_empty {
             return None;
@@ -104,11 +110,10 @@ pub fn check_site(
         );
     }
     let shown: Vec<Mark> = site
-        .get(FRONT_PAGE)
+        .get("index.html")
         .map(|page| page.marks.clone())
         .unwrap_or_default();
     let newest_shown = shown.iter().copied().filter(is_edit).max();
-    let lost_workspace = model.clients[client].lost_workspace;
     let matching = candidates.iter().find(|candidate| {
         model.sessions[candidate.session].trees.contains(&shown)
             && (Some(candidate.newest) == newest_shown
