@@ -275,6 +275,15 @@ fn a_soak_on_local_that_is_killed_leaves_nothing_that_the_next_start_does_not_cl
     let ended = child.wait_with_output().unwrap();
     assert!(matches!(ended.status.code(), Some(1 | 2)), "{ended:?}");
     soak.check_clean();
+    // What was found is in the state, or still waits to be shrunk.
     let state = State::read(&soak.out()).unwrap().unwrap();
-    assert!(soak.told.is_subset(&bugs_of(&state)));
+    let known = bugs_of(&state);
+    assert!(soak.told.is_subset(&known));
+    for case in &soak.pending {
+        let waiting = soak.out().join(format!("found/case-{case}.json"));
+        assert!(
+            known.contains(case) || waiting.exists(),
+            "case {case} is lost"
+        );
+    }
 }
