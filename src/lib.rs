@@ -68,7 +68,7 @@ pub mod campaign;
 
 pub mod soak;
 
-mod durable;
+pub mod durable;
 
 pub mod progress;
 

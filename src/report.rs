@@ -2,6 +2,7 @@
 //! here, for a browser in [`page`], for machines in [`lines`], for CI in [`junit`].
 
 mod conformance;
+mod contest;
 mod events;
 pub mod junit;
 pub mod lines;
@@ -23,6 +24,7 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use conformance::conformance;
+pub use contest::contest;
 pub use scenarios::{scenario, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
