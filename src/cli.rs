@@ -1,6 +1,7 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
 pub mod conformance;
+pub mod explore;
 pub mod scenario;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::conformance::ConformanceArgs;
+use self::explore::ExploreArgs;
 use self::scenario::ScenarioArgs;
 use shakedown::regression::parse_seed;
 
@@ -50,6 +52,8 @@ pub enum Command {
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end
     Conformance(ConformanceArgs),
+    /// Explore every state of the reference model at small scope, or every short plan on sim
+    Explore(ExploreArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
 }

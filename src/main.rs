@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => defects(&args),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
+        Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)

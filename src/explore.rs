@@ -1,0 +1,1 @@
+//! Everything at small scope: every state of the reference model, every short plan.
