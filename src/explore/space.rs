@@ -136,6 +136,7 @@ impl Space {
                 let shared = &self.shared.get(world.shared).0;
                 shared.opens(client as u8, step.op, habits) == opens
             }
+            act if act.is_timed() => self.lets_time_pass(world),
             _ => true,
         }
     }
@@ -265,11 +266,15 @@ impl Space {
         }
     }
 
-    /// What time does to the breaker next, if anything. A line that was due is not half a minute
-    /// late.
-    pub fn time_at_breaker(&self, world: &World) -> Option<Op> {
+    /// Whether a wait may end now. A line that is due does not come so late.
+    pub fn lets_time_pass(&self, world: &World) -> bool {
         let is_telling = |part: &u32| self.parts.get(*part).0.system.is_telling();
-        if world.parts[..self.clients()].iter().any(is_telling) {
+        !world.parts[..self.clients()].iter().any(is_telling)
+    }
+
+    /// What time does to the breaker next, if anything.
+    pub fn time_at_breaker(&self, world: &World) -> Option<Op> {
+        if !self.lets_time_pass(world) {
             return None;
         }
         self.shared.get(world.shared).0.timed(self.scope.habits)

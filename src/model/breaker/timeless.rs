@@ -58,9 +58,12 @@ impl Breaker {
             .collect();
         moments.sort_unstable();
         moments.dedup();
+        let cool_down = self.limits.cool_down;
         let placed = |moment: Duration| {
             let later = moments.iter().filter(|other| **other >= moment).count();
-            now.saturating_sub(Duration::from_micros(later as u64))
+            let is_long_ago = moment + cool_down <= was;
+            let before = Duration::from_micros(later as u64);
+            now.saturating_sub(before + if is_long_ago { cool_down } else { Duration::ZERO })
         };
         for end in &mut self.recent {
             (end.from, end.at) = (placed(end.from), placed(end.at));
