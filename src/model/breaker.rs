@@ -235,20 +235,24 @@ impl Breaker {
             self.base = self.worlds.clone();
         }
         self.recent.push(end);
-        let mut next = Vec::new();
-        let mut order = self.recent.clone();
-        permute(&mut order, 0, &mut |order| {
-            let forced = |a: &End, b: &End| a.from > b.at + self.limits.blur;
-            let in_order = (0..order.len())
-                .all(|i| (i + 1..order.len()).all(|j| !forced(&order[i], &order[j])));
-            if in_order {
-                next.extend(self.base.iter().filter_map(|world| {
-                    order
-                        .iter()
-                        .try_fold(world.clone(), |world, end| world.ended(end, self.limits))
+        let mut next = self.in_every_order(&self.recent);
+        // The lines of others may come later than this one, though they were counted before it.
+        let others = (0..self.syncs.len()).filter(|other| *other != client);
+        for (other, sync) in others.filter_map(|other| Some((other, self.syncs[other].as_ref()?))) {
+            for succeeded in [true, false] {
+                let mut ends = self.recent.clone();
+                ends.push(End {
+                    client: other,
+                    succeeded,
+                    from: sync.last_request,
+                    at: now,
+                });
+                next.extend(self.in_every_order(&ends).into_iter().map(|mut world| {
+                    world.syncs[other] = Some(Kind::Counted { succeeded });
+                    world
                 }));
             }
-        });
+        }
         if next.is_empty() {
             return false;
         }
@@ -259,6 +263,24 @@ impl Breaker {
         self.settle(next, now);
         (self.base, self.recent) = (base, recent);
         true
+    }
+
+    /// The worlds after these ends, counted in every order in which they can have been.
+    fn in_every_order(&self, ends: &[End]) -> Vec<World> {
+        let mut next = Vec::new();
+        let forced = |a: &End, b: &End| a.from > b.at + self.limits.blur;
+        permute(&mut ends.to_vec(), 0, &mut |order| {
+            let in_order = (0..order.len())
+                .all(|i| (i + 1..order.len()).all(|j| !forced(&order[i], &order[j])));
+            if in_order {
+                next.extend(self.base.iter().filter_map(|world| {
+                    order
+                        .iter()
+                        .try_fold(world.clone(), |world, end| world.ended(end, self.limits))
+                }));
+            }
+        });
+        next
     }
 
     /// The client's container died. A sync of its counts as neither, unless its end had been

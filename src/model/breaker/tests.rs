@@ -95,3 +95,23 @@ fn what_was_counted_before_its_line_is_believed_of_others() {
     assert!(breaker.end(0, false, at(53)));
     assert!(!breaker.may_be_closed());
 }
+
+#[test]
+fn a_success_whose_line_comes_late_may_have_reset_the_count() {
+    let ms = |n| Duration::from_secs(100) + Duration::from_millis(n);
+    let mut breaker = Breaker::new(3);
+    for n in 0..4 {
+        sync(&mut breaker, 0, false, 10 * n);
+    }
+    assert!(breaker.begin(0, ms(0), ms(0)));
+    assert!(breaker.begin(1, ms(0), ms(0)));
+    breaker.request(0, ms(100));
+    breaker.request(1, ms(100));
+    // Counted: the success of 1, then the failure of 0, which is the first in a row.
+    assert!(breaker.end(0, false, ms(200)));
+    assert!(breaker.begin(2, ms(300), ms(300)));
+    assert!(breaker.end(1, true, ms(400)));
+    assert!(breaker.may_be_closed());
+    assert!(breaker.end(2, true, ms(10_000)));
+    assert!(breaker.begin(0, ms(20_000), ms(20_000)));
+}
