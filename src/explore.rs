@@ -9,5 +9,6 @@ pub mod run;
 pub mod scope;
 pub mod shared;
 pub mod space;
+pub mod story;
 pub mod system;
 mod table;

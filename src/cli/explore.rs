@@ -1,38 +1,26 @@
 //! `shakedown explore`: its arguments, and what it does with them.
 
-use std::time::Duration;
+mod scope;
+
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use self::scope::ScopeArgs;
 use super::TargetName;
-use crate::Exit;
-use shakedown::explore::run::explore;
-use shakedown::explore::scope::{Bounds, Scope};
+use crate::{Exit, print};
+use shakedown::explore::mutant::MUTANTS;
+use shakedown::explore::run::{self, Ended, Explored};
+use shakedown::explore::scope::Bounds;
+use shakedown::progress::Progress;
+use shakedown::report::{self, Style};
+use shakedown::target::Interrupt;
 
 /// Without `--target`, the reference model is explored; with it, all short plans run on a target.
 #[derive(Debug, Args)]
 pub struct ExploreArgs {
-    /// How many clients
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
-    pub clients: u8,
-    /// How many sessions each client has
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
-    pub sessions: u8,
-    /// How many instructions are sent in all
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub instructions: u8,
-    /// How many faults may be active at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
-    pub faults: u8,
-    /// How many faults are injected in all
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
-    pub injections: u8,
-    /// How many commits outsiders push in all
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
-    pub outsiders: u8,
-    /// How many crashes there may be in all
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
-    pub crashes: u8,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
     /// End after so many distinct states [default: no bound]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_states: Option<u64>,
@@ -61,10 +49,10 @@ pub struct ExploreArgs {
 }
 
 /// Explores what was asked for.
-pub fn run(args: &ExploreArgs, _quiet: bool) -> Exit {
+pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {
     match args.target {
         Some(_) => all_plans(args),
-        None => model(args),
+        None => model(args, quiet),
     }
 }
 
@@ -75,55 +63,98 @@ fn all_plans(_args: &ExploreArgs) -> Exit {
 }
 
 /// Every state of the reference model.
-fn model(args: &ExploreArgs) -> Exit {
-    let scope = Scope {
-        clients: args.clients,
-        sessions: args.sessions,
-        instructions: args.instructions,
-        faults: args.faults,
-        injections: args.injections,
-        crashes: args.crashes,
-        outsiders: args.outsiders,
-        ..Scope::default()
+fn model(args: &ExploreArgs, quiet: bool) -> Exit {
+    let interrupt = crate::interrupted_by_signals();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map_or(cores, usize::from);
+    let bounds = Bounds {
+        states: args.max_states,
+        time: args.time,
+        memory: Some(args.memory << 20),
     };
-    let explored = explore(scope, Bounds { states: args.max_states, time: args.time, memory: Some(args.memory << 20) }, args.threads.unwrap_or(2).into(), &crate::interrupted_by_signals(), |_| {});
-    let p = explored.progress;
-    println!("{:?} states {} transitions {} depth {} in {:?} = {:.0}/s mem {} MiB; parts {} breakers {} recovering {} longest {}", explored.ended, p.states, explored.transitions, p.depth, p.time, p.states as f64 / p.time.as_secs_f64(), p.memory >> 20, explored.parts, explored.breakers, explored.recovering, explored.longest_recovery);
-    for (entry, path) in &explored.reached { println!("  {entry}: {}", path.clone().into_actions().len()); }
-    if let Some(failure) = &explored.failure {
-        println!("{:?}", failure.what);
-        let x = &explored.exploration;
-        for (state, action) in failure.path.clone().into_vec() {
-            match action {
-                Some(shakedown::explore::checker::Action::Of(c, at)) => {
-                    let step = &x.space.moves(state.world.parts[c as usize])[at as usize];
-                    println!("   {c} {:?}", step.act);
-                    let part = &x.space.parts.get(state.world.parts[c as usize]).0;
-                    let acted = part.act(step.act, Default::default());
-                    if let Err(broken) = acted.next { println!("     {broken:?}"); for e in acted.seen.events { println!("       {e:?}"); } }
-                }
-                other => println!("   {other:?}"),
-            }
+    let style = Style::of_stdout();
+    if args.mutants {
+        return mutants(bounds, &interrupt, style);
+    }
+    let scope = match args.scope.read() {
+        Ok(scope) => scope,
+        Err(text) => {
+            eprintln!("{text}");
+            return Exit::Usage;
         }
-        // follow the recovery
-        let mut world = x.space.healed(&failure.path.last_state().world);
-        println!("  healed");
-        'walk: for _ in 0..400 {
-            for next in shakedown::explore::recovery::successors(&x.space, &world) {
-                match next {
-                    Ok(next) => { let r = x.recoveries.of(&x.space, &next); if !matches!(r, shakedown::explore::recovery::Recovery::Within(_)) {
-                        for c in 0..2 { if next.parts[c] != world.parts[c] && c < x.space.clients() {
-                            for step in x.space.moves(world.parts[c]) { if x.space.allows(&world, c, step) && x.space.moved(&world, c, step) == Ok(next) { println!("   {c} {:?}", step.act); } }
-                        } }
-                        world = next; continue 'walk; } }
-                    Err(rule) => { println!("  breaks {rule:?}"); break 'walk; }
-                }
-            }
-            for c in 0..x.space.clients() { println!("  rest: {:?}", x.space.parts.get(world.parts[c]).0.check_rest()); println!("{:#?}", x.space.parts.get(world.parts[c]).0.system); }
-            break;
+    };
+    let mut line = Line::begin(quiet);
+    let explored = run::explore(scope, bounds, threads, &interrupt, |now| line.at(now));
+    line.end();
+    print(&report::exploration(&explored, style));
+    exit_of(&explored)
+}
+
+fn exit_of(explored: &Explored) -> Exit {
+    match explored.ended {
+        Ended::Found => Exit::Violated,
+        Ended::Complete => Exit::Held,
+        Ended::States | Ended::Time | Ended::Memory | Ended::Interrupted => Exit::Unknown,
+    }
+}
+
+/// Puts every mistake into the model, one after the other, and tells what finds it.
+fn mutants(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
+    print(&report::mutants_head());
+    let mut missed = 0;
+    for planted in MUTANTS {
+        // One thread goes strictly by depth, so the path found is a shortest one.
+        let explored = run::explore(planted.scope(), bounds, 1, interrupt, |_| {});
+        if explored.ended == Ended::Interrupted {
+            return Exit::Unknown;
+        }
+        missed += usize::from(explored.failure.is_none());
+        print(&report::mutants_row(planted, &explored, style));
+    }
+    print(&format!(
+        "{} of {} mutants caught\n",
+        MUTANTS.len() - missed,
+        MUTANTS.len()
+    ));
+    if missed == 0 {
+        Exit::Held
+    } else {
+        Exit::Violated
+    }
+}
+
+/// Tells on standard error how far an exploration has come.
+struct Line {
+    progress: Progress,
+    last: Instant,
+}
+
+impl Line {
+    fn begin(quiet: bool) -> Self {
+        Self {
+            progress: Progress::begin(quiet, "explore", 0),
+            last: Instant::now(),
         }
     }
-    Exit::Held
+
+    fn at(&mut self, now: run::Progress) {
+        // The bar draws itself; its numbers need not change faster than they are read.
+        if self.last.elapsed() < Duration::from_millis(500) {
+            return;
+        }
+        self.last = Instant::now();
+        let text = format!(
+            "depth {}, {:.0} states/s, {} MiB",
+            now.depth,
+            now.states as f64 / now.time.as_secs_f64(),
+            now.memory >> 20
+        );
+        self.progress.counted(now.states, &text);
+    }
+
+    fn end(self) {
+        self.progress.end();
+    }
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -216,7 +216,8 @@ pub fn judge_all(
     habits: Habits,
     is_asked: impl Fn(Rule) -> bool,
 ) -> Result<(), Broken> {
-    let mut at = judge.now;
+    let mut at = judge.now + seen.waited;
+    judge.now = at;
     for (wait, what) in &seen.events {
         at += *wait;
         let mut what = what.clone();

@@ -127,6 +127,8 @@ pub fn explore(
         }
     }
     let checker = checker.join();
+    // Paths are made by going them again.
+    exploration.is_stopped.store(false, Ordering::Relaxed);
     let mut found = checker.discoveries();
     let failure = [RULES, RECOVERS]
         .into_iter()
@@ -175,4 +177,19 @@ fn resident_memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
     pages.unwrap_or_default() * PAGE
+}
+
+impl Failure {
+    /// Whether the path itself broke nothing, but the recovery from its end does.
+    pub fn is_in_recovery(&self) -> bool {
+        !matches!(self.what, Wrong::Breaks(_))
+    }
+
+    /// The rule that is broken, where one is.
+    pub fn rule(&self) -> Option<Rule> {
+        match self.what {
+            Wrong::Breaks(rule) | Wrong::RecoveryBreaks(rule) => Some(rule),
+            Wrong::Circles => None,
+        }
+    }
 }

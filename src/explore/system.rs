@@ -182,6 +182,8 @@ pub enum TakenIn {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Habits {
     pub order: Order,
+    /// What comes again after it was handled is carried out again, which does no harm.
+    pub is_forgetful: bool,
     pub mutant: Option<Mutant>,
 }
 
@@ -212,6 +214,8 @@ pub struct Seen {
     pub is_hit: bool,
     /// A deploy was completed.
     pub is_deployed: bool,
+    /// The time that passes before anything of it is seen.
+    pub waited: Duration,
 }
 
 /// The time between two events, where nothing asks for more.

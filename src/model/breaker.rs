@@ -290,7 +290,9 @@ impl Breaker {
             return;
         }
         let mut next = Vec::new();
-        for world in &self.worlds {
+        // Others' ends may have been counted before this one, and their lines come after it.
+        let counted = self.presumed(client);
+        for world in self.worlds.iter().chain(&counted) {
             for succeeded in [true, false] {
                 let end = End {
                     client,

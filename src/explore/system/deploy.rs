@@ -128,12 +128,7 @@ impl System {
         });
     }
 
-    pub(super) fn admitted(
-        &mut self,
-        task: &mut Task,
-        answer: Admitted,
-        seen: &mut Seen,
-    ) {
+    pub(super) fn admitted(&mut self, task: &mut Task, answer: Admitted, seen: &mut Seen) {
         let session = task.session;
         if answer == Admitted::Prevented {
             let text = "Circuit breaker prevented S3 sync; it is put off";

@@ -37,6 +37,24 @@ impl Trouble {
         Self::StoreThrottled,
     ];
 
+    /// One of every kind.
+    pub const KINDS: [Self; 14] = [
+        Self::S3Denied,
+        Self::S3Missing,
+        Self::S3Partial,
+        Self::S3AckLost,
+        Self::OutOfMemory,
+        Self::Partition,
+        Self::BuildError(0),
+        Self::BuildWarning(0),
+        Self::S3Down,
+        Self::GitAuth,
+        Self::GitDown,
+        Self::AgentSlow,
+        Self::AgentThrottled,
+        Self::StoreThrottled,
+    ];
+
     pub fn is_shared(self) -> bool {
         Self::SHARED.contains(&self)
     }

@@ -17,6 +17,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The agent's time-out and the longest wait after it.
 const AGENT_WAIT: Duration = Duration::from_secs(90);
 
+/// What was put off is tried again after so long at the least (`contract.md`, Numbers).
+const PUT_OFF: Duration = Duration::from_secs(15);
+const VISIBILITY: Duration = Duration::from_secs(120);
+
 impl System {
     /// Carries out an act that is enabled. `mark` is for the acts that make one.
     pub fn perform(&mut self, act: Act, mark: Option<Mark>, habits: Habits, seen: &mut Seen) {
@@ -25,6 +29,7 @@ impl System {
             Act::Deliver => self.deliver(habits, seen),
             Act::DeadLetter => self.dead_letter(seen),
             Act::BecomeVisible(mark) => {
+                seen.waited = VISIBILITY;
                 for message in self.messages.iter_mut().filter(|m| m.mark == mark) {
                     message.in_flight = false;
                 }
@@ -38,8 +43,14 @@ impl System {
                 self.begin_push(session);
             }
             Act::Open(session) => self.open(session, habits, seen),
-            Act::PutOffPush(session) => self.begin_push(session),
-            Act::PutOffDeploy => self.begin_put_off_deploy(seen),
+            Act::PutOffPush(session) => {
+                seen.waited = PUT_OFF;
+                self.begin_push(session);
+            }
+            Act::PutOffDeploy => {
+                seen.waited = PUT_OFF;
+                self.begin_put_off_deploy(seen);
+            }
             _ => {
                 let container = std::mem::replace(&mut self.container, Container::Idle);
                 let Container::Busy(mut task) = container else {
@@ -86,7 +97,9 @@ impl System {
             (Act::Settle, _) => return self.settle(task, habits, seen),
             (Act::Finish, Job::Instruction(mark)) => {
                 let notes = &mut self.threads[session].notes;
-                notes.handled.push(mark);
+                if !notes.handled.contains(&mark) {
+                    notes.handled.push(mark);
+                }
                 if !habits.has(Mutant::TellsNoFailure) || notes.failure.is_none() {
                     self.write_record(session, seen);
                 }
@@ -104,9 +117,7 @@ impl System {
 
     fn begin(&mut self, task: &mut Task, mark: Mark, habits: Habits, seen: &mut Seen) {
         let session = task.session;
-        if self.threads[session].notes.handled.contains(&mark)
-            && !habits.has(Mutant::ForgetsHandled)
-        {
+        if self.threads[session].notes.handled.contains(&mark) && !habits.is_forgetful {
             task.stage = Stage::Acknowledge;
             return;
         }

@@ -115,3 +115,20 @@ fn a_success_whose_line_comes_late_may_have_reset_the_count() {
     assert!(breaker.end(2, true, ms(10_000)));
     assert!(breaker.begin(0, ms(20_000), ms(20_000)));
 }
+
+#[test]
+fn a_success_whose_line_comes_after_a_death_may_have_been_counted_before_it() {
+    let ms = |n| Duration::from_millis(n);
+    let mut breaker = Breaker::new(2);
+    assert!(breaker.begin(0, ms(0), ms(0)));
+    assert!(breaker.begin(1, ms(0), ms(0)));
+    breaker.request(0, ms(100));
+    breaker.request(1, ms(100));
+    // Counted: the success of 0, then the failure of 1, whose container dies before it says so.
+    breaker.died(1, ms(200));
+    assert!(breaker.end(0, true, ms(300)));
+    for n in 1..=4 {
+        sync(&mut breaker, 1, false, 20 * n);
+    }
+    assert!(breaker.opened(at(82), at(82)));
+}

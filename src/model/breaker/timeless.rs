@@ -63,7 +63,14 @@ impl Breaker {
             let later = moments.iter().filter(|other| **other >= moment).count();
             let is_long_ago = moment + cool_down <= was;
             let before = Duration::from_micros(later as u64);
-            now.saturating_sub(before + if is_long_ago { cool_down } else { Duration::ZERO })
+            now.saturating_sub(
+                before
+                    + if is_long_ago {
+                        cool_down
+                    } else {
+                        Duration::ZERO
+                    },
+            )
         };
         for end in &mut self.recent {
             (end.from, end.at) = (placed(end.from), placed(end.at));
