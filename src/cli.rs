@@ -4,6 +4,7 @@ pub mod bugs;
 pub mod completions;
 pub mod conformance;
 pub mod contest;
+pub mod explore;
 pub mod merge;
 pub mod outputs;
 pub mod report;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
+use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
 use self::outputs::OutputArgs;
 use self::report::ReportArgs;
@@ -76,6 +78,8 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Print a script that completes the arguments in a shell
     Completions(CompletionsArgs),
+    /// Explore every state of the reference model at small scope, or every short plan on sim
+    Explore(ExploreArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
 }

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
         Some(Command::Defects(args)) => defects(&args, cli.quiet),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
         Some(Command::Completions(args)) => cli::completions::run(&args),
+        Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)

@@ -4,6 +4,7 @@
 mod conformance;
 mod contest;
 mod events;
+mod explore;
 pub mod junit;
 pub mod lines;
 pub mod page;
@@ -25,6 +26,7 @@ use crate::verdict::Violation;
 
 pub use conformance::conformance;
 pub use contest::contest;
+pub use explore::{exploration, mutants_head, mutants_row};
 pub use scenarios::{scenario, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
