@@ -3,6 +3,8 @@
 pub mod bugs;
 pub mod completions;
 pub mod conformance;
+pub mod contest;
+pub mod explore;
 pub mod merge;
 pub mod outputs;
 pub mod report;
@@ -15,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
+use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
 use self::outputs::OutputArgs;
 use self::report::ReportArgs;
@@ -75,6 +78,8 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Print a script that completes the arguments in a shell
     Completions(CompletionsArgs),
+    /// Explore every state of the reference model at small scope, or every short plan on sim
+    Explore(ExploreArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
 }
@@ -101,12 +106,20 @@ pub struct DefectsArgs {
     /// Run systems on sim that keep the contract in other ways instead: no rule may object
     #[arg(long, conflicts_with_all = ["names", "plans"])]
     pub harmless: bool,
+    /// Let this shrinker and proptest's own work on the same plans on sim, and compare what they
+    /// come to with the shortest plans known
+    #[arg(long, conflicts_with_all = ["harmless", "target"])]
+    pub shrink_bench: bool,
+    /// With --shrink-bench: write the shortest plans there, those known and those found
+    #[arg(long, value_name = "FILE", requires = "shrink_bench")]
+    pub known: Option<PathBuf>,
 }
 
 const DEFECTS_EXAMPLES: &str = "\
 Examples:
   shakedown defects                                all of them, on sim
   shakedown defects force-push --seeds 20 --plans
+  shakedown defects --shrink-bench --seeds 20      the shrinker's own bench
   shakedown defects --target local force-push token-in-commit";
 
 #[derive(Debug, Args)]

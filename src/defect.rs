@@ -6,6 +6,7 @@ mod agent;
 mod builder;
 pub mod contest;
 pub mod harmless;
+pub mod known;
 mod log;
 mod queue;
 mod site;

@@ -63,12 +63,14 @@ pub mod coverage;
 
 pub mod conformance;
 
+pub mod explore;
+
 // Many plans, and what is left of them.
 pub mod campaign;
 
 pub mod soak;
 
-mod durable;
+pub mod durable;
 
 pub mod progress;
 

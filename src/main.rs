@@ -70,9 +70,10 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => replay(&args),
         Some(Command::Report(args)) => cli::report::run(&args),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
-        Some(Command::Defects(args)) => defects(&args),
+        Some(Command::Defects(args)) => defects(&args, cli.quiet),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
         Some(Command::Completions(args)) => cli::completions::run(&args),
+        Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
@@ -331,7 +332,7 @@ fn replay(args: &ReplayArgs) -> Exit {
 }
 
 /// Plants each defect and tells what catches it.
-fn defects(args: &DefectsArgs) -> Exit {
+fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
     if args.harmless {
         return harmless(args);
     }
@@ -355,6 +356,9 @@ fn defects(args: &DefectsArgs) -> Exit {
     });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
+    if args.shrink_bench {
+        return cli::contest::run(args, &chosen, cases, quiet);
+    }
     let style = Style::of_stdout();
     print(&report::trials_head());
     let mut missed = 0;

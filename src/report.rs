@@ -2,7 +2,9 @@
 //! here, for a browser in [`page`], for machines in [`lines`], for CI in [`junit`].
 
 mod conformance;
+mod contest;
 mod events;
+mod explore;
 pub mod junit;
 pub mod lines;
 pub mod page;
@@ -23,6 +25,8 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use conformance::conformance;
+pub use contest::contest;
+pub use explore::{exploration, mutants_head, mutants_row};
 pub use scenarios::{scenario, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;

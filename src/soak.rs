@@ -117,8 +117,8 @@ pub enum SoakError {
         done: u64,
     },
     #[error(
-        "{} holds a soak whose {what} is {found}, not {asked}; leave that out to go on with it, or \
-         name another folder with --out", folder.display()
+        "{} holds a soak whose {what} is {found}, not {asked}; ask for the same, or name another \
+         folder with --out", folder.display()
     )]
     Differs {
         folder: PathBuf,
