@@ -129,11 +129,12 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         out: PathBuf::from("shakedown-out"),
         regressions: PathBuf::from("proptest-regressions"),
         command: format!(
-            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}",
+            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}{}",
             target.name(),
             options,
             Seed(seed),
             shape.max_steps,
+            if args.keep_going { " --keep-going" } else { "" },
         ),
         shape,
     };

@@ -22,7 +22,11 @@ pub struct KeptCase {
 #[derive(Clone, Debug)]
 enum CaseResult {
     Passed,
-    Failed { kind: String, text: String },
+    Failed {
+        kind: String,
+        message: String,
+        text: String,
+    },
     Error { text: String },
 }
 
@@ -34,6 +38,7 @@ impl KeptCase {
             Verdict::Held => CaseResult::Passed,
             Verdict::Violated(violation) => CaseResult::Failed {
                 kind: format!("{} ({})", violation.rule, violation.kind),
+                message: violation.observed.clone(),
                 text: format!(
                     "expected: {}\nobserved: {}\n\n{}",
                     violation.expected, violation.observed, finished.plan
@@ -122,6 +127,7 @@ fn whole(of: &Campaign) -> CaseResult {
 fn failed(row: &ViolationRow) -> CaseResult {
     CaseResult::Failed {
         kind: format!("{} ({})", row.rule, row.kind),
+        message: row.observed.clone(),
         text: format!(
             "{}\n\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
             row.words, row.expected, row.observed, row.origin, row.replay, row.plan
@@ -192,20 +198,23 @@ fn write_case(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
         ("name", name.as_str()),
         ("time", seconds.as_str()),
     ]);
-    let (tag, kind, text) = match &case.result {
+    let (tag, kind, message, text) = match &case.result {
         CaseResult::Passed => {
             element.write_empty()?;
             return Ok(());
         }
-        CaseResult::Failed { kind, text } => ("failure", kind.as_str(), text),
-        CaseResult::Error { text } => ("error", "unknown", text),
+        CaseResult::Failed {
+            kind,
+            message,
+            text,
+        } => ("failure", kind.as_str(), message, text),
+        CaseResult::Error { text } => ("error", "unknown", text, text),
     };
-    let (kind, text) = (allowed(kind), allowed(text));
-    let message = text.lines().next().unwrap_or_default();
+    let [kind, message, text] = [kind, message, text].map(allowed);
     element.write_inner_content(|writer| {
         writer
             .create_element(tag)
-            .with_attributes([("type", kind.as_str()), ("message", message)])
+            .with_attributes([("type", kind.as_str()), ("message", message.as_str())])
             .write_text_content(BytesText::new(&text))?;
         Ok(())
     })?;
@@ -296,6 +305,7 @@ mod tests {
         of.violations = vec![row(false), row(true)];
         let failed = CaseResult::Failed {
             kind: "fresh (stale)".into(),
+            message: "old".into(),
             text: "expected: new\nobserved: old".into(),
         };
         let cases = [kept("a.plan", CaseResult::Passed), kept("b.plan", failed)];
