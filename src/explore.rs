@@ -1,1 +1,3 @@
 //! Everything at small scope: every state of the reference model, every short plan.
+
+pub mod plans;

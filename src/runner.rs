@@ -6,7 +6,7 @@ use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::{Breach, check_event, check_recovered};
 use crate::model::Model;
 use crate::plan::{Plan, Step};
-use crate::target::{Target, TargetError};
+use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Rule, Verdict, Violation};
 
 /// How long a healed system has to come to rest by itself (`contract.md`, After recovery).
@@ -28,28 +28,59 @@ pub struct Outcome {
     pub settled: Option<Snapshot>,
 }
 
+impl Outcome {
+    /// What is left of a run that the harness could not carry out.
+    pub fn unknown(why: String) -> Self {
+        Self {
+            verdict: Verdict::Unknown { why },
+            history: History::default(),
+            left_out: Vec::new(),
+            settled: None,
+        }
+    }
+}
+
 /// Runs a plan against a fresh system of the target, and judges it. Ends at the first violation.
 pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
+    let outcome = run_if(target, plan, seed, &mut |_, _| true);
+    // Whoever always goes on gets an outcome.
+    outcome.unwrap_or_else(|| Outcome::unknown("the run was left".into()))
+}
+
+/// Runs a plan as [`run`] does, and asks between its last step and recovery whether to go on, given
+/// what is known and the system itself. Returns `None` where that was denied.
+pub fn run_if(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    goes_on: &mut dyn FnMut(&Model, &dyn Run) -> bool,
+) -> Option<Outcome> {
     let mut judge = Judge::new(plan);
     judge.model.site = target.site();
     let mut left_out = Vec::new();
     let mut settled = None;
-    let ended = disturb_and_recover(target, plan, seed, &mut judge, &mut left_out, &mut settled);
+    let ended = disturb(target, plan, seed, &mut judge, &mut left_out).and_then(|mut system| {
+        if !goes_on(&judge.model, &*system) {
+            return Ok(false);
+        }
+        recover(&mut *system, &mut judge, &mut settled).map(|()| true)
+    });
     let verdict = match ended {
-        Ok(()) => Verdict::Held,
+        Ok(true) => Verdict::Held,
+        Ok(false) => return None,
         Err(Stop::Violated(violation)) => Verdict::Violated(violation),
         Err(Stop::Failed(error)) => Verdict::Unknown {
             why: error.to_string(),
         },
     };
-    Outcome {
+    Some(Outcome {
         verdict,
         history: History {
             events: judge.events,
         },
         left_out,
         settled,
-    }
+    })
 }
 
 /// Why a run ended early.
@@ -64,14 +95,14 @@ impl From<TargetError> for Stop {
     }
 }
 
-fn disturb_and_recover(
+/// Starts a system and takes the plan's steps.
+fn disturb(
     target: &dyn Target,
     plan: &Plan,
     seed: u64,
     judge: &mut Judge,
     left_out: &mut Vec<(usize, String)>,
-    settled: &mut Option<Snapshot>,
-) -> Result<(), Stop> {
+) -> Result<Box<dyn Run>, Stop> {
     let mut system = target.start(&plan.sessions, seed)?;
     let marks = plan.marks();
     for (index, step) in plan.steps.iter().enumerate() {
@@ -85,6 +116,15 @@ fn disturb_and_recover(
         system.apply(step, marks[index], &mut judge.events)?;
         judge.judge_new()?;
     }
+    Ok(system)
+}
+
+/// Heals everything, and looks until the system is right or its time is over.
+fn recover(
+    system: &mut dyn Run,
+    judge: &mut Judge,
+    settled: &mut Option<Snapshot>,
+) -> Result<(), Stop> {
     judge.begin_recovery(system.now());
     let faults: Vec<_> = judge.model.faults.iter().map(|(f, _)| f.clone()).collect();
     for fault in faults {
