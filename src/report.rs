@@ -2,6 +2,7 @@
 
 mod conformance;
 mod events;
+mod plans;
 mod scenarios;
 mod summary;
 mod trials;
@@ -17,6 +18,7 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use conformance::conformance;
+pub use plans::{explored, shortest_head, shortest_row};
 pub use scenarios::{scenario, scenario_list};
 pub use summary::summary;
 pub use trials::{trials_head, trials_row};

@@ -166,7 +166,7 @@ pub(super) fn counted(n: u64, name: &str) -> String {
 }
 
 /// A number with its thousands set apart.
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
