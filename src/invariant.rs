@@ -57,8 +57,8 @@ pub enum Check {
 
 use Check::{AfterRecovery, Always};
 
-/// Every rule. Where one event breaks several, the first one listed is reported.
-pub const INVARIANTS: [Invariant; 14] = [
+/// Every rule; two have a part that only shows after recovery. Where one event breaks several, the first one listed is reported.
+pub const INVARIANTS: [Invariant; 16] = [
     Invariant {
         rule: Rule::NoSecretTold,
         check: Always(process::no_secret_told),
@@ -98,6 +98,14 @@ pub const INVARIANTS: [Invariant; 14] = [
     Invariant {
         rule: Rule::ErrorsTold,
         check: Always(told::errors_told),
+    },
+    Invariant {
+        rule: Rule::ErrorsTold,
+        check: AfterRecovery(told::told_in_log),
+    },
+    Invariant {
+        rule: Rule::Breaker,
+        check: AfterRecovery(breaker::told_in_log),
     },
     Invariant {
         rule: Rule::NothingLost,

@@ -8,6 +8,7 @@
 
 pub mod breaker;
 pub mod instruction;
+pub mod pace;
 pub mod session;
 
 pub mod observe;
@@ -23,6 +24,7 @@ use crate::site::SiteKind;
 
 use breaker::Breaker;
 use instruction::Instruction;
+use pace::Pace;
 use session::Session;
 
 /// Everything that is known at one moment.
@@ -57,8 +59,15 @@ pub struct Client {
     pub ends: Vec<Handled>,
     /// Marks of builds that stood whole in the site at some moment.
     pub shown: Vec<Vec<Mark>>,
-    /// Whether the log ever had an ERROR line of this client's container.
-    pub told_errors: bool,
+    /// When it last died.
+    pub died: Option<Duration>,
+    /// The stamp of the newest ERROR line in its log.
+    pub error_line: Option<Duration>,
+    /// When a record of its last told that the breaker stopped a sync.
+    pub prevented_in_record: Option<Duration>,
+    /// Whether its log ever said so.
+    pub prevented_in_log: bool,
+    pub pace: Pace,
     /// Whether its log ever had the words of a sync.
     pub tells_syncs: bool,
 }
@@ -107,7 +116,11 @@ impl Model {
                     lost_workspace: false,
                     ends: Vec::new(),
                     shown: Vec::new(),
-                    told_errors: false,
+                    died: None,
+                    error_line: None,
+                    prevented_in_record: None,
+                    prevented_in_log: false,
+                    pace: Pace::default(),
                     tells_syncs: false,
                 });
                 clients.len() - 1

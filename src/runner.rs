@@ -104,6 +104,27 @@ fn disturb(
     left_out: &mut Vec<(usize, String)>,
 ) -> Result<Box<dyn Run>, Stop> {
     let mut system = target.start(&plan.sessions, seed)?;
+    let ended = carry_out(target, &mut *system, plan, judge, left_out, settled);
+    match (ended, system.doubt()) {
+        (Err(Stop::Violated(violation)), Some(doubt)) if violation.rule.hangs_on_time() => {
+            Err(Stop::Failed(TargetError::new(
+                format!("judging whether {} holds", violation.rule),
+                format!("{doubt}; seen was: {}", violation.observed),
+                "run it again in quiet, with fewer `--jobs`, or a larger `--time-scale`",
+            )))
+        }
+        (ended, _) => ended,
+    }
+}
+
+fn carry_out(
+    target: &dyn Target,
+    system: &mut dyn Run,
+    plan: &Plan,
+    judge: &mut Judge,
+    left_out: &mut Vec<(usize, String)>,
+    settled: &mut Option<Snapshot>,
+) -> Result<(), Stop> {
     let marks = plan.marks();
     for (index, step) in plan.steps.iter().enumerate() {
         if let Some(why) = target.cannot(step) {
@@ -238,3 +259,6 @@ impl Judge {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,12 @@ pub trait Run {
     /// The system's own time since the start.
     fn now(&self) -> Duration;
 
+    /// Why what was seen may be the doing of this machine and not of the system, where it may;
+    /// a violation that hangs on time is then not believed.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
+
     /// Everything that can be seen now.
     ///
     /// # Errors

@@ -103,6 +103,14 @@ fn expected_error(model: &Model, session: usize) -> Expected {
             Expected::No
         };
     };
+    if last.dead_lettered && !last.acknowledged && !own.has(last.mark) && !is_lost {
+        // Nobody can tell of a message whose container died before it got to anything.
+        return if last.got_on {
+            Expected::Yes
+        } else {
+            Expected::Maybe
+        };
+    }
     match model.end_of(last) {
         HandlingEnd::Failed if came_again_last(model, session) => Expected::Maybe,
         HandlingEnd::Failed => Expected::Yes,

@@ -17,6 +17,9 @@ impl Model {
     /// Takes in what happened. The rules were asked before.
     pub fn observe(&mut self, event: &Event) {
         self.now = self.now.max(event.at);
+        if let Some(at) = self.container_of(&event.what) {
+            self.clients[at].pace.take(&event.what, event.at);
+        }
         match &event.what {
             What::StepBegan { .. }
             | What::Sent { .. }
@@ -95,7 +98,9 @@ impl Model {
                 ..
             } => {
                 if let Some(at) = self.client_index(client) {
-                    self.clients[at].told_errors |= *level == Level::Error;
+                    if *level == Level::Error {
+                        self.clients[at].error_line = self.clients[at].error_line.max(Some(*stamp));
+                    }
                     if let Some(claim) = claim {
                         self.claimed(at, *claim, *stamp);
                     }
@@ -106,6 +111,22 @@ impl Model {
             for session in &mut self.sessions {
                 session.trouble = true;
             }
+        }
+    }
+
+    /// The client whose container an event is of, as far as its pace is concerned.
+    pub fn container_of(&self, what: &What) -> Option<usize> {
+        match what {
+            What::ObjectPut { client, .. }
+            | What::ObjectDeleted { client, .. }
+            | What::S3Asked { client, .. }
+            | What::StoreRefused { client }
+            | What::Started { client }
+            | What::Logged { client, .. } => self.client_index(client),
+            What::Delivered { session, .. } | What::RetryDelivered { session } => {
+                self.client_index(&session.client)
+            }
+            _ => None,
         }
     }
 
@@ -131,6 +152,7 @@ impl Model {
         }
         instruction.deliveries += 1;
         instruction.in_flight = true;
+        instruction.got_on = false;
         instruction.agent_failures = 0;
         instruction.agent_asked = None;
         instruction.agent_waited = Duration::ZERO;
@@ -172,16 +194,21 @@ impl Model {
         retry_after: Option<Duration>,
         at: Duration,
     ) {
+        let is_of_agent = |fault: &Fault| matches!(fault, Fault::AgentSlow | Fault::AgentError(_));
+        let only_the_agent = !self.has_fault(|fault| !is_of_agent(fault));
         let Some(instruction) = mark.and_then(|mark| self.instruction_mut(mark)) else {
             return;
         };
         if status == Some(200) {
+            instruction.got_on = true;
             instruction.agent_failures = 0;
             instruction.agent_asked = None;
             instruction.agent_waited = Duration::ZERO;
             instruction.agent_was_slow = false;
             return;
         }
+        instruction.got_on = true;
+        instruction.agent_alone = only_the_agent;
         if let Some((before, _)) = instruction.agent_asked {
             instruction.agent_waited += at.saturating_sub(before);
         }
@@ -269,6 +296,14 @@ impl Model {
             return;
         };
         self.sessions[at].record = (**record).clone();
+        let client = self.sessions[at].client;
+        let error = record.last_error.as_deref().unwrap_or_default();
+        if error.contains("Circuit breaker prevented S3 sync") {
+            self.clients[client].prevented_in_record = Some(self.now);
+        }
+        for instruction in &mut self.instructions {
+            instruction.got_on |= instruction.session == at && instruction.in_flight;
+        }
         if let Some(error) = &record.last_error {
             let own = &mut self.sessions[at];
             let named: Vec<Mark> = own
@@ -291,6 +326,7 @@ impl Model {
             return;
         };
         self.clients[at].is_up = false;
+        self.clients[at].died = Some(self.now);
         self.breaker.died(at, self.now);
         for index in 0..self.sessions.len() {
             let session = &mut self.sessions[index];
@@ -336,6 +372,7 @@ impl Model {
                 self.breaker.end(client, false, now);
             }
             Claim::SyncPrevented => {
+                self.clients[client].prevented_in_log = true;
                 self.breaker.prevented(client, stamp, now);
             }
             Claim::BreakerOpened => {

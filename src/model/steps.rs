@@ -86,6 +86,11 @@ impl Model {
     }
 
     fn set_fault(&mut self, fault: &Fault, on: bool) {
+        if !matches!(fault, Fault::AgentSlow | Fault::AgentError(_)) {
+            for instruction in &mut self.instructions {
+                instruction.agent_alone = false;
+            }
+        }
         self.faults.retain(|(active, _)| !active.excludes(fault));
         if on {
             self.faults.push((fault.clone(), self.now));

@@ -75,6 +75,10 @@ impl Run for InterruptibleRun {
         self.run.now()
     }
 
+    fn doubt(&self) -> Option<String> {
+        self.run.doubt()
+    }
+
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
         check(&self.interrupt)?;
         self.run.snapshot()

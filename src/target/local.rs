@@ -6,6 +6,7 @@
 mod astro;
 mod checkouts;
 mod container;
+mod load;
 mod memory;
 mod run;
 mod steps;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 
 use self::checkouts::Checkouts;
 use self::container::Container;
+use self::load::LoadWatch;
 use self::run::LocalRun;
 use self::thread::CloudThread;
 use super::{Run, Target, TargetError};
@@ -178,7 +180,14 @@ impl Target for Local {
             (session.clone(), root.join(&*session.thread))
         });
         let checkouts = Checkouts::new(checkouts);
-        let mut run = LocalRun::new(containers, checkouts, cloud, thread, folder);
+        let load = LoadWatch::start().map_err(|error| {
+            TargetError::new(
+                "starting the thread that watches the machine's load",
+                error,
+                "close other programs, or raise `ulimit -u`",
+            )
+        })?;
+        let mut run = LocalRun::new(containers, checkouts, cloud, thread, load, folder);
         run.start()?;
         Ok(Box::new(run))
     }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::checkouts::Checkouts;
 use super::container::Container;
+use super::load::LoadWatch;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
@@ -26,6 +27,7 @@ pub(super) struct LocalRun {
     pub(super) checkouts: Checkouts,
     pub(super) cloud: Cloud,
     thread: CloudThread,
+    load: LoadWatch,
     pub(super) folder: TempDir,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
@@ -47,6 +49,7 @@ impl LocalRun {
         checkouts: Checkouts,
         cloud: Cloud,
         thread: CloudThread,
+        load: LoadWatch,
         folder: TempDir,
     ) -> Self {
         let slot = |container| Slot {
@@ -62,6 +65,7 @@ impl LocalRun {
             checkouts,
             cloud,
             thread,
+            load,
             folder,
             events: Vec::new(),
             last_change: Duration::ZERO,
@@ -295,6 +299,10 @@ impl Run for LocalRun {
 
     fn now(&self) -> Duration {
         self.recorder().now()
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.load.doubt()
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
