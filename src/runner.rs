@@ -59,12 +59,19 @@ pub fn run_if(
     judge.model.site = target.site();
     let mut left_out = Vec::new();
     let mut settled = None;
-    let ended = disturb(target, plan, seed, &mut judge, &mut left_out).and_then(|mut system| {
-        if !goes_on(&judge.model, &*system) {
-            return Ok(false);
-        }
-        recover(&mut *system, &mut judge, &mut settled).map(|()| true)
-    });
+    let ended = target
+        .start(&plan.sessions, seed)
+        .map_err(Stop::from)
+        .and_then(|mut system| {
+            let system = &mut *system;
+            let ended = disturb(target, system, plan, &mut judge, &mut left_out).and_then(|()| {
+                if !goes_on(&judge.model, system) {
+                    return Ok(false);
+                }
+                recover(system, &mut judge, &mut settled).map(|()| true)
+            });
+            doubted(ended, system)
+        });
     let verdict = match ended {
         Ok(true) => Verdict::Held,
         Ok(false) => return None,
@@ -95,16 +102,8 @@ impl From<TargetError> for Stop {
     }
 }
 
-/// Starts a system and takes the plan's steps.
-fn disturb(
-    target: &dyn Target,
-    plan: &Plan,
-    seed: u64,
-    judge: &mut Judge,
-    left_out: &mut Vec<(usize, String)>,
-) -> Result<Box<dyn Run>, Stop> {
-    let mut system = target.start(&plan.sessions, seed)?;
-    let ended = carry_out(target, &mut *system, plan, judge, left_out, settled);
+/// A violation that a busy machine may have made is no verdict.
+fn doubted(ended: Result<bool, Stop>, system: &dyn Run) -> Result<bool, Stop> {
     match (ended, system.doubt()) {
         (Err(Stop::Violated(violation)), Some(doubt)) if violation.rule.hangs_on_time() => {
             Err(Stop::Failed(TargetError::new(
@@ -117,13 +116,13 @@ fn disturb(
     }
 }
 
-fn carry_out(
+/// Takes the plan's steps.
+fn disturb(
     target: &dyn Target,
     system: &mut dyn Run,
     plan: &Plan,
     judge: &mut Judge,
     left_out: &mut Vec<(usize, String)>,
-    settled: &mut Option<Snapshot>,
 ) -> Result<(), Stop> {
     let marks = plan.marks();
     for (index, step) in plan.steps.iter().enumerate() {
@@ -137,7 +136,7 @@ fn carry_out(
         system.apply(step, marks[index], &mut judge.events)?;
         judge.judge_new()?;
     }
-    Ok(system)
+    Ok(())
 }
 
 /// Heals everything, and looks until the system is right or its time is over.

@@ -11,7 +11,11 @@ use crate::regression::Seed;
 /// The counts of an exploration, by the number of steps, without its violations.
 pub fn explored(of: &Summary, style: Style) -> String {
     let mut out = headline(of, style);
-    let seeds: Vec<String> = of.seeds.iter().map(|seed| Seed(*seed).to_string()).collect();
+    let seeds: Vec<String> = of
+        .seeds
+        .iter()
+        .map(|seed| Seed(*seed).to_string())
+        .collect();
     let facts = format!(
         "{}, {} plans a second; alphabet of {} steps for {} and {}, run with seed {}",
         seconds(of),
@@ -22,7 +26,9 @@ pub fn explored(of: &Summary, style: Style) -> String {
         seeds.join(", "),
     );
     paragraph(&mut out, "  ", &facts);
-    row(&mut out, "plans with so many steps", of, |level| level.steps as u64);
+    row(&mut out, "plans with so many steps", of, |level| {
+        level.steps as u64
+    });
     row(&mut out, "run", of, |level| level.run);
     row(&mut out, "  held", of, |level| level.held);
     row(&mut out, "  violated", of, |level| level.violated);
@@ -53,8 +59,8 @@ fn headline(of: &Summary, style: Style) -> String {
     let all = match of.covered() {
         0 => "not all plans of any length were run".into(),
         steps => format!(
-            "they stand for all {:.3e} sequences of up to {}",
-            of.spelled,
+            "they stand for all {} sequences of up to {}",
+            grouped(of.spelled as u64),
             counted(steps as u64, "step")
         ),
     };
@@ -115,6 +121,10 @@ pub fn shortest_row(defect: &Defect, of: &Summary, style: Style) -> String {
         grouped(of.run()),
         seconds(of),
     );
-    let row = if of.found.is_empty() { style.odd(&row) } else { row };
+    let row = if of.found.is_empty() {
+        style.odd(&row)
+    } else {
+        row
+    };
     format!("{row}\n")
 }

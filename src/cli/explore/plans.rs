@@ -13,8 +13,8 @@ use shakedown::explore::plans::{Config, Ended, Found, Pruning, Summary, explore}
 use shakedown::plan::Plan;
 use shakedown::regression::{self, Origin, Seed};
 use shakedown::report::{self, Style, Violated};
+use shakedown::target::Interrupt;
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Target};
 
 #[derive(Debug, Args)]
 pub struct PlansArgs {
@@ -25,7 +25,12 @@ pub struct PlansArgs {
     #[arg(long, value_name = "NAME", requires = "target")]
     pub defect: Option<String>,
     /// The steps that plans are made of: `small`, `full`, or a plan file that has each step once
-    #[arg(long, value_name = "FILE", default_value = "small", requires = "target")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "small",
+        requires = "target"
+    )]
     pub alphabet: String,
     /// Print the alphabet as a plan file, and run nothing
     #[arg(long, requires = "target")]
@@ -57,7 +62,9 @@ pub struct Bounds {
 /// Runs every short plan on a target.
 pub fn run(args: &PlansArgs, target: TargetName, bounds: &Bounds) -> Exit {
     if target != TargetName::Sim {
-        eprintln!("all plans can only be run where a run is a matter of microseconds; use --target sim");
+        eprintln!(
+            "all plans can only be run where a run is a matter of microseconds; use --target sim"
+        );
         return Exit::Usage;
     }
     let alphabet = match alphabet(&args.alphabet) {
@@ -116,7 +123,11 @@ fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exi
         let kept = regression::keep(folder, &found.plan, &origin);
         let (from, replay) = match &kept {
             Ok(file) => (
-                format!("one of {} that fail so; kept in {}", found.count, file.display()),
+                format!(
+                    "one of {} that fail so; kept in {}",
+                    found.count,
+                    file.display()
+                ),
                 replay_command(file, "sim", SiteName::Shell, found.seed),
             ),
             Err(error) => (
@@ -196,12 +207,7 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
 }
 
 /// Writes a defect's shortest plan, with what is known of it.
-fn write(
-    folder: &Path,
-    args: &PlansArgs,
-    defect: &Defect,
-    found: &Found,
-) -> std::io::Result<()> {
+fn write(folder: &Path, args: &PlansArgs, defect: &Defect, found: &Found) -> std::io::Result<()> {
     let steps = found.plan.steps.len();
     let told = Plan {
         comments: vec![

@@ -23,18 +23,20 @@ pub struct Alphabet {
 impl Alphabet {
     /// What is explored when nothing else is asked for: every kind of step, of edit, of fault and
     /// of outsider, on every session and client that it can be on; the phases in which a crash or
-    /// a fault makes a difference of its own; one length of waiting, longer than the breaker's
-    /// cool-down.
+    /// a fault makes a difference of its own; two lengths of waiting, the one longer than the
+    /// breaker's cool-down, the other long enough for five syncs of what was put off.
     pub fn small() -> Self {
         let shape = Shape::default();
         let mut letters = Letters::of(&shape.sessions);
         letters.work(&[
             Phase::Thinking,
+            Phase::Committing,
             Phase::Pushing,
+            Phase::Building,
             Phase::Deploying,
             Phase::Done,
         ]);
-        letters.waits(&[45]);
+        letters.waits(&[45, 300]);
         letters.faults(&[Outage::SlowDown], &[429], &[1]);
         letters.alphabet()
     }
@@ -47,7 +49,7 @@ impl Alphabet {
         letters.work(&Phase::ALL);
         letters.within(Phase::Deploying, &[1, 3, 5]);
         letters.within(Phase::Pushing, &[1]);
-        letters.waits(&[2, 10, 45, 150]);
+        letters.waits(&[2, 10, 45, 300]);
         letters.faults(&Outage::ALL, &[429, 500, 529], &[0, 1, 3]);
         letters.alphabet()
     }

@@ -142,8 +142,15 @@ impl Order {
             return End::New;
         };
         if self.passes_time(*last) {
-            // A system without a fault does the same while it is waited for and in recovery.
-            return if has_fault { End::New } else { End::Waits };
+            // A system without a fault does the same while it is waited for and in recovery, which
+            // takes longer: it ends no sooner than all messages are handled and containers are up.
+            // A plain wait may be longer still.
+            let is_wait = matches!(alphabet.step(*last), Step::Wait(_));
+            return if has_fault || is_wait {
+                End::New
+            } else {
+                End::Waits
+            };
         }
         let block = word.iter().rev().take_while(|at| !self.passes_time(**at));
         let steps: Vec<&Step> = block.map(|at| alphabet.step(*at)).collect();
@@ -170,6 +177,6 @@ pub enum End {
     New,
     /// With faults that begin or end at the moment when recovery heals everything anyway.
     Heals,
-    /// With time that passes while nothing is disturbed, as it does in recovery.
+    /// With the way to a phase while nothing is disturbed, which recovery goes as well.
     Waits,
 }
