@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::plans::{Bounds, PlansArgs};
+use self::plans::PlansArgs;
 use super::TargetName;
 use crate::Exit;
+use shakedown::explore::run::explore;
+use shakedown::explore::scope::{Bounds, Scope};
 
 /// Without `--target`, the reference model is explored; with it, all short plans run on a target.
 #[derive(Debug, Args)]
@@ -25,6 +27,12 @@ pub struct ExploreArgs {
     /// How many faults may be active at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub faults: u8,
+    /// How many faults are injected in all
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub injections: u8,
+    /// How many commits outsiders push in all
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub outsiders: u8,
     /// How many crashes there may be in all
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub crashes: u8,
@@ -60,9 +68,9 @@ pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {
 }
 
 impl ExploreArgs {
-    fn bounds(&self, quiet: bool) -> Bounds {
+    fn bounds(&self, quiet: bool) -> plans::Bounds {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Bounds {
+        plans::Bounds {
             jobs: self.threads.map_or(cores, usize::from),
             time: self.time,
             quiet,
@@ -71,9 +79,55 @@ impl ExploreArgs {
 }
 
 /// Every state of the reference model.
-fn model(_args: &ExploreArgs) -> Exit {
-    eprintln!("exploring the model is not there yet");
-    Exit::Usage
+fn model(args: &ExploreArgs) -> Exit {
+    let scope = Scope {
+        clients: args.clients,
+        sessions: args.sessions,
+        instructions: args.instructions,
+        faults: args.faults,
+        injections: args.injections,
+        crashes: args.crashes,
+        outsiders: args.outsiders,
+        ..Scope::default()
+    };
+    let explored = explore(scope, Bounds { states: args.max_states, time: args.time, memory: Some(args.memory << 20) }, args.threads.unwrap_or(2).into(), &crate::interrupted_by_signals(), |_| {});
+    let p = explored.progress;
+    println!("{:?} states {} transitions {} depth {} in {:?} = {:.0}/s mem {} MiB; parts {} breakers {} recovering {} longest {}", explored.ended, p.states, explored.transitions, p.depth, p.time, p.states as f64 / p.time.as_secs_f64(), p.memory >> 20, explored.parts, explored.breakers, explored.recovering, explored.longest_recovery);
+    for (entry, path) in &explored.reached { println!("  {entry}: {}", path.clone().into_actions().len()); }
+    if let Some(failure) = &explored.failure {
+        println!("{:?}", failure.what);
+        let x = &explored.exploration;
+        for (state, action) in failure.path.clone().into_vec() {
+            match action {
+                Some(shakedown::explore::checker::Action::Of(c, at)) => {
+                    let step = &x.space.moves(state.world.parts[c as usize])[at as usize];
+                    println!("   {c} {:?}", step.act);
+                    let part = &x.space.parts.get(state.world.parts[c as usize]).0;
+                    let acted = part.act(step.act, Default::default());
+                    if let Err(broken) = acted.next { println!("     {broken:?}"); for e in acted.seen.events { println!("       {e:?}"); } }
+                }
+                other => println!("   {other:?}"),
+            }
+        }
+        // follow the recovery
+        let mut world = x.space.healed(&failure.path.last_state().world);
+        println!("  healed");
+        'walk: for _ in 0..400 {
+            for next in shakedown::explore::recovery::successors(&x.space, &world) {
+                match next {
+                    Ok(next) => { let r = x.recoveries.of(&x.space, &next); if !matches!(r, shakedown::explore::recovery::Recovery::Within(_)) {
+                        for c in 0..2 { if next.parts[c] != world.parts[c] && c < x.space.clients() {
+                            for step in x.space.moves(world.parts[c]) { if x.space.allows(&world, c, step) && x.space.moved(&world, c, step) == Ok(next) { println!("   {c} {:?}", step.act); } }
+                        } }
+                        world = next; continue 'walk; } }
+                    Err(rule) => { println!("  breaks {rule:?}"); break 'walk; }
+                }
+            }
+            for c in 0..x.space.clients() { println!("  rest: {:?}", x.space.parts.get(world.parts[c]).0.check_rest()); println!("{:#?}", x.space.parts.get(world.parts[c]).0.system); }
+            break;
+        }
+    }
+    Exit::Held
 }
 
 fn time(text: &str) -> Result<Duration, String> {
