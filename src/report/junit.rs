@@ -27,7 +27,9 @@ enum CaseResult {
         message: String,
         text: String,
     },
-    Error { text: String },
+    Error {
+        text: String,
+    },
 }
 
 impl KeptCase {

@@ -309,6 +309,51 @@ fn an_explanation_stands_at_its_steps() {
     check(page, "an explained step");
 }
 
+#[test]
+fn runs_without_events_and_with_very_many_are_drawn() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::held();
+    let mut events = Vec::new();
+    for event in sample.outcome.history.events.drain(..) {
+        let times = match event.what {
+            What::Logged { .. } => 300,
+            _ => 1,
+        };
+        events.extend(std::iter::repeat_n(event, times));
+    }
+    let many = events.len();
+    assert!(many > 10_000, "{many} events");
+    sample.outcome.history.events = events;
+    let file = folder.write("many.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(count(page, ".label"), 12);
+    // However many there are, there is room for so many marks only.
+    assert!(count(page, ".mark") < 2000);
+    click(page, "#all-steps");
+    click(page, ".more");
+    assert!(count(page, "#events tr[data-event]") > 3000);
+
+    sample.outcome.history.events.clear();
+    sample.outcome.settled = None;
+    sample.outcome.verdict = Verdict::Unknown {
+        why: "while starting: no port is free; end what uses them".into(),
+    };
+    let file = folder.write("empty.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(text(page, ".badge"), "UNKNOWN");
+    assert!(text(page, "header").contains("no port is free"));
+    assert_eq!((count(page, ".mark"), count(page, ".label")), (0, 12));
+    click(page, "#plan li:nth-child(3) .step");
+    assert_eq!(
+        text(page, "#model .legend"),
+        "The run ended before this step."
+    );
+    check(page, "a step that did not come");
+}
+
 /// Text that would be more than text in a page that was put together carelessly.
 const HOSTILE: &str =
     "</script><img src=x onerror=\"document.title='owned'\"><!-- \u{2028}&lt;b&gt; ]]>";
