@@ -255,7 +255,7 @@ function modelPanel() {
   const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "during recovery") : `after step ${state.step + 1}`;
   byId("model").replaceChildren(
     el("div", { class: "title" },
-      el("h2", {}, `Model against observation, ${where}`),
+      el("h2", {}, where ? `Model against observation, ${where}` : "Model against observation"),
       el("label", {}, el("input", { type: "checkbox", checked: state.onlyNews, id: "only-news", onchange: (event) => { state.onlyNews = event.target.checked; modelPanel(); } }), "only news"),
       el("span", { class: "switch" }, go(-1, "The step before", "‹"), go(1, "The next step", "›"))),
     el("div", { class: "body" },
@@ -268,7 +268,7 @@ function modelPanel() {
         el("thead", {}, el("tr", {}, el("th", {}, `at ${look.at.toFixed(1)} s`), el("th", {}, "the model expects"), el("th", {}, "observed so far"))),
         el("tbody", {}, rows.map((row) => el("tr", { class: `${row.agrees}${isNew(row) ? " changed" : ""}` },
           el("td", {}, row.about), el("td", {}, marked(row.expected)), el("td", {}, marked(row.observed))))))
-        : el("p", { class: "legend" }, "The run ended before this step."),
+        : el("p", { class: "legend" }, state.step === null ? "No step was begun." : "The run ended before this step."),
       look && el("p", { class: "legend" }, "✓ as expected · … to come true yet · ✗ should have come true · a bar at the left: news of this step")),
   );
 }
