@@ -199,7 +199,6 @@ impl Part {
         for client in &mut judge.clients {
             client.shown.sort_unstable();
             // What no rule asks for.
-            client.told_errors = false;
             client.is_up = true;
             client.is_down_for_now = false;
         }

@@ -199,7 +199,6 @@ impl Shared {
         // Nothing but the breaker is judged here.
         next.judge.sessions.clone_from(&self.judge.sessions);
         for client in &mut next.judge.clients {
-            client.told_errors = false;
             client.is_up = true;
         }
         Ok(next)
