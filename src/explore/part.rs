@@ -15,6 +15,7 @@ use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
 use crate::model::Model;
 use crate::model::breaker::{Breaker, Standing};
 use crate::model::observe::ONE_PUSH;
+use crate::model::pace::Pace;
 use crate::plan::{Fault, Mark, SessionId, Step};
 use crate::verdict::Rule;
 
@@ -198,6 +199,15 @@ impl Part {
         }
         for client in &mut judge.clients {
             client.shown.sort_unstable();
+            // No loop without a wait is explored: every act takes its time.
+            client.pace = Pace::default();
+            for moment in [
+                &mut client.died,
+                &mut client.error_line,
+                &mut client.prevented_in_record,
+            ] {
+                *moment = moment.map(|_| NOW);
+            }
             // What no rule asks for.
             client.is_up = true;
             client.is_down_for_now = false;
