@@ -6,7 +6,7 @@
 
 mod bars;
 pub mod campaign;
-mod expected;
+pub(crate) mod expected;
 mod lanes;
 pub mod run;
 mod soak;

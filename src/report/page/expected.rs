@@ -12,7 +12,7 @@ use crate::plan::Mark;
 
 /// The model against what was seen, at the end of a step or of the run.
 #[derive(Debug, Serialize)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// The step that had been carried out; none for the recovery.
     after: Option<usize>,
     /// The event that came next.
@@ -21,21 +21,21 @@ pub(super) struct Look {
     at: f64,
     /// The active faults.
     faults: Vec<String>,
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// One thing that the model knows about.
 #[derive(Debug, Serialize)]
-struct Row {
-    about: String,
-    expected: String,
-    observed: String,
-    agrees: Agreement,
+pub(crate) struct Row {
+    pub(crate) about: String,
+    pub(crate) expected: String,
+    pub(crate) observed: String,
+    pub(crate) agrees: Agreement,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Agreement {
+pub(crate) enum Agreement {
     /// What is seen is what is expected.
     Agrees,
     /// It is to come true yet, until recovery ends.
@@ -56,7 +56,7 @@ impl Agreement {
 
 /// What the model expects, against what is seen. `end` is given at the run's end, with what was
 /// seen last where that was looked at.
-pub(super) fn look(
+pub(crate) fn look(
     model: &Model,
     end: Option<Option<&Snapshot>>,
     after: Option<usize>,
