@@ -25,9 +25,6 @@ const SHAPES = {
   log: (x, y) => svg("rect", { x: x - 1, y: y - 2.5, width: 2, height: 5 }),
 };
 
-// Events that the explanation names.
-const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
-
 // Faults in rows, so that neither bars nor their names stand on each other.
 function packed(bars, span) {
   const rows = [];
@@ -112,7 +109,7 @@ function draw(box, state, visible, on) {
   const marks = gather(visible, x, shown);
   for (const mark of marks) {
     const face = data.events[mark.face];
-    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.includes(data.violating) ? " violating" : mark.events.some((index) => matters.has(index)) ? " matters" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
+    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.includes(data.violating) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
     mark.node.addEventListener("mouseenter", () => on.enter(mark));
     mark.node.addEventListener("mouseleave", on.leave);
     mark.node.addEventListener("click", () => on.choose(face.step, mark.face));
