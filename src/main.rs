@@ -17,13 +17,14 @@ use cli::{
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
+use shakedown::explain::explain;
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::page::run::Run;
 use shakedown::report::{self, Style, Violated, page};
 use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Target, TargetError};
+use shakedown::target::{Interrupt, Target, TargetError, Twinned};
 use shakedown::verdict::Verdict;
 use shakedown::worker::production::worker_main;
 use signals::interrupted_by_signals;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Some(Command::Merge(args)) => cli::merge::run(&args),
         Some(Command::Replay(args)) => replay(&args),
         Some(Command::Report(args)) => cli::report::run(&args),
+        Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => defects(&args, cli.quiet),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
@@ -170,6 +172,7 @@ fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outpu
                 replay: &outputs.replay(found),
                 others: &found.others,
                 more: &found.more,
+                explanation: found.explanation.as_ref(),
             },
             style,
         ));
@@ -210,8 +213,12 @@ fn origin(found: &Found) -> String {
         (1, 1) => String::new(),
         (times, of) => format!(", violated in {times} of {of} runs"),
     };
+    let on = match (found.reproduced, found.shrunk_on) {
+        ((1, 1), _) => String::new(),
+        (_, on) => format!(" on {on}"),
+    };
     format!(
-        "found with {} steps, {} after {} runs of shrinking{shown}; {kept}",
+        "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
         found.first_steps,
         found.plan.steps.len(),
         found.shrink_runs,
@@ -305,6 +312,7 @@ fn replay(args: &ReplayArgs) -> Exit {
             Exit::Held
         }
         Verdict::Violated(violation) => {
+            let explanation = explain(&kept.plan, target.site(), &outcome.history, &violation);
             print(&report::violation(
                 &Violated {
                     target: target.name(),
@@ -316,6 +324,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     replay: &replay,
                     others: &[],
                     more: &[],
+                    explanation: Some(&explanation),
                 },
                 style,
             ));
@@ -432,9 +441,10 @@ fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + 
         return Ok(Box::new(trial::planted_sim(defect)));
     }
     match open_local(on) {
-        Ok(local) => Ok(Box::new(
-            local.with_worker_arguments(["--defect", defect.name]),
-        )),
+        Ok(local) => Ok(Box::new(Twinned {
+            target: local.with_worker_arguments(["--defect", defect.name]),
+            twin: trial::planted_sim(defect),
+        })),
         Err(error) => {
             eprintln!("{error}");
             Err(Exit::Unknown)
@@ -451,7 +461,10 @@ fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, E
     match name {
         TargetName::Sim => Ok(Box::new(Sim::default())),
         TargetName::Local => match open_local(args) {
-            Ok(local) => Ok(Box::new(local)),
+            Ok(local) => Ok(Box::new(Twinned {
+                target: local,
+                twin: Sim::default(),
+            })),
             Err(error) => {
                 eprintln!("{error}");
                 Err(Exit::Unknown)
