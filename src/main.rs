@@ -274,6 +274,13 @@ fn replay(args: &ReplayArgs) -> Exit {
     let options = options(args.target.site, args.defect.as_deref());
     let replay = replay_command(&args.file, target.name(), &options, seed);
     let from = format!("from {}", args.file.display());
+    let explanation = match &outcome.verdict {
+        Verdict::Violated(violation) => {
+            let history = &outcome.history;
+            Some(explain(&kept.plan, target.site(), history, violation))
+        }
+        Verdict::Held | Verdict::Unknown { .. } => None,
+    };
     if let Some(path) = &args.html {
         let page = page::run(&Run {
             target: target.name(),
@@ -287,7 +294,7 @@ fn replay(args: &ReplayArgs) -> Exit {
             origin: &from,
             replay: &replay,
             others: &[],
-            explanation: None,
+            explanation: explanation.as_ref(),
         });
         if let Err(error) = cli::outputs::write(path, &page) {
             eprintln!("{error}");
@@ -312,7 +319,6 @@ fn replay(args: &ReplayArgs) -> Exit {
             Exit::Held
         }
         Verdict::Violated(violation) => {
-            let explanation = explain(&kept.plan, target.site(), &outcome.history, &violation);
             print(&report::violation(
                 &Violated {
                     target: target.name(),
@@ -324,7 +330,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     replay: &replay,
                     others: &[],
                     more: &[],
-                    explanation: Some(&explanation),
+                    explanation: explanation.as_ref(),
                 },
                 style,
             ));
