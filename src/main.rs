@@ -17,7 +17,6 @@ use cli::{
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
-use shakedown::explain::explain;
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::page::run::Run;
