@@ -61,7 +61,7 @@ impl Part {
     pub fn act(&self, act: Act, habits: Habits) -> Acted {
         let mut system = self.system.clone();
         let mut judge = self.judge.clone();
-        let op = self.op_of(act, habits);
+        let op = self.op_of(act);
         let mark = self.mark_of(act);
         if let Some(step) = self.system.step_of(act) {
             judge.begin_step(&step, mark, NOW);
@@ -90,7 +90,7 @@ impl Part {
         }
     }
 
-    fn op_of(&self, act: Act, habits: Habits) -> Op {
+    fn op_of(&self, act: Act) -> Op {
         let stage = match &self.system.container {
             Container::Busy(task) => Some(task.stage),
             _ => None,
@@ -110,10 +110,7 @@ impl Part {
                     succeeded, opened, ..
                 }),
             ) => Op::Tell { succeeded, opened },
-            (Act::Crash | Act::LoseWorkspace | Act::RunOutOfMemory, _) => Op::Died {
-                counts: habits.has(Mutant::CountsCutOff)
-                    && matches!(stage, Some(Stage::Sync { .. })),
-            },
+            (Act::Crash | Act::LoseWorkspace | Act::RunOutOfMemory, _) => Op::Died,
             _ => Op::Nothing,
         }
     }
@@ -247,8 +244,9 @@ fn is_missed(what: &What, habits: Habits) -> bool {
         Some(Mutant::MissesDeaths) => matches!(what, What::Died { .. }),
         Some(Mutant::MissesRecords) => matches!(what, What::RecordWritten { .. }),
         Some(Mutant::MissesDeliveries) => matches!(what, What::Delivered { .. }),
-        Some(Mutant::MissesOutsiders) => matches!(what, What::OutsiderPushed { .. }),
-        Some(Mutant::MissesCommits) => matches!(what, What::Committed { .. }),
+        Some(Mutant::MissesPuts) => matches!(what, What::ObjectPut { .. }),
+        Some(Mutant::MissesAcknowledgements) => matches!(what, What::Acknowledged { .. }),
+        Some(Mutant::MissesDeadLetters) => matches!(what, What::DeadLettered { .. }),
         Some(Mutant::MissesSyncEnds) => matches!(
             what,
             What::Logged {

@@ -10,7 +10,7 @@ use crate::plan::Mark;
 const MOST_RECEIVES: u32 = 3;
 
 impl System {
-    pub(super) fn queue_acts(&self, _: Habits) -> Vec<Act> {
+    pub(super) fn queue_acts(&self, habits: Habits) -> Vec<Act> {
         let mut acts = Vec::new();
         // In the order sent: one in flight blocks those behind it.
         let is_at_work = |mark: Mark| match &self.container {
@@ -22,7 +22,9 @@ impl System {
                 if !is_at_work(first.mark) {
                     acts.push(Act::BecomeVisible(first.mark));
                 }
-            } else if first.receives >= MOST_RECEIVES {
+            } else if first.receives
+                >= MOST_RECEIVES + u32::from(habits.has(Mutant::DeadLettersLate))
+            {
                 acts.push(Act::DeadLetter);
             } else if self.container == Container::Idle
                 && !self.has(Trouble::Partition)
