@@ -101,7 +101,7 @@ fn write_reached(to: &mut String, explored: &Explored, style: Style) -> std::fmt
 /// What the scope lacks to reach an entry.
 fn why_not(entry: Sometimes, explored: &Explored) -> String {
     use crate::explore::system::Trouble;
-    use crate::plan::{Edit, Outsider, Phase};
+    use crate::plan::{Edit, Outsider};
     let scope = &explored.exploration.space.scope;
     let has = |troubles: &[Trouble]| {
         scope.injections > 0
@@ -127,9 +127,6 @@ fn why_not(entry: Sometimes, explored: &Explored) -> String {
             "--outsiders 1",
         )],
         Sometimes::SavedThenPushed => vec![(has(&git), "--of git-auth")],
-        Sometimes::CrashIn(Phase::Received) => {
-            return "this system enters `thinking` in the same step".into();
-        }
         Sometimes::CrashIn(_)
         | Sometimes::CrashDuringDeploy
         | Sometimes::CrashBetweenCommitAndPush => vec![(scope.crashes > 0, "--crashes 1")],

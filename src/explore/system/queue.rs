@@ -4,7 +4,7 @@ use super::{Act, Container, Habits, Job, Message, Seen, Stage, System, Task, Tro
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::What;
-use crate::plan::Mark;
+use crate::plan::{Mark, Phase};
 
 /// A message goes to the dead letters instead of another receive after so many.
 const MOST_RECEIVES: u32 = 3;
@@ -50,6 +50,9 @@ impl System {
             mark,
             receives,
         });
+        if is_new || habits.is_forgetful {
+            seen.see(self.enter(session, Phase::Received, mark));
+        }
         self.container = Container::Busy(Task {
             job: Job::Instruction(mark),
             session,

@@ -121,7 +121,6 @@ impl System {
             task.stage = Stage::Acknowledge;
             return;
         }
-        seen.see(self.enter(session, Phase::Received, mark));
         let receives = self.messages.iter().find(|m| m.mark == mark);
         let is_last = receives.is_some_and(|message| message.receives >= 3);
         let notes = &mut self.threads[session].notes;
