@@ -14,6 +14,7 @@ use shakedown::explore::space::Space;
 use shakedown::explore::story;
 use shakedown::explore::system::{Habits, Order, Trouble};
 use shakedown::plan::Edit;
+use shakedown::report::{self, Style};
 use shakedown::target::Interrupt;
 use stateright::Model;
 
@@ -119,7 +120,7 @@ fn proptest_walks_hold_by_parts_and_as_a_whole() {
     ] {
         let exploration = std::sync::Arc::new(Exploration::new(Space::new(large(habits))));
         let config = Config {
-            cases: 64,
+            cases: 24,
             failure_persistence: None,
             ..Config::default()
         };
@@ -210,7 +211,12 @@ fn what_is_reached_is_what_coverage_counts() {
     let mut missing: Vec<Sometimes> = Sometimes::all().collect();
     for scope in scopes {
         let explored = run(scope, 2);
-        assert!(explored.failure.is_none());
+        let style = Style { coloured: false };
+        assert!(
+            explored.failure.is_none(),
+            "{}",
+            report::exploration(&explored, style)
+        );
         for (entry, path) in &explored.reached {
             let Some(story) = witness(&explored, *entry, path) else {
                 panic!("{entry} is not in the coverage of its path");

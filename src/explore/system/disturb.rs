@@ -95,7 +95,7 @@ impl System {
             (Act::Heal(trouble), _) => {
                 self.troubles.retain(|other| *other != trouble);
                 if trouble == Trouble::Partition {
-                    seen.reach(Sometimes::PartitionHealed);
+                    self.is_awaited = true;
                 }
             }
             (Act::Crash, _) => self.die(Death::Crash, seen),
