@@ -1,5 +1,7 @@
 //! Everything at small scope: every state of the reference model, every short plan.
 
+pub mod plans;
+
 pub mod mutant;
 
 pub mod checker;

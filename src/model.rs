@@ -8,6 +8,7 @@
 
 pub mod breaker;
 pub mod instruction;
+pub mod pace;
 pub mod session;
 
 pub mod observe;
@@ -23,6 +24,7 @@ use crate::site::SiteKind;
 
 use breaker::Breaker;
 use instruction::Instruction;
+use pace::Pace;
 use session::Session;
 
 /// Everything that is known at one moment.
@@ -37,6 +39,8 @@ pub struct Model {
     /// The active faults, each with the moment that it began.
     pub faults: Vec<(Fault, Duration)>,
     pub breaker: Breaker,
+    /// Whether S3 ever refused anything.
+    pub s3_refused: bool,
     /// Whether all was healed and the system is to come to rest by itself.
     pub recovering: bool,
     /// What the sites are built with.
@@ -57,10 +61,19 @@ pub struct Client {
     pub ends: Vec<Handled>,
     /// Marks of builds that stood whole in the site at some moment.
     pub shown: Vec<Vec<Mark>>,
-    /// Whether the log ever had an ERROR line of this client's container.
-    pub told_errors: bool,
+    /// When it last died.
+    pub died: Option<Duration>,
+    /// The stamp of the newest ERROR line in its log.
+    pub error_line: Option<Duration>,
+    /// When a record of its last told that the breaker stopped a sync.
+    pub prevented_in_record: Option<Duration>,
+    /// Whether its log ever said so.
+    pub prevented_in_log: bool,
+    pub pace: Pace,
     /// Whether its log ever had the words of a sync.
     pub tells_syncs: bool,
+    /// Whether its container ever asked anything of S3.
+    pub asks_s3: bool,
 }
 
 /// A handling that ended: its message was acknowledged or given up.
@@ -107,8 +120,13 @@ impl Model {
                     lost_workspace: false,
                     ends: Vec::new(),
                     shown: Vec::new(),
-                    told_errors: false,
+                    died: None,
+                    error_line: None,
+                    prevented_in_record: None,
+                    prevented_in_log: false,
+                    pace: Pace::default(),
                     tells_syncs: false,
+                    asks_s3: false,
                 });
                 clients.len() - 1
             });
@@ -117,6 +135,7 @@ impl Model {
         Self {
             now: Duration::ZERO,
             breaker: Breaker::new(clients.len()),
+            s3_refused: false,
             clients,
             sessions,
             instructions: Vec::new(),
@@ -174,6 +193,12 @@ impl Model {
 
     pub fn has_fault(&self, is: impl Fn(&Fault) -> bool) -> bool {
         self.fault_since(is).is_some()
+    }
+
+    /// Whether every container that asked anything of S3 tells its syncs: otherwise nobody can count
+    /// them.
+    pub fn knows_syncs(&self) -> bool {
+        self.clients.iter().all(|c| c.tells_syncs || !c.asks_s3)
     }
 
     /// What a build of these marks, in the order of the tree, comes to.

@@ -68,11 +68,23 @@ pub trait Run {
     /// The system's own time since the start.
     fn now(&self) -> Duration;
 
+    /// Why what was seen may be the doing of this machine and not of the system, where it may;
+    /// a violation that hangs on time is then not believed.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
+
     /// Everything that can be seen now.
     ///
     /// # Errors
     /// As [`Run::apply`].
     fn snapshot(&mut self) -> Result<Snapshot, TargetError>;
+
+    /// A hash of all that the system's future depends on, if that can be told: two runs with the
+    /// same seed and hash go on in the same way, bit for bit.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Why the harness could not do its work: what it was doing, why it failed, what to do next.

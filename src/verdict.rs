@@ -48,6 +48,27 @@ impl Rule {
         }
     }
 
+    /// Whether a system that keeps it in quiet may break it where the machine is too slow: it
+    /// hangs on time limits, or on what came before one.
+    pub fn hangs_on_time(self) -> bool {
+        match self {
+            Self::NoBrokenDeploy
+            | Self::NoDanglingPage
+            | Self::CommitsPreserved
+            | Self::ExactlyOnce
+            | Self::NoSecretTold => false,
+            Self::NoCascade
+            | Self::Breaker
+            | Self::BoundedRetries
+            | Self::StaysUp
+            | Self::ErrorsTold
+            | Self::NothingLost
+            | Self::Pushed
+            | Self::Fresh
+            | Self::Settled => true,
+        }
+    }
+
     /// The rule in the contract's words, short enough for a report.
     pub fn words(self) -> &'static str {
         match self {

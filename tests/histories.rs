@@ -176,12 +176,33 @@ impl Story {
     }
 
     fn says(self, client: &str, text: &str) -> Self {
+        self.logs(Level::Info, client, text)
+    }
+
+    fn says_at(self, millis: u64, client: &str, text: &str) -> Self {
+        let mut story = self.says(client, text);
+        let at = Duration::from_millis(millis);
+        let line = story.events.last_mut().unwrap();
+        line.at = at;
+        if let What::Logged { stamp, .. } = &mut line.what {
+            *stamp = at;
+        }
+        story
+    }
+
+    /// An error, told as it should be: in the record and in the log.
+    fn fails(self, error: &str) -> Self {
+        self.told(home(), Some(error), &[])
+            .logs(Level::Error, "acme", error)
+    }
+
+    fn logs(self, level: Level, client: &str, text: &str) -> Self {
         let stamp = Duration::from_secs(self.events.len() as u64);
         self.and(What::Logged {
             client: client.into(),
             stamp,
             session: (client == "acme").then(home),
-            level: Level::Info,
+            level,
             text: text.into(),
             phase: None,
             claim: claim(text),
@@ -465,6 +486,47 @@ fn bounded_retries() {
         event.at = Duration::from_secs(9);
     }
     at_once.is("bounded-retries no-wait");
+    failing(1)
+        .later(120)
+        .and(asked(200, None))
+        .is("bounded-retries agent-limit");
+    failing(1).later(80).and(asked(200, None)).is("held");
+    // Other things may hold it up as well.
+    Story::of("instruct acme/home change\ninject store-throttled\n")
+        .steps()
+        .delivered(edit(1))
+        .and(asked(500, None))
+        .later(120)
+        .and(asked(200, None))
+        .is("held");
+    let mut table = story().later(60);
+    for (n, event) in table.events.iter_mut().enumerate() {
+        event.at = Duration::from_millis(50 * n as u64);
+    }
+    table.is("bounded-retries at-once");
+    let denied = || What::S3Asked {
+        client: acme(),
+        operation: shakedown::history::S3Operation::Put,
+        outcome: shakedown::history::S3Outcome::Denied,
+    };
+    let syncing = |attempts: u32, wait: u64| {
+        let mut syncs = story();
+        let mut at = 10_000;
+        for attempt in 0..attempts {
+            let line = format!("S3 sync attempt {}/3", attempt % 3 + 1);
+            syncs = syncs.says_at(at, "acme", &line).and(denied());
+            at += 20;
+            syncs.events.last_mut().unwrap().at = Duration::from_millis(at);
+            at += wait;
+        }
+        syncs
+    };
+    syncing(15, 30).is("bounded-retries at-once");
+    syncing(12, 30).is("held");
+    syncing(30, 200).is("held");
+    let again = |wait| (0..4).fold(story(), |story, _| story.synced("acme", FAILED).later(wait));
+    again(0).is("bounded-retries at-once");
+    again(15).is("held");
     let refused = || What::Pushed {
         session: home(),
         outcome: GitOutcome::AuthFailed,
@@ -487,6 +549,16 @@ fn stays_up_and_no_secret_told() {
     let story = || Story::of("crash acme\n").steps();
     story().and(died(Death::Exit)).is("stays-up exit");
     story().and(died(Death::OutOfMemory)).is("held");
+    story()
+        .and(died(Death::Crash))
+        .later(125)
+        .is("stays-up down");
+    story()
+        .and(died(Death::Crash))
+        .later(100)
+        .and(What::Started { client: acme() })
+        .later(100)
+        .is("held");
     story()
         .and(What::SecretSeen {
             client: acme(),
@@ -528,6 +600,25 @@ fn errors_told() {
         .pushed(&[edit(1)])
         .acknowledged(edit(1))
         .is("errors-told not-failed");
+    let failed = |level| {
+        Story::of("instruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .logs(level, "acme", "Build failed: no package.json")
+            .told(home(), Some("build failed"), &[])
+            .acknowledged(edit(1))
+    };
+    failed(Level::Error).ends_as("held");
+    failed(Level::Warn).ends_as("errors-told not-logged");
+    // A crash may have taken the line along.
+    failed(Level::Warn)
+        .and(What::Died {
+            client: acme(),
+            cause: Death::Crash,
+        })
+        .ends_as("held");
 }
 
 #[test]
@@ -544,7 +635,7 @@ fn nothing_lost() {
             .delivered(edit(1))
             .committed(&[edit(1)])
             .deployed(&[edit(1)])
-            .told(home(), Some("Saved work locally"), &[])
+            .fails("Saved work locally")
             .acknowledged(edit(1))
             .step(2)
             .and(What::Died {
@@ -657,10 +748,28 @@ fn settled() {
             .delivered(edit(1))
             .committed(&[edit(1)])
             .pushed(&[edit(1)])
-            .told(home(), Some("build failed"), &[])
+            .fails("build failed")
             .acknowledged(edit(1))
             .told(home(), error, &[])
     };
     broken(None).ends_as("settled error-missing");
     broken(Some("build failed")).ends_as("held");
+    let dead = |error: Option<&str>, got_on: bool| {
+        let mut story = Story::of("instruct acme/home memory-hungry\n").steps();
+        for _ in 0..3 {
+            story = story.delivered(edit(1));
+        }
+        if got_on {
+            story = story.told(home(), error, &[]);
+        }
+        story.seen.dead_letters = vec![edit(1)];
+        story.and(What::DeadLettered {
+            session: home(),
+            mark: edit(1),
+        })
+    };
+    dead(None, true).ends_as("settled error-missing");
+    dead(Some("given up"), true).ends_as("held");
+    // Its container died before it got to anything: nobody was there to tell.
+    dead(None, false).ends_as("held");
 }

@@ -1,11 +1,13 @@
 //! `shakedown explore`: its arguments, and what it does with them.
 
+mod plans;
 mod scope;
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use self::plans::PlansArgs;
 use self::scope::ScopeArgs;
 use super::TargetName;
 use crate::{Exit, print};
@@ -31,7 +33,7 @@ pub struct ExploreArgs {
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(64..))]
     pub memory: u64,
     /// How many threads [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, alias = "jobs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Mutate the model, and show which mutants exploration catches
     #[arg(long, conflicts_with = "target")]
@@ -40,26 +42,27 @@ pub struct ExploreArgs {
     /// Run all short plans on this target instead
     #[arg(long, value_enum)]
     pub target: Option<TargetName>,
-    /// The most steps of such a plan
-    #[arg(long, value_name = "N", default_value_t = 3, requires = "target", value_parser = clap::value_parser!(u8).range(1..=12))]
-    pub depth: u8,
-    /// Plant this defect, and look for the shortest plan that shows it
-    #[arg(long, value_name = "NAME", requires = "target")]
-    pub defect: Option<String>,
+    #[command(flatten)]
+    pub plans: PlansArgs,
 }
 
 /// Explores what was asked for.
 pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {
     match args.target {
-        Some(_) => all_plans(args),
+        Some(target) => plans::run(&args.plans, target, &args.bounds(quiet)),
         None => model(args, quiet),
     }
 }
 
-/// Every short plan on a target.
-fn all_plans(_args: &ExploreArgs) -> Exit {
-    eprintln!("exploring plans is not there yet");
-    Exit::Usage
+impl ExploreArgs {
+    fn bounds(&self, quiet: bool) -> plans::Bounds {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        plans::Bounds {
+            jobs: self.threads.map_or(cores, usize::from),
+            time: self.time,
+            quiet,
+        }
+    }
 }
 
 /// Every state of the reference model.

@@ -1,33 +1,82 @@
 //! Mistakes around the queue of instructions.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::pending;
 
-use super::wrap;
+use super::{workspace, wrap};
 use crate::worker::ports::{Delivery, PortResult, Ports, Queue};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Mistake {
     AcknowledgesOnReceipt,
+    /// A poll that failed is the last one.
+    StopsPolling,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     wrap(&mut ports.instructions, |inner| {
-        Rc::new(Bad { inner, mistake })
+        Rc::new(Bad {
+            inner,
+            mistake,
+            is_asking: Cell::new(false),
+        })
     });
+}
+
+/// Deletes the message under way as soon as a push succeeds.
+pub(super) fn plant_acknowledging_push(ports: &mut Ports) {
+    let under_way: Rc<RefCell<Option<Arc<str>>>> = Rc::default();
+    let queue = ports.instructions.clone();
+    wrap(&mut ports.instructions, |inner| {
+        let under_way = under_way.clone();
+        Rc::new(Watched { inner, under_way })
+    });
+    workspace::plant_after_push(ports, queue, under_way);
 }
 
 struct Bad {
     inner: Rc<dyn Queue>,
     mistake: Mistake,
+    is_asking: Cell<bool>,
+}
+
+/// Notes the receipt of the message under way.
+struct Watched {
+    inner: Rc<dyn Queue>,
+    under_way: Rc<RefCell<Option<Arc<str>>>>,
+}
+
+#[async_trait(?Send)]
+impl Queue for Watched {
+    async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
+        let received = self.inner.receive(wait).await?;
+        *self.under_way.borrow_mut() = received.as_ref().map(|delivery| delivery.receipt.clone());
+        Ok(received)
+    }
+
+    async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
+        self.inner.extend(receipt, visibility).await
+    }
+
+    async fn delete(&self, receipt: &str) -> PortResult<()> {
+        self.inner.delete(receipt).await
+    }
 }
 
 #[async_trait(?Send)]
 impl Queue for Bad {
     async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
+        if self.mistake == Mistake::StopsPolling && self.is_asking.replace(true) {
+            // The last poll never came back with an answer.
+            return pending().await;
+        }
         let received = self.inner.receive(wait).await?;
+        self.is_asking.set(false);
         if let Some(delivery) = &received
             && self.mistake == Mistake::AcknowledgesOnReceipt
         {

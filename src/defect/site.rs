@@ -20,6 +20,8 @@ pub(super) enum Mistake {
     PanicsOnDenied,
     SwallowsErrors,
     NeverDeletes,
+    /// Asks only once what is there, and then counts what it asked for as done.
+    TrustsItself,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
@@ -28,6 +30,7 @@ pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
             inner,
             mistake,
             held: RefCell::default(),
+            there: RefCell::default(),
         })
     });
 }
@@ -36,6 +39,7 @@ struct Bad {
     inner: Rc<dyn Site>,
     mistake: Mistake,
     held: RefCell<Vec<(String, Arc<[u8]>)>>,
+    there: RefCell<Option<BTreeMap<Arc<str>, Arc<str>>>>,
 }
 
 impl Bad {
@@ -64,7 +68,18 @@ impl Bad {
 #[async_trait(?Send)]
 impl Site for Bad {
     async fn list(&self) -> PortResult<BTreeMap<Arc<str>, Arc<str>>> {
-        self.inner.list().await
+        if self.mistake != Mistake::TrustsItself {
+            return self.inner.list().await;
+        }
+        let known = self.there.borrow().clone();
+        match known {
+            Some(there) => Ok(there),
+            None => {
+                let there = self.inner.list().await?;
+                *self.there.borrow_mut() = Some(there.clone());
+                Ok(there)
+            }
+        }
     }
 
     async fn put(&self, key: &str, bytes: &Arc<[u8]>) -> PortResult<()> {
@@ -74,6 +89,11 @@ impl Site for Bad {
                 return Ok(());
             }
             Mistake::DeletesFirst => self.delete_older(key).await?,
+            Mistake::TrustsItself => {
+                if let Some(there) = &mut *self.there.borrow_mut() {
+                    there.insert(key.into(), self.inner.digest(bytes));
+                }
+            }
             _ => {}
         }
         let put = self.inner.put(key, bytes).await;
@@ -94,6 +114,12 @@ impl Site for Bad {
     async fn delete(&self, key: &str) -> PortResult<()> {
         match self.mistake {
             Mistake::NeverDeletes => Ok(()),
+            Mistake::TrustsItself => {
+                if let Some(there) = &mut *self.there.borrow_mut() {
+                    there.remove(key);
+                }
+                self.inner.delete(key).await
+            }
             _ => self.inner.delete(key).await,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,6 +19,8 @@ pub(super) enum Mistake {
     ForgetsHandled,
     ForgetsSaved,
     MarksNeighbour,
+    /// A build's warnings are told in another session's record too.
+    WarnsNeighbour,
     TellsNoError,
     KeepsError,
     KeepsWarning,
@@ -30,6 +33,19 @@ pub(super) enum Mistake {
     OwnBreaker,
     /// The permit is written down as nobody's.
     PermitOfNobody,
+    ClosesBreakerAtStart,
+    /// A probe that succeeds opens the breaker again.
+    ProbeNeverCloses,
+    /// A probe that fails opens the breaker without a new cool-down.
+    ReopensWithoutCoolDown,
+    ForgetsDeployAtStart,
+    ForgetsSessionsAtStart,
+    /// Writes that cannot be made bring the container down.
+    PanicsOnThrottle,
+    TellsNoConflict,
+    TellsNoPutOffPush,
+    TellsNoDeadLetter,
+    TokenInRecord,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
@@ -57,6 +73,9 @@ struct Own {
     error: Option<String>,
     warnings: Vec<String>,
     wanted: Option<Wanted>,
+    has_read_breaker: bool,
+    has_read_site: bool,
+    was_half_open: bool,
 }
 
 impl Bad {
@@ -93,6 +112,17 @@ impl Bad {
                 record.build_warnings.clear();
                 record.push_warning = None;
             }
+            Mistake::TellsNoConflict => record.push_warning = None,
+            Mistake::TellsNoPutOffPush => record.push_put_off = None,
+            Mistake::TellsNoDeadLetter => {
+                let is_cut_off = |failure: &String| failure.contains("dead-letter");
+                record.failure.take_if(|failure| is_cut_off(failure));
+            }
+            Mistake::TokenInRecord => {
+                if let Some(failure) = &mut record.failure {
+                    failure.push_str(crate::target::GIT_TOKEN);
+                }
+            }
             _ => {}
         }
     }
@@ -125,6 +155,38 @@ impl Bad {
             (Mistake::PermitOfNobody, BreakerState::HalfOpen) => {
                 record.until = FOR_EVER;
             }
+            (Mistake::ProbeNeverCloses, BreakerState::Closed) if own.was_half_open => {
+                record.state = BreakerState::Open;
+                record.until = record.until.max(Duration::from_secs(1));
+            }
+            (Mistake::ReopensWithoutCoolDown, BreakerState::Open) if own.was_half_open => {
+                record.until = Duration::ZERO;
+            }
+            _ => {}
+        }
+        own.was_half_open = record.state == BreakerState::HalfOpen;
+    }
+
+    /// What a container finds when it has just started.
+    fn first_read(&self, item: &mut Item) {
+        let mut own = self.own.borrow_mut();
+        match (self.mistake, item) {
+            (Mistake::ClosesBreakerAtStart, Item::Breaker(record)) => {
+                if !std::mem::replace(&mut own.has_read_breaker, true) {
+                    record.state = BreakerState::Closed;
+                    record.failures = 0;
+                }
+            }
+            (Mistake::ForgetsDeployAtStart, Item::Site(record)) => {
+                if !std::mem::replace(&mut own.has_read_site, true) {
+                    record.deployed = true;
+                }
+            }
+            (Mistake::ForgetsSessionsAtStart, Item::Site(record)) => {
+                if !std::mem::replace(&mut own.has_read_site, true) {
+                    record.sessions.clear();
+                }
+            }
             _ => {}
         }
     }
@@ -140,12 +202,18 @@ impl Bad {
             }
             own.sessions.iter().find(|other| *other != session).cloned()
         };
-        let (Some(neighbour), Some(failure)) = (neighbour, &record.failure) else {
+        let warns = self.mistake == Mistake::WarnsNeighbour && !record.build_warnings.is_empty();
+        let fails = self.mistake == Mistake::MarksNeighbour && record.failure.is_some();
+        let Some(neighbour) = neighbour.filter(|_| warns || fails) else {
             return Ok(());
         };
         let key = Key::Session(neighbour);
         if let Some(Item::Session(mut other)) = self.inner.read(&key).await? {
-            other.failure = Some(failure.clone());
+            if warns {
+                other.build_warnings.clone_from(&record.build_warnings);
+            } else {
+                other.failure.clone_from(&record.failure);
+            }
             self.inner.write(&key, &Item::Session(other), None).await?;
         }
         Ok(())
@@ -159,6 +227,9 @@ impl Store for Bad {
             return Ok(Some(Item::Breaker(self.own.borrow().breaker.clone())));
         }
         let mut item = self.inner.read(key).await?;
+        if let Some(item) = &mut item {
+            self.first_read(item);
+        }
         match &mut item {
             Some(Item::Session(record)) => self.session_read(record),
             Some(Item::Breaker(record)) => match (self.mistake, record.state) {
@@ -178,7 +249,10 @@ impl Store for Bad {
         match &mut item {
             Item::Session(record) => {
                 self.session_written(record);
-                if self.mistake == Mistake::MarksNeighbour {
+                if matches!(
+                    self.mistake,
+                    Mistake::MarksNeighbour | Mistake::WarnsNeighbour
+                ) {
                     self.mark_neighbour(key, record).await?;
                 }
             }
@@ -189,6 +263,12 @@ impl Store for Bad {
             }
             Item::Breaker(record) => self.breaker_written(record),
         }
-        self.inner.write(key, &item, expected).await
+        let written = self.inner.write(key, &item, expected).await;
+        if self.mistake == Mistake::PanicsOnThrottle
+            && let Err(error) = &written
+        {
+            panic!("planted defect: {error}");
+        }
+        written
     }
 }

@@ -2,13 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::wrap;
 use crate::plan::SessionId;
 use crate::worker::ports::{
-    CommitId, FileChange, Force, PortError, PortResult, Ports, PushError, Rebase, Status, Workspace,
+    CommitId, FileChange, Force, Kind, PortError, PortResult, Ports, PushError, Queue, Rebase,
+    Status, Workspace,
 };
 
 #[derive(Clone, Copy, PartialEq)]
@@ -25,15 +27,34 @@ pub(super) enum Mistake {
     TokenInCommit,
     NothingAhead,
     NeverMerges,
+    PanicsOnDenied,
+    /// A checkout that is there is used as it is.
+    NeverCleans,
+    /// The sessions of an older container's checkouts are not looked at.
+    ForgetsSessions,
+    /// Deletes the message under way once its commit is pushed.
+    AcknowledgesPush,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
+    plant_with(ports, mistake, None);
+}
+
+pub(super) fn plant_after_push(ports: &mut Ports, queue: Rc<dyn Queue>, under_way: UnderWay) {
+    plant_with(ports, Mistake::AcknowledgesPush, Some((queue, under_way)));
+}
+
+/// The receipt of the message under way.
+type UnderWay = Rc<RefCell<Option<Arc<str>>>>;
+
+fn plant_with(ports: &mut Ports, mistake: Mistake, message: Option<(Rc<dyn Queue>, UnderWay)>) {
     wrap(&mut ports.workspace, |inner| {
         Rc::new(Bad {
             inner,
             mistake,
             first: RefCell::default(),
             conflicted: Cell::new(false),
+            message,
         })
     });
 }
@@ -43,6 +64,7 @@ struct Bad {
     mistake: Mistake,
     first: RefCell<Option<SessionId>>,
     conflicted: Cell<bool>,
+    message: Option<(Rc<dyn Queue>, UnderWay)>,
 }
 
 impl Bad {
@@ -65,10 +87,16 @@ impl Bad {
 #[async_trait(?Send)]
 impl Workspace for Bad {
     async fn open(&self, session: &SessionId) -> PortResult<bool> {
+        if self.mistake == Mistake::NeverCleans && self.inner.sessions().await?.contains(session) {
+            return Ok(false);
+        }
         self.inner.open(&self.session(session)).await
     }
 
     async fn sessions(&self) -> PortResult<Vec<SessionId>> {
+        if self.mistake == Mistake::ForgetsSessions {
+            return Ok(Vec::new());
+        }
         self.inner.sessions().await
     }
 
@@ -131,7 +159,21 @@ impl Workspace for Bad {
         };
         match self.inner.push(&self.session(session), force).await {
             Err(PushError::Failed(_)) if self.mistake == Mistake::ClaimsPush => Ok(()),
+            Err(PushError::Failed(error))
+                if self.mistake == Mistake::PanicsOnDenied && error.kind == Kind::Denied =>
+            {
+                panic!("planted defect: {error}")
+            }
             Err(PushError::Failed(error)) => Err(PushError::Failed(self.with_token(error))),
+            Ok(()) => {
+                if let Some((queue, under_way)) = &self.message
+                    && let Some(receipt) = under_way.take()
+                {
+                    // Whether that worked makes no difference to what follows.
+                    let _ = queue.delete(&receipt).await;
+                }
+                Ok(())
+            }
             pushed => pushed,
         }
     }

@@ -12,9 +12,10 @@ use super::shared::Op;
 use super::system::{Act, Container, Habits, Seen, Stage, System};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
-use crate::model::Model;
 use crate::model::breaker::{Breaker, Standing};
 use crate::model::observe::ONE_PUSH;
+use crate::model::pace::Pace;
+use crate::model::{Client, Model};
 use crate::plan::{Fault, Mark, SessionId, Step};
 use crate::verdict::Rule;
 
@@ -195,11 +196,23 @@ impl Part {
         }
         for client in &mut judge.clients {
             client.shown.sort_unstable();
+            forget_pace(client, NOW);
             // What no rule asks for.
-            client.told_errors = false;
             client.is_up = true;
             client.is_down_for_now = false;
         }
+    }
+}
+
+/// Leaves out what is judged by the clock: every act takes its time, as if it were the right one.
+pub fn forget_pace(client: &mut Client, now: Duration) {
+    client.pace = Pace::default();
+    for moment in [
+        &mut client.died,
+        &mut client.error_line,
+        &mut client.prevented_in_record,
+    ] {
+        *moment = moment.map(|_| now);
     }
 }
 

@@ -8,6 +8,7 @@ use super::system::{Admitted, Habits, Seen, TICK};
 use crate::history::{Claim, Death, Level, S3Operation, S3Outcome, What};
 use crate::model::Model;
 use crate::model::breaker::{Breaker, COOL_DOWN, FAILURES, Limits, Standing};
+use crate::model::pace::Pace;
 use crate::plan::{ClientId, SessionId};
 use crate::verdict::Rule;
 
@@ -197,7 +198,9 @@ impl Shared {
         // Nothing but the breaker is judged here.
         next.judge.sessions.clone_from(&self.judge.sessions);
         for client in &mut next.judge.clients {
-            client.told_errors = false;
+            client.pace = Pace::default();
+            client.died = None;
+            client.error_line = None;
             client.is_up = true;
         }
         Ok(next)

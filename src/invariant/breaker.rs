@@ -1,7 +1,7 @@
 //! The rule `breaker`: the claims of the log and the S3 endpoint's record against the model's.
 
 use super::Breach;
-use crate::history::{Claim, Event, What};
+use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::breaker::{COOL_DOWN, FAILURES, State};
 use crate::plan::ClientId;
@@ -13,7 +13,7 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
             claim: Some(claim),
             stamp,
             ..
-        } => claimed(model, client, *claim, *stamp, event),
+        } if model.knows_syncs() => claimed(model, client, *claim, *stamp, event),
         What::ObjectPut { client, .. }
         | What::ObjectDeleted { client, .. }
         | What::S3Asked { client, .. } => {
@@ -117,6 +117,24 @@ fn claimed(
         }
         _ => None,
     }
+}
+
+/// Each sync that the breaker stops says so in the log.
+///
+/// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
+pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
+    let silent = model.clients.iter().find(|client| {
+        let may_be_lost = client.died >= client.prevented_in_record;
+        client.prevented_in_record.is_some() && !client.prevented_in_log && !may_be_lost
+    })?;
+    Breach::new(
+        "prevented-silently",
+        "each sync that the breaker stops says so in the log",
+        format!(
+            "a lastError of {} tells of one, and no line of its log",
+            silent.id
+        ),
+    )
 }
 
 fn counted(state: State) -> String {

@@ -1,11 +1,27 @@
 //! stays-up and no-secret-told.
 
+use std::time::Duration;
+
 use super::Breach;
 use crate::history::{Death, Event, What};
-use crate::model::Model;
+use crate::model::{Client, Model};
 
-/// A container survives everything but crash and out-of-memory.
-pub fn stays_up(_: &Model, event: &Event) -> Option<Breach> {
+/// How soon a container is up again after its death.
+const RESTART: Duration = Duration::from_secs(120);
+
+/// A container survives everything but crash and out-of-memory, and is soon up again after those.
+pub fn stays_up(model: &Model, event: &Event) -> Option<Breach> {
+    let is_late = |client: &&Client| {
+        let died = client.died.unwrap_or(Duration::MAX);
+        !client.is_up && event.at.saturating_sub(died) > RESTART
+    };
+    if let Some(down) = model.clients.iter().find(is_late) {
+        return Breach::new(
+            "down",
+            format!("a container is up again within {RESTART:?} of its death"),
+            format!("that of {} is still down", down.id),
+        );
+    }
     let What::Died {
         client,
         cause: Death::Exit,

@@ -19,8 +19,24 @@ const PUSH_ATTEMPTS: u32 = 3;
 /// With full jitter from 2 s on, the four waits between five requests sum up to less than this
 /// once in some hundred thousand times; a loop without a wait, always.
 const NO_WAIT: Duration = Duration::from_millis(500);
+/// How long the agent may take to answer.
+const AGENT_LIMIT: Duration = Duration::from_secs(30);
+/// The longest wait before it is asked again.
+const AGENT_CAP: Duration = Duration::from_secs(60);
+/// What else may come between two requests to the agent.
+const SLACK: Duration = Duration::from_secs(10);
+/// Attempts of syncs at once, in a row: those of five syncs. With full jitter that comes once in
+/// some thousand million times.
+const HASTY_ATTEMPTS: u32 = 10;
+/// Refused requests to the session table at once, in a row; no system sends so many side by side.
+const HASTY_REQUESTS: u32 = 50;
+/// Syncs that were put off and tried at once, in a row.
+const HASTY_SYNCS: u32 = 3;
 
 pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
+    if let Some(breach) = too_fast(model, event) {
+        return Some(breach);
+    }
     match &event.what {
         What::Logged {
             client,
@@ -60,6 +76,17 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
                     format!("it came after {gap:?}"),
                 );
             }
+            let limit = AGENT_LIMIT + AGENT_CAP.max(retry_after.unwrap_or_default()) + SLACK;
+            if instruction.agent_alone && gap > limit {
+                return Breach::new(
+                    "agent-limit",
+                    format!(
+                        "the agent has {AGENT_LIMIT:?} to answer {mark}, and is asked again after \
+                         {AGENT_CAP:?} at most"
+                    ),
+                    format!("it was asked again after {gap:?}"),
+                );
+            }
             let waited = instruction.agent_waited + gap;
             if instruction.agent_failures + 1 >= AGENT_ATTEMPTS
                 && !instruction.agent_was_slow
@@ -92,4 +119,25 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
         }
         _ => None,
     }
+}
+
+/// No loop without a wait: not of attempts, not of requests to the table, not of put-off syncs.
+fn too_fast(model: &Model, event: &Event) -> Option<Breach> {
+    let client = &model.clients[model.container_of(&event.what)?];
+    let mut pace = client.pace.clone();
+    pace.take(&event.what, event.at);
+    let (what, times) = if pace.attempts >= HASTY_ATTEMPTS {
+        ("attempts of S3 syncs", pace.attempts)
+    } else if pace.table >= HASTY_REQUESTS {
+        ("requests to the session table", pace.table)
+    } else if pace.put_off >= HASTY_SYNCS {
+        ("syncs that were put off", pace.put_off)
+    } else {
+        return None;
+    };
+    Breach::new(
+        "at-once",
+        format!("growing waits between {what}, and an interval before what was put off"),
+        format!("{times} of {} in a row came at once", client.id),
+    )
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Breach, list};
-use crate::history::{Claim, Event, What};
+use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::HandlingEnd;
 use crate::plan::{ClientId, Mark, SessionId};
@@ -120,4 +120,32 @@ fn sync_claimed(
         format!("`S3 sync complete` when a whole build stands in the site of {client}"),
         format!("the site holds {}", list(facts.site.keys())),
     )
+}
+
+/// What failed stands in the log as an ERROR line too.
+///
+/// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
+pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
+    model.instructions.iter().find_map(|instruction| {
+        let session = &model.sessions[instruction.session];
+        let client = &model.clients[session.client];
+        let delivered = instruction.delivered?;
+        let may_be_lost = client.died.is_some_and(|died| died >= delivered);
+        let is_logged = client.error_line.is_some_and(|line| line >= delivered);
+        if !instruction.acknowledged
+            || may_be_lost
+            || is_logged
+            || model.end_of(instruction) != HandlingEnd::Failed
+        {
+            return None;
+        }
+        Breach::new(
+            "not-logged",
+            format!(
+                "an ERROR line in the log of {} says why {} failed",
+                client.id, instruction.mark
+            ),
+            "no ERROR line came since it was delivered",
+        )
+    })
 }

@@ -33,6 +33,13 @@ pub struct Instruction {
     pub agent_waited: Duration,
     /// Whether one of those was no quick answer.
     pub agent_was_slow: bool,
+    /// Whether nothing but the agent could hold up the next request since it was last asked.
+    pub agent_alone: bool,
+    /// The container that it was last delivered to lives.
+    pub at_work: bool,
+    /// Whether its last delivery led to anything that could have told of it: a request to the
+    /// agent, a record.
+    pub got_on: bool,
 }
 
 /// Whether something was on during a span.
@@ -75,6 +82,9 @@ impl Instruction {
             agent_asked: None,
             agent_waited: Duration::ZERO,
             agent_was_slow: false,
+            agent_alone: false,
+            at_work: false,
+            got_on: false,
         }
     }
 

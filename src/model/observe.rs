@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::instruction::Toggled;
 use super::session::Expected;
 use super::{Handled, HandledEnd, Model};
-use crate::history::{Branch, Claim, Death, Event, GitOutcome, Level, Record, What};
+use crate::history::{
+    Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
+};
 use crate::plan::{ClientId, Fault, Mark, SessionId};
 use crate::site::{SiteKind, astro, render_parts};
 
@@ -17,6 +19,9 @@ impl Model {
     /// Takes in what happened. The rules were asked before.
     pub fn observe(&mut self, event: &Event) {
         self.now = self.now.max(event.at);
+        if let Some(at) = self.container_of(&event.what) {
+            self.clients[at].pace.take(&event.what, event.at);
+        }
         match &event.what {
             What::StepBegan { .. }
             | What::Sent { .. }
@@ -76,7 +81,12 @@ impl Model {
                     self.clients[at].site.remove(key);
                 }
             }
-            What::S3Asked { client, .. } => self.s3_request(client),
+            What::S3Asked {
+                client, outcome, ..
+            } => {
+                self.s3_refused |= *outcome != S3Outcome::Done;
+                self.s3_request(client);
+            }
             What::RecordWritten { session, record } => self.record_written(session, record),
             What::Started { client } => {
                 if let Some(at) = self.client_index(client) {
@@ -95,7 +105,9 @@ impl Model {
                 ..
             } => {
                 if let Some(at) = self.client_index(client) {
-                    self.clients[at].told_errors |= *level == Level::Error;
+                    if *level == Level::Error {
+                        self.clients[at].error_line = self.clients[at].error_line.max(Some(*stamp));
+                    }
                     if let Some(claim) = claim {
                         self.claimed(at, *claim, *stamp);
                     }
@@ -106,6 +118,22 @@ impl Model {
             for session in &mut self.sessions {
                 session.trouble = true;
             }
+        }
+    }
+
+    /// The client whose container an event is of, as far as its pace is concerned.
+    pub fn container_of(&self, what: &What) -> Option<usize> {
+        match what {
+            What::ObjectPut { client, .. }
+            | What::ObjectDeleted { client, .. }
+            | What::S3Asked { client, .. }
+            | What::StoreRefused { client }
+            | What::Started { client }
+            | What::Logged { client, .. } => self.client_index(client),
+            What::Delivered { session, .. } | What::RetryDelivered { session } => {
+                self.client_index(&session.client)
+            }
+            _ => None,
         }
     }
 
@@ -131,6 +159,8 @@ impl Model {
         }
         instruction.deliveries += 1;
         instruction.in_flight = true;
+        instruction.got_on = false;
+        instruction.at_work = true;
         instruction.agent_failures = 0;
         instruction.agent_asked = None;
         instruction.agent_waited = Duration::ZERO;
@@ -155,6 +185,7 @@ impl Model {
             .push(Handled { mark, session, end });
         if let Some(instruction) = self.instruction_mut(mark) {
             instruction.in_flight = false;
+            instruction.at_work = false;
             if dead {
                 instruction.dead_lettered = true;
             } else if !instruction.acknowledged {
@@ -172,16 +203,21 @@ impl Model {
         retry_after: Option<Duration>,
         at: Duration,
     ) {
+        let is_of_agent = |fault: &Fault| matches!(fault, Fault::AgentSlow | Fault::AgentError(_));
+        let only_the_agent = !self.has_fault(|fault| !is_of_agent(fault));
         let Some(instruction) = mark.and_then(|mark| self.instruction_mut(mark)) else {
             return;
         };
         if status == Some(200) {
+            instruction.got_on = true;
             instruction.agent_failures = 0;
             instruction.agent_asked = None;
             instruction.agent_waited = Duration::ZERO;
             instruction.agent_was_slow = false;
             return;
         }
+        instruction.got_on = true;
+        instruction.agent_alone = only_the_agent;
         if let Some((before, _)) = instruction.agent_asked {
             instruction.agent_waited += at.saturating_sub(before);
         }
@@ -223,6 +259,7 @@ impl Model {
 
     fn s3_request(&mut self, client: &ClientId) {
         if let Some(at) = self.client_index(client) {
+            self.clients[at].asks_s3 = true;
             self.breaker.request(at, self.now);
         }
     }
@@ -269,6 +306,14 @@ impl Model {
             return;
         };
         self.sessions[at].record = (**record).clone();
+        let client = self.sessions[at].client;
+        let error = record.last_error.as_deref().unwrap_or_default();
+        if error.contains("Circuit breaker prevented S3 sync") {
+            self.clients[client].prevented_in_record = Some(self.now);
+        }
+        for instruction in &mut self.instructions {
+            instruction.got_on |= instruction.session == at && instruction.at_work;
+        }
         if let Some(error) = &record.last_error {
             let own = &mut self.sessions[at];
             let named: Vec<Mark> = own
@@ -279,7 +324,10 @@ impl Model {
                 .collect();
             own.told_lost.extend(named);
         } else {
-            let outsiders_wait = self.sessions[at].conflict_landed;
+            let own = &self.sessions[at];
+            let is_new = |commit: &Commit| commit.adds.iter().any(|mark| !own.local_has(*mark));
+            // What is not taken in yet may still stop a push.
+            let outsiders_wait = own.conflict_landed || own.remote.commits.iter().any(is_new);
             self.sessions[at].trouble = outsiders_wait;
             let still = self.is_troubled(at);
             self.sessions[at].trouble = still;
@@ -291,6 +339,7 @@ impl Model {
             return;
         };
         self.clients[at].is_up = false;
+        self.clients[at].died = Some(self.now);
         self.breaker.died(at, self.now);
         for index in 0..self.sessions.len() {
             let session = &mut self.sessions[index];
@@ -318,6 +367,7 @@ impl Model {
         for instruction in &mut self.instructions {
             if self.sessions[instruction.session].client == at {
                 instruction.agent_asked = None;
+                instruction.at_work = false;
             }
         }
     }
@@ -336,6 +386,7 @@ impl Model {
                 self.breaker.end(client, false, now);
             }
             Claim::SyncPrevented => {
+                self.clients[client].prevented_in_log = true;
                 self.breaker.prevented(client, stamp, now);
             }
             Claim::BreakerOpened => {

@@ -86,6 +86,11 @@ impl Model {
     }
 
     fn set_fault(&mut self, fault: &Fault, on: bool) {
+        if !matches!(fault, Fault::AgentSlow | Fault::AgentError(_)) {
+            for instruction in &mut self.instructions {
+                instruction.agent_alone = false;
+            }
+        }
         self.faults.retain(|(active, _)| !active.excludes(fault));
         if on {
             self.faults.push((fault.clone(), self.now));
@@ -141,6 +146,7 @@ impl Model {
                 .iter()
                 .any(|(fault, _)| self.touches(fault, session))
             || !self.breaker.is_closed()
+            || self.s3_refused && !self.knows_syncs()
             || self.instructions.iter().any(|instruction| {
                 instruction.session == session
                     && (instruction.dead_lettered

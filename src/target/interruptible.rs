@@ -75,9 +75,17 @@ impl Run for InterruptibleRun {
         self.run.now()
     }
 
+    fn doubt(&self) -> Option<String> {
+        self.run.doubt()
+    }
+
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
         check(&self.interrupt)?;
         self.run.snapshot()
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        self.run.fingerprint()
     }
 }
 

@@ -6,6 +6,7 @@
 mod astro;
 mod checkouts;
 mod container;
+mod load;
 mod memory;
 mod run;
 mod steps;
@@ -15,10 +16,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use self::checkouts::Checkouts;
 use self::container::Container;
+use self::load::LoadWatch;
 use self::run::LocalRun;
 use self::thread::CloudThread;
 use super::{Run, Target, TargetError};
@@ -27,6 +27,7 @@ use crate::cloud::{
     SESSION_TABLE,
 };
 use crate::plan::{ClientId, Fault, SessionId, Step};
+use crate::scratch::Scratch;
 use crate::site::SiteKind;
 
 pub use self::astro::Astro;
@@ -159,7 +160,7 @@ impl Target for Local {
             ..CloudConfig::of(sessions.to_vec())
         };
         let cloud = Cloud::start(config, thread.handle())?;
-        let folder = folder()?;
+        let folder = Scratch::new("local")?;
         let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
         for session in sessions {
             let client = &session.client;
@@ -178,7 +179,14 @@ impl Target for Local {
             (session.clone(), root.join(&*session.thread))
         });
         let checkouts = Checkouts::new(checkouts);
-        let mut run = LocalRun::new(containers, checkouts, cloud, thread, folder);
+        let load = LoadWatch::start().map_err(|error| {
+            TargetError::new(
+                "starting the thread that watches the machine's load",
+                error,
+                "close other programs, or raise `ulimit -u`",
+            )
+        })?;
+        let mut run = LocalRun::new(containers, checkouts, cloud, thread, load, folder);
         run.start()?;
         Ok(Box::new(run))
     }
@@ -187,17 +195,4 @@ impl Target for Local {
 /// The checkouts of a client are folders in this one, named by their threads.
 fn workspace_root(folder: &Path, client: &ClientId) -> PathBuf {
     folder.join("workspaces").join(&*client.0)
-}
-
-fn folder() -> Result<TempDir, TargetError> {
-    tempfile::Builder::new()
-        .prefix("shakedown-local-")
-        .tempdir()
-        .map_err(|error| {
-            TargetError::new(
-                format!("making a folder in {}", std::env::temp_dir().display()),
-                error,
-                "set TMPDIR to a folder that can be written to",
-            )
-        })
 }

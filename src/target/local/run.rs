@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::checkouts::Checkouts;
 use super::container::Container;
+use super::load::LoadWatch;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
+use crate::scratch::Scratch;
 use crate::target::{Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
@@ -26,7 +26,8 @@ pub(super) struct LocalRun {
     pub(super) checkouts: Checkouts,
     pub(super) cloud: Cloud,
     thread: CloudThread,
-    pub(super) folder: TempDir,
+    load: LoadWatch,
+    pub(super) folder: Scratch,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -47,7 +48,8 @@ impl LocalRun {
         checkouts: Checkouts,
         cloud: Cloud,
         thread: CloudThread,
-        folder: TempDir,
+        load: LoadWatch,
+        folder: Scratch,
     ) -> Self {
         let slot = |container| Slot {
             container,
@@ -62,6 +64,7 @@ impl LocalRun {
             checkouts,
             cloud,
             thread,
+            load,
             folder,
             events: Vec::new(),
             last_change: Duration::ZERO,
@@ -295,6 +298,10 @@ impl Run for LocalRun {
 
     fn now(&self) -> Duration {
         self.recorder().now()
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.load.doubt()
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {

@@ -1,0 +1,79 @@
+//! How fast a container tries things again.
+
+use std::time::Duration;
+
+use crate::history::{Claim, What};
+
+/// A sync that is tried again sooner than this after the request that failed was not waited for.
+/// With full jitter from 1 s on, one wait in fifteen is so short.
+const AT_ONCE: Duration = Duration::from_millis(120);
+/// Requests to the session table that are refused closer together are of a loop.
+const TABLE_AT_ONCE: Duration = Duration::from_millis(60);
+/// A put-off sync that is tried again sooner than this after it failed does not wait for its
+/// interval.
+const PUT_OFF_AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Tries in a row that came too soon after the failure before them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Pace {
+    last_s3: Duration,
+    /// Attempts of syncs.
+    pub attempts: u32,
+    refused: Option<Duration>,
+    /// Requests to the session table.
+    pub table: u32,
+    /// When a sync failed, or was stopped, with nothing new to do since.
+    failed: Option<Duration>,
+    /// Syncs with nothing new to do.
+    pub put_off: u32,
+}
+
+impl Pace {
+    /// Takes in an event of the container.
+    pub fn take(&mut self, what: &What, at: Duration) {
+        match what {
+            What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => {
+                self.last_s3 = at;
+            }
+            What::StoreRefused { .. } => {
+                let is_hasty = self.refused.is_some_and(|last| at < last + TABLE_AT_ONCE);
+                self.table = if is_hasty { self.table + 1 } else { 0 };
+                self.refused = Some(at);
+            }
+            What::Delivered { .. } | What::RetryDelivered { .. } | What::Started { .. } => {
+                self.failed = None;
+                self.put_off = 0;
+            }
+            What::Logged {
+                claim: Some(claim),
+                stamp,
+                ..
+            } => self.claimed(*claim, *stamp),
+            _ => {}
+        }
+    }
+
+    fn claimed(&mut self, claim: Claim, stamp: Duration) {
+        match claim {
+            Claim::SyncAttempt(1) => self.tried_again(stamp),
+            Claim::SyncAttempt(_) => {
+                let is_hasty = stamp < self.last_s3 + AT_ONCE;
+                self.attempts = if is_hasty { self.attempts + 1 } else { 0 };
+            }
+            Claim::SyncPrevented => {
+                self.tried_again(stamp);
+                self.failed = Some(stamp);
+            }
+            Claim::SyncFailed => self.failed = Some(stamp),
+            Claim::SyncDone => self.put_off = 0,
+            _ => {}
+        }
+    }
+
+    fn tried_again(&mut self, stamp: Duration) {
+        if let Some(failed) = self.failed.take() {
+            let is_hasty = stamp < failed + PUT_OFF_AT_ONCE;
+            self.put_off = if is_hasty { self.put_off + 1 } else { 0 };
+        }
+    }
+}

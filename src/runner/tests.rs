@@ -1,0 +1,76 @@
+use super::*;
+use crate::defect::{Defect, trial};
+use crate::history::Event;
+use crate::plan::{Mark, SessionId};
+use crate::target::sim::Sim;
+
+/// A target whose machine cannot be trusted with time.
+struct Slow(Sim);
+
+struct SlowRun(Box<dyn Run>);
+
+impl Target for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+    fn cannot(&self, step: &Step) -> Option<String> {
+        self.0.cannot(step)
+    }
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        Ok(Box::new(SlowRun(self.0.start(sessions, seed)?)))
+    }
+}
+
+impl Run for SlowRun {
+    fn apply(
+        &mut self,
+        step: &Step,
+        mark: Option<Mark>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), TargetError> {
+        self.0.apply(step, mark, events)
+    }
+    fn rest(
+        &mut self,
+        quiet: Duration,
+        bound: Duration,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, TargetError> {
+        self.0.rest(quiet, bound, events)
+    }
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+    fn doubt(&self) -> Option<String> {
+        Some("the machine was busy".into())
+    }
+    fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
+        self.0.snapshot()
+    }
+}
+
+#[track_caller]
+fn check(defect: Option<&str>, expected: &str) {
+    let sim = match defect {
+        Some(name) => trial::planted_sim(Defect::by_name(name).expect("a known defect")),
+        None => Sim::default(),
+    };
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n";
+    let outcome = run(&Slow(sim), &plan.parse().unwrap(), 1);
+    let verdict = match outcome.verdict {
+        Verdict::Held => "held".into(),
+        Verdict::Violated(violation) => violation.rule.to_string(),
+        Verdict::Unknown { why } => why,
+    };
+    assert!(verdict.contains(expected), "{verdict}");
+}
+
+#[test]
+fn on_a_slow_machine_only_what_does_not_hang_on_time_is_a_violation() {
+    check(None, "held");
+    check(Some("deploys-failed-build"), "no-broken-deploy");
+    check(Some("tells-no-error"), "the machine was busy; seen was: ");
+}
