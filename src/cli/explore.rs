@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::plans::{Bounds, PlansArgs};
+use self::plans::PlansArgs;
 use super::TargetName;
 use crate::Exit;
 
@@ -60,9 +60,9 @@ pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {
 }
 
 impl ExploreArgs {
-    fn bounds(&self, quiet: bool) -> Bounds {
+    fn bounds(&self, quiet: bool) -> plans::Bounds {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Bounds {
+        plans::Bounds {
             jobs: self.threads.map_or(cores, usize::from),
             time: self.time,
             quiet,

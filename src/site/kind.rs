@@ -1,7 +1,5 @@
 //! The two kinds of site, by their sources, and what the scripted agent does to them.
 
-use std::sync::Arc;
-
 use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, mark_in};
 use crate::worker::ports::FileChange;
 
