@@ -5,11 +5,12 @@
 
 mod case;
 mod keep;
+mod samples;
 mod threads;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -25,9 +26,11 @@ use crate::runner::{self, Outcome};
 use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
-use case::Case;
 
+pub use case::tree;
+pub(crate) use case::{Case, Slip};
 pub use keep::shrink_budget;
+pub use samples::{Sample, Samples};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
@@ -84,6 +87,8 @@ pub struct Summary {
     pub coverage: Coverage,
     /// Why steps were left out, and how often.
     pub left_out: BTreeMap<String, u64>,
+    /// How far it was at moments of its way.
+    pub samples: Samples,
     /// How long the plans took, shrinking aside.
     pub took: Duration,
     pub interrupted: bool,
@@ -147,6 +152,30 @@ pub struct Unjudged {
     pub file: PathBuf,
 }
 
+/// A plan that has run, as it is told while the campaign goes on: in the order of the cases.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// From 1, kept plans first.
+    pub number: u64,
+    /// The file of a kept plan.
+    pub kept: Option<&'a Path>,
+    pub plan: &'a Plan,
+    /// The run's seed.
+    pub seed: u64,
+    pub verdict: &'a Verdict,
+    /// What this run alone reached.
+    pub coverage: &'a Coverage,
+    /// The steps that the target cannot make, by index from 0, and why.
+    pub left_out: &'a [(usize, String)],
+    /// How long the run took, in real time.
+    pub took: Duration,
+    /// Where the plan stands, when it did not hold.
+    pub file: Option<&'a Path>,
+}
+
+/// Is told of every plan that has run.
+pub type Watch<'a> = dyn FnMut(&Finished<'_>) + 'a;
+
 /// Why a campaign could not go on. A violation is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -171,6 +200,19 @@ pub fn run(
     config: &Config,
     interrupt: &Interrupt,
 ) -> Result<Summary, CampaignError> {
+    run_watched(target, config, interrupt, &mut |_| {})
+}
+
+/// Runs a campaign, as [`run`] does, and tells `watch` of every plan that has run.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    target: &(dyn Target + Sync),
+    config: &Config,
+    interrupt: &Interrupt,
+    watch: &mut Watch<'_>,
+) -> Result<Summary, CampaignError> {
     let target = Interruptible {
         target,
         interrupt: interrupt.clone(),
@@ -179,11 +221,13 @@ pub fn run(
     drop(target.start(&config.shape.sessions, config.seed)?);
     let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);
+    campaign.watch = Some(watch);
     let began = Instant::now();
     if !campaign.replay(&judge)? {
         campaign.generate(&judge)?;
     }
     campaign.summary.took = began.elapsed();
+    campaign.sample_last();
     campaign.shrink_and_keep(&target)?;
     // Where everything held it is empty; otherwise it stays.
     let _ = std::fs::remove_dir(&config.out);
@@ -195,7 +239,7 @@ pub fn run(
 /// # Errors
 /// Where the strategy rejects too many of its own plans.
 pub fn case(strategy: &BoxedStrategy<Plan>, seed: u64, index: u32) -> Result<(Plan, u64), String> {
-    let case = Case::generate(strategy, seed, index)?;
+    let case = Case::generate(strategy, seed, index.into())?;
     Ok((case.plan, case.seed))
 }
 
@@ -215,11 +259,14 @@ pub fn run_one(
 }
 
 /// Runs one plan and judges it.
-type Judge<'a> = dyn Fn(&Plan, u64) -> Outcome + Sync + 'a;
+pub(crate) type Judge<'a> = dyn Fn(&Plan, u64) -> Outcome + Sync + 'a;
 
 struct Campaign<'a> {
     config: &'a Config,
     interrupt: &'a Interrupt,
+    watch: Option<&'a mut Watch<'a>>,
+    began: Instant,
+    finished: u64,
     summary: Summary,
     unknown_in_a_row: usize,
 }
@@ -236,6 +283,7 @@ impl<'a> Campaign<'a> {
             unknown: Vec::new(),
             coverage: Coverage::default(),
             left_out: BTreeMap::new(),
+            samples: Samples::default(),
             took: Duration::ZERO,
             interrupted: false,
             gave_up: false,
@@ -243,6 +291,9 @@ impl<'a> Campaign<'a> {
         Self {
             config,
             interrupt,
+            watch: None,
+            began: Instant::now(),
+            finished: 0,
             summary,
             unknown_in_a_row: 0,
         }
@@ -258,9 +309,11 @@ impl<'a> Campaign<'a> {
                 seed: kept.seed.unwrap_or_default(),
                 plan: kept.plan,
             };
+            let began = Instant::now();
             let (outcome, coverage) = case.run(judge);
+            let took = began.elapsed();
             self.summary.replayed += 1;
-            if self.take(case, outcome, coverage, Some(kept.path))? {
+            if self.take(case, outcome, coverage, took, Some(kept.path))? {
                 return Ok(true);
             }
         }
@@ -273,6 +326,7 @@ impl<'a> Campaign<'a> {
         case: Case,
         outcome: Outcome,
         coverage: Coverage,
+        took: Duration,
         kept: Option<PathBuf>,
     ) -> Result<bool, CampaignError> {
         if self.interrupt.load(Ordering::Relaxed) {
@@ -282,6 +336,27 @@ impl<'a> Campaign<'a> {
                 return Ok(true);
             }
         }
+        let is_known = kept.is_some();
+        self.finished += 1;
+        let file = match (&outcome.verdict, &kept) {
+            (Verdict::Held, _) => None,
+            (_, Some(path)) => Some(path.clone()),
+            (_, None) => Some(self.put_down(&case, &outcome.history)?),
+        };
+        if let Some(watch) = &mut self.watch {
+            watch(&Finished {
+                number: self.finished,
+                kept: kept.as_deref(),
+                plan: &case.plan,
+                seed: case.seed,
+                verdict: &outcome.verdict,
+                coverage: &coverage,
+                left_out: &outcome.left_out,
+                took,
+                file: file.as_deref(),
+            });
+        }
+        let file = file.unwrap_or_default();
         let summary = &mut self.summary;
         summary.coverage.add(&coverage);
         for (_, why) in &outcome.left_out {
@@ -296,17 +371,13 @@ impl<'a> Campaign<'a> {
         match outcome.verdict {
             Verdict::Held => summary.held += 1,
             Verdict::Violated(violation) => {
-                let is_known = kept.is_some();
-                let file = match kept {
-                    Some(path) => path,
-                    None => self.put_down(&case, &outcome.history)?,
-                };
                 let same = self.summary.found.iter_mut().find(|found| {
                     let known = &found.violation;
                     (known.rule, &known.kind) == (violation.rule, &violation.kind)
                 });
                 if let Some(found) = same {
                     found.more.push(file);
+                    self.sample();
                     return Ok(!self.config.keep_going);
                 }
                 self.summary.found.push(Found {
@@ -322,18 +393,36 @@ impl<'a> Campaign<'a> {
                     is_known,
                     file,
                 });
+                self.sample();
                 return Ok(!self.config.keep_going);
             }
             Verdict::Unknown { why } => {
-                let file = match kept {
-                    Some(path) => path,
-                    None => self.put_down(&case, &outcome.history)?,
-                };
                 self.summary.unknown.push(Unjudged { why, file });
                 self.summary.gave_up = self.unknown_in_a_row >= UNKNOWN_IN_A_ROW;
             }
         }
+        self.sample();
         Ok(self.summary.gave_up || self.summary.interrupted)
+    }
+
+    /// Notes how far it is, where enough time has gone by.
+    fn sample(&mut self) {
+        if self.summary.samples.is_due(self.began.elapsed()) {
+            self.sample_last();
+        }
+    }
+
+    fn sample_last(&mut self) {
+        let summary = &mut self.summary;
+        let sample = Sample {
+            seconds: self.began.elapsed().as_secs_f64(),
+            plans: summary.coverage.plans,
+            steps: summary.coverage.steps,
+            violated: summary.violated() as u64,
+            unknown: summary.unknown.len() as u64,
+            reached: summary.coverage.sometimes.len() as u64,
+        };
+        summary.samples.take(sample);
     }
 
     fn slip_name(&self) -> String {
@@ -343,7 +432,7 @@ impl<'a> Campaign<'a> {
 
 /// Whether a kept plan is run again on a target: every plan where runs cost little, elsewhere
 /// those found there, and those of no known origin.
-fn replays_on(kept: &Kept, target: &str) -> bool {
+pub(crate) fn replays_on(kept: &Kept, target: &str) -> bool {
     target == "sim"
         || kept
             .target

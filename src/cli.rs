@@ -1,16 +1,28 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
+pub mod bugs;
+pub mod completions;
 pub mod conformance;
+pub mod contest;
 pub mod explore;
+pub mod merge;
+pub mod outputs;
+pub mod report;
 pub mod scenario;
+pub mod soak;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
 use self::explore::ExploreArgs;
+use self::merge::MergeArgs;
+use self::outputs::OutputArgs;
+use self::report::ReportArgs;
 use self::scenario::ScenarioArgs;
+use self::soak::SoakArgs;
 use shakedown::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
@@ -19,7 +31,7 @@ use shakedown::regression::parse_seed;
 /// Without a command: 256 plans on the simulated system, then 10 on real processes, real git and
 /// S3 on this machine.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = MORE)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -28,7 +40,13 @@ pub struct Cli {
     pub quiet: bool,
 }
 
-const EXIT_CODES: &str = "\
+const MORE: &str = "\
+Examples:
+  shakedown                                        what a change must pass
+  shakedown run --target local --seed 0x1f3c
+  shakedown soak --for 8h                          until the morning
+  shakedown help soak                              each command has examples of its own
+
 Exit codes:
    0  every rule held
    1  a rule was violated; the report names it and the command that shows it again
@@ -44,14 +62,22 @@ Environment:
 pub enum Command {
     /// Generate plans and run them on one target
     Run(RunArgs),
+    /// Run plans for hours, on all cores and on many machines, and go on after any end
+    Soak(SoakArgs),
+    /// Add up what the shards of a soak came to
+    Merge(MergeArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
+    /// Make the page of a run that was written down before
+    Report(ReportArgs),
     /// Run the scenarios of the contract: plans with the log words and times to be seen in them
     Scenario(ScenarioArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end
     Conformance(ConformanceArgs),
+    /// Print a script that completes the arguments in a shell
+    Completions(CompletionsArgs),
     /// Explore every state of the reference model at small scope, or every short plan on sim
     Explore(ExploreArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
@@ -59,6 +85,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = DEFECTS_EXAMPLES)]
 pub struct DefectsArgs {
     /// Only these [default: all]
     pub names: Vec<String>,
@@ -76,9 +103,27 @@ pub struct DefectsArgs {
     /// Show the smallest plans too
     #[arg(long)]
     pub plans: bool,
+    /// Run systems on sim that keep the contract in other ways instead: no rule may object
+    #[arg(long, conflicts_with_all = ["names", "plans"])]
+    pub harmless: bool,
+    /// Let this shrinker and proptest's own work on the same plans on sim, and compare what they
+    /// come to with the shortest plans known
+    #[arg(long, conflicts_with_all = ["harmless", "target"])]
+    pub shrink_bench: bool,
+    /// With --shrink-bench: write the shortest plans there, those known and those found
+    #[arg(long, value_name = "FILE", requires = "shrink_bench")]
+    pub known: Option<PathBuf>,
 }
 
+const DEFECTS_EXAMPLES: &str = "\
+Examples:
+  shakedown defects                                all of them, on sim
+  shakedown defects force-push --seeds 20 --plans
+  shakedown defects --shrink-bench --seeds 20      the shrinker's own bench
+  shakedown defects --target local force-push token-in-commit";
+
 #[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
 pub struct RunArgs {
     #[command(flatten)]
     pub target: TargetArgs,
@@ -97,9 +142,23 @@ pub struct RunArgs {
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
+    /// Plant a defect in every container, to see what is found and told
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
+const RUN_EXAMPLES: &str = "\
+Examples:
+  shakedown run                                    256 plans on sim
+  shakedown run --target local --cases 50 --jobs 2
+  shakedown run --seed 0x1f3c --keep-going         all failures of a seed, not only its first
+  shakedown run --html report/ --junit junit.xml   for people, and for CI
+  PROPTEST_CASES=10000 shakedown run --quiet";
+
 #[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
 pub struct ReplayArgs {
     /// The plan
     pub file: PathBuf,
@@ -111,14 +170,32 @@ pub struct ReplayArgs {
     /// Write every event there, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    /// Plant a defect in every container, where the plan was found with one
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
+    /// Write the page of the run there, with its timeline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  shakedown replay proptest-regressions/fresh-1f3c5a70.plan
+  shakedown replay my.plan --target local --history events.jsonl
+  shakedown replay my.plan --seed 0x2a --html run.html";
+
 #[derive(Debug, Args)]
+#[command(after_help = WORKER_EXAMPLES)]
 pub struct WorkerArgs {
     /// Plant a defect in it, to see whether it is caught
     #[arg(long, value_name = "NAME", hide = true)]
     pub defect: Option<String>,
 }
+
+const WORKER_EXAMPLES: &str = "\
+Examples:
+  CLIENT_ID=acme WORKSPACE_ROOT=/var/lib/edit ... shakedown worker
+The README names every variable; what is missing or cannot be is told.";
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TargetArgs {

@@ -44,7 +44,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
@@ -66,6 +65,7 @@ use self::sqs::Sqs;
 use self::table::Table;
 use crate::history::{Branch, Content, Record};
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
+use crate::scratch::Scratch;
 use crate::site::{self, SiteKind};
 use crate::target::TargetError;
 use crate::worker::ports::{Instruction, RetryRequest};
@@ -115,7 +115,8 @@ pub struct Cloud {
     runtime: Handle,
     fronts: Mutex<BTreeMap<ClientId, Arc<Front>>>,
     tasks: Mutex<Vec<AbortHandle>>,
-    folder: Option<TempDir>,
+    /// Dropped last, when nobody is left who writes there but for requests at their end.
+    _folder: Scratch,
 }
 
 impl Cloud {
@@ -133,16 +134,7 @@ impl Cloud {
                 "give a number above 0: the real time for each unit of the system's own",
             ));
         }
-        let folder = tempfile::Builder::new()
-            .prefix("shakedown-cloud-")
-            .tempdir()
-            .map_err(|error| {
-                TargetError::new(
-                    format!("making a folder in {}", std::env::temp_dir().display()),
-                    error,
-                    "set TMPDIR to a folder that can be written to",
-                )
-            })?;
+        let folder = Scratch::new("cloud")?;
         let clients = config.clients();
         let recorder = Arc::new(Recorder::new(config.time_scale));
         let path = |name: &str| folder.path().join(name);
@@ -169,7 +161,7 @@ impl Cloud {
             runtime: runtime.clone(),
             fronts: Mutex::default(),
             tasks: Mutex::default(),
-            folder: Some(folder),
+            _folder: folder,
         })
     }
 
@@ -351,7 +343,7 @@ impl Cloud {
     /// The folder that holds the cloud's files, and is removed with it.
     #[cfg(test)]
     fn folder(&self) -> &std::path::Path {
-        self.folder.as_ref().unwrap().path()
+        self._folder.path()
     }
 }
 
@@ -363,18 +355,6 @@ impl Drop for Cloud {
         self.services.recorder.release();
         self.services.remote.children.end();
         self.services.s3.close();
-        let Some(folder) = self.folder.take() else {
-            return;
-        };
-        // A request that is being answered may still write; then the folder is not empty at once.
-        let path = folder.keep();
-        for _ in 0..100 {
-            match std::fs::remove_dir_all(&path) {
-                Ok(()) => return,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-                Err(_) => std::thread::sleep(Duration::from_millis(10)),
-            }
-        }
     }
 }
 

@@ -8,9 +8,12 @@ mod crashes;
 mod deploys;
 mod faults;
 mod publishing;
+mod saved;
 mod sometimes;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use crate::history::{Branch, Claim, Event, History, What};
 use crate::plan::{ClientId, Edit, Fault, Mark, Phase, Plan, Step};
@@ -18,7 +21,7 @@ use crate::plan::{ClientId, Edit, Fault, Mark, Phase, Plan, Step};
 pub use sometimes::Sometimes;
 
 /// How often a fault was made, and how often something ran into it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FaultCount {
     pub injected: u64,
     /// Requests, builds and deaths that show the fault.
@@ -27,7 +30,7 @@ pub struct FaultCount {
 
 /// Where containers were when a disturbance came: how often in each phase, and how often at no
 /// instruction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ByPhase {
     /// In the order of [`Phase::ALL`].
     pub phases: [u64; Phase::ALL.len()],
@@ -49,19 +52,22 @@ impl ByPhase {
 }
 
 /// What one run, or a whole campaign, reached.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Coverage {
     pub plans: u64,
     /// Steps that began.
     pub steps: u64,
     /// By the step's first word.
+    #[serde(deserialize_with = "saved::named")]
     pub step_kinds: BTreeMap<&'static str, u64>,
     pub edits: BTreeMap<Edit, u64>,
     /// By the fault's name. Out-of-memory counts as injected when its limit is set.
+    #[serde(deserialize_with = "saved::named")]
     pub faults: BTreeMap<&'static str, FaultCount>,
     /// Log lines that enter a phase.
     pub phases: BTreeMap<Phase, u64>,
     /// By the name of a fault, or of a step that disturbs at once.
+    #[serde(deserialize_with = "saved::named")]
     pub disturbed: BTreeMap<&'static str, ByPhase>,
     pub deaths: u64,
     pub git_pushes: u64,

@@ -4,6 +4,9 @@
 
 mod agent;
 mod builder;
+pub mod contest;
+pub mod harmless;
+pub mod known;
 mod log;
 mod queue;
 mod site;

@@ -9,6 +9,7 @@ mod motif;
 mod weigh;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use proptest::prelude::Rng;
@@ -46,6 +47,14 @@ impl Default for Shape {
 
 /// Plans of this shape that the model allows.
 pub fn plans(shape: &Shape) -> BoxedStrategy<Plan> {
+    counted_plans(shape).prop_map(|(plan, _)| plan).boxed()
+}
+
+/// A plan, and how many of its steps a run has made: proptest's own shrinking wants to know.
+pub type Counted = (Plan, Option<Arc<AtomicUsize>>);
+
+/// The same plans as [`plans`], as proptest's own shrinking takes them.
+pub fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
     let sessions: Arc<[SessionId]> = shape.sessions.clone().into();
     let of_draft = sessions.clone();
     Sequential::new(
@@ -55,10 +64,13 @@ pub fn plans(shape: &Shape) -> BoxedStrategy<Plan> {
         next_step,
         Machine::apply,
     )
-    .prop_map(move |(_, steps, _)| Plan {
-        sessions: sessions.to_vec(),
-        steps,
-        comments: Vec::new(),
+    .prop_map(move |(_, steps, made)| {
+        let plan = Plan {
+            sessions: sessions.to_vec(),
+            steps,
+            comments: Vec::new(),
+        };
+        (plan, made)
     })
     .boxed()
 }

@@ -55,6 +55,10 @@ pub enum Check {
     AfterRecovery(fn(&Model, &Snapshot) -> Option<Breach>),
 }
 
+// What the rules expect of one part, for reports.
+pub(crate) use fresh::{check_site, wanted};
+pub(crate) use settled::{expected_error, expected_warnings};
+
 use Check::{AfterRecovery, Always};
 
 /// Every rule; two have a part that only shows after recovery. Where one event breaks several, the first one listed is reported.
@@ -124,6 +128,26 @@ pub const INVARIANTS: [Invariant; 16] = [
         check: AfterRecovery(settled::settled),
     },
 ];
+
+/// Whether a rule is asked at every event, and not after recovery.
+pub fn is_always(rule: Rule) -> bool {
+    let is_asked = |invariant: &&Invariant| matches!(invariant.check, Always(_));
+    INVARIANTS
+        .iter()
+        .filter(is_asked)
+        .any(|invariant| invariant.rule == rule)
+}
+
+/// What each rule that holds after recovery says of what is seen.
+pub fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {
+    INVARIANTS
+        .iter()
+        .filter_map(|invariant| match invariant.check {
+            AfterRecovery(check) => Some((invariant.rule, check(model, seen))),
+            Always(_) => None,
+        })
+        .collect()
+}
 
 /// The first rule that an event breaks.
 pub fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {

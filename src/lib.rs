@@ -30,8 +30,9 @@
 //! ```
 //!
 //! A [`campaign`] does that with many plans, which [`generate`] draws from the model, and a plan
-//! that breaks a rule is made as short as it can be by [`shrink`] and kept by [`regression`]. That
-//! the rules can catch something is shown by planting mistakes: [`defect`].
+//! that breaks a rule is made as short as it can be by [`shrink`] and kept by [`regression`]. A
+//! [`soak`] does it for hours, on many machines, and outlives its own death. That the rules can
+//! catch something is shown by planting mistakes: [`defect`].
 
 // What is done, and who says what makes sense.
 pub mod plan;
@@ -44,6 +45,8 @@ pub mod generate;
 pub mod target;
 
 pub mod cloud;
+
+mod scratch;
 
 pub mod runner;
 
@@ -65,9 +68,15 @@ pub mod explore;
 // Many plans, and what is left of them.
 pub mod campaign;
 
+pub mod soak;
+
+pub mod durable;
+
 pub mod progress;
 
 pub mod shrink;
+
+pub mod explain;
 
 pub mod scenario;
 

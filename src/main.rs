@@ -10,14 +10,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use cli::outputs::{OutputArgs, Outputs};
 use cli::{
     Cli, Command, DefectsArgs, ReplayArgs, RunArgs, SiteName, TargetArgs, TargetName, WorkerArgs,
 };
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
-use shakedown::report::{self, Style, Violated};
+use shakedown::report::page::run::Run;
+use shakedown::report::{self, Style, Violated, page};
 use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target, TargetError};
@@ -62,10 +65,14 @@ fn main() -> ExitCode {
     let exit = match cli.command {
         None => default_campaigns(cli.quiet),
         Some(Command::Run(args)) => run(&args, cli.quiet, &interrupted_by_signals()),
+        Some(Command::Soak(args)) => cli::soak::run(&args, cli.quiet),
+        Some(Command::Merge(args)) => cli::merge::run(&args),
         Some(Command::Replay(args)) => replay(&args),
+        Some(Command::Report(args)) => cli::report::run(&args),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
-        Some(Command::Defects(args)) => defects(&args),
+        Some(Command::Defects(args)) => defects(&args, cli.quiet),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
+        Some(Command::Completions(args)) => cli::completions::run(&args),
         Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
     };
@@ -81,6 +88,8 @@ fn default_campaigns(quiet: bool) -> Exit {
         max_steps: None,
         jobs: None,
         keep_going: false,
+        defect: None,
+        output: OutputArgs::default(),
     };
     let interrupt = interrupted_by_signals();
     let exit = run(&args(TargetName::Sim, None), quiet, &interrupt);
@@ -106,10 +115,11 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     }
     let seed = campaign::seed_or_drawn(args.seed);
     let cases = campaign::cases_or(args.cases, default_cases);
-    let target = match open(name, &args.target) {
+    let target = match open_with(name, &args.target, args.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    let options = options(args.target.site, args.defect.as_deref());
     let config = Config {
         cases,
         seed,
@@ -121,14 +131,18 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         command: format!(
             "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}",
             target.name(),
-            args.target.site.option(),
+            options,
             Seed(seed),
             shape.max_steps,
         ),
         shape,
     };
-    match campaign::run(&*target, &config, interrupt) {
-        Ok(summary) => tell(&summary, args.target.site),
+    let mut outputs = Outputs::new(&args.output, target.name(), args.target.site, options);
+    let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
+        outputs.see(finished);
+    });
+    match ended {
+        Ok(summary) => tell(&summary, &config, &args.output, &outputs),
         Err(error) => {
             eprintln!("{error}");
             match error {
@@ -139,11 +153,12 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     }
 }
 
-/// Prints what came of a campaign.
-fn tell(summary: &Summary, site: SiteName) -> Exit {
-    let style = Style::of_stdout();
-    for found in &summary.found {
-        print(&report::violation(
+/// Prints what came of a campaign, and writes the reports that were asked for.
+fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outputs<'_>) -> Exit {
+    let style = output.style();
+    let pages = outputs.run_pages(summary, &config.out);
+    for (index, found) in summary.found.iter().enumerate() {
+        output.print(&report::violation(
             &Violated {
                 target: summary.target,
                 plan: &found.plan,
@@ -151,18 +166,34 @@ fn tell(summary: &Summary, site: SiteName) -> Exit {
                 violation: &found.violation,
                 history: &found.history,
                 origin: &origin(found),
-                replay: &replay_command(&found.file, summary.target, site, found.seed),
+                replay: &outputs.replay(found),
                 others: &found.others,
                 more: &found.more,
             },
             style,
         ));
-        print("\n");
+        if let Some(page) = pages.iter().flatten().nth(index) {
+            output.print(&format!(
+                "{} {}\n",
+                style.strong("Timeline"),
+                page.display()
+            ));
+        }
+        output.print("\n");
     }
-    print(&report::summary(summary, style));
+    output.print(&report::summary(summary, style));
+    let written = pages.and_then(|pages| outputs.finish(summary, &config.command, &pages));
     if !summary.found.is_empty() {
-        Exit::Violated
-    } else if summary.interrupted || !summary.unknown.is_empty() {
+        if let Err(error) = written {
+            eprintln!("{error}");
+        }
+        return Exit::Violated;
+    }
+    if let Err(error) = written {
+        eprintln!("{error}");
+        return Exit::Unknown;
+    }
+    if summary.interrupted || !summary.unknown.is_empty() {
         Exit::Unknown
     } else {
         Exit::Held
@@ -186,14 +217,19 @@ fn origin(found: &Found) -> String {
     )
 }
 
+/// What a command line says of a target beside its name.
+fn options(site: SiteName, defect: Option<&str>) -> String {
+    let defect = defect.map(|name| format!(" --defect {name}"));
+    format!("{}{}", site.option(), defect.unwrap_or_default())
+}
+
 /// The command that runs a plan again, with the program as it was called.
-fn replay_command(file: &Path, target: &str, site: SiteName, seed: u64) -> String {
+fn replay_command(file: &Path, target: &str, options: &str, seed: u64) -> String {
     let program = std::env::args_os().next().unwrap_or("shakedown".into());
     format!(
-        "{} replay {} --target {target}{} --seed {}",
+        "{} replay {} --target {target}{options} --seed {}",
         program.display(),
         file.display(),
-        site.option(),
         Seed(seed)
     )
 }
@@ -211,7 +247,7 @@ fn replay(args: &ReplayArgs) -> Exit {
         _ => TargetName::Sim,
     };
     let name = args.target.target.unwrap_or(found_on);
-    let target = match open(name, &args.target) {
+    let target = match open_with(name, &args.target, args.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
@@ -226,6 +262,29 @@ fn replay(args: &ReplayArgs) -> Exit {
             path.display()
         );
         return Exit::Unknown;
+    }
+    let options = options(args.target.site, args.defect.as_deref());
+    let replay = replay_command(&args.file, target.name(), &options, seed);
+    let from = format!("from {}", args.file.display());
+    if let Some(path) = &args.html {
+        let page = page::run(&Run {
+            target: target.name(),
+            site: target.site(),
+            plan: &kept.plan,
+            seed,
+            verdict: &outcome.verdict,
+            history: &outcome.history,
+            settled: outcome.settled.as_ref(),
+            left_out: &outcome.left_out,
+            origin: &from,
+            replay: &replay,
+            others: &[],
+            explanation: None,
+        });
+        if let Err(error) = cli::outputs::write(path, &page) {
+            eprintln!("{error}");
+            return Exit::Unknown;
+        }
     }
     let style = Style::of_stdout();
     for (step, why) in &outcome.left_out {
@@ -252,8 +311,8 @@ fn replay(args: &ReplayArgs) -> Exit {
                     seed,
                     violation: &violation,
                     history: &outcome.history,
-                    origin: &format!("from {}", args.file.display()),
-                    replay: &replay_command(&args.file, target.name(), args.target.site, seed),
+                    origin: &from,
+                    replay: &replay,
                     others: &[],
                     more: &[],
                 },
@@ -273,7 +332,10 @@ fn replay(args: &ReplayArgs) -> Exit {
 }
 
 /// Plants each defect and tells what catches it.
-fn defects(args: &DefectsArgs) -> Exit {
+fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
+    if args.harmless {
+        return harmless(args);
+    }
     let mut chosen = Vec::new();
     for name in &args.names {
         match Defect::by_name(name) {
@@ -294,6 +356,9 @@ fn defects(args: &DefectsArgs) -> Exit {
     });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
+    if args.shrink_bench {
+        return cli::contest::run(args, &chosen, cases, quiet);
+    }
     let style = Style::of_stdout();
     print(&report::trials_head());
     let mut missed = 0;
@@ -335,6 +400,31 @@ fn defects(args: &DefectsArgs) -> Exit {
     }
 }
 
+/// Runs plans on systems that keep the contract in other ways, and tells what a rule says of them.
+fn harmless(args: &DefectsArgs) -> Exit {
+    let cases = args.cases.unwrap_or(SIM_CASES);
+    let mut exit = Exit::Held;
+    for way in HARMLESS {
+        let target = trial::harmless_sim(way);
+        for seed in args.seed..args.seed + args.seeds {
+            match trial::run(&target, &Shape::default(), seed, cases) {
+                Ok(trial) => {
+                    let told = report::harmless_row(way, &trial, Style::of_stdout());
+                    print(&told);
+                    if trial.caught.is_some() {
+                        exit = Exit::Violated;
+                    }
+                }
+                Err(why) => {
+                    eprintln!("{why}");
+                    return Exit::Unknown;
+                }
+            }
+        }
+    }
+    exit
+}
+
 /// The target that was asked for, with a defect in every container.
 fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
     if on.target != Some(TargetName::Local) {
@@ -367,6 +457,25 @@ fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, E
             }
         },
     }
+}
+
+/// A target by its name, with a defect in every container where one is named.
+fn open_with(
+    name: TargetName,
+    args: &TargetArgs,
+    defect: Option<&str>,
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let Some(defect) = defect else {
+        return open(name, args);
+    };
+    let Some(defect) = Defect::by_name(defect) else {
+        eprintln!("unknown defect `{defect}`; `shakedown defects` shows their names");
+        return Err(Exit::Usage);
+    };
+    // A planted panic is part of the run, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let target = Some(name);
+    planted(defect, &TargetArgs { target, ..*args })
 }
 
 fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {

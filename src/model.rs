@@ -39,6 +39,8 @@ pub struct Model {
     /// The active faults, each with the moment that it began.
     pub faults: Vec<(Fault, Duration)>,
     pub breaker: Breaker,
+    /// Whether S3 ever refused anything.
+    pub s3_refused: bool,
     /// Whether all was healed and the system is to come to rest by itself.
     pub recovering: bool,
     /// What the sites are built with.
@@ -70,6 +72,8 @@ pub struct Client {
     pub pace: Pace,
     /// Whether its log ever had the words of a sync.
     pub tells_syncs: bool,
+    /// Whether its container ever asked anything of S3.
+    pub asks_s3: bool,
 }
 
 /// A handling that ended: its message was acknowledged or given up.
@@ -122,6 +126,7 @@ impl Model {
                     prevented_in_log: false,
                     pace: Pace::default(),
                     tells_syncs: false,
+                    asks_s3: false,
                 });
                 clients.len() - 1
             });
@@ -130,6 +135,7 @@ impl Model {
         Self {
             now: Duration::ZERO,
             breaker: Breaker::new(clients.len()),
+            s3_refused: false,
             clients,
             sessions,
             instructions: Vec::new(),
@@ -187,6 +193,12 @@ impl Model {
 
     pub fn has_fault(&self, is: impl Fn(&Fault) -> bool) -> bool {
         self.fault_since(is).is_some()
+    }
+
+    /// Whether every container that asked anything of S3 tells its syncs: otherwise nobody can count
+    /// them.
+    pub fn knows_syncs(&self) -> bool {
+        self.clients.iter().all(|c| c.tells_syncs || !c.asks_s3)
     }
 
     /// What a build of these marks, in the order of the tree, comes to.

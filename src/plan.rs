@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use text::{FAULT_WORDS, STEP_WORDS};
 pub use text::{ParseError, VERSION_LINE};
 
 /// The owner of a site: the bucket `edit.<client>.webordinary.com` and one container.

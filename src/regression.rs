@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::durable;
 use crate::plan::{ParseError, Plan};
 use crate::site::cksum;
 use crate::verdict::Rule;
@@ -150,7 +151,8 @@ pub fn keep(folder: &Path, plan: &Plan, origin: &Origin<'_>) -> io::Result<PathB
         ..bare
     };
     std::fs::create_dir_all(folder)?;
-    std::fs::write(&path, told.to_string())?;
+    // A plan that is cut off would stop every later campaign.
+    durable::write(&path, told.to_string().as_bytes())?;
     Ok(path)
 }
 

@@ -1,9 +1,17 @@
-//! The report on a terminal: what was violated and how to see it again, and what a campaign ran.
+//! Reports: what was violated and how to see it again, and what a campaign ran. For a terminal
+//! here, for a browser in [`page`], for machines in [`lines`], for CI in [`junit`].
 
 mod conformance;
+mod contest;
 mod events;
+mod explore;
+pub mod junit;
+pub mod lines;
+pub mod page;
 mod plans;
+pub mod saved;
 mod scenarios;
+mod soak;
 mod summary;
 mod trials;
 
@@ -18,10 +26,13 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use conformance::conformance;
+pub use contest::contest;
+pub use explore::{exploration, mutants_head, mutants_row};
 pub use plans::{explored, shortest_head, shortest_row};
 pub use scenarios::{scenario, scenario_list};
+pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
-pub use trials::{trials_head, trials_row};
+pub use trials::{harmless_row, trials_head, trials_row};
 
 /// The width that every report keeps to, in columns.
 const WIDTH: usize = 100;
@@ -38,9 +49,18 @@ pub struct Style {
 impl Style {
     /// Coloured where standard output is a terminal and `NO_COLOR` is unset or empty.
     pub fn of_stdout() -> Self {
+        Self::of(std::io::stdout().is_terminal())
+    }
+
+    /// The same for standard error.
+    pub fn of_stderr() -> Self {
+        Self::of(std::io::stderr().is_terminal())
+    }
+
+    fn of(is_terminal: bool) -> Self {
         let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            coloured: !is_unwanted && std::io::stdout().is_terminal(),
+            coloured: !is_unwanted && is_terminal,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::{Breach, check_event, check_recovered};
 use crate::model::Model;
 use crate::plan::{Plan, Step};
+use crate::site::SiteKind;
 use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Rule, Verdict, Violation};
 
@@ -172,7 +173,18 @@ fn recover(
 
 /// Judges a history that was written down before: the plan's steps stand in it as events.
 pub fn judge(plan: &Plan, events: &[Event], recovered: Option<&Snapshot>) -> Verdict {
+    judge_on(SiteKind::Shell, plan, events, recovered)
+}
+
+/// Judges a history, as [`judge`] does, of a system whose sites are of this kind.
+pub fn judge_on(
+    site: SiteKind,
+    plan: &Plan,
+    events: &[Event],
+    recovered: Option<&Snapshot>,
+) -> Verdict {
     let mut judge = Judge::new(plan);
+    judge.model.site = site;
     let marks = plan.marks();
     for event in events {
         judge.events.push(event.clone());
@@ -198,6 +210,32 @@ pub fn judge(plan: &Plan, events: &[Event], recovered: Option<&Snapshot>) -> Ver
     match breach.map(|(rule, breach)| judge.violation(rule, breach)) {
         Some(Stop::Violated(violation)) => Verdict::Violated(violation),
         _ => Verdict::Held,
+    }
+}
+
+/// Gives a history's events to a model, as judgement does, and shows it after each, with the
+/// event's index.
+pub fn follow(plan: &Plan, site: SiteKind, events: &[Event], see: &mut dyn FnMut(&Model, usize)) {
+    let mut model = Model::new(plan);
+    model.site = site;
+    let marks = plan.marks();
+    for (index, event) in events.iter().enumerate() {
+        match &event.what {
+            What::StepBegan { step, .. } => {
+                if let Some(of_plan) = plan.steps.get(*step) {
+                    model.begin_step(of_plan, marks[*step], event.at);
+                }
+            }
+            What::Healed => {
+                let faults: Vec<_> = model.faults.iter().map(|(f, _)| f.clone()).collect();
+                for fault in faults {
+                    model.begin_step(&Step::Heal(fault), None, event.at);
+                }
+            }
+            _ => {}
+        }
+        model.observe(event);
+        see(&model, index);
     }
 }
 

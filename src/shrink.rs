@@ -2,21 +2,34 @@
 //! in the same way.
 //!
 //! proptest's own shrinking deletes one step at a time and once; a fault and its heal, or two
-//! sessions that could be one, survive it. This goes on until no deletion of a chunk or a pair, no
-//! merge of sessions and no simpler argument shows the violation any more. What the model does
-//! not allow is mended without a run.
+//! sessions that could be one, survive it. This one spends its runs where they are likely to pay:
+//!
+//! 1. small plans made of the pieces that the violation points at ([`sketch`]);
+//! 2. the plan without the other sessions and clients, and then without halves of what is least
+//!    likely to matter ([`clues`], [`sweep`]);
+//! 3. one wait in the place of several ([`time`]), fewer sessions, simpler arguments, pairs of
+//!    steps, and small plans again, until nothing changes ([`simpler`]);
+//! 4. single steps again, with other seeds of the run.
+//!
+//! What the model does not allow is mended without a run ([`mend`]), and no plan is run twice,
+//! by whatever names.
 
+mod clues;
+mod mend;
 mod simpler;
+mod sketch;
+mod sweep;
+mod time;
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::generate::Draft;
 use crate::history::History;
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use crate::runner::{self, Outcome};
 use crate::target::Target;
 use crate::verdict::{Verdict, Violation};
+
+use clues::Clues;
 
 /// How much a shrinking may cost.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -26,10 +39,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is enough for a target: plenty where runs are quick, two minutes where they are slow.
+    /// What is enough for a target: two minutes, in which slow targets can make 40 runs.
     pub fn for_target(target: &dyn Target) -> Self {
         Self {
-            runs: if target.is_deterministic() { 2000 } else { 40 },
+            runs: if target.is_deterministic() { 60 } else { 40 },
             time: Duration::from_secs(120),
         }
     }
@@ -73,7 +86,7 @@ pub fn shrink(
         target,
         budget: *budget,
         began: Instant::now(),
-        tried: HashSet::new(),
+        tried: Vec::new(),
         progress,
         best: Shrunk {
             plan: plan.clone(),
@@ -95,37 +108,47 @@ struct Search<'a> {
     target: &'a dyn Target,
     budget: Budget,
     began: Instant,
-    /// Every list of steps that was run, with the seed.
-    tried: HashSet<(Plan, u64)>,
+    /// Every plan that did not show it, by the form that names do not change, with the seed.
+    tried: Vec<(Plan, u64)>,
     progress: &'a mut dyn FnMut(Progress),
     best: Shrunk,
 }
 
-/// Seeds that a short plan is tried with before it is thought not to show the violation.
+/// Seeds that a plan is tried with before it is thought not to show the violation; one other is
+/// enough where the plan is short.
 const OTHER_SEEDS: u64 = 3;
-/// Plans longer than this are not tried with each pair of steps left out.
-const PAIRS_UP_TO: usize = 12;
+const SHORT: usize = 3;
+/// Plans longer than this are not tried with a longer wait for each other step.
+const WAITS_UP_TO: usize = 6;
 /// Runs that tell how often a plan shows its violation, where that is not certain.
 const CONFIRMATIONS: u32 = 5;
 
 impl Search<'_> {
-    /// The passes, from the coarse to the fine, until none of them changes anything.
     fn run(&mut self) {
+        self.sketch();
+        self.shorter(self.best.plan.clone());
+        self.focus();
+        self.sweep();
         loop {
             let before = self.best.plan.clone();
-            self.delete_chunks();
-            self.merge_sessions();
+            self.merge_times();
+            self.delete_singles(&[0]);
+            self.fewer_sessions();
             self.simplify();
-            self.delete_pairs();
+            if self.best.plan == before {
+                self.sketch();
+                self.delete_pairs();
+                self.lengthen_waits();
+            }
+            if self.best.plan == before {
+                // Deletions change what chance brings; a step that only mattered by luck goes now.
+                let is_short = self.best.plan.steps.len() <= SHORT;
+                let others = 1..=if is_short { 1 } else { OTHER_SEEDS };
+                self.delete_singles(&others.collect::<Vec<u64>>());
+            }
             if self.best.plan == before || self.is_spent() {
                 break;
             }
-        }
-        // Deletions change what chance brings; a step that only mattered by luck goes now.
-        let before = self.best.plan.clone();
-        self.delete_singles_with_other_seeds();
-        if self.best.plan != before && !self.is_spent() {
-            self.run();
         }
     }
 
@@ -141,64 +164,139 @@ impl Search<'_> {
         self.best.plan.comments.clear();
     }
 
-    fn delete_chunks(&mut self) {
-        let mut size = self.best.plan.steps.len() / 2;
-        while size >= 1 {
-            let mut end = self.best.plan.steps.len();
-            while end > 0 {
-                let start = end.saturating_sub(size);
-                self.try_without(&|at| (start..end).contains(&at));
-                end = start.min(self.best.plan.steps.len());
-            }
-            size /= 2;
-        }
+    fn clues(&self) -> Clues {
+        Clues::of(&self.best.plan, &self.best.violation, &self.best.history)
     }
 
-    fn delete_pairs(&mut self) {
-        let count = self.best.plan.steps.len();
-        if count > PAIRS_UP_TO {
+    fn lasted(&self) -> Vec<Duration> {
+        clues::durations(&self.best.history, &self.best.violation)
+    }
+
+    /// Small plans made of the pieces of this one.
+    fn sketch(&mut self) {
+        let sketches = sketch::sketches(&self.best.plan, &self.clues());
+        self.first_shorter(sketches);
+    }
+
+    /// The plan without what other sessions do, or other clients.
+    fn focus(&mut self) {
+        let (plan, clues, lasted) = (self.best.plan.clone(), self.clues(), self.lasted());
+        let Some(home) = clues.home(&plan) else {
             return;
+        };
+        let session = time::only(&plan, &lasted, &|session| *session == home);
+        let client = time::only(&plan, &lasted, &|session| session.client == home.client);
+        self.first_shorter(vec![session, client]);
+    }
+
+    /// Leaves out halves of what is least likely to matter, then halves of those.
+    fn sweep(&mut self) {
+        let plan = self.best.plan.clone();
+        let units = sweep::units(&plan, &self.clues());
+        let mut gone = Vec::new();
+        let (first, second) = units.split_at(units.len() / 2);
+        self.leave_out(&plan, first, &mut gone, false);
+        self.leave_out(&plan, second, &mut gone, false);
+    }
+
+    /// Leaves out all of these units, or as many as it can; `gone` has what is left out already.
+    /// Where it is known that one of them matters, nobody need try to leave out all. Returns
+    /// whether all could be left out.
+    fn leave_out(
+        &mut self,
+        plan: &Plan,
+        units: &[Vec<usize>],
+        gone: &mut Vec<usize>,
+        one_matters: bool,
+    ) -> bool {
+        if units.is_empty() {
+            return true;
         }
-        for first in 0..count {
-            for second in first + 1..count {
-                if second < self.best.plan.steps.len() {
-                    self.try_without(&|at| at == first || at == second);
-                }
+        if !one_matters {
+            let mut more = gone.clone();
+            more.extend(units.iter().flatten());
+            if self.shorter(sweep::without(plan, &more)) {
+                *gone = more;
+                return true;
+            }
+        }
+        if units.len() == 1 {
+            return false;
+        }
+        let (first, second) = units.split_at(units.len() / 2);
+        let is_first_gone = self.leave_out(plan, first, gone, false);
+        self.leave_out(plan, second, gone, is_first_gone) && is_first_gone
+    }
+
+    /// Fewer times to wait for, until none can be spared.
+    fn merge_times(&mut self) {
+        loop {
+            let mut candidates = time::with_one_wait(&self.best.plan);
+            candidates.extend(time::with_merged_waits(&self.best.plan, &self.lasted()));
+            if !self.first_shorter(candidates) {
+                break;
             }
         }
     }
 
-    fn delete_singles_with_other_seeds(&mut self) {
-        let mut at = self.best.plan.steps.len();
-        while at > 0 && !self.is_spent() {
-            at = (at - 1).min(self.best.plan.steps.len().saturating_sub(1));
-            let seed = self.best.seed;
-            for other in 1..=OTHER_SEEDS {
-                let mut candidate = self.best.plan.clone();
-                if candidate.steps.len() <= at {
-                    break;
-                }
-                candidate.steps.remove(at);
-                if self.accepts(candidate, seed.wrapping_add(other)) {
-                    break;
-                }
+    /// Leaves out single steps, with these numbers added to the seed.
+    fn delete_singles(&mut self, seeds: &[u64]) {
+        loop {
+            let plan = self.best.plan.clone();
+            let units = sweep::units(&plan, &self.clues());
+            let mut singles: Vec<Vec<usize>> = units.clone();
+            singles.extend(
+                units
+                    .iter()
+                    .filter(|unit| unit.len() > 1)
+                    .flatten()
+                    .map(|at| vec![*at]),
+            );
+            let is_shorter = singles.iter().any(|gone| {
+                let candidate = sweep::without(&plan, gone);
+                let seed = self.best.seed;
+                seeds
+                    .iter()
+                    .any(|more| self.shorter_with(candidate.clone(), seed.wrapping_add(*more)))
+            });
+            if !is_shorter {
+                break;
             }
         }
     }
 
-    fn merge_sessions(&mut self) {
-        for candidate in simpler::with_fewer_sessions(&self.best.plan) {
-            // The first that works leaves fewer pairs; the next round tries the rest.
-            if self.accepts(candidate, self.best.seed) {
-                return self.merge_sessions();
-            }
+    /// Leaves out neighbours together: one may make sense of the other.
+    fn delete_pairs(&mut self) {
+        let plan = self.best.plan.clone();
+        let pairs = (1..plan.steps.len()).rev().map(|at| [at - 1, at]);
+        self.first_shorter(pairs.map(|pair| sweep::without(&plan, &pair)).collect());
+    }
+
+    fn lengthen_waits(&mut self) {
+        if self.best.plan.steps.len() <= WAITS_UP_TO {
+            self.first_shorter(time::with_longer_wait(&self.best.plan));
+        }
+    }
+
+    fn fewer_sessions(&mut self) {
+        while let Some(found) = simpler::with_fewer_sessions(&self.best.plan)
+            .into_iter()
+            .find_map(|candidate| self.accepts(candidate, self.best.seed).then_some(()))
+        {
+            let () = found;
         }
     }
 
     fn simplify(&mut self) {
         let mut at = 0;
         while at < self.best.plan.steps.len() {
-            let found = simpler::with_simpler_step(&self.best.plan, at)
+            let violated_at = self.best.violation.step;
+            let needed = self
+                .lasted()
+                .get(at)
+                .copied()
+                .filter(|_| violated_at == Some(at));
+            let found = simpler::with_simpler_step(&self.best.plan, at, needed)
                 .into_iter()
                 .any(|candidate| self.accepts(candidate, self.best.seed));
             if !found {
@@ -207,26 +305,35 @@ impl Search<'_> {
         }
     }
 
-    fn try_without(&mut self, is_left_out: &dyn Fn(usize) -> bool) -> bool {
-        let mut candidate = self.best.plan.clone();
-        let mut at = 0;
-        candidate.steps.retain(|_| {
-            at += 1;
-            !is_left_out(at - 1)
-        });
-        self.accepts(candidate, self.best.seed)
+    /// Takes the first of these plans that is shorter and shows the violation.
+    fn first_shorter(&mut self, candidates: Vec<Plan>) -> bool {
+        candidates
+            .into_iter()
+            .any(|candidate| self.shorter(candidate))
+    }
+
+    fn shorter(&mut self, candidate: Plan) -> bool {
+        self.shorter_with(candidate, self.best.seed)
+    }
+
+    /// Takes a plan if it has fewer steps, and shows the violation.
+    fn shorter_with(&mut self, candidate: Plan, seed: u64) -> bool {
+        let candidate = mend::mended(candidate);
+        candidate.steps.len() < self.best.plan.steps.len() && self.accepts(candidate, seed)
     }
 
     /// Runs a candidate, and takes it where it breaks the same rule in the same way.
     fn accepts(&mut self, candidate: Plan, seed: u64) -> bool {
-        let candidate = mended(candidate);
-        if self.is_spent()
-            || candidate == self.best.plan
-            || candidate.steps.is_empty()
-            || !self.tried.insert((candidate.clone(), seed))
-        {
+        let candidate = mend::mended(candidate);
+        if self.is_spent() || candidate == self.best.plan || candidate.steps.is_empty() {
             return false;
         }
+        let form = mend::canonical(&candidate);
+        let is_tried = |(tried, of): &(Plan, u64)| *of == seed && mend::outlasts(tried, &form);
+        if self.tried.iter().any(is_tried) {
+            return false;
+        }
+        self.tried.push((form, seed));
         // A run that shows nothing may have been unlucky where the target is not deterministic.
         let tries = if self.target.is_deterministic() { 1 } else { 2 };
         (0..tries).any(|_| self.shows(&candidate, seed))
@@ -241,6 +348,7 @@ impl Search<'_> {
         let Outcome {
             verdict, history, ..
         } = runner::run(self.target, candidate, seed);
+        tracing::debug!(run = self.best.runs, plan = ?steps_of(candidate), ?verdict, "candidate");
         let Verdict::Violated(violation) = verdict else {
             return false;
         };
@@ -276,35 +384,8 @@ pub fn is_same(a: &Violation, b: &Violation) -> bool {
     a.rule == b.rule && a.kind == b.kind
 }
 
-/// The plan without the steps that make no sense in it, and without sessions that no step names.
-fn mended(mut plan: Plan) -> Plan {
-    let mut draft = Draft::new(&plan.sessions, 0);
-    plan.steps.retain(|step| {
-        let enabled = draft.model.enables(step);
-        if enabled {
-            draft.take(step);
-        }
-        enabled
-    });
-    let used = |session: &crate::plan::SessionId| {
-        plan.steps.iter().any(|step| match simpler::subject(step) {
-            simpler::Subject::Session(of) => of == session,
-            simpler::Subject::Client(of) => *of == session.client,
-            simpler::Subject::None => false,
-        })
-    };
-    let kept: Vec<_> = plan.sessions.iter().filter(|s| used(s)).cloned().collect();
-    // A plan for a client alone needs one session of it, not all.
-    plan.sessions = kept
-        .iter()
-        .filter(|session| {
-            let named = |step: &Step| {
-                matches!(simpler::subject(step), simpler::Subject::Session(of) if of == *session)
-            };
-            plan.steps.iter().any(named)
-                || kept.iter().find(|other| other.client == session.client) == Some(session)
-        })
-        .cloned()
-        .collect();
-    plan
+/// The steps on one line.
+fn steps_of(plan: &Plan) -> String {
+    let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+    steps.join("; ")
 }

@@ -351,6 +351,11 @@ fn nothing_is_left_behind_even_by_a_tester_that_is_killed() {
         assert!(Instant::now() < deadline, "a worker outlived its tester");
         std::thread::sleep(Duration::from_millis(5));
     }
+    // Its folders are there, and go with the next tester's.
+    assert!(std::fs::read_dir(&files).unwrap().count() > 0);
+    let next = tester.env_remove("STAYS").output().unwrap();
+    assert!(next.status.success());
+    assert_eq!(std::fs::read_dir(&files).unwrap().count(), 0);
 }
 
 /// The ids of the processes that were started as this program.

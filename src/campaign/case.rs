@@ -20,9 +20,9 @@ use crate::verdict::Verdict;
 
 /// A plan, and the seed that it runs with.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) plan: Plan,
-    pub(super) seed: u64,
+pub(crate) struct Case {
+    pub(crate) plan: Plan,
+    pub(crate) seed: u64,
 }
 
 impl Case {
@@ -30,30 +30,20 @@ impl Case {
     ///
     /// # Errors
     /// Where the strategy rejects too many of its own plans.
-    pub(super) fn generate(
+    pub(crate) fn generate(
         strategy: &BoxedStrategy<Plan>,
         campaign_seed: u64,
-        index: u32,
+        index: u64,
     ) -> Result<Self, String> {
-        let mut words = SplitMix(campaign_seed);
-        let mut words = SplitMix(words.next() ^ u64::from(index));
-        let mut bytes = [0; 32];
-        for chunk in bytes.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&words.next().to_le_bytes());
-        }
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
-        let tree = strategy
-            .new_tree(&mut runner)
-            .map_err(|reason| format!("no plan could be generated: {reason}"))?;
+        let (tree, seed) = tree(strategy, campaign_seed, index)?;
         Ok(Self {
             plan: tree.current(),
-            seed: words.next(),
+            seed,
         })
     }
 
     /// Runs the case. A panic is a failure of the harness, so its verdict is unknown.
-    pub(super) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
+    pub(crate) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
         let outcome = catch_unwind(AssertUnwindSafe(|| judge(&self.plan, self.seed)));
         let outcome = outcome.unwrap_or_else(|panic| {
             let why = panic
@@ -73,6 +63,29 @@ impl Case {
         let coverage = Coverage::of(&self.plan, &outcome.history);
         (outcome, coverage)
     }
+}
+
+/// What proptest generates for the case of this number, and the case's run seed.
+///
+/// # Errors
+/// Where the strategy rejects too many of its own values.
+pub fn tree<S: Strategy>(
+    strategy: &S,
+    campaign_seed: u64,
+    index: u64,
+) -> Result<(S::Tree, u64), String> {
+    let mut words = SplitMix(campaign_seed);
+    let mut words = SplitMix(words.next() ^ index);
+    let mut bytes = [0; 32];
+    for chunk in bytes.chunks_exact_mut(8) {
+        chunk.copy_from_slice(&words.next().to_le_bytes());
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let tree = strategy
+        .new_tree(&mut runner)
+        .map_err(|reason| format!("no plan could be generated: {reason}"))?;
+    Ok((tree, words.next()))
 }
 
 /// A seed that nobody chose.
@@ -95,13 +108,13 @@ impl SplitMix {
 }
 
 /// A file that holds one case at a time, so that a run that is killed loses nothing.
-pub(super) struct Slip {
+pub(crate) struct Slip {
     path: PathBuf,
     file: File,
 }
 
 impl Slip {
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -111,7 +124,7 @@ impl Slip {
         })
     }
 
-    pub(super) fn write(&mut self, case: &Case) -> io::Result<()> {
+    pub(crate) fn write(&mut self, case: &Case) -> io::Result<()> {
         let mut plan = case.plan.clone();
         plan.comments.retain(|(_, text)| !is_seed(text));
         plan.comments
@@ -122,7 +135,7 @@ impl Slip {
     }
 
     /// Takes the file away: what it holds is known to have held, or stands elsewhere.
-    pub(super) fn remove(self) -> io::Result<()> {
+    pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::case::{Case, Slip};
 use super::{Campaign, CampaignError, Config, Judge};
@@ -21,6 +21,7 @@ struct Done {
     case: Case,
     outcome: Outcome,
     coverage: Coverage,
+    took: Duration,
 }
 
 impl Campaign<'_> {
@@ -75,7 +76,7 @@ impl Campaign<'_> {
             early.insert(case.index, case);
             while let Some(case) = early.remove(&expected) {
                 expected += 1;
-                if self.take(case.case, case.outcome, case.coverage, None)? {
+                if self.take(case.case, case.outcome, case.coverage, case.took, None)? {
                     return Ok(());
                 }
             }
@@ -110,7 +111,7 @@ fn work(
         if index >= config.cases {
             break;
         }
-        let case = match Case::generate(&strategy, config.seed, index) {
+        let case = match Case::generate(&strategy, config.seed, index.into()) {
             Ok(case) => case,
             Err(why) => {
                 let _ = send.send(Err(CampaignError::Generate(why)));
@@ -120,12 +121,14 @@ fn work(
         if let Err(error) = file.write(&case) {
             return failed(error);
         }
+        let began = Instant::now();
         let (outcome, coverage) = case.run(judge);
         let done = Done {
             index,
             case,
             outcome,
             coverage,
+            took: began.elapsed(),
         };
         if send.send(Ok(done)).is_err() {
             break;

@@ -13,6 +13,7 @@ use shakedown::report::{self, Style};
 use shakedown::target::Interruptible;
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ConformanceArgs {
     /// The plans [default: those that come with the program]
     pub files: Vec<PathBuf>,
@@ -26,6 +27,11 @@ pub struct ConformanceArgs {
     #[arg(long, value_name = "X", value_parser = time_scale)]
     pub time_scale: Option<f64>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown conformance                            the plans that come with the program
+  shakedown conformance my.plan other.plan --seed 3";
 
 /// Runs plans on sim and on local, and tells where they end in different ways.
 pub fn run(args: &ConformanceArgs) -> Exit {

@@ -15,6 +15,7 @@ use shakedown::target::Target;
 use shakedown::verdict::Verdict;
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ScenarioArgs {
     /// The scenario, or `all` of them, or `list` to see their names
     pub name: String,
@@ -30,6 +31,12 @@ pub struct ScenarioArgs {
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown scenario list
+  shakedown scenario push-conflict --target local
+  shakedown scenario all --defect force-push       shows that they can fail";
 
 /// Runs the scenarios that were asked for; the worst of them says how it ends.
 pub fn run(args: &ScenarioArgs) -> Exit {

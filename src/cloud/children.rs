@@ -10,6 +10,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::worker::production::die_with_parent;
+
 /// How long killed children are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -36,6 +38,10 @@ impl Children {
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        // SAFETY: between fork and exec the closure makes system calls only.
+        unsafe {
+            command.pre_exec(die_with_parent());
+        }
         let mut state = self.state();
         if state.is_over {
             return Err(io::Error::other("the loopback cloud is being taken down"));

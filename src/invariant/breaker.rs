@@ -13,7 +13,7 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
             claim: Some(claim),
             stamp,
             ..
-        } => claimed(model, client, *claim, *stamp, event),
+        } if model.knows_syncs() => claimed(model, client, *claim, *stamp, event),
         What::ObjectPut { client, .. }
         | What::ObjectDeleted { client, .. }
         | What::S3Asked { client, .. } => {

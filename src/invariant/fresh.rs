@@ -8,7 +8,7 @@ use crate::history::{Content, Snapshot};
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
-use crate::site::{SiteKind, astro, cksum, is_page, render_parts};
+use crate::site::{SiteKind, astro, cksum, render_parts};
 
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
@@ -45,6 +45,7 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
                     .iter()
                     .filter(|other| other.session == handled.session)
                     .map(|other| other.mark)
+                    .filter(|mark| model.sessions[handled.session].committed.contains(mark))
                     .max();
                 (newest.unwrap_or(handled.mark), HandlingEnd::Unclear)
             }
@@ -61,7 +62,7 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
             HandlingEnd::Good => {
                 found.push(candidate);
                 // With a lost workspace its commit may be gone, and what was left was built.
-                if !facts.lost_workspace {
+                if !facts.lost_workspace || is_left(model, found.last()) {
                     return (found, false);
                 }
             }
@@ -70,12 +71,34 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
     (found, true)
 }
 
-fn check_site(model: &Model, client: usize, site: &BTreeMap<Arc<str>, Content>) -> Option<Breach> {
+/// Whether the remote has what a build needs.
+fn is_left(model: &Model, candidate: Option<&Candidate>) -> bool {
+    candidate.is_some_and(|c| model.sessions[c.session].remote_has(c.newest))
+}
+
+/// The newest edits of the builds that a client's site may show, newest build first, and whether
+/// it may show none.
+pub fn wanted(model: &Model, client: usize) -> (Vec<Mark>, bool) {
+    let (candidates, may_be_empty) = candidates(model, client);
+    let newest = candidates.iter().map(|candidate| candidate.newest);
+    (newest.collect(), may_be_empty)
+}
+
+/// The same of one client's site.
+pub fn check_site(
+    model: &Model,
+    client: usize,
+    site: &BTreeMap<Arc<str>, Content>,
+) -> Option<Breach> {
     let id = &model.clients[client].id;
     let (candidates, may_be_empty) = candidates(model, client);
-    // What a lost workspace took cannot be built again: a site without a page may stay one.
-    let is_lost = model.clients[client].lost_workspace && !site.keys().any(|key| is_page(key));
-    if site.is_empty() || is_lost {
+    let lost_workspace = model.clients[client].lost_workspace;
+    let none_left = !candidates.iter().any(|c| is_left(model, Some(c)));
+    if lost_workspace && none_left {
+        // What a lost workspace took cannot be built again: the site stays as it is.
+        return None;
+    }
+    if site.is_empty() {
         let wanted = candidates.first()?;
         if may_be_empty {
             return None;
@@ -91,7 +114,6 @@ fn check_site(model: &Model, client: usize, site: &BTreeMap<Arc<str>, Content>) 
         .map(|page| page.marks.clone())
         .unwrap_or_default();
     let newest_shown = shown.iter().copied().filter(is_edit).max();
-    let lost_workspace = model.clients[client].lost_workspace;
     let matching = candidates.iter().find(|candidate| {
         model.sessions[candidate.session].trees.contains(&shown)
             && (Some(candidate.newest) == newest_shown

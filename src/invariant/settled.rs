@@ -37,7 +37,6 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
     let id = &own.id;
     let record = seen.records.get(id).cloned().unwrap_or_default();
     let last = last_handled(model, session);
-    let end = last.map(|instruction| model.end_of(instruction));
     match (&record.last_error, expected_error(model, session)) {
         (None, Expected::Yes) => {
             let mark = last?.mark;
@@ -56,12 +55,10 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
         }
         _ => {}
     }
-    let expected = match end {
-        None if model.instructions.iter().all(|i| i.session != session) => Expected::No,
-        Some(HandlingEnd::Good) => expected_warning(model, session, last?),
-        _ => Expected::Maybe,
-    };
-    match (record.warnings.is_empty(), expected) {
+    match (
+        record.warnings.is_empty(),
+        expected_warnings(model, session),
+    ) {
         (true, Expected::Yes) => Breach::new(
             "warning-missing",
             format!("{id} has warnings: its last build warned, or its last push met a conflict"),
@@ -93,7 +90,8 @@ fn came_again_last(model: &Model, session: usize) -> bool {
     own.next().is_some_and(|last| last.end == HandledEnd::Again)
 }
 
-fn expected_error(model: &Model, session: usize) -> Expected {
+/// Whether the session's record tells a `lastError`, once all is settled.
+pub fn expected_error(model: &Model, session: usize) -> Expected {
     let own = &model.sessions[session];
     let is_lost = !own.lost.is_empty() || model.clients[own.client].lost_workspace;
     let Some(last) = last_handled(model, session) else {
@@ -118,6 +116,17 @@ fn expected_error(model: &Model, session: usize) -> Expected {
         HandlingEnd::Good if is_lost => Expected::Maybe,
         HandlingEnd::Good if came_again_last(model, session) => Expected::Maybe,
         HandlingEnd::Good => Expected::No,
+    }
+}
+
+/// Whether the session's record tells warnings, once all is settled.
+pub fn expected_warnings(model: &Model, session: usize) -> Expected {
+    match last_handled(model, session) {
+        None if model.instructions.iter().all(|i| i.session != session) => Expected::No,
+        Some(last) if model.end_of(last) == HandlingEnd::Good => {
+            expected_warning(model, session, last)
+        }
+        _ => Expected::Maybe,
     }
 }
 

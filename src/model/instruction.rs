@@ -35,6 +35,8 @@ pub struct Instruction {
     pub agent_was_slow: bool,
     /// Whether nothing but the agent could hold up the next request since it was last asked.
     pub agent_alone: bool,
+    /// The container that it was last delivered to lives.
+    pub at_work: bool,
     /// Whether its last delivery led to anything that could have told of it: a request to the
     /// agent, a record.
     pub got_on: bool,
@@ -81,6 +83,7 @@ impl Instruction {
             agent_waited: Duration::ZERO,
             agent_was_slow: false,
             agent_alone: false,
+            at_work: false,
             got_on: false,
         }
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::instruction::Toggled;
 use super::session::Expected;
 use super::{Handled, HandledEnd, Model};
-use crate::history::{Branch, Claim, Death, Event, GitOutcome, Level, Record, What};
+use crate::history::{
+    Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
+};
 use crate::plan::{ClientId, Fault, Mark, SessionId};
 use crate::site::{SiteKind, astro, render_parts};
 
@@ -79,7 +81,12 @@ impl Model {
                     self.clients[at].site.remove(key);
                 }
             }
-            What::S3Asked { client, .. } => self.s3_request(client),
+            What::S3Asked {
+                client, outcome, ..
+            } => {
+                self.s3_refused |= *outcome != S3Outcome::Done;
+                self.s3_request(client);
+            }
             What::RecordWritten { session, record } => self.record_written(session, record),
             What::Started { client } => {
                 if let Some(at) = self.client_index(client) {
@@ -153,6 +160,7 @@ impl Model {
         instruction.deliveries += 1;
         instruction.in_flight = true;
         instruction.got_on = false;
+        instruction.at_work = true;
         instruction.agent_failures = 0;
         instruction.agent_asked = None;
         instruction.agent_waited = Duration::ZERO;
@@ -177,6 +185,7 @@ impl Model {
             .push(Handled { mark, session, end });
         if let Some(instruction) = self.instruction_mut(mark) {
             instruction.in_flight = false;
+            instruction.at_work = false;
             if dead {
                 instruction.dead_lettered = true;
             } else if !instruction.acknowledged {
@@ -250,6 +259,7 @@ impl Model {
 
     fn s3_request(&mut self, client: &ClientId) {
         if let Some(at) = self.client_index(client) {
+            self.clients[at].asks_s3 = true;
             self.breaker.request(at, self.now);
         }
     }
@@ -302,7 +312,7 @@ impl Model {
             self.clients[client].prevented_in_record = Some(self.now);
         }
         for instruction in &mut self.instructions {
-            instruction.got_on |= instruction.session == at && instruction.in_flight;
+            instruction.got_on |= instruction.session == at && instruction.at_work;
         }
         if let Some(error) = &record.last_error {
             let own = &mut self.sessions[at];
@@ -314,7 +324,10 @@ impl Model {
                 .collect();
             own.told_lost.extend(named);
         } else {
-            let outsiders_wait = self.sessions[at].conflict_landed;
+            let own = &self.sessions[at];
+            let is_new = |commit: &Commit| commit.adds.iter().any(|mark| !own.local_has(*mark));
+            // What is not taken in yet may still stop a push.
+            let outsiders_wait = own.conflict_landed || own.remote.commits.iter().any(is_new);
             self.sessions[at].trouble = outsiders_wait;
             let still = self.is_troubled(at);
             self.sessions[at].trouble = still;
@@ -354,6 +367,7 @@ impl Model {
         for instruction in &mut self.instructions {
             if self.sessions[instruction.session].client == at {
                 instruction.agent_asked = None;
+                instruction.at_work = false;
             }
         }
     }

@@ -74,10 +74,17 @@ impl Session {
             .any(|commit| commit.adds.contains(&mark))
     }
 
+    /// Whether the branch in the workspace has a commit with this mark.
+    pub fn local_has(&self, mark: Mark) -> bool {
+        self.local
+            .commits
+            .iter()
+            .any(|commit| commit.adds.contains(&mark))
+    }
+
     /// Whether the branch has a commit with this mark, local or remote.
     pub fn has(&self, mark: Mark) -> bool {
-        let in_local = |commit: &crate::history::Commit| commit.adds.contains(&mark);
-        self.remote_has(mark) || self.local.commits.iter().any(in_local)
+        self.remote_has(mark) || self.local_has(mark)
     }
 
     pub(super) fn see(&mut self, branch: &Branch) {

@@ -146,6 +146,7 @@ impl Model {
                 .iter()
                 .any(|(fault, _)| self.touches(fault, session))
             || !self.breaker.is_closed()
+            || self.s3_refused && !self.knows_syncs()
             || self.instructions.iter().any(|instruction| {
                 instruction.session == session
                     && (instruction.dead_lettered

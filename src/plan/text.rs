@@ -166,7 +166,7 @@ words!(Outsider {
     Conflicting = "conflicting",
 });
 
-const STEP_WORDS: [&str; 11] = [
+pub(crate) const STEP_WORDS: [&str; 11] = [
     "session",
     "instruct",
     "until",
@@ -179,7 +179,7 @@ const STEP_WORDS: [&str; 11] = [
     "retry-push",
     "redeliver",
 ];
-const FAULT_WORDS: [&str; 14] = [
+pub(crate) const FAULT_WORDS: [&str; 14] = [
     "s3-denied",
     "s3-missing",
     "s3-down",

@@ -1,6 +1,6 @@
 //! One event as one readable line: when, who, what.
 
-use crate::history::{Branch, Event, GitOutcome, Level, S3Operation, S3Outcome, What};
+use crate::history::{Branch, Death, Event, GitOutcome, Level, S3Operation, S3Outcome, What};
 use crate::plan::Mark;
 
 /// The event in at most `width` columns.
@@ -15,7 +15,7 @@ pub(super) fn line(event: &Event, width: usize) -> String {
 }
 
 /// Who did it or whom it concerns, and what it was.
-fn describe(what: &What) -> (String, String) {
+pub(super) fn describe(what: &What) -> (String, String) {
     match what {
         What::StepBegan { step, text } => tester(format!("step {}: {text}", step + 1)),
         What::Healed => tester("all faults healed, recovery begins".into()),
@@ -105,7 +105,7 @@ fn describe(what: &What) -> (String, String) {
         What::StoreRefused { client } => of(client, "session table: throttled".into()),
         What::SecretSeen { client, place } => of(client, format!("a secret stands in {place}")),
         What::Started { client } => of(client, "container started".into()),
-        What::Died { client, cause } => of(client, format!("container died: {}", words(cause))),
+        What::Died { client, cause } => of(client, format!("container died: {}", death(*cause))),
         What::Logged {
             client,
             session,
@@ -186,8 +186,8 @@ fn operation_word(operation: S3Operation) -> &'static str {
     }
 }
 
-fn words(cause: &crate::history::Death) -> &'static str {
-    use crate::history::Death;
+/// What a container died of.
+pub(super) fn death(cause: Death) -> &'static str {
     match cause {
         Death::Crash => "crash",
         Death::OutOfMemory => "out of memory",

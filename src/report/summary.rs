@@ -1,6 +1,7 @@
 //! What a campaign ran and reached, on one screen.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::{Style, paragraph};
 use crate::campaign::Summary;
@@ -14,7 +15,7 @@ pub fn summary(of: &Summary, style: Style) -> String {
     let mut out = String::new();
     headline(&mut out, of, style);
     if cover.events > 0 {
-        reached(&mut out, of, style);
+        reached(&mut out, cover, of.took, style);
     }
     for (why, count) in &of.left_out {
         let text = format!("left out {}: {why}", counted(*count, "step"));
@@ -27,9 +28,9 @@ pub fn summary(of: &Summary, style: Style) -> String {
     out
 }
 
-fn reached(out: &mut String, of: &Summary, style: Style) {
-    let cover = &of.coverage;
-    let seconds = of.took.as_secs_f64().max(1e-3);
+/// What plans reached in so much time.
+pub(super) fn reached(out: &mut String, cover: &Coverage, took: Duration, style: Style) {
+    let seconds = took.as_secs_f64().max(1e-3);
     let rate = (cover.steps as f64 / seconds) as u64;
     let facts = [
         counted(cover.plans, "plan"),

@@ -139,6 +139,7 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         unknown: vec![],
         coverage: Coverage::of(&plan(), &history()),
         left_out: [("no memory limit can be set here".to_owned(), 3)].into(),
+        samples: crate::campaign::Samples::default(),
         took: Duration::from_millis(2500),
         interrupted: false,
         gave_up: false,

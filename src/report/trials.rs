@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Style;
 use crate::defect::Defect;
+use crate::defect::harmless::Harmless;
 use crate::defect::trial::Trial;
 
 /// The table's head.
@@ -51,6 +52,26 @@ pub fn trials_row(defect: &Defect, trials: &[Trial], style: Style) -> String {
     let missed = caught.len() < trials.len();
     let row = if missed { style.bad(&row) } else { row };
     format!("{row}\n")
+}
+
+/// A line on a system that keeps the contract in another way, with the plan that a rule objects
+/// to.
+pub fn harmless_row(way: &Harmless, trial: &Trial, style: Style) -> String {
+    let row = format!(
+        "{:<20} {:>5} plans, seed {:<4}  {}",
+        way.name, trial.plans, trial.seed, way.what
+    );
+    match &trial.caught {
+        None => format!("{} {row}\n", style.good("held")),
+        Some(caught) => format!(
+            "{} {row}\n  {} ({}): {}\n{}\n",
+            style.bad("violated"),
+            caught.violation.rule,
+            caught.violation.kind,
+            caught.violation.observed,
+            caught.plan
+        ),
+    }
 }
 
 fn median(numbers: &[u32]) -> u32 {

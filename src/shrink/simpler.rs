@@ -67,6 +67,15 @@ fn rename(step: &mut Step, from: &SessionId, to: &SessionId, whole_client: bool)
             *client = to.client.clone();
         }
     };
+    with_names(step, session, client);
+}
+
+/// Hands the session or the client that a step names to whom it may concern.
+pub(super) fn with_names(
+    step: &mut Step,
+    session: impl FnOnce(&mut SessionId),
+    client: impl FnOnce(&mut ClientId),
+) {
     match step {
         Step::Instruct(of, _)
         | Step::Until { session: of, .. }
@@ -97,7 +106,8 @@ fn rename(step: &mut Step, from: &SessionId, to: &SessionId, whole_client: bool)
 }
 
 /// The plan with a simpler variant of one step, simplest first. A fault changes with its heal.
-pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
+/// `needed` is how long the step lasted until the violation was seen in it, if it was.
+pub(super) fn with_simpler_step(plan: &Plan, at: usize, needed: Option<Duration>) -> Vec<Plan> {
     let replaced = |step: Step| {
         let mut simpler = plan.clone();
         simpler.steps[at] = step;
@@ -141,10 +151,8 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
                 })
             })
             .collect(),
-        Step::Wait(time) => [1, 5, 15, 40, 130]
+        Step::Wait(time) => shorter_waits(*time, needed)
             .into_iter()
-            .map(Duration::from_secs)
-            .take_while(|shorter| shorter < time)
             .map(|shorter| replaced(Step::Wait(shorter)))
             .collect(),
         Step::PushFromOutside(session, Outsider::Conflicting) => {
@@ -173,6 +181,30 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize) -> Vec<Plan> {
         | Step::RetryPush(_)
         | Step::Redeliver(_) => Vec::new(),
     }
+}
+
+/// Shorter waits. What was needed tells how long is enough, and then the next shorter one may do;
+/// else they come from the middle upwards, so that the least that is enough is found by halving.
+fn shorter_waits(time: Duration, needed: Option<Duration>) -> Vec<Duration> {
+    const USUAL: [u64; 6] = [1, 5, 15, 40, 130, 300];
+    let usual = USUAL.into_iter().map(Duration::from_secs);
+    let below: Vec<Duration> = usual.filter(|shorter| *shorter < time).collect();
+    if let Some(needed) = needed {
+        let enough = below
+            .iter()
+            .position(|wait| *wait >= needed)
+            .unwrap_or(below.len());
+        let near = enough.saturating_sub(1)..(enough + 1).min(below.len());
+        return below[near].iter().rev().copied().collect();
+    }
+    let mut found = Vec::new();
+    let mut rest = below.as_slice();
+    while !rest.is_empty() {
+        let middle = rest.len() / 2;
+        found.push(rest[middle]);
+        rest = &rest[middle + 1..];
+    }
+    found
 }
 
 fn fewer(requests: u32) -> Vec<u32> {

@@ -16,8 +16,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use self::checkouts::Checkouts;
 use self::container::Container;
 use self::load::LoadWatch;
@@ -29,6 +27,7 @@ use crate::cloud::{
     SESSION_TABLE,
 };
 use crate::plan::{ClientId, Fault, SessionId, Step};
+use crate::scratch::Scratch;
 use crate::site::SiteKind;
 
 pub use self::astro::Astro;
@@ -161,7 +160,7 @@ impl Target for Local {
             ..CloudConfig::of(sessions.to_vec())
         };
         let cloud = Cloud::start(config, thread.handle())?;
-        let folder = folder()?;
+        let folder = Scratch::new("local")?;
         let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
         for session in sessions {
             let client = &session.client;
@@ -196,17 +195,4 @@ impl Target for Local {
 /// The checkouts of a client are folders in this one, named by their threads.
 fn workspace_root(folder: &Path, client: &ClientId) -> PathBuf {
     folder.join("workspaces").join(&*client.0)
-}
-
-fn folder() -> Result<TempDir, TargetError> {
-    tempfile::Builder::new()
-        .prefix("shakedown-local-")
-        .tempdir()
-        .map_err(|error| {
-            TargetError::new(
-                format!("making a folder in {}", std::env::temp_dir().display()),
-                error,
-                "set TMPDIR to a folder that can be written to",
-            )
-        })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{SiteName, TargetName, seed};
+use crate::cli::{TargetName, seed};
 use crate::{Exit, interrupted_by_signals, print, replay_command};
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::explore::plans::alphabet::Alphabet;
@@ -128,7 +128,7 @@ fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exi
                     found.count,
                     file.display()
                 ),
-                replay_command(file, "sim", SiteName::Shell, found.seed),
+                replay_command(file, "sim", "", found.seed),
             ),
             Err(error) => (
                 format!(

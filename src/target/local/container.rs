@@ -69,6 +69,7 @@ impl Container {
                 .stdout(Stdio::null())
                 .stderr(errors)
                 .process_group(0);
+            let mut die_with_parent = die_with_parent();
             // SAFETY: between fork and exec the closure makes system calls only.
             unsafe {
                 command.pre_exec(move || {

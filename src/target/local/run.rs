@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::checkouts::Checkouts;
 use super::container::Container;
 use super::load::LoadWatch;
@@ -12,6 +10,7 @@ use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
+use crate::scratch::Scratch;
 use crate::target::{Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
@@ -28,7 +27,7 @@ pub(super) struct LocalRun {
     pub(super) cloud: Cloud,
     thread: CloudThread,
     load: LoadWatch,
-    pub(super) folder: TempDir,
+    pub(super) folder: Scratch,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -50,7 +49,7 @@ impl LocalRun {
         cloud: Cloud,
         thread: CloudThread,
         load: LoadWatch,
-        folder: TempDir,
+        folder: Scratch,
     ) -> Self {
         let slot = |container| Slot {
             container,

@@ -32,9 +32,9 @@ pub async fn run(mut command: Command, input: &[u8]) -> io::Result<Finished> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    // SAFETY: the closure makes one system call, which is safe between fork and exec.
+    // SAFETY: between fork and exec the closure makes system calls only.
     unsafe {
-        command.pre_exec(die_with_parent);
+        command.pre_exec(die_with_parent());
     }
     let mut child = command.spawn()?;
     let mut guard = KillTree(child.id());
@@ -56,14 +56,24 @@ pub async fn run(mut command: Command, input: &[u8]) -> io::Result<Finished> {
     })
 }
 
-/// Has the calling process killed when its parent dies, where the system can do that.
+/// What a child does before it runs its program, so that it is killed when this process dies,
+/// where the system can do that; also when it died before the child got so far.
 ///
-/// # Errors
-/// When the system refuses.
-pub fn die_with_parent() -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    Ok(())
+/// Its error comes when the system refuses, or the parent is gone; then the child ends.
+pub fn die_with_parent() -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
+    let parent = Pid::this();
+    move || {
+        #[cfg(target_os = "linux")]
+        {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            if nix::unistd::getppid() != parent {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = parent;
+        Ok(())
+    }
 }
 
 async fn read_kept(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {

@@ -1,0 +1,82 @@
+//! `shakedown merge`: its arguments, and what it does with them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::bugs::Bugs;
+use super::outputs::OutputArgs;
+use crate::{Exit, print};
+use shakedown::report::page::campaign::Campaign;
+use shakedown::report::{self, lines};
+use shakedown::soak::{self, Merged};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct MergeArgs {
+    /// Folders of soaks, or folders that hold such folders
+    #[arg(required = true, value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown merge shakedown-soak                   all shards that worked in that folder
+  shakedown merge results-0 results-1 results-2    those of several machines
+  shakedown merge shakedown-soak --html report/ --junit junit.xml
+
+A missing shard is told, and ends it with 2 where nothing was violated.";
+
+/// Tells what the shards of a soak came to together.
+pub fn run(args: &MergeArgs) -> Exit {
+    let merged = match soak::merge(&args.folders) {
+        Ok(merged) => merged,
+        Err(error) => {
+            eprintln!("{error}");
+            return Exit::Usage;
+        }
+    };
+    let bugs = Bugs {
+        identity: &merged.identity,
+        folders: merged.parts.iter().map(|part| &*part.folder).collect(),
+    };
+    let replay = |bug: &soak::Bug| bugs.replay(bug);
+    let output = &args.output;
+    output.print(&report::merged(&merged, &replay, output.style()));
+    if output.json {
+        print(&lines::other("totals", &merged.totals));
+        for part in &merged.parts {
+            print(&lines::other("shard", part));
+        }
+    }
+    let campaign = Campaign::of_merged(&merged, &command(args));
+    match bugs.write(output, campaign, &merged.totals) {
+        Ok(()) => exit(&merged),
+        Err(error) => {
+            eprintln!("{error}");
+            match exit(&merged) {
+                Exit::Held => Exit::Unknown,
+                worse => worse,
+            }
+        }
+    }
+}
+
+fn exit(of: &Merged) -> Exit {
+    let is_whole = of.missing.is_empty() && of.parts.iter().all(|part| part.is_complete);
+    if of.totals.violated > 0 {
+        Exit::Violated
+    } else if !is_whole || of.totals.unknown > 0 {
+        Exit::Unknown
+    } else {
+        Exit::Held
+    }
+}
+
+fn command(args: &MergeArgs) -> String {
+    let folders = args.folders.iter();
+    let folders: String = folders.map(|of| format!(" {}", of.display())).collect();
+    format!("shakedown merge{folders}")
+}

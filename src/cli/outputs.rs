@@ -1,0 +1,197 @@
+//! Where `run` puts what it has to tell: the terminal, pages, JSON lines, JUnit XML.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::SiteName;
+use crate::{origin, replay_command};
+use shakedown::campaign::{Finished, Found, Summary};
+use shakedown::report::junit::{KeptCase, junit};
+use shakedown::report::lines;
+use shakedown::report::page::campaign::{Campaign, ViolationRow};
+use shakedown::report::page::run::Run;
+use shakedown::report::{Style, page};
+use shakedown::site::SiteKind;
+use shakedown::verdict::Verdict;
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct OutputArgs {
+    /// Write the campaign's page there: a file that ends in .html, or a folder
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
+    /// Write a JUnit report there, for CI
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print JSON lines, one for each plan and a summary; what people read goes to standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl OutputArgs {
+    /// How text for people is styled.
+    pub fn style(&self) -> Style {
+        match self.json {
+            true => Style::of_stderr(),
+            false => Style::of_stdout(),
+        }
+    }
+
+    /// Prints text for people.
+    pub fn print(&self, text: &str) {
+        if self.json {
+            // Whoever closed it does not want the rest.
+            let _ = io::stderr().write_all(text.as_bytes());
+        } else {
+            crate::print(text);
+        }
+    }
+
+    /// The page of the campaign, where one is asked for.
+    pub fn campaign_page(&self) -> Option<PathBuf> {
+        let path = self.html.as_ref()?;
+        let is_page = path.extension().is_some_and(|e| e == "html" || e == "htm");
+        Some(match is_page {
+            true => path.clone(),
+            false => path.join("index.html"),
+        })
+    }
+}
+
+/// Follows a campaign, and writes what was asked for when it has ended.
+pub struct Outputs<'a> {
+    args: &'a OutputArgs,
+    target: &'static str,
+    site: SiteName,
+    /// What a command line needs to have the same target again.
+    options: String,
+    kept: Vec<KeptCase>,
+}
+
+/// What could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("while writing {}: {why}; name a place that can be written", path.display())]
+pub struct WriteError {
+    path: PathBuf,
+    why: io::Error,
+}
+
+impl<'a> Outputs<'a> {
+    pub fn new(
+        args: &'a OutputArgs,
+        target: &'static str,
+        site: SiteName,
+        options: String,
+    ) -> Self {
+        Self {
+            args,
+            target,
+            site,
+            options,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes note of a plan that has run.
+    pub fn see(&mut self, finished: &Finished<'_>) {
+        if self.args.json {
+            crate::print(&lines::plan(self.target, finished));
+        }
+        self.kept.extend(KeptCase::of(finished));
+    }
+
+    /// Writes the page of each violation, and returns where: beside the campaign's page, or in
+    /// the campaign's folder.
+    ///
+    /// # Errors
+    /// Where one cannot be written.
+    pub fn run_pages(&self, summary: &Summary, out: &Path) -> Result<Vec<PathBuf>, WriteError> {
+        let campaign = self.args.campaign_page();
+        let folder = match &campaign {
+            Some(page) => page.parent().unwrap_or(Path::new("")),
+            None => out,
+        };
+        summary
+            .found
+            .iter()
+            .map(|found| {
+                let name = found.file.file_name().unwrap_or_default();
+                let path = folder.join(name).with_extension("html");
+                write(&path, &self.run_page(found))?;
+                Ok(path)
+            })
+            .collect()
+    }
+
+    /// Writes what was asked for of the whole campaign, and says where it is.
+    ///
+    /// # Errors
+    /// Where something cannot be written.
+    pub fn finish(
+        &self,
+        summary: &Summary,
+        command: &str,
+        pages: &[PathBuf],
+    ) -> Result<(), WriteError> {
+        let args = self.args;
+        let mut campaign = Campaign::of(summary, command);
+        let row = |(found, page): (&Found, &PathBuf)| {
+            let link = page.file_name().map(|name| name.to_string_lossy().into());
+            ViolationRow::of(found, &origin(found), &self.replay(found), link)
+        };
+        campaign.violations = summary.found.iter().zip(pages).map(row).collect();
+        if let Some(path) = args.campaign_page() {
+            write(&path, &page::campaign(&campaign))?;
+            args.print(&format!("page: {}\n", path.display()));
+        }
+        if let Some(path) = &args.junit {
+            write(path, &junit(&campaign, &self.kept))?;
+        }
+        if args.json {
+            crate::print(&lines::summary(&campaign));
+        }
+        Ok(())
+    }
+
+    /// The command that runs a found plan again.
+    pub fn replay(&self, found: &Found) -> String {
+        replay_command(&found.file, self.target, &self.options, found.seed)
+    }
+
+    fn run_page(&self, found: &Found) -> String {
+        page::run(&Run {
+            target: self.target,
+            site: kind(self.site),
+            plan: &found.plan,
+            seed: found.seed,
+            verdict: &Verdict::Violated(found.violation.clone()),
+            history: &found.history,
+            settled: None,
+            left_out: &[],
+            origin: &origin(found),
+            replay: &self.replay(found),
+            others: &found.others,
+            explanation: None,
+        })
+    }
+}
+
+/// The kind of site, as judgement knows it.
+pub fn kind(site: SiteName) -> SiteKind {
+    match site {
+        SiteName::Shell => SiteKind::Shell,
+        SiteName::Astro => SiteKind::Astro,
+    }
+}
+
+/// Writes a file, and makes its folder where it is missing.
+///
+/// # Errors
+/// Where that fails.
+pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
+    page::write(path, text).map_err(|why| WriteError {
+        path: path.to_owned(),
+        why,
+    })
+}

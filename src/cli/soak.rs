@@ -1,0 +1,352 @@
+//! `shakedown soak`: its arguments, and what it does with them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::bugs::{self, Bugs};
+use super::outputs::OutputArgs;
+use super::{SiteName, TargetArgs, TargetName, seed};
+use crate::{Exit, interrupted_by_signals, open_with, print};
+use shakedown::campaign;
+use shakedown::generate::Shape;
+use shakedown::regression::{Seed, parse_seed};
+use shakedown::report::page::campaign::Campaign;
+use shakedown::report::{self, lines};
+use shakedown::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, SoakError, State};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SoakArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How long, over all its starts, such as 8h, 30m or 1h30m [default: until it is told to end]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub time: Option<Duration>,
+    /// How many plans, over all shards [default: PROPTEST_CASES, else until it is told to end]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub cases: Option<u64>,
+    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and told]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// The most steps of a plan [default: 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_steps: Option<u32>,
+    /// How many plans run at once [default: one a core on sim, two on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Run every Nth case from the Ith on, I from 0 [default: what AWS Batch, Kubernetes or Slurm
+    /// says of an array job, else all]
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// How many shards there are, where the scheduler names only which one this is
+    #[arg(long, value_name = "N", conflicts_with = "shard", value_parser = clap::value_parser!(u32).range(1..))]
+    pub shard_count: Option<u32>,
+    /// Where the soak keeps its state and what it found; shards have a folder each in it
+    #[arg(long, value_name = "DIR", default_value = "shakedown-soak")]
+    pub out: PathBuf,
+    /// Go on with the soak in that folder, if there is one
+    #[arg(long)]
+    pub resume: bool,
+    /// Plant a defect in every container, to see what a soak makes of it
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown soak --for 8h                          on sim, all cores, until the morning
+  shakedown soak --for 8h --target local --seed 7
+  shakedown soak --resume                          go on after Ctrl-C, a crash or a reboot
+  shakedown soak --for 1h --seed 7 --shard 0/4     the first of four machines
+  sbatch --array=0-3 --wrap 'shakedown soak --for 1h --seed 7 --resume'
+  touch shakedown-soak/stop                        ends it as Ctrl-C does
+
+It ends with the runs under way; a second Ctrl-C ends it at once, and loses nothing that was found.";
+
+/// Soaks until a bound is reached or it is told to end.
+pub fn run(args: &SoakArgs, quiet: bool) -> Exit {
+    match soak(args, quiet) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
+    let shard = shard(args)?;
+    let out = match shard {
+        Shard::WHOLE => args.out.clone(),
+        Shard { index, count } => args.out.join(format!("shard-{index}-of-{count}")),
+    };
+    let asked = asked(args, &out)?;
+    let seed = match (asked.seed, shard) {
+        (Some(seed), _) => seed,
+        (None, Shard::WHOLE) => campaign::seed_or_drawn(None),
+        (None, _) if std::env::var_os("PROPTEST_RNG_SEED").is_some() => {
+            campaign::seed_or_drawn(None)
+        }
+        (None, _) => {
+            eprintln!("all shards of a soak need one seed; add --seed S to each");
+            return Err(Exit::Usage);
+        }
+    };
+    let name = asked.target.target.unwrap_or(TargetName::Sim);
+    let target = open_with(name, &asked.target, asked.defect.as_deref())?;
+    let mut shape = Shape::default();
+    if let Some(most) = asked.max_steps {
+        shape.max_steps = most as usize;
+    }
+    let identity = Identity {
+        version: env!("CARGO_PKG_VERSION").into(),
+        target: target.name().into(),
+        options: options(name, &asked),
+        seed: Seed(seed).to_string(),
+        max_steps: shape.max_steps,
+        plans: soak::hash_of_plans(&shape, seed).map_err(|error| failed(&error))?,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let default_jobs = match name {
+        TargetName::Sim => cores,
+        // Most of a real run is waiting.
+        TargetName::Local => 2 * cores,
+    };
+    let of_proptest = std::env::var_os("PROPTEST_CASES").is_some();
+    let config = Config {
+        command: command(&identity),
+        identity,
+        seed,
+        shape,
+        shard,
+        cases: args
+            .cases
+            .or_else(|| of_proptest.then(|| campaign::cases_or(None, 0).into())),
+        time: args.time,
+        jobs: args.jobs.map_or(default_jobs, usize::from),
+        quiet,
+        resume: args.resume,
+        out,
+        regressions: PathBuf::from("proptest-regressions"),
+    };
+    if !quiet {
+        eprintln!("{}, in {}", config.command, config.out.display());
+    }
+    let output = &args.output;
+    let style = output.style();
+    let identity = &config.identity;
+    let mut tell = |news: News<'_>| {
+        let again = match news {
+            News::Bug(bug, file) => bugs::replay(identity, file, &bug.seed),
+            News::Resumed(_) | News::Known(_) => String::new(),
+        };
+        output.print(&report::soak_news(&news, &again, style));
+        match news {
+            News::Bug(bug, _) if output.json => print(&lines::other("bug", bug)),
+            News::Known(known) if output.json => print(&lines::other("known", known)),
+            _ => {}
+        }
+    };
+    let ended = soak::run(&*target, &config, &interrupted_by_signals(), &mut tell)
+        .map_err(|error| failed(&error))?;
+    let bugs = Bugs {
+        identity,
+        folders: vec![&config.out],
+    };
+    let replay = |bug: &Bug| bugs.replay(bug);
+    output.print(&report::soak(&ended, &replay, style));
+    let campaign = Campaign::of_soak(&ended, &config.command);
+    match bugs.write(output, campaign, &ended.state.totals) {
+        Ok(()) => Ok(exit(&ended)),
+        Err(error) => {
+            eprintln!("{error}");
+            Ok(match exit(&ended) {
+                Exit::Held => Exit::Unknown,
+                worse => worse,
+            })
+        }
+    }
+}
+
+fn exit(of: &Ended) -> Exit {
+    let totals = &of.state.totals;
+    if totals.violated > 0 || !of.pending.is_empty() {
+        Exit::Violated
+    } else if of.how != End::Complete || totals.unknown > 0 {
+        Exit::Unknown
+    } else {
+        Exit::Held
+    }
+}
+
+fn failed(error: &SoakError) -> Exit {
+    eprintln!("{error}");
+    match error {
+        SoakError::Exists { .. }
+        | SoakError::Differs { .. }
+        | SoakError::State(_)
+        | SoakError::Kept(_)
+        | SoakError::Generate(_) => Exit::Usage,
+        SoakError::Locked { .. } | SoakError::Write { .. } | SoakError::Target(_) => Exit::Unknown,
+    }
+}
+
+fn shard(args: &SoakArgs) -> Result<Shard, Exit> {
+    if let Some(shard) = args.shard {
+        return Ok(shard);
+    }
+    let var = |name: &str| std::env::var(name).ok();
+    match Shard::of_environment(var, args.shard_count) {
+        Ok(Some(shard)) => Ok(shard),
+        Ok(None) if args.shard_count.is_some_and(|count| count > 1) => {
+            eprintln!(
+                "--shard-count is for array jobs, and no scheduler says which shard this is; say \
+                 --shard I/N"
+            );
+            Err(Exit::Usage)
+        }
+        Ok(None) => Ok(Shard::WHOLE),
+        Err(error) => {
+            eprintln!("{error}");
+            Err(Exit::Usage)
+        }
+    }
+}
+
+/// What a soak is a soak of, as far as it was asked for.
+#[derive(Clone)]
+struct Asked {
+    target: TargetArgs,
+    seed: Option<u64>,
+    max_steps: Option<u32>,
+    defect: Option<String>,
+}
+
+/// What was asked for; on `--resume`, what was left out is as it was at the first start.
+fn asked(args: &SoakArgs, out: &Path) -> Result<Asked, Exit> {
+    let mut asked = Asked {
+        target: args.target,
+        seed: args.seed,
+        max_steps: args.max_steps,
+        defect: args.defect.clone(),
+    };
+    if !args.resume {
+        return Ok(asked);
+    }
+    let state = match State::read(out) {
+        Ok(Some(state)) => state,
+        Ok(None) => {
+            eprintln!("there is no soak in {} yet; it begins", out.display());
+            return Ok(asked);
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return Err(Exit::Usage);
+        }
+    };
+    let was = state.identity;
+    let target = TargetName::from_str(&was.target, false).ok();
+    asked.target.target = asked.target.target.or(target);
+    asked.seed = asked.seed.or(parse_seed(&was.seed));
+    asked.max_steps = asked.max_steps.or(was.max_steps.try_into().ok());
+    for option in &was.options {
+        match option.split_once('=') {
+            Some(("--site", "astro")) => asked.target.site = SiteName::Astro,
+            Some(("--time-scale", scale)) if asked.target.time_scale.is_none() => {
+                asked.target.time_scale = scale.parse().ok();
+            }
+            Some(("--defect", name)) if asked.defect.is_none() => {
+                asked.defect = Some(name.into());
+            }
+            _ => {}
+        }
+    }
+    Ok(asked)
+}
+
+/// What the command line says of the target beside its name, for all that changes what runs do.
+fn options(name: TargetName, asked: &Asked) -> Vec<String> {
+    let mut options = Vec::new();
+    if name == TargetName::Local {
+        if asked.target.site == SiteName::Astro {
+            options.push("--site=astro".into());
+        }
+        options.push(format!("--time-scale={}", asked.target.time_scale()));
+    }
+    options.extend(asked.defect.iter().map(|name| format!("--defect={name}")));
+    options
+}
+
+/// The command that starts the soak again.
+fn command(identity: &Identity) -> String {
+    let mut text = format!("shakedown soak --target {}", identity.target);
+    for option in &identity.options {
+        text.push(' ');
+        text.push_str(option);
+    }
+    format!(
+        "{text} --seed {} --max-steps {}",
+        identity.seed, identity.max_steps
+    )
+}
+
+/// Reads a time such as `8h`, `1h30m` or `45s`.
+fn time(text: &str) -> Result<Duration, String> {
+    let bad = || "write a time such as 8h, 1h30m or 45s, of at most 1000 days".to_owned();
+    let mut sum = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        let unit = rest[digits..].chars().next().ok_or_else(bad)?;
+        let seconds = match unit {
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(bad()),
+        };
+        sum = number
+            .checked_mul(seconds)
+            .and_then(|more| sum.checked_add(more))
+            .filter(|sum| *sum <= 86_400_000)
+            .ok_or_else(bad)?;
+        rest = &rest[digits + 1..];
+    }
+    if sum == 0 {
+        return Err(bad());
+    }
+    Ok(Duration::from_secs(sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        for (text, seconds) in [
+            ("8h", 28_800),
+            ("1h30m", 5_400),
+            ("45s", 45),
+            ("2d", 172_800),
+            ("90m", 5_400),
+        ] {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in [
+            "",
+            "8",
+            "h",
+            "0s",
+            "-1h",
+            "8x",
+            "8h5",
+            "1.5h",
+            "99999999999999999999h",
+            "8µ",
+        ] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Other ways to keep the contract, to show that the rules let them be.
+//!
+//! A rule that catches every defect may still ask for more than the contract. These systems work
+//! more slowly than the worker, ask more often, say less or give up sooner, and are right.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::wrap;
+use crate::history::Level;
+use crate::plan::SessionId;
+use crate::worker::ports::{
+    Agent, Build, Builder, Clock, CommitId, Delivery, Instruction, Item, Key, Line, Log,
+    PortResult, Ports, Queue, Site, Store, Turn,
+};
+use crate::worker::settings::Settings;
+
+/// A way that no rule may object to.
+pub struct Harmless {
+    pub name: &'static str,
+    /// What the system does otherwise than the worker.
+    pub what: &'static str,
+    plant: fn(&mut Ports, &mut Settings),
+}
+
+impl Harmless {
+    /// Makes a container that is about to start work in this way.
+    pub fn plant(&self, ports: &mut Ports, settings: &mut Settings) {
+        (self.plant)(ports, settings);
+    }
+}
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+macro_rules! harmless {
+    ($($name:literal, $what:literal, $plant:expr;)+) => {
+        /// Every other way.
+        pub static HARMLESS: &[Harmless] = &[$(Harmless {
+            name: $name,
+            what: $what,
+            plant: $plant,
+        }),+];
+    };
+}
+
+harmless! {
+    "slow-thinking", "the agent takes twenty seconds for each answer",
+        |ports, _| around(ports, Way { thinking: seconds(20), ..Way::default() });
+    "slow-builds", "a build takes forty seconds",
+        |ports, _| around(ports, Way { building: seconds(40), ..Way::default() });
+    "asks-twice", "builds, lists, deletes messages and writes records twice",
+        |ports, _| around(ports, Way { twice: true, ..Way::default() });
+    "uploads-all", "every sync uploads every object",
+        |ports, _| around(ports, Way { knows_no_digests: true, ..Way::default() });
+    "carries-on", "a message that comes again goes on from the commit, to the same site",
+        |ports, _| around(ports, Way { forgets_handled: true, ..Way::default() });
+    "tells-no-attempts", "the log says nothing of the attempts of syncs",
+        |ports, _| around(ports, Way { says: |line| !line.text.starts_with("S3 sync attempt"), ..Way::default() });
+    "tells-only-errors", "the log holds errors alone",
+        |ports, _| around(ports, Way { says: |line| line.level == Level::Error, ..Way::default() });
+    "tells-no-phases", "the log names no phases",
+        |ports, _| around(ports, Way { tells_no_phases: true, ..Way::default() });
+    "one-attempt", "nothing is tried a second time at once",
+        |_, settings| {
+            settings.sync.attempts = 1;
+            settings.agent.attempts = 1;
+            settings.push.attempts = 1;
+        };
+    "patient", "waits are longer than they need be",
+        |_, settings| {
+            settings.agent.first = seconds(15);
+            settings.push.first = seconds(10);
+            settings.sync.first = seconds(10);
+            settings.put_off = (seconds(60), seconds(60));
+            settings.poll = seconds(20);
+        };
+    "eager", "what was put off is tried as soon as it may be",
+        |_, settings| {
+            settings.put_off = (seconds(15), seconds(15));
+            settings.poll = seconds(1);
+        };
+}
+
+/// How a system differs from the worker.
+#[derive(Clone)]
+struct Way {
+    thinking: Duration,
+    building: Duration,
+    twice: bool,
+    knows_no_digests: bool,
+    forgets_handled: bool,
+    says: fn(&Line) -> bool,
+    tells_no_phases: bool,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            thinking: Duration::ZERO,
+            building: Duration::ZERO,
+            twice: false,
+            knows_no_digests: false,
+            forgets_handled: false,
+            says: |_| true,
+            tells_no_phases: false,
+        }
+    }
+}
+
+fn around(ports: &mut Ports, way: Way) {
+    let clock = ports.clock.clone();
+    let other = |way: &Way| (way.clone(), clock.clone());
+    macro_rules! wrap_each {
+        ($($port:ident),+) => {
+            $({
+                let (way, clock) = other(&way);
+                wrap(&mut ports.$port, |inner| Rc::new(Other { inner, way, clock }));
+            })+
+        };
+    }
+    wrap_each!(agent, builder, site, store, log, instructions);
+}
+
+struct Other<P: ?Sized> {
+    way: Way,
+    clock: Rc<dyn Clock>,
+    inner: Rc<P>,
+}
+
+#[async_trait(?Send)]
+impl Agent for Other<dyn Agent> {
+    async fn ask(&self, instruction: &Instruction, so_far: &[Turn]) -> PortResult<Turn> {
+        let answer = self.inner.ask(instruction, so_far).await?;
+        self.clock.sleep(self.way.thinking).await;
+        Ok(answer)
+    }
+}
+
+#[async_trait(?Send)]
+impl Builder for Other<dyn Builder> {
+    async fn build(&self, session: &SessionId, commit: &CommitId) -> PortResult<Build> {
+        if self.way.twice {
+            self.inner.build(session, commit).await?;
+        }
+        self.clock.sleep(self.way.building).await;
+        self.inner.build(session, commit).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Site for Other<dyn Site> {
+    async fn list(&self) -> PortResult<BTreeMap<Arc<str>, Arc<str>>> {
+        if self.way.twice {
+            self.inner.list().await?;
+        }
+        let mut there = self.inner.list().await?;
+        if self.way.knows_no_digests {
+            there.values_mut().for_each(|digest| *digest = "".into());
+        }
+        Ok(there)
+    }
+
+    async fn put(&self, key: &str, bytes: &Arc<[u8]>) -> PortResult<()> {
+        self.inner.put(key, bytes).await
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        self.inner.delete(key).await
+    }
+
+    fn digest(&self, bytes: &[u8]) -> Arc<str> {
+        self.inner.digest(bytes)
+    }
+}
+
+#[async_trait(?Send)]
+impl Store for Other<dyn Store> {
+    async fn read(&self, key: &Key) -> PortResult<Option<Item>> {
+        let mut item = self.inner.read(key).await?;
+        if let Some(Item::Session(record)) = &mut item
+            && self.way.forgets_handled
+        {
+            record.handled.clear();
+        }
+        Ok(item)
+    }
+
+    async fn write(&self, key: &Key, item: &Item, expected: Option<u64>) -> PortResult<bool> {
+        if self.way.twice && expected.is_none() {
+            self.inner.write(key, item, expected).await?;
+        }
+        self.inner.write(key, item, expected).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Log for Other<dyn Log> {
+    async fn write(&self, mut line: Line) {
+        if self.way.tells_no_phases {
+            line.phase = None;
+        }
+        if (self.way.says)(&line) {
+            self.inner.write(line).await;
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Queue for Other<dyn Queue> {
+    async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
+        self.inner.receive(wait).await
+    }
+
+    async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
+        self.inner.extend(receipt, visibility).await
+    }
+
+    async fn delete(&self, receipt: &str) -> PortResult<()> {
+        if self.way.twice {
+            self.inner.delete(receipt).await?;
+        }
+        self.inner.delete(receipt).await
+    }
+}

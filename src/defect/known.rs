@@ -1,0 +1,213 @@
+//! The shortest plans known to show the planted defects, kept as text with the program.
+//!
+//! A plan is the shortest of an alphabet: of the kinds of edits, faults, crashes and sessions that
+//! its steps name. A plan that was found with other kinds of steps shows the same defect in another
+//! way, and is not to be measured by it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use super::Defect;
+use crate::plan::{Edit, Fault, Outsider, ParseError, Plan, Step, VERSION_LINE};
+use crate::regression::{Seed, parse_seed};
+use crate::verdict::Violation;
+
+const TEXT: &str = include_str!("known.plans");
+
+/// A short plan, and what it shows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Known {
+    pub defect: String,
+    /// The rule's id.
+    pub rule: String,
+    pub kind: String,
+    /// The run's seed.
+    pub seed: u64,
+    pub plan: Plan,
+}
+
+/// Why the kept text cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KnownError {
+    #[error("plan {plan} of the known ones: {error}")]
+    Plan { plan: usize, error: ParseError },
+    #[error(
+        "plan {plan} of the known ones has no line `# shows DEFECT: RULE (KIND); seed SEED` at its \
+         head"
+    )]
+    Head { plan: usize },
+}
+
+static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| parse(TEXT).unwrap_or_default());
+
+/// Every plan that is kept.
+pub fn all() -> &'static [Known] {
+    &KNOWN
+}
+
+/// Reads plans one after the other, each from its version line on.
+///
+/// # Errors
+/// Where one of them is no plan, or does not say what it shows.
+pub fn parse(text: &str) -> Result<Vec<Known>, KnownError> {
+    let blocks = text.split(VERSION_LINE).skip(1).enumerate();
+    blocks
+        .map(|(index, block)| {
+            let number = index + 1;
+            let text = format!("{VERSION_LINE}{block}");
+            let mut plan: Plan = text.parse().map_err(|error| KnownError::Plan {
+                plan: number,
+                error,
+            })?;
+            let comments = std::mem::take(&mut plan.comments);
+            comments
+                .iter()
+                .find_map(|(_, comment)| head(comment))
+                .map(|(defect, rule, kind, seed)| Known {
+                    defect: defect.into(),
+                    rule: rule.into(),
+                    kind: kind.into(),
+                    seed,
+                    plan,
+                })
+                .ok_or(KnownError::Head { plan: number })
+        })
+        .collect()
+}
+
+/// Reads ` shows DEFECT: RULE (KIND); seed SEED`.
+fn head(comment: &str) -> Option<(&str, &str, &str, u64)> {
+    let (defect, rest) = comment.trim().strip_prefix("shows ")?.split_once(": ")?;
+    let (rule, rest) = rest.split_once(" (")?;
+    let (kind, rest) = rest.split_once("); seed ")?;
+    Some((defect, rule, kind, parse_seed(rest)?))
+}
+
+/// The plans as the text that [`parse`] reads.
+pub fn text(known: &[Known]) -> String {
+    let mut text = String::new();
+    for of in known {
+        let plan = Plan {
+            comments: vec![(
+                0,
+                format!(
+                    " shows {}: {} ({}); seed {}",
+                    of.defect,
+                    of.rule,
+                    of.kind,
+                    Seed(of.seed)
+                ),
+            )],
+            ..of.plan.clone()
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{plan}");
+    }
+    text
+}
+
+/// Adds a plan, if none of those known is as short and needs no more kinds of steps. Returns
+/// whether it was added; those that it makes needless go.
+pub fn add(known: &mut Vec<Known>, new: Known) -> bool {
+    let is_rival =
+        |of: &Known| (&of.defect, &of.rule, &of.kind) == (&new.defect, &new.rule, &new.kind);
+    let covers = |a: &Known, b: &Known| {
+        a.plan.steps.len() <= b.plan.steps.len() && alphabet(&a.plan).is_subset(&alphabet(&b.plan))
+    };
+    if known.iter().any(|of| is_rival(of) && covers(of, &new)) {
+        return false;
+    }
+    known.retain(|of| !(is_rival(of) && covers(&new, of)));
+    known.push(new);
+    let order = |of: &Known| {
+        let number = super::DEFECTS.iter().position(|d| d.name == of.defect);
+        (
+            number,
+            of.plan.steps.len(),
+            of.rule.clone(),
+            of.kind.clone(),
+        )
+    };
+    known.sort_by_key(order);
+    true
+}
+
+/// The fewest steps known to show this violation of this defect with the kinds of steps that a
+/// plan has.
+pub fn fewest(
+    known: &[Known],
+    defect: &Defect,
+    violation: &Violation,
+    plan: &Plan,
+) -> Option<usize> {
+    let letters = alphabet(plan);
+    known
+        .iter()
+        .filter(|of| {
+            of.defect == defect.name
+                && of.rule == violation.rule.id()
+                && of.kind == violation.kind
+                && alphabet(&of.plan).is_subset(&letters)
+        })
+        .map(|of| of.plan.steps.len())
+        .min()
+}
+
+/// The kinds of steps of a plan, with those that are simpler. To let time pass, to change
+/// something and to heal are in every alphabet.
+pub fn alphabet(plan: &Plan) -> BTreeSet<String> {
+    let mut letters = BTreeSet::new();
+    let mut add = |letter: &str| {
+        letters.insert(letter.to_owned());
+    };
+    for step in &plan.steps {
+        match step {
+            Step::Instruct(_, Edit::Change) | Step::Heal(_) => {}
+            Step::Instruct(_, edit) => add(&edit.to_string()),
+            Step::PushFromOutside(_, kind) => {
+                add("clean");
+                if *kind == Outsider::Conflicting {
+                    add("conflicting");
+                }
+            }
+            Step::Inject(fault) => letters_of(fault).iter().for_each(|letter| add(letter)),
+            Step::Crash(_) => add("crash"),
+            Step::LoseWorkspace(_) => {
+                add("crash");
+                add("workspace-lost");
+            }
+            Step::RetryPush(_) | Step::Redeliver(_) => add(step.name()),
+            Step::Until { .. } | Step::UntilStarted { .. } | Step::Wait(_) => {}
+        }
+    }
+    let instructed: BTreeSet<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Instruct(session, _) => Some(session),
+            _ => None,
+        })
+        .collect();
+    let clients: BTreeSet<_> = instructed.iter().map(|session| &session.client).collect();
+    if instructed.len() > clients.len() {
+        letters.insert("two sessions of a client".into());
+    }
+    if clients.len() > 1 {
+        letters.insert("two clients".into());
+    }
+    letters
+}
+
+fn letters_of(fault: &Fault) -> Vec<&'static str> {
+    let simpler = match fault {
+        Fault::S3Missing(_) | Fault::S3Down(_) | Fault::S3Partial { .. } | Fault::S3AckLost(_) => {
+            Some("s3-denied")
+        }
+        Fault::AgentSlow => Some("agent-error"),
+        Fault::GitDown => Some("git-auth"),
+        Fault::OutOfMemory(_) => Some("memory-hungry"),
+        _ => None,
+    };
+    simpler.into_iter().chain([fault.name()]).collect()
+}

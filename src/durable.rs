@@ -1,0 +1,135 @@
+//! Files that are whole or not there, whenever the program or the machine dies.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+/// What the names of files end with that are not whole yet.
+const UNFINISHED: &str = ".unfinished";
+
+/// Writes a file: under another name first, and under its own once it is on the disk. Returns
+/// when the name is on the disk too.
+///
+/// # Errors
+/// Where the folder cannot be written to, or the disk is full; what stood there before stays.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(path)?;
+    let written = write_whole(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        // Whatever came of it is of no use to anybody.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written?;
+    sync_folder(path)
+}
+
+/// Gives a file a second name, in the place of what went by that name before.
+///
+/// # Errors
+/// As [`write`].
+pub fn keep_as(path: &Path, name: &Path) -> io::Result<()> {
+    let unfinished = unfinished(name)?;
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::hard_link(path, &unfinished)?;
+    fs::rename(&unfinished, name)?;
+    // Two names of one file are left alone by a rename.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what processes that are gone left unfinished in a folder.
+///
+/// # Errors
+/// Where the folder cannot be listed. A file that cannot be removed stays.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(UNFINISHED)?.rsplit_once('.'))
+            .and_then(|(_, owner)| owner.parse().ok());
+        let is_gone = |owner| kill(Pid::from_raw(owner), None) == Err(Errno::ESRCH);
+        if owner.is_some_and(|owner| owner == own_id() || is_gone(owner)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn own_id() -> i32 {
+    std::process::id().cast_signed()
+}
+
+/// `.NAME.PROCESS.unfinished`, beside the file.
+fn unfinished(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = name.to_string_lossy();
+    Ok(path.with_file_name(format!(".{name}.{}{UNFINISHED}", own_id())))
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write(&path, b"one").unwrap();
+        keep_as(&path, &folder.path().join("previous.json")).unwrap();
+        // Once more, of what is one file already.
+        keep_as(&path, &folder.path().join("previous.json")).unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            fs::read(folder.path().join("previous.json")).unwrap(),
+            b"one"
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_the_dead_left_unfinished_goes_and_what_the_living_write_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let of = |id: u32| folder.path().join(format!(".a.plan.{id}{UNFINISHED}"));
+        for path in [of(child.id()), of(1), folder.path().join("a.plan")] {
+            fs::write(path, "half").unwrap();
+        }
+        sweep(folder.path()).unwrap();
+        assert!(!of(child.id()).exists());
+        assert!(of(1).exists() && folder.path().join("a.plan").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("x"), "").unwrap();
+        assert!(write(&path, b"one").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

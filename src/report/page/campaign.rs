@@ -1,0 +1,253 @@
+//! What the page of a campaign shows, as plain data that can be saved and read again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::{Found, Sample, Summary};
+use crate::coverage::{ByPhase, Coverage, Sometimes};
+use crate::plan::{FAULT_WORDS, Phase};
+use crate::regression::Seed;
+use crate::verdict::Violation;
+
+/// The version of this data; another one is another form.
+pub const VERSION: u32 = 1;
+
+/// Everything that the page of a campaign, a soak or a merge of shards shows.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Campaign {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The page's heading: `Campaign on sim`, `Soak of 4 shards on local`.
+    pub title: String,
+    pub target: String,
+    /// As [`Seed`] writes it.
+    pub seed: String,
+    /// The command that starts it again.
+    pub command: String,
+    pub ended: Ended,
+    /// How long the plans took, in real seconds.
+    pub seconds: f64,
+    /// Generated plans that were asked for, where there is a number.
+    pub asked: Option<u64>,
+    pub plans: u64,
+    pub held: u64,
+    pub violated: u64,
+    pub unknown: u64,
+    /// Kept plans that were run again; they count as plans, too.
+    pub replayed: u64,
+    pub counts: Vec<Count>,
+    /// The names of the phases, in the order of [`Disturbance::phases`].
+    pub phases: Vec<String>,
+    pub disturbances: Vec<Disturbance>,
+    /// The whole sometimes-list, in the contract's order, with the plans that reached each entry.
+    pub sometimes: Vec<Count>,
+    pub samples: Vec<Sample>,
+    pub violations: Vec<ViolationRow>,
+    pub unjudged: Vec<UnjudgedRow>,
+    /// Why steps were left out, and how often.
+    pub left_out: Vec<Count>,
+}
+
+/// How a campaign came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    #[default]
+    Completed,
+    /// It found a violation, and was not told to go on.
+    AtViolation,
+    Interrupted,
+    /// The harness failed again and again.
+    GaveUp,
+    /// It goes on.
+    Running,
+}
+
+/// So many of something.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Count {
+    pub name: String,
+    pub count: u64,
+}
+
+/// A row of the heat map: where containers were when a disturbance came.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Disturbance {
+    pub name: String,
+    /// How often it was made; `None` where only its hits are seen.
+    pub made: Option<u64>,
+    /// How often something ran into it; `None` where it hits by being made.
+    pub hit: Option<u64>,
+    pub phases: Vec<u64>,
+    /// At no instruction.
+    pub idle: u64,
+}
+
+/// A failure, once for all the plans that show it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ViolationRow {
+    pub rule: String,
+    /// Which of the rule's demands.
+    pub kind: String,
+    /// The rule in the contract's words.
+    pub words: String,
+    pub expected: String,
+    pub observed: String,
+    /// The smallest plan, as text.
+    pub plan: String,
+    pub steps: u64,
+    /// How the plan came to be.
+    pub origin: String,
+    /// Where the plan is kept.
+    pub file: String,
+    /// The page with its timeline, as a link from this page.
+    pub page: Option<String>,
+    /// The command that shows it again.
+    pub replay: String,
+    /// How many other plans failed in the same way.
+    pub more: u64,
+    /// It is a kept plan that was run again.
+    pub is_known: bool,
+}
+
+/// A plan that the harness could not judge.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct UnjudgedRow {
+    pub why: String,
+    pub file: String,
+}
+
+/// Disturbances that come at once, without a fault that lasts.
+const AT_ONCE: [&str; 5] = [
+    "crash",
+    "workspace-lost",
+    "exit",
+    "push-from-outside",
+    "redeliver",
+];
+
+impl Campaign {
+    /// The data of a campaign that has ended. The rows of its violations are added by
+    /// [`ViolationRow::of`], since only the caller knows the commands and pages.
+    pub fn of(summary: &Summary, command: &str) -> Self {
+        let ended = if summary.interrupted {
+            Ended::Interrupted
+        } else if summary.gave_up {
+            Ended::GaveUp
+        } else if !summary.found.is_empty()
+            && summary.coverage.plans < u64::from(summary.cases) + u64::from(summary.replayed)
+        {
+            Ended::AtViolation
+        } else {
+            Ended::Completed
+        };
+        let unjudged = summary.unknown.iter().map(|unjudged| UnjudgedRow {
+            why: unjudged.why.clone(),
+            file: unjudged.file.display().to_string(),
+        });
+        let left_out = summary.left_out.iter().map(|(why, count)| Count {
+            name: why.clone(),
+            count: *count,
+        });
+        let mut campaign = Self {
+            version: VERSION,
+            title: format!("Campaign on {}", summary.target),
+            target: summary.target.into(),
+            seed: Seed(summary.seed).to_string(),
+            command: command.into(),
+            ended,
+            seconds: summary.took.as_secs_f64(),
+            asked: Some(summary.cases.into()),
+            plans: summary.held + summary.violated() as u64 + summary.unknown.len() as u64,
+            held: summary.held,
+            violated: summary.violated() as u64,
+            unknown: summary.unknown.len() as u64,
+            replayed: summary.replayed.into(),
+            samples: summary.samples.taken.clone(),
+            unjudged: unjudged.collect(),
+            left_out: left_out.collect(),
+            ..Self::default()
+        };
+        campaign.cover(&summary.coverage);
+        campaign
+    }
+
+    /// Takes over what was reached.
+    pub fn cover(&mut self, cover: &Coverage) {
+        let count = |name: &str, count| Count {
+            name: name.into(),
+            count,
+        };
+        self.counts = vec![
+            count("steps", cover.steps),
+            count("events", cover.events),
+            count("git pushes", cover.git_pushes),
+            count("git fetches", cover.git_fetches),
+            count("S3 requests", cover.s3_requests),
+            count("agent requests", cover.agent_requests),
+            count("message deliveries", cover.deliveries),
+            count("dead letters", cover.dead_letters),
+            count("container deaths", cover.deaths),
+        ];
+        self.phases = Phase::ALL.map(|phase| phase.to_string()).into();
+        self.disturbances = disturbances(cover);
+        self.sometimes = Sometimes::all()
+            .map(|entry| Count {
+                name: entry.to_string(),
+                count: cover.sometimes.get(&entry).copied().unwrap_or_default(),
+            })
+            .collect();
+    }
+}
+
+/// Every fault by name, then what disturbs at once.
+fn disturbances(cover: &Coverage) -> Vec<Disturbance> {
+    let row = |name: &str, made: Option<u64>, hit: Option<u64>| {
+        let by_phase: ByPhase = cover.disturbed.get(name).copied().unwrap_or_default();
+        Disturbance {
+            name: name.into(),
+            made,
+            hit,
+            phases: by_phase.phases.into(),
+            idle: by_phase.idle,
+        }
+    };
+    let faults = FAULT_WORDS.map(|name| {
+        let count = cover.faults.get(name).copied().unwrap_or_default();
+        row(name, Some(count.injected), Some(count.hits))
+    });
+    let at_once = AT_ONCE.map(|name| {
+        let made = cover.step_kinds.get(name).copied();
+        row(name, made, None)
+    });
+    let is_seen =
+        |row: &Disturbance| row.name != "exit" || row.idle > 0 || row.phases.iter().any(|n| *n > 0);
+    faults.into_iter().chain(at_once).filter(is_seen).collect()
+}
+
+impl ViolationRow {
+    /// The row of a violation. `page` links to its timeline.
+    pub fn of(found: &Found, origin: &str, replay: &str, page: Option<String>) -> Self {
+        let Violation {
+            rule,
+            kind,
+            expected,
+            observed,
+            ..
+        } = &found.violation;
+        Self {
+            rule: rule.id().into(),
+            kind: kind.clone(),
+            words: rule.words().into(),
+            expected: expected.clone(),
+            observed: observed.clone(),
+            plan: found.plan.to_string(),
+            steps: found.plan.steps.len() as u64,
+            origin: origin.into(),
+            file: found.file.display().to_string(),
+            page,
+            replay: replay.into(),
+            more: found.more.len() as u64,
+            is_known: found.is_known,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+// Where events stand along the axis, and which labels fit there.
+
+const STEP_LEAST = 15.5;
+const RECOVERY_LEAST = 124;
+const END_ROOM = 14;
+
+// The weight of the time or order between an event and the one before it.
+const WEIGHTS = {
+  order: (event) => (event.kind === "log" ? 0.35 : 1),
+  compressed: (event, before) => Math.log2(1 + 8 * Math.max(0, event.at - before.at)) + 0.02,
+  time: (event, before) => Math.max(0, event.at - before.at),
+};
+
+// The x of each event, and the width that they take. Steps keep room for their numbers, except
+// where time is to scale.
+function positions(events, mode, width) {
+  const weigh = WEIGHTS[mode];
+  const gaps = events.map((event, index) => (index ? weigh(event, events[index - 1]) : 0));
+  const spans = [];
+  events.forEach((event, index) => {
+    if (!spans.length || event.kind === "step") spans.push({ from: index, weight: 0, least: index === data.healed ? RECOVERY_LEAST : STEP_LEAST });
+    const span = spans[spans.length - 1];
+    // The gap before an event is of the span that the event before it is in.
+    if (index > span.from) span.weight += gaps[index];
+    else if (spans.length > 1) spans[spans.length - 2].weight += gaps[index];
+  });
+  if (mode === "time") for (const span of spans) span.least = 0;
+  const room = Math.max(width - END_ROOM, spans.reduce((sum, span) => sum + span.least, 0));
+  share(spans, room);
+  const x = new Float64Array(events.length);
+  let start = 4;
+  spans.forEach((span, n) => {
+    const end = n + 1 < spans.length ? spans[n + 1].from : events.length;
+    const scale = span.weight > 0 ? span.width / span.weight : 0;
+    let at = start;
+    for (let index = span.from; index < end; index++) {
+      if (index > span.from) at += gaps[index] * scale;
+      x[index] = at;
+    }
+    start += span.width;
+  });
+  return { x, width: room + END_ROOM };
+}
+
+// Widths by weight, none below its least.
+function share(spans, room) {
+  let open = spans.slice();
+  let left = room;
+  for (;;) {
+    const weight = open.reduce((sum, span) => sum + span.weight, 0);
+    const narrow = open.filter((span) => weight === 0 || (span.weight / weight) * left < span.least);
+    if (!narrow.length) {
+      for (const span of open) span.width = (span.weight / weight) * left;
+      return;
+    }
+    if (narrow.length === open.length) {
+      const spare = (left - open.reduce((sum, span) => sum + span.least, 0)) / open.length;
+      for (const span of open) span.width = span.least + spare;
+      return;
+    }
+    for (const span of narrow) {
+      span.width = span.least;
+      left -= span.least;
+    }
+    open = open.filter((span) => !narrow.includes(span));
+  }
+}
+
+// The width of a text in the timeline's label font.
+const textWidth = (text) => text.length * 6.1 + 2;
+
+// Numbers of steps; those that would stand on each other become a range: 3–7.
+function stepLabels(steps, x) {
+  const labels = [];
+  steps.forEach((step, index) => {
+    if (step.event === null) return;
+    const at = x[step.event];
+    const last = labels[labels.length - 1];
+    if (last && at < last.x + textWidth(last.text) + 1) {
+      last.to = index;
+      last.text = `${last.from + 1}–${index + 1}`;
+    } else {
+      labels.push({ x: at, from: index, to: index, text: `${index + 1}` });
+    }
+  });
+  // A range has grown after its neighbour was placed only to its right; what still overlaps joins.
+  for (let n = 1; n < labels.length; n++) {
+    const before = labels[n - 1];
+    if (labels[n].x < before.x + textWidth(before.text) + 1) {
+      before.to = labels[n].to;
+      before.text = `${before.from + 1}–${before.to + 1}`;
+      labels.splice(n--, 1);
+    }
+  }
+  return labels;
+}
+
+// Times at events, as close as they fit.
+function timeLabels(events, x, width) {
+  const labels = [];
+  let free = 0;
+  events.forEach((event, index) => {
+    if (x[index] < free) return;
+    const text = clock(event.at);
+    const last = labels[labels.length - 1];
+    if (last && last.text === text) return;
+    if (x[index] + textWidth(text) > width) return;
+    labels.push({ x: x[index], text });
+    free = x[index] + textWidth(text) + 34;
+  });
+  return labels;
+}

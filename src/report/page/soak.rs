@@ -1,0 +1,171 @@
+//! What the page of a soak shows, and that of its shards together: the same as a campaign's.
+
+use super::campaign::{Campaign, Count, Ended, UnjudgedRow, VERSION, ViolationRow};
+use crate::campaign::Sample;
+use crate::plan::Plan;
+use crate::report::soak::times;
+use crate::soak::{self, End, Failures, Family, Identity, Known, Merged, Part, Shard, Totals};
+
+/// The most samples that are drawn of shards together.
+const MOST_SAMPLES: u64 = 240;
+
+impl Campaign {
+    /// The data of a soak. The rows of its violations are added by [`ViolationRow::of_bug`].
+    pub fn of_soak(of: &soak::Ended, command: &str) -> Self {
+        let state = &of.state;
+        let on = &state.identity.target;
+        let asked = state.most_cases.map(|cases| state.shard.share_of(cases));
+        let samples = state.figures.samples.iter().map(drawn);
+        Self {
+            title: match state.shard {
+                Shard::WHOLE => format!("Soak on {on}"),
+                shard => format!("Shard {shard} of a soak on {on}"),
+            },
+            command: command.into(),
+            ended: match of.how {
+                End::Complete => Ended::Completed,
+                End::Told => Ended::Interrupted,
+                End::GaveUp => Ended::GaveUp,
+            },
+            seconds: state.worked_ms as f64 / 1000.0,
+            asked,
+            samples: samples.collect(),
+            ..of_totals(&state.identity, &state.totals)
+        }
+    }
+
+    /// The data of a soak's shards. The rows of its violations are added by
+    /// [`ViolationRow::of_bug`].
+    pub fn of_merged(of: &Merged, command: &str) -> Self {
+        let on = &of.identity.target;
+        let is_whole = of.missing.is_empty() && of.parts.iter().all(|part| part.is_complete);
+        let longest = of.parts.iter().map(|part| part.worked_ms).max();
+        let missing = match of.missing.len() {
+            0 => String::new(),
+            missing => format!(", {missing} missing"),
+        };
+        Self {
+            title: format!("Soak of {} shards on {on}{missing}", of.shards),
+            command: command.into(),
+            ended: if is_whole {
+                Ended::Completed
+            } else {
+                Ended::Interrupted
+            },
+            // They worked side by side.
+            seconds: longest.unwrap_or_default() as f64 / 1000.0,
+            samples: together(&of.parts),
+            ..of_totals(&of.identity, &of.totals)
+        }
+    }
+}
+
+fn of_totals(identity: &Identity, totals: &Totals) -> Campaign {
+    let unjudged = totals.unjudged.iter().map(|unjudged| UnjudgedRow {
+        why: unjudged.why.clone(),
+        file: format!("case {}", unjudged.case),
+    });
+    let left_out = totals.left_out.iter().map(|(why, count)| Count {
+        name: why.clone(),
+        count: *count,
+    });
+    let mut campaign = Campaign {
+        version: VERSION,
+        target: identity.target.clone(),
+        seed: identity.seed.clone(),
+        plans: totals.cases + totals.replayed,
+        held: totals.held,
+        violated: totals.violated,
+        unknown: totals.unknown,
+        replayed: totals.replayed,
+        violations: totals.known.iter().map(ViolationRow::of_known).collect(),
+        unjudged: unjudged.collect(),
+        left_out: left_out.collect(),
+        ..Campaign::default()
+    };
+    campaign.cover(&totals.coverage);
+    campaign
+}
+
+fn drawn(of: &soak::Sample) -> Sample {
+    Sample {
+        seconds: of.at_ms as f64 / 1000.0,
+        plans: of.plans,
+        steps: of.steps,
+        violated: of.violated,
+        unknown: of.unknown,
+        reached: of.reached,
+    }
+}
+
+/// The sums of all shards at the same times; what a shard came to stays when it has ended.
+fn together(parts: &[Part]) -> Vec<Sample> {
+    let last = parts.iter().filter_map(|part| part.figures.samples.last());
+    let last = last.map(|sample| sample.at_ms).max().unwrap_or_default();
+    let most = parts.iter().map(|part| part.figures.samples.len()).max();
+    let count = MOST_SAMPLES.min(most.unwrap_or_default() as u64);
+    (1..=count)
+        .map(|at| {
+            let now = last * at / count;
+            let mut sum = Sample {
+                seconds: now as f64 / 1000.0,
+                ..Sample::default()
+            };
+            for part in parts {
+                let before = part.figures.samples.iter();
+                if let Some(sample) = before.take_while(|sample| sample.at_ms <= now).last() {
+                    sum.plans += sample.plans;
+                    sum.steps += sample.steps;
+                    sum.violated += sample.violated;
+                    sum.unknown += sample.unknown;
+                    // Which entries they are is only known at the end.
+                    sum.reached = sum.reached.max(sample.reached);
+                }
+            }
+            sum
+        })
+        .collect()
+}
+
+impl ViolationRow {
+    /// The row of a bug. `page` links to the timeline of its smallest plan.
+    pub fn of_bug(
+        failures: &Failures,
+        family: &Family<'_>,
+        file: String,
+        replay: String,
+        page: Option<String>,
+    ) -> Self {
+        let bug = family[0];
+        let violation = &bug.violation;
+        let steps = bug.plan.parse::<Plan>().map(|plan| plan.steps.len());
+        let seen: usize = family.iter().map(|bug| failures.times(bug)).sum();
+        Self {
+            rule: violation.rule.id().into(),
+            kind: violation.kind.clone(),
+            words: violation.rule.words().into(),
+            expected: violation.expected.clone(),
+            observed: violation.observed.clone(),
+            plan: bug.plan.clone(),
+            steps: steps.unwrap_or_default() as u64,
+            origin: times(failures, family),
+            file,
+            page,
+            replay,
+            more: seen.saturating_sub(1) as u64,
+            is_known: false,
+        }
+    }
+
+    fn of_known(known: &Known) -> Self {
+        Self {
+            rule: known.rule.id().into(),
+            kind: known.kind.clone(),
+            words: known.rule.words().into(),
+            origin: format!("kept in {}", known.file),
+            file: known.file.clone(),
+            is_known: true,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What a soak came to, on one machine or on many: its bugs, each once, and its figures.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::summary::{counted, grouped, reached};
+use super::{Style, paragraph};
+use crate::plan::Plan;
+use crate::soak::{
+    Bug, End, Ended, Failures, Family, Identity, Merged, News, Quarters, Shard, Totals,
+};
+
+/// Memory that grew by more than this share, and at least by [`GROWN_BYTES`], is told as odd.
+const GROWN: f64 = 1.1;
+const GROWN_BYTES: u64 = 8 << 20;
+/// So is a rate that fell below this share of what it was.
+const SLOWED: f64 = 0.9;
+
+/// One thing that happened while a soak goes on.
+pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
+    let mut out = String::new();
+    match news {
+        News::Resumed(state) => {
+            let _ = writeln!(
+                out,
+                "going on with the soak of seed {}: {} done, {} found, start {}",
+                state.identity.seed,
+                counted(state.done, "case"),
+                counted(state.totals.families().count() as u64, "bug"),
+                state.starts,
+            );
+        }
+        News::Bug(bug, file) => {
+            let violation = &bug.violation;
+            let _ = writeln!(
+                out,
+                "{} {} ({}) by case {}: {}, {} after {} of shrinking; kept in {}",
+                style.bad("VIOLATED"),
+                style.strong(violation.rule.id()),
+                violation.kind,
+                bug.case,
+                counted(bug.first_steps as u64, "step"),
+                steps_of(bug),
+                counted(bug.shrink_runs.into(), "run"),
+                file.display(),
+            );
+            let _ = writeln!(out, "  {replay}");
+        }
+        News::Known(known) => {
+            let _ = writeln!(
+                out,
+                "{} {} ({}) by the kept plan {}",
+                style.bad("VIOLATED"),
+                style.strong(known.rule.id()),
+                known.kind,
+                known.file,
+            );
+        }
+    }
+    out
+}
+
+/// The end of a soak. `replay` gives the command that runs a bug's plan again.
+pub fn soak(of: &Ended, replay: &dyn Fn(&Bug) -> String, style: Style) -> String {
+    let state = &of.state;
+    let mut out = String::new();
+    bugs(&mut out, &state.totals, replay, style);
+    let how = match of.how {
+        End::Complete => style.good("all held"),
+        End::Told => style.odd("interrupted"),
+        End::GaveUp => style.odd("gave up: the harness failed every time"),
+    };
+    let shard = match state.shard {
+        Shard::WHOLE => String::new(),
+        shard => format!("shard {shard}, "),
+    };
+    let starts = match state.starts {
+        1 => String::new(),
+        starts => format!(" in {}", counted(starts.into(), "start")),
+    };
+    let worked = Duration::from_millis(state.worked_ms);
+    let text = format!(
+        "{shard}{:.1} s at work{starts}",
+        state.worked_ms as f64 / 1000.0
+    );
+    headline(
+        &mut out,
+        &state.identity,
+        &state.totals,
+        &how,
+        &text,
+        of.pending.len(),
+        style,
+    );
+    totals(&mut out, &state.totals, worked, style);
+    if let Some(quarters) = state.figures.quarters() {
+        let text = figures(&quarters);
+        let text = if is_worse(&quarters) {
+            style.odd(&text)
+        } else {
+            text
+        };
+        paragraph(&mut out, "  ", &text);
+    }
+    if !of.pending.is_empty() {
+        let cases: Vec<String> = of.pending.iter().map(u64::to_string).collect();
+        let text = format!(
+            "cut off while shrinking what broke a rule in case {}: `--resume` goes on with it",
+            cases.join(", ")
+        );
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    out
+}
+
+/// The shards of a soak as one.
+pub fn merged(of: &Merged, replay: &dyn Fn(&Bug) -> String, style: Style) -> String {
+    let mut out = String::new();
+    bugs(&mut out, &of.totals, replay, style);
+    let how = if of.missing.is_empty() {
+        style.good("all held")
+    } else {
+        style.odd("not all is here")
+    };
+    let text = format!("{} of {} shards", of.parts.len(), of.shards);
+    headline(&mut out, &of.identity, &of.totals, &how, &text, 0, style);
+    // The shards worked side by side.
+    let longest = of.parts.iter().map(|part| part.worked_ms).max();
+    let took = Duration::from_millis(longest.unwrap_or_default());
+    totals(&mut out, &of.totals, took, style);
+    for part in &of.parts {
+        let figures = part.quarters.as_ref().map(figures).unwrap_or_default();
+        let ended = if part.is_complete {
+            ""
+        } else {
+            "ended before its time; "
+        };
+        let text = format!(
+            "shard {}: {ended}{} in {:.1} s and {}; {figures}",
+            part.shard,
+            counted(part.cases, "case"),
+            part.worked_ms as f64 / 1000.0,
+            counted(part.starts.into(), "start"),
+        );
+        paragraph(&mut out, "  ", text.trim_end_matches("; "));
+    }
+    if !of.missing.is_empty() {
+        let missing: Vec<String> = of.missing.iter().map(u32::to_string).collect();
+        let text = format!(
+            "missing: {} {} of {}; their cases count as not run",
+            if missing.len() == 1 {
+                "shard"
+            } else {
+                "the shards"
+            },
+            missing.join(", "),
+            of.shards
+        );
+        paragraph(&mut out, "  ", &style.bad(&text));
+    }
+    out
+}
+
+fn headline(
+    out: &mut String,
+    identity: &Identity,
+    totals: &Totals,
+    how: &str,
+    more: &str,
+    pending: usize,
+    style: Style,
+) {
+    let verdict = if totals.violated > 0 || pending > 0 {
+        style.bad("violated")
+    } else if totals.unknown > 0 && how.contains("all held") {
+        style.odd("not all could be judged")
+    } else {
+        how.to_owned()
+    };
+    let bugs = totals.families().count();
+    let shown = match bugs {
+        0 => String::new(),
+        1 => " by 1 bug".into(),
+        bugs => format!(" by {bugs} bugs"),
+    };
+    let options = match &*identity.options {
+        [] => String::new(),
+        options => format!(" {}", options.join(" ")),
+    };
+    let _ = writeln!(
+        out,
+        "{}{options} {verdict}: {} plans held, {} violated{shown}, {} unknown; seed {}, {more}",
+        style.strong(&format!("{} soak", identity.target)),
+        grouped(totals.held),
+        grouped(totals.violated),
+        grouped(totals.unknown),
+        identity.seed,
+    );
+}
+
+fn totals(out: &mut String, of: &Totals, took: Duration, style: Style) {
+    if of.coverage.events > 0 {
+        reached(out, &of.coverage, took, style);
+    }
+    for (why, count) in &of.left_out {
+        let text = format!("left out {}: {why}", counted(*count, "step"));
+        paragraph(out, "  ", &style.odd(&text));
+    }
+    for unjudged in &of.unjudged {
+        let text = format!("unknown: {} (case {})", unjudged.why, unjudged.case);
+        paragraph(out, "  ", &style.odd(&text));
+    }
+    let rest = of.unknown.saturating_sub(of.unjudged.len() as u64);
+    if rest > 0 {
+        let text = format!("and {} more", grouped(rest));
+        paragraph(out, "  ", &style.odd(&text));
+    }
+}
+
+/// Every bug once, with its smallest plan.
+fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Bug) -> String, style: Style) {
+    for known in &totals.known {
+        let _ = writeln!(
+            out,
+            "{} {} ({}) by the kept plan {}\n",
+            style.bad("VIOLATED"),
+            style.strong(known.rule.id()),
+            known.kind,
+            known.file,
+        );
+    }
+    for (failures, family) in totals.families() {
+        let bug = family[0];
+        let violation = &bug.violation;
+        let _ = writeln!(
+            out,
+            "{} {} ({})",
+            style.bad("VIOLATED"),
+            style.strong(violation.rule.id()),
+            violation.kind
+        );
+        paragraph(out, "  ", &times(failures, &family));
+        if let Ok(plan) = bug.plan.parse::<Plan>() {
+            super::plan_lines(out, &plan, violation, style);
+        }
+        paragraph(out, "  ", &format!("expected: {}", violation.expected));
+        paragraph(out, "  ", &format!("observed: {}", violation.observed));
+        let _ = writeln!(out, "  {}\n", replay(bug));
+    }
+}
+
+/// How often a bug was seen.
+pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
+    let bug = family[0];
+    let times: usize = family.iter().map(|bug| failures.times(bug)).sum();
+    let first = family.iter().map(|bug| bug.case).min();
+    let mut text = format!(
+        "first in case {}; {times} of {} that broke this rule in this way",
+        first.unwrap_or(bug.case),
+        counted(failures.count, "case"),
+    );
+    if failures.not_told_apart() > 0 {
+        let _ = write!(text, " (the first {} were told apart)", failures.seen.len());
+    }
+    if bug.reproduced != (1, 1) {
+        let (shown, of) = bug.reproduced;
+        let _ = write!(text, "; violated in {shown} of {of} runs");
+    }
+    if !bug.others.is_empty() {
+        let mut others: Vec<String> = bug
+            .others
+            .iter()
+            .map(|(rule, kind)| format!("{rule} ({kind})"))
+            .collect();
+        others.dedup();
+        let _ = write!(text, "; smaller plans met {}", others.join(", "));
+    }
+    if family.len() > 1 {
+        let ids: Vec<&str> = family[1..].iter().map(|bug| &*bug.id).take(3).collect();
+        let rest = if family.len() > 4 { ", and so on" } else { "" };
+        let count = counted(family.len() as u64 - 1, "more plan");
+        let _ = write!(
+            text,
+            "; {count} with these kinds of step and others: {}{rest}",
+            ids.join(", ")
+        );
+    }
+    text
+}
+
+fn steps_of(bug: &Bug) -> usize {
+    bug.plan
+        .parse::<Plan>()
+        .map_or(bug.first_steps, |plan| plan.steps.len())
+}
+
+fn figures(of: &Quarters) -> String {
+    let memory = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    format!(
+        "first quarter against last: {:.0} and {:.0} plans a second, {:.0} and {:.0} for a second of \
+         the processor, {:.1} and {:.1} MB of memory",
+        of.first_rate,
+        of.last_rate,
+        of.first_cpu_rate,
+        of.last_cpu_rate,
+        memory(of.first_memory),
+        memory(of.last_memory),
+    )
+}
+
+fn is_worse(of: &Quarters) -> bool {
+    let has_grown = of.last_memory as f64 > of.first_memory as f64 * GROWN
+        && of.last_memory > of.first_memory + GROWN_BYTES;
+    // Other programs slow it too; that is not its own doing.
+    has_grown || of.last_cpu_rate < of.first_cpu_rate * SLOWED
+}

@@ -1,0 +1,128 @@
+//! Temporary folders that never stay: each goes with its owner, and what an owner that was killed
+//! left goes when the next one comes.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::target::TargetError;
+
+/// What the names of all folders begin with.
+const PREFIX: &str = "shakedown-";
+/// The file in a folder that is locked for as long as its owner lives.
+const IN_USE: &str = "in-use";
+
+/// A folder that is removed when this is dropped.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: PathBuf,
+    /// The system gives the lock up with the process, however it ends.
+    _lock: File,
+}
+
+impl Scratch {
+    /// Makes a folder in the system's place for temporary ones (`TMPDIR`); `what` it is for is a
+    /// part of its name.
+    ///
+    /// # Errors
+    /// When it cannot be made there.
+    pub fn new(what: &str) -> Result<Self, TargetError> {
+        static SWEEP: Once = Once::new();
+        let root = std::env::temp_dir();
+        SWEEP.call_once(|| sweep(&root));
+        Self::new_in(&root, what).map_err(|error| {
+            TargetError::new(
+                format!("making a folder in {}", root.display()),
+                error,
+                "set TMPDIR to a folder that can be written to",
+            )
+        })
+    }
+
+    fn new_in(root: &Path, what: &str) -> io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{PREFIX}{what}-"))
+            .tempdir_in(root)?;
+        // Locked before it has its name: a sweep never sees it without its lock.
+        let unnamed = folder.path().join("new");
+        let lock = File::create(&unnamed)?;
+        lock.try_lock().map_err(io::Error::from)?;
+        fs::rename(unnamed, folder.path().join(IN_USE))?;
+        Ok(Self {
+            folder: TempDir::keep(folder),
+            _lock: lock,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Whoever is at his last write there makes it not empty once more.
+        for _ in 0..100 {
+            match fs::remove_dir_all(&self.folder) {
+                Ok(()) => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+}
+
+/// Removes the folders whose owners are gone. What cannot be removed is somebody else's.
+fn sweep(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let is_left =
+            File::open(entry.path().join(IN_USE)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if is_left {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_goes_with_its_owner_or_with_the_next() {
+        let root = tempfile::tempdir().unwrap();
+        let used = Scratch::new_in(root.path(), "used").unwrap();
+        let dropped = Scratch::new_in(root.path(), "dropped").unwrap();
+        fs::create_dir_all(dropped.path().join("a/b")).unwrap();
+        drop(dropped);
+        // What a killed owner leaves: the file, and no lock on it.
+        let left = root.path().join("shakedown-left-1");
+        fs::create_dir_all(left.join("a/b")).unwrap();
+        File::create(left.join(IN_USE)).unwrap();
+        fs::create_dir(root.path().join("shakedown-of-somebody")).unwrap();
+        fs::create_dir(root.path().join("other")).unwrap();
+        sweep(root.path());
+        let mut names: Vec<String> = fs::read_dir(root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let used = used.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(names, ["other", "shakedown-of-somebody", used]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(Scratch::new_in(&root.path().join("missing"), "x").is_err());
+    }
+}

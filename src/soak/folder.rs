@@ -1,0 +1,247 @@
+//! The folder of a soak: its state, what was found and is not yet in the state, and the bugs.
+//!
+//! ```text
+//! state.json  state.previous.json  lock
+//! running-0.plan               what a thread is at, and was at when the soak died
+//! found/case-12.json           a violation from the moment it is seen until it is in the state
+//! bugs/fresh-1f3c5a70.plan     the smallest plan of a bug, .jsonl: what happened in its run
+//! bugs/fresh-1f3c5a70-case-12.plan     the first plans as they were generated
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::bug::Bug;
+use super::state::State;
+use super::{Shard, SoakError};
+use crate::campaign::Case;
+use crate::durable;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::regression::{self, Origin, Seed, parse_seed};
+use crate::verdict::Violation;
+
+/// So many bugs have their history kept; it can be had again from the plan.
+const HISTORIES: usize = 50;
+/// So many plans of a bug are kept as they were generated.
+pub(super) const PLANS_OF_A_BUG: usize = 5;
+
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+    regressions: PathBuf,
+}
+
+/// A violation that is not yet in the state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Found {
+    pub(super) case: u64,
+    /// As text.
+    plan: String,
+    /// In the form that every report uses.
+    seed: String,
+    pub(super) violation: Violation,
+}
+
+impl Folder {
+    pub(super) fn open(root: &Path, regressions: &Path) -> Result<Self, SoakError> {
+        let folder = Self {
+            root: root.to_owned(),
+            regressions: regressions.to_owned(),
+        };
+        for path in [root.to_owned(), folder.found(), folder.bugs()] {
+            fs::create_dir_all(&path).map_err(|why| SoakError::Write { path, why })?;
+        }
+        Ok(folder)
+    }
+
+    fn found(&self) -> PathBuf {
+        self.root.join("found")
+    }
+
+    fn bugs(&self) -> PathBuf {
+        self.root.join("bugs")
+    }
+
+    /// Where the plan stands that a thread is at.
+    pub(super) fn slip(&self, job: usize) -> PathBuf {
+        self.root.join(format!("running-{job}.plan"))
+    }
+
+    /// Removes what a soak that was killed left half written, or was at: it runs again.
+    pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries {
+            if entry.file_name().to_string_lossy().starts_with("running-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let folders = [
+            self.root.clone(),
+            self.found(),
+            self.bugs(),
+            self.regressions.clone(),
+        ];
+        for folder in folders {
+            // One that is missing holds nothing; what stays in the others is in nobody's way.
+            let _ = durable::sweep(&folder);
+        }
+    }
+
+    /// Whether somebody laid a file there to end the soak. It goes with that.
+    pub(super) fn take_stop(&self) -> bool {
+        fs::remove_file(self.root.join("stop")).is_ok()
+    }
+
+    pub(super) fn write_state(&self, state: &State) -> Result<(), SoakError> {
+        state
+            .write(&self.root)
+            .map_err(failed(&State::path(&self.root)))
+    }
+
+    /// Writes down a violation as it is seen, before anything is made of it.
+    pub(super) fn write_found(
+        &self,
+        case: u64,
+        of: &Case,
+        violation: &Violation,
+    ) -> Result<(), SoakError> {
+        let path = self.found_path(case);
+        let found = Found {
+            case,
+            plan: of.plan.to_string(),
+            seed: Seed(of.seed).to_string(),
+            violation: violation.clone(),
+        };
+        serde_json::to_vec_pretty(&found)
+            .map_err(io::Error::from)
+            .and_then(|text| durable::write(&path, &text))
+            .map_err(failed(&path))
+    }
+
+    /// What an earlier start had found and not taken into its state, by case.
+    pub(super) fn read_found(
+        &self,
+        shard: Shard,
+        done: u64,
+    ) -> Result<BTreeMap<u64, Found>, SoakError> {
+        let mut all = BTreeMap::new();
+        let folder = self.found();
+        for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
+            let path = entry.map_err(failed(&folder))?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let text = fs::read(&path).map_err(failed(&path))?;
+            let found: Found =
+                serde_json::from_slice(&text).map_err(|error| super::StateError::Damaged {
+                    path: path.clone(),
+                    line: error.line(),
+                    column: error.column(),
+                    why: error.to_string(),
+                })?;
+            if found.case < shard.case(done) {
+                // It is in the state already.
+                fs::remove_file(&path).map_err(failed(&path))?;
+            } else {
+                all.insert(found.case, found);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Forgets what is in the state now.
+    pub(super) fn remove_found(&self, case: u64) -> Result<(), SoakError> {
+        let path = self.found_path(case);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn found_path(&self, case: u64) -> PathBuf {
+        self.found().join(format!("case-{case}.json"))
+    }
+
+    /// Writes the smallest plan of a bug, and what happened in its run.
+    pub(super) fn write_bug(
+        &self,
+        bug: &Bug,
+        plan: &Plan,
+        history: &History,
+    ) -> Result<(), SoakError> {
+        let path = self.bugs().join(format!("{}.plan", bug.id));
+        durable::write(&path, with_seed(plan, seed_of(bug)).as_bytes()).map_err(failed(&path))?;
+        let is_history =
+            |entry: &fs::DirEntry| entry.path().extension().is_some_and(|ext| ext == "jsonl");
+        let histories = fs::read_dir(self.bugs())
+            .map(|entries| entries.flatten().filter(is_history).count())
+            .map_err(failed(&path))?;
+        if histories >= HISTORIES || history.events.is_empty() {
+            return Ok(());
+        }
+        let path = path.with_extension("jsonl");
+        let mut text = Vec::new();
+        history
+            .write_json_lines(&mut text)
+            .and_then(|()| durable::write(&path, &text))
+            .map_err(failed(&path))
+    }
+
+    /// Keeps the smallest plan of a bug for every later campaign. Returns its path.
+    pub(super) fn keep(
+        &self,
+        bug: &Bug,
+        plan: &Plan,
+        target: &str,
+        command: &str,
+    ) -> Result<PathBuf, SoakError> {
+        let origin = Origin {
+            rule: bug.violation.rule,
+            target,
+            seed: seed_of(bug),
+            command,
+        };
+        regression::keep(&self.regressions, plan, &origin).map_err(failed(&self.regressions))
+    }
+
+    /// Keeps a plan that shows a bug, as it was generated.
+    pub(super) fn write_generated(&self, bug: &Bug, case: &Case) -> Result<(), SoakError> {
+        let name = format!("{}-case-{}.plan", bug.id, bug.case);
+        let path = self.bugs().join(name);
+        durable::write(&path, with_seed(&case.plan, case.seed).as_bytes()).map_err(failed(&path))
+    }
+}
+
+impl Found {
+    /// The plan and its seed, if the file holds what was written to it.
+    pub(super) fn case(&self) -> Option<Case> {
+        Some(Case {
+            plan: self.plan.parse().ok()?,
+            seed: parse_seed(&self.seed)?,
+        })
+    }
+}
+
+fn seed_of(bug: &Bug) -> u64 {
+    parse_seed(&bug.seed).unwrap_or_default()
+}
+
+fn with_seed(plan: &Plan, seed: u64) -> String {
+    let mut plan = plan.clone();
+    plan.comments
+        .insert(0, (0, format!(" seed {}", Seed(seed))));
+    plan.to_string()
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> SoakError + use<> {
+    let path = path.to_owned();
+    move |why| SoakError::Write {
+        path: path.clone(),
+        why,
+    }
+}

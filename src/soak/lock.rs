@@ -1,0 +1,71 @@
+//! One soak at a time in a folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::SoakError;
+
+/// Held for as long as a soak is at work. The system gives it up with the process, however that
+/// ends: a lock is never stale.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(folder: &Path) -> Result<Self, SoakError> {
+        let path = path(folder);
+        let failed = |why: io::Error| SoakError::Write {
+            path: path.clone(),
+            why,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Who it is only helps; an empty name is told as such.
+                let _ = file.read_to_string(&mut holder);
+                return Err(SoakError::Locked {
+                    folder: folder.to_owned(),
+                    holder: holder.trim().to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_of_the_first_and_the_dead_hold_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::take(folder.path()).unwrap();
+        let error = Lock::take(folder.path()).unwrap_err().to_string();
+        let id = std::process::id().to_string();
+        assert!(error.contains(&id) && error.contains("--out"), "{error}");
+        drop(first);
+        // As a killed process leaves it.
+        std::fs::write(path(folder.path()), "999999\n").unwrap();
+        Lock::take(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,239 @@
+//! What cases came to, in a form that adds up: the same from one machine as from the shards of
+//! many, in whatever order they are added.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::bug::Bug;
+use super::family::{Family, families};
+use crate::coverage::Coverage;
+use crate::verdict::Rule;
+
+/// Of each rule and kind, so many failing cases are shrunk and told apart; the rest is counted.
+pub const TOLD_APART: usize = 100;
+/// So many plans that could not be judged are kept with their reasons; the rest is counted.
+pub const UNJUDGED: usize = 20;
+
+/// The sum of the cases that were run.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Cases of the seed that were run.
+    pub cases: u64,
+    /// Kept plans that were run again.
+    pub replayed: u64,
+    pub held: u64,
+    pub violated: u64,
+    pub unknown: u64,
+    /// By rule and kind, in the order of the rules.
+    pub failures: Vec<Failures>,
+    /// Kept plans that fail again.
+    pub known: Vec<Known>,
+    /// The first of those that could not be judged.
+    pub unjudged: Vec<Unjudged>,
+    /// Why steps were left out, and how often.
+    pub left_out: BTreeMap<String, u64>,
+    pub coverage: Coverage,
+}
+
+/// The generated cases that broke a rule in the same of its demands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failures {
+    pub rule: Rule,
+    pub kind: String,
+    pub count: u64,
+    /// The first of them by their numbers, and which bug each shows.
+    pub seen: Vec<Seen>,
+    /// The bugs of `seen`, by their first case.
+    pub bugs: Vec<Bug>,
+}
+
+/// A failing case.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Seen {
+    pub case: u64,
+    /// The id of its bug.
+    pub bug: String,
+}
+
+/// A kept plan that fails again.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Known {
+    pub file: String,
+    pub rule: Rule,
+    pub kind: String,
+}
+
+/// A case that the harness could not judge.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unjudged {
+    pub case: u64,
+    pub why: String,
+}
+
+impl Failures {
+    /// How many of the cases in `seen` show a bug.
+    pub fn times(&self, bug: &Bug) -> usize {
+        self.seen.iter().filter(|seen| seen.bug == bug.id).count()
+    }
+
+    /// How many cases were counted and not shrunk.
+    pub fn not_told_apart(&self) -> u64 {
+        self.count - self.seen.len() as u64
+    }
+
+    /// Takes in failing cases and their bugs; keeps the first of each.
+    fn add(&mut self, count: u64, seen: &[Seen], bugs: &[Bug]) {
+        self.count += count;
+        self.seen.extend_from_slice(seen);
+        self.seen.sort_by_key(|seen| seen.case);
+        self.seen.truncate(TOLD_APART);
+        self.bugs.extend_from_slice(bugs);
+        self.bugs.sort_by_key(|bug| bug.case);
+        let mut ids = BTreeSet::new();
+        self.bugs.retain(|bug| {
+            let is_seen = self.seen.iter().any(|seen| seen.bug == bug.id);
+            is_seen && ids.insert(bug.id.clone())
+        });
+    }
+}
+
+impl Totals {
+    /// Every bug, with the failures that it is one of.
+    pub fn bugs(&self) -> impl Iterator<Item = (&Failures, &Bug)> {
+        self.failures
+            .iter()
+            .flat_map(|failures| failures.bugs.iter().map(move |bug| (failures, bug)))
+    }
+
+    /// The bugs as they are told: those that are most likely one together.
+    pub fn families(&self) -> impl Iterator<Item = (&Failures, Family<'_>)> {
+        self.failures.iter().flat_map(|failures| {
+            let families = families(&failures.bugs).into_iter();
+            families.map(move |family| (failures, family))
+        })
+    }
+
+    /// How many failing cases of a rule and kind were shrunk so far.
+    pub(super) fn told_apart(&self, rule: Rule, kind: &str) -> usize {
+        let of = |failures: &&Failures| failures.rule == rule && failures.kind == kind;
+        self.failures
+            .iter()
+            .find(of)
+            .map_or(0, |failures| failures.seen.len())
+    }
+
+    /// How many of the cases that were told apart show a bug.
+    pub(super) fn times(&self, bug: &Bug) -> usize {
+        let of_bug = self.bugs().find(|(_, known)| known.id == bug.id);
+        of_bug.map_or(0, |(failures, known)| failures.times(known))
+    }
+
+    /// Counts a generated case that broke a rule. Returns whether its bug is a new one.
+    pub(super) fn violate(&mut self, rule: Rule, kind: &str, bug: Option<Bug>) -> bool {
+        self.violated += 1;
+        let failures = self.failures_of(rule, kind);
+        let Some(bug) = bug.filter(|_| failures.seen.len() < TOLD_APART) else {
+            failures.count += 1;
+            return false;
+        };
+        let is_new = failures.bugs.iter().all(|known| known.id != bug.id);
+        let seen = Seen {
+            case: bug.case,
+            bug: bug.id.clone(),
+        };
+        failures.add(1, &[seen], &[bug]);
+        is_new
+    }
+
+    fn failures_of(&mut self, rule: Rule, kind: &str) -> &mut Failures {
+        let key = |failures: &Failures| (failures.rule, failures.kind.clone());
+        let at = match self
+            .failures
+            .binary_search_by_key(&(rule, kind.to_owned()), key)
+        {
+            Ok(at) => at,
+            Err(at) => {
+                let new = Failures {
+                    rule,
+                    kind: kind.to_owned(),
+                    count: 0,
+                    seen: Vec::new(),
+                    bugs: Vec::new(),
+                };
+                self.failures.insert(at, new);
+                at
+            }
+        };
+        &mut self.failures[at]
+    }
+
+    pub(super) fn leave_unjudged(&mut self, case: u64, why: String) {
+        self.unknown += 1;
+        self.unjudged.push(Unjudged { case, why });
+        self.keep_first_unjudged();
+    }
+
+    fn keep_first_unjudged(&mut self) {
+        self.unjudged.sort_by_key(|unjudged| unjudged.case);
+        self.unjudged.truncate(UNJUDGED);
+    }
+
+    /// Adds what other cases of the same soak came to.
+    pub fn add(&mut self, other: &Self) {
+        self.cases += other.cases;
+        self.replayed += other.replayed;
+        self.held += other.held;
+        self.violated += other.violated;
+        self.unknown += other.unknown;
+        for of in &other.failures {
+            let failures = self.failures_of(of.rule, &of.kind);
+            failures.add(of.count, &of.seen, &of.bugs);
+        }
+        self.known.extend_from_slice(&other.known);
+        self.known.sort();
+        self.known.dedup();
+        self.unjudged.extend_from_slice(&other.unjudged);
+        self.keep_first_unjudged();
+        for (why, count) in &other.left_out {
+            *self.left_out.entry(why.clone()).or_default() += count;
+        }
+        self.coverage.add(&other.coverage);
+    }
+
+    /// What does not fit together, where something does not: it was changed or damaged.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let judged = self.held + self.violated + self.unknown;
+        if judged != self.cases + self.replayed {
+            return Some(format!(
+                "{judged} plans have a verdict, and {} were run",
+                self.cases + self.replayed
+            ));
+        }
+        let failed: u64 = self.failures.iter().map(|of| of.count).sum();
+        if failed + self.known.len() as u64 != self.violated {
+            return Some(format!(
+                "{} plans violated a rule, and {failed} failures and {} known ones are listed",
+                self.violated,
+                self.known.len()
+            ));
+        }
+        if self.coverage.plans != self.cases + self.replayed {
+            return Some(format!(
+                "the coverage is that of {} plans, and {} were run",
+                self.coverage.plans,
+                self.cases + self.replayed
+            ));
+        }
+        let is_odd = |of: &&Failures| {
+            let is_listed = |seen: &Seen| of.bugs.iter().any(|bug| bug.id == seen.bug);
+            of.count < of.seen.len() as u64 || of.bugs.is_empty() || !of.seen.iter().all(is_listed)
+        };
+        self.failures.iter().find(is_odd).map(|of| {
+            format!(
+                "the failures of {} ({}) and their bugs do not agree",
+                of.rule, of.kind
+            )
+        })
+    }
+}

@@ -1,0 +1,368 @@
+//! The pages, opened in a real browser. With `SHAKEDOWN_PAGES=FOLDER` the pages and pictures of
+//! them are left there, to be looked at.
+
+mod chromium;
+mod samples;
+
+use std::path::{Path, PathBuf};
+
+use chromium::Page;
+use serde_json::{Value, json};
+use shakedown::history::{Level, What};
+use shakedown::verdict::Verdict;
+
+const CHECKS: &str = include_str!("checks.js");
+
+/// Where the pages go: the folder that is asked for, else one that is removed.
+struct Folder {
+    path: PathBuf,
+    _scratch: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let asked = std::env::var_os("SHAKEDOWN_PAGES").map(PathBuf::from);
+        let path = asked.unwrap_or_else(|| scratch.path().to_owned());
+        std::fs::create_dir_all(&path).unwrap();
+        Self {
+            path: std::fs::canonicalize(path).unwrap(),
+            _scratch: scratch,
+        }
+    }
+
+    fn write(&self, name: &str, page: &str) -> PathBuf {
+        let path = self.path.join(name);
+        std::fs::write(&path, page).unwrap();
+        path
+    }
+}
+
+/// Opens a page at a laptop's width and asks of it what is asked of all of them.
+fn open(program: &Path, file: &Path, width: u32, dark: bool) -> Page {
+    let height = if width < 1400 { 768 } else { 900 };
+    let mut page = Page::open(program, file, width, height, dark);
+    page.eval(CHECKS);
+    check(&mut page, &format!("{} at {width}", file.display()));
+    picture(
+        &mut page,
+        &file.with_extension(format!("{width}.png")),
+        false,
+    );
+    picture(
+        &mut page,
+        &file.with_extension(format!("{width}-whole.png")),
+        true,
+    );
+    page
+}
+
+/// Takes a picture where pictures are asked for.
+fn picture(page: &mut Page, to: &Path, whole: bool) {
+    if std::env::var_os("SHAKEDOWN_PAGES").is_some() {
+        page.shoot(to, whole);
+    }
+}
+
+#[track_caller]
+fn check(page: &mut Page, what: &str) {
+    for ask in ["overlaps", "contrast", "nameless"] {
+        let bad = page.eval(&format!("checks.{ask}()"));
+        assert_eq!(bad, json!([]), "{ask} of {what}");
+    }
+    assert_eq!(page.complaints(), Vec::<String>::new(), "{what}");
+}
+
+fn count(page: &mut Page, selector: &str) -> u64 {
+    let script = format!("document.querySelectorAll({}).length", json!(selector));
+    page.eval(&script).as_u64().unwrap()
+}
+
+fn text(page: &mut Page, selector: &str) -> String {
+    let script = format!("document.querySelector({}).textContent", json!(selector));
+    page.eval(&script).as_str().unwrap().to_owned()
+}
+
+fn click(page: &mut Page, selector: &str) {
+    page.eval(&format!(
+        "document.querySelector({}).dispatchEvent(new MouseEvent('click', {{bubbles: true}}))",
+        json!(selector)
+    ));
+}
+
+/// Sets a filter's value, as a person would.
+fn set(page: &mut Page, id: &str, value: &str, event: &str) {
+    page.eval(&format!(
+        "{{ const field = document.getElementById({}); field.value = {}; \
+         field.dispatchEvent(new Event({}, {{bubbles: true}})); }}",
+        json!(id),
+        json!(value),
+        json!(event),
+    ));
+}
+
+/// The lanes' names, of one kind.
+fn lanes(page: &mut Page, kind: &str) -> Vec<String> {
+    let script = format!(
+        "[...document.querySelectorAll('.label')].filter(l => l.dataset.kind === {}).map(l => l.textContent)",
+        json!(kind)
+    );
+    serde_json::from_value(page.eval(&script)).unwrap()
+}
+
+#[test]
+fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let sample = samples::large();
+    assert_eq!(
+        (sample.plan.steps.len(), sample.plan.sessions.len()),
+        (60, 5)
+    );
+    let file = folder.write("large.html", &sample.page());
+    for (width, dark) in [(1280, false), (1440, true)] {
+        open(&program, &file, width, dark);
+    }
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(text(page, ".badge"), "VIOLATED");
+    assert_eq!(lanes(page, "session").len(), 5);
+    assert_eq!(lanes(page, "branch").len(), 5);
+    assert_eq!(
+        lanes(page, "site"),
+        ["acme site", "globex site", "initech site"]
+    );
+    assert_eq!(lanes(page, "container").len(), 3);
+    assert_eq!(lanes(page, "breaker"), ["S3 breaker"]);
+    assert_eq!(lanes(page, "faults"), ["faults"]);
+    assert!(count(page, ".bar.fault") > 3);
+    // It was seen after recovery: the line is at the end, and recovery is what is shown.
+    assert_eq!(count(page, "line.violation"), 1);
+    assert_eq!(text(page, "#plan .violated .t"), "(all healed; recovery)");
+    assert!(count(page, "#model tr.differs") > 0);
+    // All of the steps are numbered, in whatever way time runs; nothing overlaps when it is wide.
+    for mode in ["time", "compressed", "order"] {
+        click(page, &format!("[data-mode={mode}]"));
+        check(page, mode);
+        picture(page, &file.with_extension(format!("{mode}.png")), false);
+    }
+    assert_eq!(count(page, "text.number"), 60);
+    let scrolls = "(s => s.scrollWidth > s.clientWidth)(document.querySelector('.scroller'))";
+    assert_eq!(page.eval(scrolls), false, "all of it is in sight");
+    for _ in 0..3 {
+        click(page, "[aria-label=Wider]");
+        check(page, "zoomed in");
+    }
+    picture(page, &file.with_extension("wide.png"), false);
+    let wide = page.eval("document.querySelector('#timeline svg').clientWidth");
+    assert!(wide.as_f64().unwrap() > 8000.0, "{wide}");
+}
+
+#[test]
+fn a_violation_at_an_event_is_marked_and_told_with_what_the_model_expected() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let sample = samples::small();
+    let Verdict::Violated(violation) = &sample.outcome.verdict else {
+        panic!("{:?}", sample.outcome.verdict)
+    };
+    let file = folder.write("small.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(
+        text(page, "h1"),
+        format!("{} ({})", violation.rule, violation.kind)
+    );
+    assert!(text(page, ".side.expected").contains(&violation.expected));
+    assert!(text(page, ".side.observed").contains(&violation.observed));
+    assert_eq!(count(page, ".mark.violating"), 1);
+    assert_eq!(count(page, "#events tr.violating"), 1);
+    // The run had no time for what was to come true yet.
+    assert_eq!(count(page, "#model tr.differs"), 0);
+    // Every step shows what the model expected of each thing then.
+    for step in 1..=sample.plan.steps.len() {
+        click(
+            page,
+            &format!(
+                "#plan li:nth-child({}) .step",
+                sample.plan.sessions.len() + step
+            ),
+        );
+        let title = text(page, "#model h2");
+        assert_eq!(
+            title,
+            format!("Model against observation, after step {step}")
+        );
+        assert!(count(page, "#model tbody tr") > 5);
+        assert_eq!(page.eval("location.hash"), format!("#step={step}"));
+    }
+    check(page, "the last step");
+}
+
+#[test]
+fn a_held_run_can_be_filtered_and_walked_by_keys() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let sample = samples::held();
+    assert_eq!(sample.outcome.verdict, Verdict::Held);
+    let file = folder.write("held.html", &sample.page());
+    let page = &mut open(&program, &file, 1440, true);
+    assert_eq!(
+        (text(page, ".badge").as_str(), count(page, ".violation")),
+        ("HELD", 0)
+    );
+    let all = count(page, ".mark");
+    assert!(all > 50, "{all} marks");
+
+    click(page, "[data-kind=log]");
+    let without_logs = count(page, ".mark");
+    assert!(without_logs < all);
+    click(page, "[data-kind=log]");
+    assert_eq!(count(page, ".mark"), all);
+
+    set(page, "filter-client", "globex", "change");
+    assert_eq!(lanes(page, "session"), ["globex/home"]);
+    assert!(count(page, ".mark") < all);
+    set(page, "filter-client", "", "change");
+    set(page, "filter-session", "acme/home", "change");
+    assert_eq!(lanes(page, "branch"), ["thread-home"]);
+    assert_eq!(lanes(page, "container"), ["acme container"]);
+    set(page, "filter-session", "", "change");
+
+    set(page, "filter-text", "EDIT-2 acknowledged", "input");
+    assert_eq!(count(page, ".mark"), 1);
+    assert!(text(page, "#count").starts_with("1 of "));
+    click(page, "#all-steps");
+    assert_eq!(count(page, "#events tr[data-event]"), 1);
+    set(page, "filter-text", "no event has this", "input");
+    assert_eq!(count(page, ".mark"), 0);
+    check(page, "nothing but lanes");
+    set(page, "filter-text", "", "input");
+    assert_eq!(count(page, ".mark"), all);
+
+    // The pointer and the keys both bring up an event's text.
+    let at = page.eval("(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelector('.mark').getBoundingClientRect())");
+    page.point(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
+    assert_eq!(page.eval("document.getElementById('tip').hidden"), false);
+    picture(page, &file.with_extension("tip.png"), false);
+    page.point(1.0, 1.0);
+    page.eval("document.querySelector('#timeline svg').focus()");
+    for (key, _) in [("ArrowDown", 0), ("ArrowDown", 1), ("ArrowRight", 2)] {
+        page.press(key);
+    }
+    assert_eq!(count(page, ".mark.current"), 1);
+    let told = page.eval(
+        "[document.getElementById('live').textContent, document.getElementById('tip').textContent]",
+    );
+    assert!(
+        told[0] == told[1] && told[0].as_str().unwrap().contains(" s "),
+        "{told}"
+    );
+    page.press("Enter");
+    assert_eq!(count(page, "#events tr.current"), 1);
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn an_explanation_stands_at_its_steps() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::small();
+    sample.explanation = Some(samples::explanation(&sample));
+    let file = folder.write("explained.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert!(text(page, ".summary").contains("each container counts for itself"));
+    let chips = "[...document.querySelectorAll('.without')].map(w => w.textContent)";
+    assert_eq!(
+        page.eval(chips),
+        json!(["needed", "not needed", "else fresh", "unclear"])
+    );
+    assert_eq!(count(page, ".mark.matters"), 1);
+    click(
+        page,
+        &format!(
+            "#plan li:nth-child({}) .step",
+            sample.plan.sessions.len() + 3
+        ),
+    );
+    let told = text(page, "#model .explained");
+    assert!(
+        told.contains("Without this step fresh (stale) is violated: it shows edit-1"),
+        "{told}"
+    );
+    check(page, "an explained step");
+}
+
+/// Text that would be more than text in a page that was put together carelessly.
+const HOSTILE: &str =
+    "</script><img src=x onerror=\"document.title='owned'\"><!-- \u{2028}&lt;b&gt; ]]>";
+
+#[test]
+fn text_of_the_system_stays_text() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::held();
+    let mut lines = 0;
+    for event in &mut sample.outcome.history.events {
+        if let What::Logged { text, level, .. } = &mut event.what {
+            *text = format!("{HOSTILE} {}", "long".repeat(200)).into();
+            *level = Level::Error;
+            lines += 1;
+        }
+    }
+    sample.plan.comments.push((0, HOSTILE.into()));
+    let file = folder.write("hostile.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    click(page, "#all-steps");
+    assert_ne!(page.eval("document.title"), "owned");
+    assert_eq!(count(page, "img"), 0);
+    let script = format!(
+        "[...document.querySelectorAll('#events td')].filter(d => d.textContent.includes({})).length",
+        json!(HOSTILE)
+    );
+    assert_eq!(page.eval(&script), lines);
+    check(page, "hostile text");
+}
+
+#[test]
+fn the_page_of_a_campaign_shows_what_was_reached_and_found() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let scratch = tempfile::tempdir().unwrap();
+    let (summary, html) = samples::campaign(scratch.path());
+    assert!(!summary.found.is_empty());
+    let file = folder.write("campaign.html", &html);
+    open(&program, &file, 1440, true);
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(text(page, ".badge"), "VIOLATED");
+    assert_eq!(count(page, ".violation") as usize, summary.found.len());
+    assert_eq!(
+        count(page, ".violation a[href$='.html']") as usize,
+        summary.found.len()
+    );
+    assert_eq!(
+        count(page, ".violation .command") as usize,
+        summary.found.len()
+    );
+    let missing = summary.coverage.not_reached();
+    assert_eq!(
+        count(page, "#sometimes li.unreached") as usize,
+        missing.len()
+    );
+    assert_eq!(count(page, "#sometimes li"), 27);
+    assert_eq!(count(page, ".chart path.line"), 4);
+    // A cell of the heat map says what was counted.
+    let cells: Value = page.eval("[...document.querySelectorAll('#heat tbody tr')].find(r => r.cells[0].textContent === 'crash').innerText.split('\\t')");
+    let crashes = &summary.coverage.disturbed["crash"];
+    assert_eq!(cells[11], crashes.idle.to_string(), "{cells}");
+}

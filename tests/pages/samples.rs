@@ -1,0 +1,180 @@
+//! Runs and campaigns of the simulated system, whose pages are looked at.
+
+use std::path::Path;
+
+use shakedown::campaign::{self, Config, Summary};
+use shakedown::defect::{Defect, trial};
+use shakedown::explain::{Explained, Explanation, Without};
+use shakedown::generate::{Shape, plans};
+use shakedown::plan::{Plan, SessionId};
+use shakedown::report::page;
+use shakedown::report::page::campaign::{Campaign, ViolationRow};
+use shakedown::report::page::run::Run;
+use shakedown::runner::{self, Outcome};
+use shakedown::target::sim::Sim;
+use shakedown::target::{Interrupt, Target};
+use shakedown::verdict::{Rule, Verdict, Violation};
+
+/// A run, with what its page needs.
+pub struct Sample {
+    pub plan: Plan,
+    pub outcome: Outcome,
+    pub seed: u64,
+    pub explanation: Option<Explanation>,
+}
+
+impl Sample {
+    pub fn page(&self) -> String {
+        page::run(&Run {
+            target: "sim",
+            site: shakedown::site::SiteKind::Shell,
+            plan: &self.plan,
+            seed: self.seed,
+            verdict: &self.outcome.verdict,
+            history: &self.outcome.history,
+            settled: self.outcome.settled.as_ref(),
+            left_out: &self.outcome.left_out,
+            origin: "drawn for its page",
+            replay: "shakedown replay proptest-regressions/sample.plan --target sim --seed 0x1f3c",
+            others: &[],
+            explanation: self.explanation.as_ref(),
+        })
+    }
+}
+
+fn run(target: &dyn Target, plan: Plan, seed: u64) -> Sample {
+    let outcome = runner::run(target, &plan, seed);
+    Sample {
+        plan,
+        outcome,
+        seed,
+        explanation: None,
+    }
+}
+
+fn defect(name: &str) -> &'static Defect {
+    Defect::by_name(name).expect("the defect is planted by this name")
+}
+
+/// A plan of 60 steps and 5 sessions of 3 clients that violates a rule after recovery.
+pub fn large() -> Sample {
+    let sessions = [
+        "acme/home",
+        "acme/blog",
+        "globex/home",
+        "globex/shop",
+        "initech/home",
+    ];
+    let shape = Shape {
+        sessions: sessions.map(|id| SessionId::parse(id).unwrap()).into(),
+        max_steps: 90,
+    };
+    let strategy = plans(&shape);
+    let target = trial::planted_sim(defect("never-tries-again"));
+    let found = (0..400).find_map(|index| {
+        let (mut plan, seed) = campaign::case(&strategy, 7, index).unwrap();
+        if plan.steps.len() < 60 || plan.sessions.len() < 5 {
+            return None;
+        }
+        plan.steps.truncate(60);
+        let sample = run(&target, plan, seed);
+        let is_late = matches!(&sample.outcome.verdict, Verdict::Violated(v) if v.step.is_none());
+        is_late.then_some(sample)
+    });
+    found.expect("one of the plans shows the defect after recovery")
+}
+
+/// A short plan whose last event violates a rule.
+pub fn small() -> Sample {
+    let target = trial::planted_sim(defect("breaker-of-each-container"));
+    let trial = trial::run(&target, &Shape::default(), 1, 256).unwrap();
+    let plan = trial.caught.expect("the defect is caught").plan;
+    let shown = (0..64).map(|seed| run(&target, plan.clone(), seed));
+    let is_violated = |sample: &Sample| matches!(sample.outcome.verdict, Verdict::Violated(_));
+    let mut shown = shown.filter(is_violated);
+    shown
+        .next()
+        .expect("the plan shows the defect with some seed")
+}
+
+pub fn held() -> Sample {
+    let text = "# shakedown plan v1\nsession acme/home\nsession globex/home\n\
+        instruct acme/home change\nuntil acme/home pushing\n\
+        push-from-outside acme/home conflicting\ncrash acme\ninject s3-down slow-down\n\
+        instruct globex/home change\nwait 2m\nheal s3-down slow-down\n";
+    run(&Sim::default(), text.parse().unwrap(), 7)
+}
+
+/// A campaign on a system with a planted defect, and its page.
+pub fn campaign(folder: &Path) -> (Summary, String) {
+    let config = Config {
+        cases: 150,
+        seed: 3,
+        shape: Shape::default(),
+        jobs: 2,
+        keep_going: true,
+        quiet: true,
+        out: folder.join("out"),
+        regressions: folder.join("regressions"),
+        command: "shakedown run --target sim --cases 150 --seed 0x3 --keep-going".into(),
+    };
+    let target = trial::planted_sim(defect("drops-conflict"));
+    let summary = campaign::run(&target, &config, &Interrupt::default()).unwrap();
+    let mut of = Campaign::of(&summary, &config.command);
+    of.violations = summary
+        .found
+        .iter()
+        .map(|found| {
+            let link = found.file.with_extension("html");
+            let link = link.file_name().unwrap().to_string_lossy().into_owned();
+            let replay = format!("shakedown replay {}", found.file.display());
+            ViolationRow::of(found, "found by this test", &replay, Some(link))
+        })
+        .collect();
+    let page = page::campaign(&of);
+    (summary, page)
+}
+
+/// An explanation of every kind, whatever the plan really needs.
+pub fn explanation(of: &Sample) -> Explanation {
+    let events = &of.outcome.history.events;
+    let other = Violation {
+        rule: Rule::Fresh,
+        kind: "stale".into(),
+        step: None,
+        at: std::time::Duration::ZERO,
+        expected: "the newest build".into(),
+        observed: "it shows edit-1".into(),
+    };
+    let without = [
+        Without::Holds,
+        Without::Same,
+        Without::Other {
+            violation: Box::new(other),
+        },
+        Without::Unknown {
+            why: "no ports".into(),
+        },
+    ];
+    let steps = of.plan.steps.iter().zip(without).enumerate();
+    let steps = steps.map(|(index, (step, without))| Explained {
+        step: Some(index),
+        text: step.to_string(),
+        at: std::time::Duration::ZERO,
+        expected: vec!["edit-1 is deployed, or put off".into()],
+        observed: vec!["a sync of acme failed".into(), "the record tells it".into()],
+        events: if index == 1 {
+            vec![events.len() / 2]
+        } else {
+            Vec::new()
+        },
+        violates: false,
+        without: Some(without),
+    });
+    Explanation {
+        summary:
+            "Five syncs of acme failed, and globex began one: each container counts for itself."
+                .into(),
+        steps: steps.collect(),
+    }
+}
