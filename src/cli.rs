@@ -4,6 +4,7 @@ pub mod bugs;
 pub mod completions;
 pub mod conformance;
 pub mod contest;
+pub mod explore;
 pub mod merge;
 pub mod outputs;
 pub mod report;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
+use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
 use self::outputs::OutputArgs;
 use self::report::ReportArgs;
@@ -80,6 +82,8 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Print a script that completes the arguments in a shell
     Completions(CompletionsArgs),
+    /// Explore every state of the reference model at small scope, or every short plan on sim
+    Explore(ExploreArgs),
     /// Be a container of the edit system, configured by the environment (see the README)
     Worker(WorkerArgs),
 }
@@ -142,6 +146,9 @@ pub struct RunArgs {
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
+    /// Plant a defect in every container, to see what is found and told
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
     #[command(flatten)]
     pub output: OutputArgs,
 }

@@ -63,6 +63,8 @@ pub mod coverage;
 
 pub mod conformance;
 
+pub mod explore;
+
 // Many plans, and what is left of them.
 pub mod campaign;
 

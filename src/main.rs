@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         Some(Command::Defects(args)) => defects(&args, cli.quiet),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
         Some(Command::Completions(args)) => cli::completions::run(&args),
+        Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
@@ -88,6 +89,7 @@ fn default_campaigns(quiet: bool) -> Exit {
         max_steps: None,
         jobs: None,
         keep_going: false,
+        defect: None,
         output: OutputArgs::default(),
     };
     let interrupt = interrupted_by_signals();
@@ -114,10 +116,11 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     }
     let seed = campaign::seed_or_drawn(args.seed);
     let cases = campaign::cases_or(args.cases, default_cases);
-    let target = match open(name, &args.target) {
+    let target = match open_with(name, &args.target, args.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    let options = options(args.target.site, args.defect.as_deref());
     let config = Config {
         cases,
         seed,
@@ -127,20 +130,21 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         out: PathBuf::from("shakedown-out"),
         regressions: PathBuf::from("proptest-regressions"),
         command: format!(
-            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}",
+            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}{}",
             target.name(),
-            args.target.site.option(),
+            options,
             Seed(seed),
             shape.max_steps,
+            if args.keep_going { " --keep-going" } else { "" },
         ),
         shape,
     };
-    let mut outputs = Outputs::new(&args.output, target.name());
+    let mut outputs = Outputs::new(&args.output, target.name(), args.target.site, options);
     let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
         outputs.see(finished);
     });
     match ended {
-        Ok(summary) => tell(&summary, &config, args, &outputs),
+        Ok(summary) => tell(&summary, &config, &args.output, &outputs),
         Err(error) => {
             eprintln!("{error}");
             match error {
@@ -152,10 +156,9 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
 }
 
 /// Prints what came of a campaign, and writes the reports that were asked for.
-fn tell(summary: &Summary, config: &Config, args: &RunArgs, outputs: &Outputs<'_>) -> Exit {
-    let (output, site) = (&args.output, args.target.site);
+fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outputs<'_>) -> Exit {
     let style = output.style();
-    let pages = outputs.run_pages(summary, site, &config.out);
+    let pages = outputs.run_pages(summary, &config.out);
     for (index, found) in summary.found.iter().enumerate() {
         output.print(&report::violation(
             &Violated {
@@ -165,7 +168,7 @@ fn tell(summary: &Summary, config: &Config, args: &RunArgs, outputs: &Outputs<'_
                 violation: &found.violation,
                 history: &found.history,
                 origin: &origin(found),
-                replay: &replay_command(&found.file, summary.target, site, found.seed),
+                replay: &outputs.replay(found),
                 others: &found.others,
                 more: &found.more,
                 explanation: found.explanation.as_ref(),
@@ -182,7 +185,7 @@ fn tell(summary: &Summary, config: &Config, args: &RunArgs, outputs: &Outputs<'_
         output.print("\n");
     }
     output.print(&report::summary(summary, style));
-    let written = pages.and_then(|pages| outputs.finish(summary, &config.command, site, &pages));
+    let written = pages.and_then(|pages| outputs.finish(summary, &config.command, &pages));
     if !summary.found.is_empty() {
         if let Err(error) = written {
             eprintln!("{error}");
@@ -221,14 +224,19 @@ fn origin(found: &Found) -> String {
     )
 }
 
+/// What a command line says of a target beside its name.
+fn options(site: SiteName, defect: Option<&str>) -> String {
+    let defect = defect.map(|name| format!(" --defect {name}"));
+    format!("{}{}", site.option(), defect.unwrap_or_default())
+}
+
 /// The command that runs a plan again, with the program as it was called.
-fn replay_command(file: &Path, target: &str, site: SiteName, seed: u64) -> String {
+fn replay_command(file: &Path, target: &str, options: &str, seed: u64) -> String {
     let program = std::env::args_os().next().unwrap_or("shakedown".into());
     format!(
-        "{} replay {} --target {target}{} --seed {}",
+        "{} replay {} --target {target}{options} --seed {}",
         program.display(),
         file.display(),
-        site.option(),
         Seed(seed)
     )
 }
@@ -262,8 +270,17 @@ fn replay(args: &ReplayArgs) -> Exit {
         );
         return Exit::Unknown;
     }
-    let replay = replay_command(&args.file, target.name(), args.target.site, seed);
+    let options = options(args.target.site, args.defect.as_deref());
+    let replay = replay_command(&args.file, target.name(), &options, seed);
     let from = format!("from {}", args.file.display());
+    let explanation = match &outcome.verdict {
+        Verdict::Violated(violation) => {
+            let (plan, history) = (&kept.plan, &outcome.history);
+            let explanation = campaign::explain_on(&*target, plan, seed, history, violation);
+            Some(explanation)
+        }
+        Verdict::Held | Verdict::Unknown { .. } => None,
+    };
     if let Some(path) = &args.html {
         let page = page::run(&Run {
             target: target.name(),
@@ -277,6 +294,7 @@ fn replay(args: &ReplayArgs) -> Exit {
             origin: &from,
             replay: &replay,
             others: &[],
+            explanation: explanation.as_ref(),
         });
         if let Err(error) = cli::outputs::write(path, &page) {
             eprintln!("{error}");
@@ -301,8 +319,6 @@ fn replay(args: &ReplayArgs) -> Exit {
             Exit::Held
         }
         Verdict::Violated(violation) => {
-            let (plan, history) = (&kept.plan, &outcome.history);
-            let explanation = campaign::explain_on(&*target, plan, seed, history, &violation);
             print(&report::violation(
                 &Violated {
                     target: target.name(),
@@ -314,7 +330,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     replay: &replay,
                     others: &[],
                     more: &[],
-                    explanation: Some(&explanation),
+                    explanation: explanation.as_ref(),
                 },
                 style,
             ));

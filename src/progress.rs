@@ -52,6 +52,24 @@ impl Progress {
         }
     }
 
+    /// So many are done, of a number that nobody knows.
+    pub fn counted(&mut self, done: u64, what: &str) {
+        match self {
+            Self::Quiet => {}
+            Self::Bar(bar) => {
+                bar.set_length(done);
+                bar.set_message(what.to_owned());
+                bar.set_position(done);
+            }
+            Self::Lines { title, last } => {
+                if last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    eprintln!("{title}: {done}, {what}");
+                }
+            }
+        }
+    }
+
     /// Takes the bar away.
     pub fn end(self) {
         if let Self::Bar(bar) = self {

@@ -29,28 +29,66 @@ pub struct Outcome {
     pub settled: Option<Snapshot>,
 }
 
+impl Outcome {
+    /// What is left of a run that the harness could not carry out.
+    pub fn unknown(why: String) -> Self {
+        Self {
+            verdict: Verdict::Unknown { why },
+            history: History::default(),
+            left_out: Vec::new(),
+            settled: None,
+        }
+    }
+}
+
 /// Runs a plan against a fresh system of the target, and judges it. Ends at the first violation.
 pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
+    let outcome = run_if(target, plan, seed, &mut |_, _| true);
+    // Whoever always goes on gets an outcome.
+    outcome.unwrap_or_else(|| Outcome::unknown("the run was left".into()))
+}
+
+/// Runs a plan as [`run`] does, and asks between its last step and recovery whether to go on, given
+/// what is known and the system itself. Returns `None` where that was denied.
+pub fn run_if(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    goes_on: &mut dyn FnMut(&Model, &dyn Run) -> bool,
+) -> Option<Outcome> {
     let mut judge = Judge::new(plan);
     judge.model.site = target.site();
     let mut left_out = Vec::new();
     let mut settled = None;
-    let ended = disturb_and_recover(target, plan, seed, &mut judge, &mut left_out, &mut settled);
+    let ended = target
+        .start(&plan.sessions, seed)
+        .map_err(Stop::from)
+        .and_then(|mut system| {
+            let system = &mut *system;
+            let ended = disturb(target, system, plan, &mut judge, &mut left_out).and_then(|()| {
+                if !goes_on(&judge.model, system) {
+                    return Ok(false);
+                }
+                recover(system, &mut judge, &mut settled).map(|()| true)
+            });
+            doubted(ended, system)
+        });
     let verdict = match ended {
-        Ok(()) => Verdict::Held,
+        Ok(true) => Verdict::Held,
+        Ok(false) => return None,
         Err(Stop::Violated(violation)) => Verdict::Violated(violation),
         Err(Stop::Failed(error)) => Verdict::Unknown {
             why: error.to_string(),
         },
     };
-    Outcome {
+    Some(Outcome {
         verdict,
         history: History {
             events: judge.events,
         },
         left_out,
         settled,
-    }
+    })
 }
 
 /// Why a run ended early.
@@ -65,16 +103,8 @@ impl From<TargetError> for Stop {
     }
 }
 
-fn disturb_and_recover(
-    target: &dyn Target,
-    plan: &Plan,
-    seed: u64,
-    judge: &mut Judge,
-    left_out: &mut Vec<(usize, String)>,
-    settled: &mut Option<Snapshot>,
-) -> Result<(), Stop> {
-    let mut system = target.start(&plan.sessions, seed)?;
-    let ended = carry_out(target, &mut *system, plan, judge, left_out, settled);
+/// A violation that a busy machine may have made is no verdict.
+fn doubted(ended: Result<bool, Stop>, system: &dyn Run) -> Result<bool, Stop> {
     match (ended, system.doubt()) {
         (Err(Stop::Violated(violation)), Some(doubt)) if violation.rule.hangs_on_time() => {
             Err(Stop::Failed(TargetError::new(
@@ -87,13 +117,13 @@ fn disturb_and_recover(
     }
 }
 
-fn carry_out(
+/// Takes the plan's steps.
+fn disturb(
     target: &dyn Target,
     system: &mut dyn Run,
     plan: &Plan,
     judge: &mut Judge,
     left_out: &mut Vec<(usize, String)>,
-    settled: &mut Option<Snapshot>,
 ) -> Result<(), Stop> {
     let marks = plan.marks();
     for (index, step) in plan.steps.iter().enumerate() {
@@ -107,6 +137,15 @@ fn carry_out(
         system.apply(step, marks[index], &mut judge.events)?;
         judge.judge_new()?;
     }
+    Ok(())
+}
+
+/// Heals everything, and looks until the system is right or its time is over.
+fn recover(
+    system: &mut dyn Run,
+    judge: &mut Judge,
+    settled: &mut Option<Snapshot>,
+) -> Result<(), Stop> {
     judge.begin_recovery(system.now());
     let faults: Vec<_> = judge.model.faults.iter().map(|(f, _)| f.clone()).collect();
     for fault in faults {

@@ -86,6 +86,12 @@ pub trait Run {
     /// # Errors
     /// As [`Run::apply`].
     fn snapshot(&mut self) -> Result<Snapshot, TargetError>;
+
+    /// A hash of all that the system's future depends on, if that can be told: two runs with the
+    /// same seed and hash go on in the same way, bit for bit.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Why the harness could not do its work: what it was doing, why it failed, what to do next.

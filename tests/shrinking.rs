@@ -184,11 +184,11 @@ until acme/home done
     assert_eq!(outcomes, [holds.clone(), holds.clone(), same, holds]);
     let summary = &explanation.summary;
     assert!(
-        summary.contains("Without steps 1, 2 or 4: every rule holds."),
+        summary.contains("On sim, without steps 1, 2 or 4: every rule holds."),
         "{summary}"
     );
     assert!(
-        summary.contains("Without step 3: it fails just the same."),
+        summary.contains("On sim, without step 3: it fails just the same."),
         "{summary}"
     );
     let until = &explanation.steps[3];

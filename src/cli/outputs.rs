@@ -63,6 +63,9 @@ impl OutputArgs {
 pub struct Outputs<'a> {
     args: &'a OutputArgs,
     target: &'static str,
+    site: SiteName,
+    /// What a command line needs to have the same target again.
+    options: String,
     kept: Vec<KeptCase>,
 }
 
@@ -75,10 +78,17 @@ pub struct WriteError {
 }
 
 impl<'a> Outputs<'a> {
-    pub fn new(args: &'a OutputArgs, target: &'static str) -> Self {
+    pub fn new(
+        args: &'a OutputArgs,
+        target: &'static str,
+        site: SiteName,
+        options: String,
+    ) -> Self {
         Self {
             args,
             target,
+            site,
+            options,
             kept: Vec::new(),
         }
     }
@@ -96,12 +106,7 @@ impl<'a> Outputs<'a> {
     ///
     /// # Errors
     /// Where one cannot be written.
-    pub fn run_pages(
-        &self,
-        summary: &Summary,
-        site: SiteName,
-        out: &Path,
-    ) -> Result<Vec<PathBuf>, WriteError> {
+    pub fn run_pages(&self, summary: &Summary, out: &Path) -> Result<Vec<PathBuf>, WriteError> {
         let campaign = self.args.campaign_page();
         let folder = match &campaign {
             Some(page) => page.parent().unwrap_or(Path::new("")),
@@ -113,7 +118,7 @@ impl<'a> Outputs<'a> {
             .map(|found| {
                 let name = found.file.file_name().unwrap_or_default();
                 let path = folder.join(name).with_extension("html");
-                write(&path, &run_page(found, summary.target, site))?;
+                write(&path, &self.run_page(found))?;
                 Ok(path)
             })
             .collect()
@@ -127,15 +132,13 @@ impl<'a> Outputs<'a> {
         &self,
         summary: &Summary,
         command: &str,
-        site: SiteName,
         pages: &[PathBuf],
     ) -> Result<(), WriteError> {
         let args = self.args;
         let mut campaign = Campaign::of(summary, command);
         let row = |(found, page): (&Found, &PathBuf)| {
             let link = page.file_name().map(|name| name.to_string_lossy().into());
-            let replay = replay_command(&found.file, summary.target, site, found.seed);
-            ViolationRow::of(found, &origin(found), &replay, link)
+            ViolationRow::of(found, &origin(found), &self.replay(found), link)
         };
         campaign.violations = summary.found.iter().zip(pages).map(row).collect();
         if let Some(path) = args.campaign_page() {
@@ -150,22 +153,28 @@ impl<'a> Outputs<'a> {
         }
         Ok(())
     }
-}
 
-fn run_page(found: &Found, target: &str, site: SiteName) -> String {
-    page::run(&Run {
-        target,
-        site: kind(site),
-        plan: &found.plan,
-        seed: found.seed,
-        verdict: &Verdict::Violated(found.violation.clone()),
-        history: &found.history,
-        settled: None,
-        left_out: &[],
-        origin: &origin(found),
-        replay: &replay_command(&found.file, target, site, found.seed),
-        others: &found.others,
-    })
+    /// The command that runs a found plan again.
+    pub fn replay(&self, found: &Found) -> String {
+        replay_command(&found.file, self.target, &self.options, found.seed)
+    }
+
+    fn run_page(&self, found: &Found) -> String {
+        page::run(&Run {
+            target: self.target,
+            site: kind(self.site),
+            plan: &found.plan,
+            seed: found.seed,
+            verdict: &Verdict::Violated(found.violation.clone()),
+            history: &found.history,
+            settled: None,
+            left_out: &[],
+            origin: &origin(found),
+            replay: &self.replay(found),
+            others: &found.others,
+            explanation: found.explanation.as_ref(),
+        })
+    }
 }
 
 /// The kind of site, as judgement knows it.

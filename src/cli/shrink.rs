@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::soak::time;
 use super::{TargetArgs, TargetName, seed};
-use crate::{Exit, interrupted_by_signals, open_with, print, replay_command};
+use crate::{Exit, interrupted_by_signals, open_with, options, print, replay_command};
 use shakedown::campaign::{explain_on, shrink_budget};
 use shakedown::plan::Plan;
 use shakedown::progress::Progress;
@@ -210,6 +210,7 @@ fn keep_and_tell(
         .iter()
         .map(|(_, other)| other.clone())
         .collect();
+    let options = options(args.target.site, args.defect.as_deref());
     print(&report::violation(
         &Violated {
             target: target.name(),
@@ -226,7 +227,7 @@ fn keep_and_tell(
                 file.display(),
                 Seed(*seed)
             ),
-            replay: &replay_command(&file, target.name(), args.target.site, *seed),
+            replay: &replay_command(&file, target.name(), &options, *seed),
             others: &others,
             more: &[],
             explanation: Some(&explanation),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::bugs::{self, Bugs};
 use super::outputs::OutputArgs;
@@ -245,10 +245,8 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<Asked, Exit> {
         }
     };
     let was = state.identity;
-    asked.target.target = asked.target.target.or(match &*was.target {
-        "local" => Some(TargetName::Local),
-        _ => Some(TargetName::Sim),
-    });
+    let target = TargetName::from_str(&was.target, false).ok();
+    asked.target.target = asked.target.target.or(target);
     asked.seed = asked.seed.or(parse_seed(&was.seed));
     asked.max_steps = asked.max_steps.or(was.max_steps.try_into().ok());
     for option in &was.options {

@@ -4,7 +4,11 @@
 //! its last S3 request and soon after its line, so ends that overlap are counted in every order,
 //! and what a line says of the breaker may have been read a moment before.
 
+mod timeless;
+
 use std::time::Duration;
+
+pub use timeless::Standing;
 
 /// Failed syncs in a row that open the breaker (`contract.md`, Numbers).
 pub const FAILURES: u32 = 5;
@@ -14,6 +18,24 @@ pub const COOL_DOWN: Duration = Duration::from_secs(30);
 const BLUR: Duration = Duration::from_millis(1500);
 /// A probe older than this may be given up for dead by others: it outlasts every whole sync.
 const PROBE_AGE: Duration = Duration::from_secs(60);
+
+/// What a breaker is judged by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Limits {
+    pub failures: u32,
+    pub cool_down: Duration,
+    /// How far a line may be from what it tells of.
+    pub blur: Duration,
+}
+
+impl Limits {
+    /// Those of the contract, for lines that come a little late.
+    pub const CONTRACT: Self = Self {
+        failures: FAILURES,
+        cool_down: COOL_DOWN,
+        blur: BLUR,
+    };
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum State {
@@ -73,6 +95,7 @@ struct Allowed {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Breaker {
+    limits: Limits,
     worlds: Vec<World>,
     /// The worlds before the ends in `recent`.
     base: Vec<World>,
@@ -83,11 +106,16 @@ pub struct Breaker {
 
 impl Breaker {
     pub fn new(clients: usize) -> Self {
+        Self::with_limits(clients, Limits::CONTRACT)
+    }
+
+    pub fn with_limits(clients: usize, limits: Limits) -> Self {
         let world = World {
             state: State::Closed { failures: 0 },
             syncs: vec![None; clients],
         };
         Self {
+            limits,
             worlds: vec![world.clone()],
             base: vec![world],
             recent: Vec::new(),
@@ -112,9 +140,9 @@ impl Breaker {
 
     /// Whether it is open for certain, with no probe under way and none allowed yet.
     pub fn is_open(&self, now: Duration) -> bool {
-        self.worlds
-            .iter()
-            .all(|world| matches!(world.state, State::Open { until } if now + BLUR < until))
+        self.worlds.iter().all(
+            |world| matches!(world.state, State::Open { until } if now + self.limits.blur < until),
+        )
     }
 
     pub fn has_sync(&self, client: usize) -> bool {
@@ -148,7 +176,7 @@ impl Breaker {
     /// A sync begins. `stamp` is when the line says so. Returns false where no world allows it.
     pub fn begin(&mut self, client: usize, stamp: Duration, now: Duration) -> bool {
         let was_closed = self.any_in(stamp.min(now), now, |allowed| allowed.closed);
-        let begun = |world: &World| world.begun(client, was_closed, now);
+        let begun = |world: &World| world.begun(client, was_closed, now, self.limits.blur);
         let mut next: Vec<World> = self.worlds.iter().filter_map(begun).collect();
         if next.is_empty() {
             next = self.presumed(client).iter().filter_map(begun).collect();
@@ -201,25 +229,30 @@ impl Breaker {
             from: sync.last_request,
             at: now,
         };
-        self.recent.retain(|other| other.at + BLUR >= end.from);
+        self.recent
+            .retain(|other| other.at + self.limits.blur >= end.from);
         if self.recent.is_empty() {
             self.base = self.worlds.clone();
         }
         self.recent.push(end);
-        let mut next = Vec::new();
-        let mut order = self.recent.clone();
-        permute(&mut order, 0, &mut |order| {
-            let forced = |a: &End, b: &End| a.from > b.at + BLUR;
-            let in_order = (0..order.len())
-                .all(|i| (i + 1..order.len()).all(|j| !forced(&order[i], &order[j])));
-            if in_order {
-                next.extend(self.base.iter().filter_map(|world| {
-                    order
-                        .iter()
-                        .try_fold(world.clone(), |world, end| world.ended(end))
+        let mut next = self.in_every_order(&self.recent);
+        // The lines of others may come later than this one, though they were counted before it.
+        let others = (0..self.syncs.len()).filter(|other| *other != client);
+        for (other, sync) in others.filter_map(|other| Some((other, self.syncs[other].as_ref()?))) {
+            for succeeded in [true, false] {
+                let mut ends = self.recent.clone();
+                ends.push(End {
+                    client: other,
+                    succeeded,
+                    from: sync.last_request,
+                    at: now,
+                });
+                next.extend(self.in_every_order(&ends).into_iter().map(|mut world| {
+                    world.syncs[other] = Some(Kind::Counted { succeeded });
+                    world
                 }));
             }
-        });
+        }
         if next.is_empty() {
             return false;
         }
@@ -232,6 +265,24 @@ impl Breaker {
         true
     }
 
+    /// The worlds after these ends, counted in every order in which they can have been.
+    fn in_every_order(&self, ends: &[End]) -> Vec<World> {
+        let mut next = Vec::new();
+        let forced = |a: &End, b: &End| a.from > b.at + self.limits.blur;
+        permute(&mut ends.to_vec(), 0, &mut |order| {
+            let in_order = (0..order.len())
+                .all(|i| (i + 1..order.len()).all(|j| !forced(&order[i], &order[j])));
+            if in_order {
+                next.extend(self.base.iter().filter_map(|world| {
+                    order
+                        .iter()
+                        .try_fold(world.clone(), |world, end| world.ended(end, self.limits))
+                }));
+            }
+        });
+        next
+    }
+
     /// The client's container died. A sync of its counts as neither, unless its end had been
     /// counted already.
     pub fn died(&mut self, client: usize, now: Duration) {
@@ -239,14 +290,17 @@ impl Breaker {
             return;
         }
         let mut next = Vec::new();
-        for world in &self.worlds {
+        // Others' ends may have been counted before this one, and their lines come after it.
+        let counted = self.presumed(client);
+        for world in self.worlds.iter().chain(&counted) {
             for succeeded in [true, false] {
-                next.extend(world.clone().ended(&End {
+                let end = End {
                     client,
                     succeeded,
                     from: now,
                     at: now,
-                }));
+                };
+                next.extend(world.clone().ended(&end, self.limits));
             }
             let mut cut_off = world.clone().without(client);
             if let State::HalfOpen { probe, .. } = &mut cut_off.state
@@ -274,7 +328,7 @@ impl Breaker {
                         from: Duration::ZERO,
                         at: Duration::ZERO,
                     };
-                    let Some(mut counted) = world.clone().ended(&end) else {
+                    let Some(mut counted) = world.clone().ended(&end, self.limits) else {
                         continue;
                     };
                     if let State::Open { until } = &mut counted.state
@@ -282,7 +336,7 @@ impl Breaker {
                     {
                         let last = &self.syncs[other];
                         let last = last.as_ref().map_or(Duration::ZERO, |s| s.last_request);
-                        *until = last + COOL_DOWN;
+                        *until = last + self.limits.cool_down;
                     }
                     counted.syncs[other] = Some(Kind::Counted { succeeded });
                     next.push(counted);
@@ -309,7 +363,7 @@ impl Breaker {
 
     /// Whether something was allowed at some moment of the time, give or take the blur.
     fn any_in(&self, from: Duration, to: Duration, is: impl Fn(&Allowed) -> bool) -> bool {
-        let from = from.saturating_sub(BLUR);
+        let from = from.saturating_sub(self.limits.blur);
         self.past.iter().enumerate().any(|(n, allowed)| {
             let ends = self.past.get(n + 1).map_or(Duration::MAX, |next| next.from);
             allowed.from <= to && ends >= from && is(allowed)
@@ -327,14 +381,20 @@ impl World {
         self
     }
 
-    fn begun(&self, client: usize, was_closed: bool, now: Duration) -> Option<Self> {
+    fn begun(
+        &self,
+        client: usize,
+        was_closed: bool,
+        now: Duration,
+        blur: Duration,
+    ) -> Option<Self> {
         let mut next = self.clone();
         let may_probe = match self.state {
             State::Closed { .. } => {
                 next.syncs[client] = Some(Kind::Ordinary);
                 return Some(next);
             }
-            State::Open { until } => now + BLUR >= until,
+            State::Open { until } => now + blur >= until,
             State::HalfOpen { probe, since } => {
                 probe.is_none() || probe == Some(client) || now >= since + PROBE_AGE
             }
@@ -354,10 +414,10 @@ impl World {
     }
 
     /// Counts an end; `None` where this world had counted it as something else.
-    fn ended(mut self, end: &End) -> Option<Self> {
+    fn ended(mut self, end: &End, limits: Limits) -> Option<Self> {
         let kind = self.syncs[end.client].take()?;
         let opened = State::Open {
-            until: end.from + COOL_DOWN,
+            until: end.from + limits.cool_down,
         };
         match (kind, &mut self.state) {
             (Kind::Counted { succeeded }, _) if succeeded != end.succeeded => return None,
@@ -371,7 +431,7 @@ impl World {
             }
             (_, State::Closed { failures }) => {
                 *failures = if end.succeeded { 0 } else { *failures + 1 };
-                if *failures >= FAILURES {
+                if *failures >= limits.failures {
                     self.state = opened;
                 }
             }
@@ -395,101 +455,4 @@ fn permute(ends: &mut Vec<End>, at: usize, visit: &mut impl FnMut(&[End])) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    /// Lets a client's sync fail or succeed, from `seconds` to a second later.
-    fn sync(breaker: &mut Breaker, client: usize, succeeded: bool, seconds: u64) {
-        assert!(breaker.begin(client, at(seconds), at(seconds)));
-        breaker.request(client, at(seconds));
-        assert!(breaker.end(client, succeeded, at(seconds + 1)));
-    }
-
-    fn opened_at_50() -> Breaker {
-        let mut breaker = Breaker::new(2);
-        for n in 0..5 {
-            sync(&mut breaker, 0, false, 10 * n);
-        }
-        assert!(!breaker.may_be_closed());
-        breaker
-    }
-
-    #[test]
-    fn five_failures_in_a_row_open_it_for_all_until_the_cool_down_is_over() {
-        let breaker = opened_at_50();
-        assert!(breaker.clone().prevented(1, at(45), at(45)));
-        assert!(!breaker.clone().begin(1, at(50), at(50)));
-        assert!(breaker.clone().begin(1, at(71), at(71)));
-    }
-
-    #[test]
-    fn a_success_resets_the_count() {
-        let mut breaker = Breaker::new(2);
-        for n in 0..4 {
-            sync(&mut breaker, 0, false, 10 * n);
-        }
-        sync(&mut breaker, 1, true, 40);
-        sync(&mut breaker, 0, false, 50);
-        assert!(breaker.is_closed());
-        assert!(!breaker.prevented(1, at(60), at(60)));
-        assert!(!breaker.opened(at(60), at(60)));
-    }
-
-    #[test]
-    fn a_sync_in_half_open_beside_the_probe_is_refused() {
-        let mut breaker = opened_at_50();
-        assert!(breaker.begin(0, at(80), at(80)));
-        assert!(breaker.clone().prevented(1, at(85), at(85)));
-        // The probe may have ended without its line having come; but not if it goes on.
-        let mut both = breaker.clone();
-        assert!(both.begin(1, at(85), at(85)));
-        assert!(!both.clone().request(0, at(86)));
-        assert!(!both.clone().end(0, false, at(86)));
-        assert!(both.end(0, true, at(86)));
-        breaker.end(0, false, at(90));
-        assert!(!breaker.clone().begin(1, at(95), at(95)));
-        assert!(breaker.begin(1, at(125), at(125)));
-        breaker.end(1, true, at(126));
-        assert!(breaker.is_closed());
-    }
-
-    #[test]
-    fn a_probe_that_dies_frees_the_permit() {
-        let mut breaker = opened_at_50();
-        assert!(breaker.begin(0, at(80), at(80)));
-        breaker.died(0, at(82));
-        assert!(breaker.begin(1, at(83), at(83)));
-    }
-
-    #[test]
-    fn ends_that_overlap_count_in_either_order() {
-        let mut breaker = Breaker::new(2);
-        for n in 0..4 {
-            sync(&mut breaker, 0, false, 10 * n);
-        }
-        assert!(breaker.begin(0, at(40), at(40)));
-        assert!(breaker.begin(1, at(40), at(40)));
-        breaker.request(0, at(41));
-        breaker.request(1, at(41));
-        breaker.end(0, false, at(42));
-        breaker.end(1, true, at(42));
-        assert!(breaker.may_be_closed() && !breaker.is_closed());
-    }
-
-    #[test]
-    fn what_was_counted_before_its_line_is_believed_of_others() {
-        let mut breaker = Breaker::new(2);
-        for n in 0..4 {
-            sync(&mut breaker, 0, false, 10 * n);
-        }
-        assert!(breaker.begin(0, at(40), at(40)));
-        breaker.request(0, at(50));
-        assert!(breaker.prevented(1, at(52), at(52)));
-        assert!(breaker.end(0, false, at(53)));
-        assert!(!breaker.may_be_closed());
-    }
-}
+mod tests;

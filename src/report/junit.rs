@@ -22,8 +22,14 @@ pub struct KeptCase {
 #[derive(Clone, Debug)]
 enum CaseResult {
     Passed,
-    Failed { kind: String, text: String },
-    Error { text: String },
+    Failed {
+        kind: String,
+        message: String,
+        text: String,
+    },
+    Error {
+        text: String,
+    },
 }
 
 impl KeptCase {
@@ -34,6 +40,7 @@ impl KeptCase {
             Verdict::Held => CaseResult::Passed,
             Verdict::Violated(violation) => CaseResult::Failed {
                 kind: format!("{} ({})", violation.rule, violation.kind),
+                message: violation.observed.clone(),
                 text: format!(
                     "expected: {}\nobserved: {}\n\n{}",
                     violation.expected, violation.observed, finished.plan
@@ -122,6 +129,7 @@ fn whole(of: &Campaign) -> CaseResult {
 fn failed(row: &ViolationRow) -> CaseResult {
     CaseResult::Failed {
         kind: format!("{} ({})", row.rule, row.kind),
+        message: row.observed.clone(),
         text: format!(
             "{}\n\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
             row.words, row.expected, row.observed, row.origin, row.replay, row.plan
@@ -192,20 +200,23 @@ fn write_case(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
         ("name", name.as_str()),
         ("time", seconds.as_str()),
     ]);
-    let (tag, kind, text) = match &case.result {
+    let (tag, kind, message, text) = match &case.result {
         CaseResult::Passed => {
             element.write_empty()?;
             return Ok(());
         }
-        CaseResult::Failed { kind, text } => ("failure", kind.as_str(), text),
-        CaseResult::Error { text } => ("error", "unknown", text),
+        CaseResult::Failed {
+            kind,
+            message,
+            text,
+        } => ("failure", kind.as_str(), message, text),
+        CaseResult::Error { text } => ("error", "unknown", text, text),
     };
-    let (kind, text) = (allowed(kind), allowed(text));
-    let message = text.lines().next().unwrap_or_default();
+    let [kind, message, text] = [kind, message, text].map(allowed);
     element.write_inner_content(|writer| {
         writer
             .create_element(tag)
-            .with_attributes([("type", kind.as_str()), ("message", message)])
+            .with_attributes([("type", kind.as_str()), ("message", message.as_str())])
             .write_text_content(BytesText::new(&text))?;
         Ok(())
     })?;
@@ -222,4 +233,139 @@ fn allowed(text: &str) -> String {
     text.chars()
         .map(|c| if is_allowed(c) { c } else { '\u{fffd}' })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::page::campaign::UnjudgedRow;
+
+    fn campaign() -> Campaign {
+        Campaign {
+            title: "Campaign on sim".into(),
+            target: "sim".into(),
+            seed: "0x7".into(),
+            plans: 12,
+            replayed: 2,
+            seconds: 2.5,
+            ..Campaign::default()
+        }
+    }
+
+    fn kept(name: &str, result: CaseResult) -> KeptCase {
+        KeptCase {
+            name: name.into(),
+            seconds: 0.5,
+            result,
+        }
+    }
+
+    /// An element's name and attributes.
+    type Element = (String, Vec<(String, String)>);
+
+    /// Reads the XML: its elements, each with its attributes.
+    fn read(xml: &str) -> Vec<Element> {
+        let mut reader = quick_xml::Reader::from_str(xml);
+        let mut elements = Vec::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(element) | Event::Empty(element) => {
+                    let name = String::from_utf8_lossy(element.name().as_ref()).into_owned();
+                    let attributes = element.attributes().map(|attribute| {
+                        let attribute = attribute.unwrap();
+                        let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+                        let value = String::from_utf8_lossy(&attribute.value).into_owned();
+                        (
+                            key,
+                            quick_xml::escape::unescape(&value).unwrap().into_owned(),
+                        )
+                    });
+                    elements.push((name, attributes.collect()));
+                }
+                Event::Eof => return elements,
+                _ => {}
+            }
+        }
+    }
+
+    fn attribute<'a>(element: &'a Element, name: &str) -> &'a str {
+        let found = element.1.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    #[test]
+    fn a_case_for_each_kept_plan_one_for_the_rest_and_one_for_each_violation() {
+        let mut of = campaign();
+        let row = |is_known| ViolationRow {
+            rule: "fresh".into(),
+            kind: "stale".into(),
+            file: "a.plan".into(),
+            observed: "it <shows> \u{1b}[31mold\u{1b}[0m & \"others\"".into(),
+            is_known,
+            ..ViolationRow::default()
+        };
+        of.violations = vec![row(false), row(true)];
+        let failed = CaseResult::Failed {
+            kind: "fresh (stale)".into(),
+            message: "old".into(),
+            text: "expected: new\nobserved: old".into(),
+        };
+        let cases = [kept("a.plan", CaseResult::Passed), kept("b.plan", failed)];
+        let xml = junit(&of, &cases);
+        let elements = read(&xml);
+        let all = |name: &str| {
+            elements
+                .iter()
+                .filter(|(n, _)| n == name)
+                .collect::<Vec<_>>()
+        };
+        let names: Vec<&str> = all("testcase")
+            .iter()
+            .map(|e| attribute(e, "name"))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "a.plan",
+                "b.plan",
+                "10 generated plans, seed 0x7",
+                "fresh (stale): a.plan"
+            ],
+            "a kept plan's violation is told once"
+        );
+        let suite = all("testsuite")[0];
+        assert_eq!(attribute(suite, "tests"), "4");
+        assert_eq!(attribute(suite, "failures"), "2");
+        assert_eq!(attribute(suite, "errors"), "0");
+        assert_eq!(all("failure").len(), 2);
+        assert!(xml.contains("it &lt;shows&gt; \u{fffd}[31mold"), "{xml}");
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_an_error_and_no_pass() {
+        let mut of = campaign();
+        let xml = junit(&of, &[]);
+        assert!(
+            xml.contains("errors=\"0\"") && !xml.contains("<error"),
+            "{xml}"
+        );
+        of.unjudged.push(UnjudgedRow {
+            why: "git is missing".into(),
+            file: "a.plan".into(),
+        });
+        let cases = [kept(
+            "k.plan",
+            CaseResult::Error {
+                text: "no ports".into(),
+            },
+        )];
+        let xml = junit(&of, &cases);
+        assert!(xml.contains("errors=\"2\""), "{xml}");
+        assert!(
+            xml.contains("not all could be judged: git is missing (a.plan)"),
+            "{xml}"
+        );
+        of.ended = Ended::Interrupted;
+        assert!(junit(&of, &[]).contains("interrupted before all plans had run"));
+    }
 }

@@ -17,7 +17,6 @@ use std::path::Path;
 use serde::Serialize;
 
 use campaign::Campaign;
-pub(super) use expected::known;
 use run::Run;
 
 const BASE_STYLE: &str = include_str!("page/html/base.css");

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::history::{Event, History, What};
 use crate::plan::{Plan, SessionId, VERSION_LINE};
 use crate::regression::{self, ReadError};
-use crate::report::page::known;
 use crate::runner;
 use crate::site::SiteKind;
 use crate::verdict::Verdict;
@@ -103,7 +102,7 @@ impl Saved {
         let mut recovered = None;
         runner::follow(&self.plan, site, events, &mut |model, index| {
             if index + 1 == events.len() && model.recovering {
-                recovered = Some(known(model));
+                recovered = Some(model.known());
             }
         });
         runner::judge_on(site, &self.plan, events, recovered.as_ref())
@@ -145,5 +144,84 @@ fn session_of(what: &What) -> Option<&SessionId> {
         | What::RecordWritten { session, .. } => Some(session),
         What::Logged { session, .. } => session.as_ref(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::sim::Sim;
+
+    const PLAN: &str = "# shakedown plan v1\nsession acme/home\nsession globex/home\n\
+        instruct acme/home change\ncrash acme\nwait 30s\ninstruct globex/home change\n";
+
+    /// A run of the simulated system, saved.
+    fn save(path: &Path) -> Plan {
+        let plan: Plan = PLAN.parse().unwrap();
+        let outcome = runner::run(&Sim::default(), &plan, 7);
+        assert_eq!(outcome.verdict, Verdict::Held);
+        outcome.history.write_file(path).unwrap();
+        plan
+    }
+
+    #[test]
+    fn a_saved_history_is_judged_as_it_was_with_or_without_its_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        let plan = save(&path);
+        let told = read(&path, None).unwrap();
+        assert_eq!(
+            (&told.plan.steps, &told.plan.sessions),
+            (&plan.steps, &plan.sessions)
+        );
+        assert_eq!(told.plan_file, None);
+        assert_eq!(told.judge(SiteKind::Shell), Verdict::Held);
+        let text = PLAN.replace(
+            "v1\n",
+            "v1\n# violates fresh on local; found by hand\n# seed 0x2a\n",
+        );
+        std::fs::write(path.with_extension("plan"), text).unwrap();
+        let beside = read(&path, None).unwrap();
+        assert_eq!(
+            (beside.seed, beside.target.as_deref()),
+            (Some(0x2a), Some("local"))
+        );
+        assert_eq!(beside.judge(SiteKind::Shell), Verdict::Held);
+    }
+
+    #[test]
+    fn what_is_missing_after_recovery_is_seen_in_the_events_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        save(&path);
+        let mut saved = read(&path, None).unwrap();
+        let acknowledged = |event: &Event| matches!(event.what, What::Acknowledged { .. });
+        saved.history.events.retain(|event| !acknowledged(event));
+        let Verdict::Violated(violation) = saved.judge(SiteKind::Shell) else {
+            panic!("nobody missed an acknowledgement")
+        };
+        assert_eq!(violation.rule, crate::verdict::Rule::NothingLost);
+    }
+
+    #[test]
+    fn what_is_no_history_is_told_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        save(&path);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"event\":\"moonrise\"}\n");
+        let lines = text.lines().count();
+        std::fs::write(&path, text).unwrap();
+        let error = read(&path, None).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("run.jsonl:{lines}: this is no event")),
+            "{error}"
+        );
+        let error = read(&folder.path().join("none.jsonl"), None).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("none.jsonl: cannot read the history")
+        );
     }
 }

@@ -281,7 +281,7 @@ pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
         let count = counted(family.len() as u64 - 1, "more plan");
         let _ = write!(
             text,
-            "; {count} with these steps and others: {}{rest}",
+            "; {count} with these kinds of step and others: {}{rest}",
             ids.join(", ")
         );
     }

@@ -1,8 +1,6 @@
 //! The two kinds of site, by their sources, and what the scripted agent does to them.
 
-use std::sync::Arc;
-
-use super::{BANNER, CHANGES, HUNGRY_FILES, PACKAGE, Tree, mark_in};
+use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, mark_in};
 use crate::worker::ports::FileChange;
 
 /// What the sites of a system are built with.
@@ -116,12 +114,7 @@ impl SiteKind {
                 changes.push(write(banner, &banner_text.replace(sound, broken)));
             }
             "Create 1000 large files" => {
-                let (count, bytes) = HUNGRY_FILES;
-                let text: Arc<str> = "x".repeat(bytes).into();
-                changes.extend((0..count).map(|n| FileChange::Write {
-                    path: format!("public/large-{n}.txt").into(),
-                    text: text.clone(),
-                }));
+                HUNGRY_CHANGES.with(|files| changes.extend_from_slice(files));
             }
             _ => return None,
         }
@@ -131,6 +124,8 @@ impl SiteKind {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::plan::{Edit, Mark};
     use crate::site::instruction_text;

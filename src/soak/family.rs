@@ -1,37 +1,37 @@
-//! Bugs that are most likely one: shrinking ends at several smallest plans of the same mistake,
-//! which differ in when things are done, or in steps that only shift the time.
+//! Bugs that are most likely one: shrinking ends at many smallest plans of the same mistake, which
+//! differ in when things are done, how often, to whom, or in steps that only shift the time.
 //!
-//! What a plan does, its waits and heals aside, is its cause. A bug whose cause is in the cause of
-//! another of the same rule and kind, in this order and up to names, explains that one too; both
-//! are told as one. No plan is dropped for that: the others are named beside the first.
+//! The kinds of work and disturbance in a plan are its cause. A bug whose cause is a part of
+//! another's, of the same rule and kind, most likely explains that one too; both are told as one.
+//! No plan is dropped for that: the others are named beside the first.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::bug::Bug;
-use crate::plan::{ClientId, Fault, Plan, SessionId, Step};
+use crate::plan::{Edit, Fault, Outsider, Plan, Step};
 
 /// The bugs of one rule and kind that are told as one; the first has the smallest cause.
 pub type Family<'a> = Vec<&'a Bug>;
 
 /// Sorts bugs of one rule and kind into families, by the first case of each.
 pub fn families(bugs: &[Bug]) -> Vec<Family<'_>> {
-    let mut ordered: Vec<(&Bug, Vec<Step>, usize)> = bugs
+    let mut ordered: Vec<(BTreeSet<Cause>, usize, &Bug)> = bugs
         .iter()
         .map(|bug| {
             let plan = bug.plan.parse::<Plan>().unwrap_or_default();
-            let steps = plan.steps.len();
-            (bug, cause(plan), steps)
+            let causes = plan.steps.iter().filter_map(cause);
+            (causes.collect(), plan.steps.len(), bug)
         })
         .collect();
-    ordered.sort_by_key(|(bug, cause, steps)| (cause.len(), *steps, bug.case));
-    let mut families: Vec<(Vec<Step>, Family<'_>)> = Vec::new();
-    for (bug, cause, _) in ordered {
+    ordered.sort_by_key(|(causes, steps, bug)| (causes.len(), *steps, bug.case));
+    let mut families: Vec<(BTreeSet<Cause>, Family<'_>)> = Vec::new();
+    for (causes, _, bug) in ordered {
         let of = families
             .iter_mut()
-            .find(|(smallest, _)| is_in(smallest, &cause, &Names::default()));
+            .find(|(smallest, _)| smallest.is_subset(&causes));
         match of {
             Some((_, family)) => family.push(bug),
-            None => families.push((cause, vec![bug])),
+            None => families.push((causes, vec![bug])),
         }
     }
     let mut families: Vec<Family<'_>> = families.into_iter().map(|(_, family)| family).collect();
@@ -39,92 +39,41 @@ pub fn families(bugs: &[Bug]) -> Vec<Family<'_>> {
     families
 }
 
-/// The steps that disturb or ask for work.
-fn cause(plan: Plan) -> Vec<Step> {
-    let is_waiting = |step: &Step| {
-        matches!(
-            step,
-            Step::Until { .. } | Step::UntilStarted { .. } | Step::Wait(_) | Step::Heal(_)
-        )
-    };
-    let steps = plan.steps.into_iter();
-    steps.filter(|step| !is_waiting(step)).collect()
+/// A kind of work or disturbance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Cause {
+    Instruct(Edit),
+    PushFromOutside(Outsider),
+    /// S3 takes nothing, or not all, in whatever words.
+    S3Refuses,
+    /// Any other fault, by its name.
+    Fault(&'static str),
+    Crash,
+    LoseWorkspace,
+    RetryPush,
+    Redeliver,
 }
 
-/// Which names of one plan stand for which of the other.
-#[derive(Clone, Default)]
-struct Names {
-    clients: BTreeMap<ClientId, ClientId>,
-    sessions: BTreeMap<SessionId, SessionId>,
-}
-
-impl Names {
-    fn client(&mut self, of: &ClientId, in_other: &ClientId) -> bool {
-        pair(&mut self.clients, of, in_other)
-    }
-
-    fn session(&mut self, of: &SessionId, in_other: &SessionId) -> bool {
-        self.client(&of.client, &in_other.client) && pair(&mut self.sessions, of, in_other)
-    }
-}
-
-/// Takes two names for each other, unless one of them stands for a third.
-fn pair<K: Clone + Ord>(names: &mut BTreeMap<K, K>, of: &K, in_other: &K) -> bool {
-    match names.get(of) {
-        Some(known) => known == in_other,
-        None if names.values().any(|known| known == in_other) => false,
-        None => {
-            names.insert(of.clone(), in_other.clone());
-            true
+/// What a step is a cause of; waits and heals are none.
+fn cause(step: &Step) -> Option<Cause> {
+    Some(match step {
+        Step::Until { .. } | Step::UntilStarted { .. } | Step::Wait(_) | Step::Heal(_) => {
+            return None;
         }
-    }
-}
-
-/// Whether the steps are among the others in the same order, under some choice of names.
-fn is_in(steps: &[Step], others: &[Step], names: &Names) -> bool {
-    let Some((first, rest)) = steps.split_first() else {
-        return true;
-    };
-    (0..others.len()).any(|at| {
-        let mut names = names.clone();
-        is_alike(first, &others[at], &mut names) && is_in(rest, &others[at + 1..], &names)
-    })
-}
-
-/// Whether two steps do the same to what the names make the same.
-fn is_alike(one: &Step, two: &Step, names: &mut Names) -> bool {
-    match (one, two) {
-        (Step::Instruct(a, edit), Step::Instruct(b, other)) => edit == other && names.session(a, b),
-        (Step::PushFromOutside(a, outsider), Step::PushFromOutside(b, other)) => {
-            outsider == other && names.session(a, b)
-        }
-        (Step::RetryPush(a), Step::RetryPush(b)) | (Step::Redeliver(a), Step::Redeliver(b)) => {
-            names.session(a, b)
-        }
-        (Step::Crash(a), Step::Crash(b)) | (Step::LoseWorkspace(a), Step::LoseWorkspace(b)) => {
-            names.client(a, b)
-        }
-        (Step::Inject(a), Step::Inject(b)) => is_same_fault(a, b, names),
-        _ => false,
-    }
-}
-
-/// Whether two faults are of one kind; how an outage shows or a refusal is worded is no cause.
-fn is_same_fault(one: &Fault, two: &Fault, names: &mut Names) -> bool {
-    if one.name() != two.name() {
-        return false;
-    }
-    match (one, two) {
-        (
-            Fault::BuildError(a) | Fault::BuildWarning(a),
-            Fault::BuildError(b) | Fault::BuildWarning(b),
-        ) => names.session(a, b),
-        _ => match (one.client(), two.client()) {
-            (Some(a), Some(b)) => names.client(a, b),
-            (None, None) => true,
-            _ => false,
+        Step::Instruct(_, edit) => Cause::Instruct(*edit),
+        Step::PushFromOutside(_, outsider) => Cause::PushFromOutside(*outsider),
+        Step::Inject(fault) => match fault {
+            Fault::S3Denied(_)
+            | Fault::S3Missing(_)
+            | Fault::S3Down(_)
+            | Fault::S3Partial { .. } => Cause::S3Refuses,
+            other => Cause::Fault(other.name()),
         },
-    }
+        Step::Crash(_) => Cause::Crash,
+        Step::LoseWorkspace(_) => Cause::LoseWorkspace,
+        Step::RetryPush(_) => Cause::RetryPush,
+        Step::Redeliver(_) => Cause::Redeliver,
+    })
 }
 
 #[cfg(test)]
@@ -177,19 +126,31 @@ mod tests {
     }
 
     #[test]
-    fn another_cause_or_order_or_session_is_another_bug() {
+    fn refusals_of_s3_are_one_bug_and_lost_answers_another() {
+        check(
+            &[
+                "inject s3-down reset\ninstruct acme/home change\n",
+                "inject s3-denied\ninstruct acme/home change\ninstruct acme/blog change\n",
+                "inject s3-ack-lost acme\ninstruct acme/home change\n",
+                "inject s3-partial acme 1\ninject s3-ack-lost acme\ninstruct acme/home change\n",
+            ],
+            &[&[0, 1, 3], &[2]],
+        );
+    }
+
+    #[test]
+    fn another_cause_is_another_bug() {
         check(
             &[
                 "instruct acme/home change\npush-from-outside acme/home clean\n",
                 "instruct acme/home change\npush-from-outside acme/home conflicting\n",
-                "push-from-outside acme/home clean\ninstruct acme/home change\n",
-                "instruct acme/home change\npush-from-outside acme/blog clean\n",
-                "inject s3-down reset\ninstruct acme/home change\n",
-                "inject s3-down timeout\ninstruct acme/home change\n",
-                "inject s3-denied\ninstruct acme/home change\n",
-                "inject s3-denied acme\ninstruct acme/home change\n",
+                "instruct acme/home change\ncrash acme\n",
+                "instruct acme/home change\nworkspace-lost acme\n",
+                "instruct acme/home warn\ncrash acme\n",
+                "inject git-down\ninstruct acme/home change\n",
+                "inject git-auth\ninstruct acme/home change\n",
             ],
-            &[&[0], &[1], &[2], &[3], &[4, 5], &[6], &[7]],
+            &[&[0], &[1], &[2], &[3], &[4], &[5], &[6]],
         );
     }
 }

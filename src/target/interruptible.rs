@@ -87,6 +87,10 @@ impl Run for InterruptibleRun {
         check(&self.interrupt)?;
         self.run.snapshot()
     }
+
+    fn fingerprint(&self) -> Option<u64> {
+        self.run.fingerprint()
+    }
 }
 
 fn check(interrupt: &Interrupt) -> Result<(), TargetError> {

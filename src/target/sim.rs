@@ -8,6 +8,7 @@
 
 mod agent;
 mod build;
+mod course;
 mod git;
 mod queue;
 mod repository;
@@ -24,6 +25,7 @@ mod tests;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -241,6 +243,7 @@ impl SimRun {
         let was_up = self.containers[client].is_some();
         self.kill(client, Death::WorkspaceLost);
         let mut world = self.world.borrow_mut();
+        world.course.note((client, Death::WorkspaceLost));
         world.clients[client].repository.checkouts.clear();
         if !was_up {
             // It was down already: its restart stays as it was due.
@@ -254,6 +257,7 @@ impl SimRun {
         set_fault(&mut self.world.borrow_mut().faults, fault, on);
         if let Fault::Partition(client) = fault {
             let client = self.client(client)?;
+            self.world.borrow().course.note((client, on));
             if !on {
                 self.world.borrow_mut().flush_lines(client);
             }
@@ -343,6 +347,15 @@ impl Run for SimRun {
             }
         }
         Ok(seen)
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let world = self.world.borrow();
+        let mut faults: Vec<&Fault> = world.faults.iter().collect();
+        faults.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        (world.course.hash(), faults).hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 

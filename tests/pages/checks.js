@@ -82,7 +82,7 @@ window.checks = {
       if (node instanceof SVGElement) {
         let paper = ground(node.ownerSVGElement.parentElement);
         const under = node.previousElementSibling;
-        if (under && node.classList.contains("name") || node.classList.contains("violation-name")) {
+        if (under && node.getAttribute("class") === "name" || node.classList.contains("violation-name")) {
           const style = getComputedStyle(under);
           const [r, g, b, a] = parse(style.fill);
           paper = over([r, g, b, a * Number(style.fillOpacity)], paper);

@@ -40,15 +40,39 @@ impl Folder {
 
 /// Opens a page at a laptop's width and asks of it what is asked of all of them.
 fn open(program: &Path, file: &Path, width: u32, dark: bool) -> Page {
-    let height = if width < 1400 { 768 } else { 900 };
-    let mut page = Page::open(program, file, width, height, dark);
+    let mut page = Page::open(program, file, width, height(width), dark);
     page.eval(CHECKS);
-    check(&mut page, &format!("{} at {width}", file.display()));
-    if std::env::var_os("SHAKEDOWN_PAGES").is_some() {
-        page.shoot(&file.with_extension(format!("{width}.png")), false);
-        page.shoot(&file.with_extension(format!("{width}-whole.png")), true);
-    }
+    look(&mut page, file, width);
     page
+}
+
+/// The same of an open page, at another width and in other colours.
+fn reopen(page: &mut Page, file: &Path, width: u32, dark: bool) {
+    page.show(width, height(width), dark);
+    look(page, file, width);
+}
+
+fn look(page: &mut Page, file: &Path, width: u32) {
+    // Two frames later it has drawn what the new width asks for.
+    page.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    check(page, &format!("{} at {width}", file.display()));
+    picture(page, &file.with_extension(format!("{width}.png")), false);
+    picture(
+        page,
+        &file.with_extension(format!("{width}-whole.png")),
+        true,
+    );
+}
+
+fn height(width: u32) -> u32 {
+    if width < 1400 { 768 } else { 900 }
+}
+
+/// Takes a picture where pictures are asked for.
+fn picture(page: &mut Page, to: &Path, whole: bool) {
+    if std::env::var_os("SHAKEDOWN_PAGES").is_some() {
+        page.shoot(to, whole);
+    }
 }
 
 #[track_caller]
@@ -109,10 +133,9 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
         (60, 5)
     );
     let file = folder.write("large.html", &sample.page());
-    for (width, dark) in [(1280, false), (1440, true)] {
-        open(&program, &file, width, dark);
-    }
-    let page = &mut open(&program, &file, 1366, false);
+    let page = &mut open(&program, &file, 1280, false);
+    reopen(page, &file, 1440, true);
+    reopen(page, &file, 1366, false);
     assert_eq!(text(page, ".badge"), "VIOLATED");
     assert_eq!(lanes(page, "session").len(), 5);
     assert_eq!(lanes(page, "branch").len(), 5);
@@ -132,6 +155,7 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
     for mode in ["time", "compressed", "order"] {
         click(page, &format!("[data-mode={mode}]"));
         check(page, mode);
+        picture(page, &file.with_extension(format!("{mode}.png")), false);
     }
     assert_eq!(count(page, "text.number"), 60);
     let scrolls = "(s => s.scrollWidth > s.clientWidth)(document.querySelector('.scroller'))";
@@ -140,6 +164,7 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
         click(page, "[aria-label=Wider]");
         check(page, "zoomed in");
     }
+    picture(page, &file.with_extension("wide.png"), false);
     let wide = page.eval("document.querySelector('#timeline svg').clientWidth");
     assert!(wide.as_f64().unwrap() > 8000.0, "{wide}");
 }
@@ -233,6 +258,7 @@ fn a_held_run_can_be_filtered_and_walked_by_keys() {
     let at = page.eval("(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelector('.mark').getBoundingClientRect())");
     page.point(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
     assert_eq!(page.eval("document.getElementById('tip').hidden"), false);
+    picture(page, &file.with_extension("tip.png"), false);
     page.point(1.0, 1.0);
     page.eval("document.querySelector('#timeline svg').focus()");
     for (key, _) in [("ArrowDown", 0), ("ArrowDown", 1), ("ArrowRight", 2)] {
@@ -249,6 +275,92 @@ fn a_held_run_can_be_filtered_and_walked_by_keys() {
     page.press("Enter");
     assert_eq!(count(page, "#events tr.current"), 1);
     assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn an_explanation_stands_at_its_steps() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::small();
+    sample.explanation = Some(samples::explanation(&sample));
+    let file = folder.write("explained.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert!(text(page, ".summary").contains("Without step 1: every rule holds."));
+    let chips = "[...document.querySelectorAll('.without')].map(w => w.textContent)";
+    assert_eq!(
+        page.eval(chips),
+        json!(["needed", "not needed", "else fresh", "unclear"])
+    );
+    assert!(count(page, "#events tr.matters") > 0);
+    click(
+        page,
+        &format!(
+            "#plan li:nth-child({}) .step",
+            sample.plan.sessions.len() + 3
+        ),
+    );
+    let told = text(page, "#model .explained");
+    assert!(
+        told.contains("Without this step fresh (stale) is violated: it shows edit-1"),
+        "{told}"
+    );
+    click(
+        page,
+        &format!(
+            "#plan li:nth-child({}) .step",
+            sample.plan.sessions.len() + 4
+        ),
+    );
+    let told = text(page, "#model .explained");
+    assert!(told.starts_with("Without steps 4, 1, 2 ("), "{told}");
+    check(page, "an explained step");
+}
+
+#[test]
+fn runs_without_events_and_with_very_many_are_drawn() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::held();
+    let mut events = Vec::new();
+    for event in sample.outcome.history.events.drain(..) {
+        let times = match event.what {
+            What::Logged { .. } => 300,
+            _ => 1,
+        };
+        events.extend(std::iter::repeat_n(event, times));
+    }
+    let many = events.len();
+    assert!(many > 10_000, "{many} events");
+    sample.outcome.history.events = events;
+    let file = folder.write("many.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(count(page, ".label"), 12);
+    // However many there are, there is room for so many marks only.
+    assert!(count(page, ".mark") < 2000);
+    click(page, "#all-steps");
+    click(page, ".more");
+    assert!(count(page, "#events tr[data-event]") > 3000);
+
+    sample.outcome.history.events.clear();
+    sample.outcome.settled = None;
+    sample.outcome.verdict = Verdict::Unknown {
+        why: "while starting: no port is free; end what uses them".into(),
+    };
+    let file = folder.write("empty.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(text(page, ".badge"), "UNKNOWN");
+    assert!(text(page, "header").contains("no port is free"));
+    assert_eq!((count(page, ".mark"), count(page, ".label")), (0, 12));
+    click(page, "#plan li:nth-child(3) .step");
+    assert_eq!(
+        text(page, "#model .legend"),
+        "The run ended before this step."
+    );
+    check(page, "a step that did not come");
 }
 
 /// Text that would be more than text in a page that was put together carelessly.
@@ -294,8 +406,8 @@ fn the_page_of_a_campaign_shows_what_was_reached_and_found() {
     let (summary, html) = samples::campaign(scratch.path());
     assert!(!summary.found.is_empty());
     let file = folder.write("campaign.html", &html);
-    open(&program, &file, 1440, true);
-    let page = &mut open(&program, &file, 1366, false);
+    let page = &mut open(&program, &file, 1440, true);
+    reopen(page, &file, 1366, false);
     assert_eq!(text(page, ".badge"), "VIOLATED");
     assert_eq!(count(page, ".violation") as usize, summary.found.len());
     assert_eq!(

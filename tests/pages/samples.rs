@@ -4,28 +4,31 @@ use std::path::Path;
 
 use shakedown::campaign::{self, Config, Summary};
 use shakedown::defect::{Defect, trial};
+use shakedown::explain::{Explanation, Without, WithoutOutcome, explain};
 use shakedown::generate::{Shape, plans};
 use shakedown::plan::{Plan, SessionId};
 use shakedown::report::page;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
 use shakedown::runner::{self, Outcome};
+use shakedown::site::SiteKind;
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
-use shakedown::verdict::Verdict;
+use shakedown::verdict::{Rule, Verdict, Violation};
 
 /// A run, with what its page needs.
 pub struct Sample {
     pub plan: Plan,
     pub outcome: Outcome,
     pub seed: u64,
+    pub explanation: Option<Explanation>,
 }
 
 impl Sample {
     pub fn page(&self) -> String {
         page::run(&Run {
             target: "sim",
-            site: shakedown::site::SiteKind::Shell,
+            site: SiteKind::Shell,
             plan: &self.plan,
             seed: self.seed,
             verdict: &self.outcome.verdict,
@@ -35,6 +38,7 @@ impl Sample {
             origin: "drawn for its page",
             replay: "shakedown replay proptest-regressions/sample.plan --target sim --seed 0x1f3c",
             others: &[],
+            explanation: self.explanation.as_ref(),
         })
     }
 }
@@ -45,6 +49,7 @@ fn run(target: &dyn Target, plan: Plan, seed: u64) -> Sample {
         plan,
         outcome,
         seed,
+        explanation: None,
     }
 }
 
@@ -129,4 +134,42 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
         .collect();
     let page = page::campaign(&of);
     (summary, page)
+}
+
+/// What is really to be said of a violation, and outcomes of every kind, whatever the plan needs.
+pub fn explanation(of: &Sample) -> Explanation {
+    let Verdict::Violated(violation) = &of.outcome.verdict else {
+        panic!("{:?} needs no explanation", of.outcome.verdict)
+    };
+    let mut explanation = explain(&of.plan, SiteKind::Shell, &of.outcome.history, violation);
+    let other = Violation {
+        rule: Rule::Fresh,
+        kind: "stale".into(),
+        step: None,
+        at: std::time::Duration::ZERO,
+        expected: "the newest build".into(),
+        observed: "it shows edit-1".into(),
+    };
+    let outcomes = [
+        WithoutOutcome::Holds,
+        WithoutOutcome::Same,
+        WithoutOutcome::Other {
+            violation: Box::new(other),
+        },
+        WithoutOutcome::Unknown {
+            why: "no ports".into(),
+        },
+    ];
+    let without = |outcome| {
+        Some(Without {
+            also: Vec::new(),
+            outcome,
+        })
+    };
+    let mut outcomes: Vec<_> = outcomes.map(without).into();
+    if let Some(Some(last)) = outcomes.last_mut() {
+        last.also = vec![0, 1];
+    }
+    explanation.take_outcomes(outcomes, "sim", violation);
+    explanation
 }

@@ -1,10 +1,8 @@
 //! Model against observation at one moment: what is to be, and what is seen so far.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
-use crate::history::{Record, Snapshot, Workspace};
+use crate::history::{Record, Snapshot};
 use crate::invariant::{check_site, each_recovered, expected_error, expected_warnings, wanted};
 use crate::model::Model;
 use crate::model::breaker::{FAILURES, State};
@@ -64,7 +62,7 @@ pub(crate) fn look(
     after: Option<usize>,
     event: usize,
 ) -> Look {
-    let known = known(model);
+    let known = model.known();
     let seen = end.flatten().unwrap_or(&known);
     let is_over = end.is_some() && after.is_none();
     let mut rows = vec![breaker(model), queue(model, is_over)];
@@ -88,47 +86,6 @@ pub(crate) fn look(
         at: model.now.as_secs_f64(),
         faults: model.faults.iter().map(|(f, _)| f.to_string()).collect(),
         rows,
-    }
-}
-
-/// What the events alone tell of the system; the workspaces' debris is not in them.
-pub(in crate::report) fn known(model: &Model) -> Snapshot {
-    let own = |is: fn(&Instruction) -> bool| {
-        let of = model.instructions.iter().filter(move |i| is(i));
-        of.map(|instruction| instruction.mark).collect()
-    };
-    let sessions = || model.sessions.iter();
-    Snapshot {
-        remote: sessions()
-            .map(|s| (s.id.clone(), (*s.remote).clone()))
-            .collect(),
-        workspaces: sessions()
-            .map(|s| {
-                let branch = (*s.local).clone();
-                let debris = Vec::new();
-                (s.id.clone(), Workspace { branch, debris })
-            })
-            .collect(),
-        sites: model
-            .clients
-            .iter()
-            .map(|client| {
-                let objects = client.site.iter();
-                let objects = objects.map(|(key, content)| (Arc::clone(key), (**content).clone()));
-                (client.id.clone(), objects.collect())
-            })
-            .collect(),
-        records: sessions()
-            .map(|s| (s.id.clone(), s.record.clone()))
-            .collect(),
-        queued: own(Instruction::is_pending),
-        dead_letters: own(|instruction| instruction.dead_lettered),
-        running: model
-            .clients
-            .iter()
-            .filter(|client| client.is_up)
-            .map(|client| client.id.clone())
-            .collect(),
     }
 }
 
@@ -292,10 +249,10 @@ fn instructions(model: &Model, session: usize, is_over: bool) -> Option<Row> {
             "is a dead letter"
         } else {
             match model.end_of(instruction) {
-                HandlingEnd::Good => "is deployed",
+                HandlingEnd::Good => "is done",
                 HandlingEnd::Failed if instruction.is_pending() => "is done, or fails and is told",
                 HandlingEnd::Failed => "failed and is told",
-                HandlingEnd::Unclear => "is deployed, or failed",
+                HandlingEnd::Unclear => "is done, or failed",
             }
         };
         format!("{} {end}", instruction.mark)
@@ -332,7 +289,7 @@ fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row 
     let words = |of: Expected, what: &str| match of {
         Expected::No => format!("no {what}"),
         Expected::Maybe => format!("{what} or not"),
-        Expected::Yes => format!("{what}"),
+        Expected::Yes => what.to_owned(),
     };
     let fits = |of: Expected, is: bool| match of {
         Expected::No => !is,
@@ -390,6 +347,7 @@ fn either(marks: &[Mark]) -> String {
     let shown = joined(&marks[..marks.len().min(3)], " or ");
     match marks.len().saturating_sub(3) {
         0 => shown,
+        1 => format!("{shown} or one other"),
         more => format!("{shown} or {more} others"),
     }
 }

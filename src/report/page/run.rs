@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::bars::{Bar, Bars};
 use super::expected::{Look, look};
 use super::lanes::{Kind, Lane, Lanes, Place, Tone};
+use crate::explain::Explanation;
 use crate::history::{History, Snapshot, What};
 use crate::invariant::is_always;
 use crate::model::Model;
@@ -35,6 +36,8 @@ pub struct Run<'a> {
     pub replay: &'a str,
     /// Other failures that were met on the way to this plan.
     pub others: &'a [Violation],
+    /// Why it is violated, where that was looked into.
+    pub explanation: Option<&'a Explanation>,
 }
 
 /// The page's data.
@@ -51,6 +54,7 @@ pub(super) struct Data<'a> {
     origin: &'a str,
     replay: &'a str,
     others: Vec<String>,
+    explanation: Option<&'a Explanation>,
     plan: String,
     lanes: Vec<Lane>,
     steps: Vec<StepRow>,
@@ -163,6 +167,7 @@ impl<'a> Data<'a> {
                 .iter()
                 .map(|other| format!("{} ({})", other.rule, other.kind))
                 .collect(),
+            explanation: run.explanation,
             plan: run.plan.to_string(),
             steps: steps(run),
             healed: events.iter().position(|event| event.what == What::Healed),

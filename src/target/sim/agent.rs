@@ -28,6 +28,9 @@ impl AgentPort {
             Fault::AgentError(status) => Some(*status),
             _ => None,
         });
+        if let Some(status) = error {
+            world.course.note(status);
+        }
         let status = if is_slow { None } else { error.or(Some(200)) };
         let retry_after =
             (status == Some(429)).then(|| Duration::from_secs(world.chance.between(1, 5)));

@@ -98,6 +98,8 @@ impl World {
     }
 
     fn put_in(&mut self, client: usize, message: Message<Mark>) {
+        self.course
+            .note((&message.session, message.mark, &message.body));
         self.emit(What::Sent {
             session: message.session.clone(),
             mark: message.mark,
@@ -108,6 +110,7 @@ impl World {
 
     /// A request to push again reaches the retry queue.
     pub fn send_retry(&mut self, client: usize, session: &SessionId, body: Arc<str>) {
+        self.course.note((session, &body));
         self.emit(What::RetrySent {
             session: session.clone(),
         });

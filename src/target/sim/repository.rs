@@ -80,6 +80,7 @@ impl World {
         kind: Outsider,
         mark: Mark,
     ) {
+        self.course.note((session, kind, mark));
         let repository = &mut self.clients[client].repository;
         let parent = repository.remote.get(session).copied().unwrap_or(TEMPLATE);
         let mut tree = (*repository.commits.get(parent).tree).clone();

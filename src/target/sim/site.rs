@@ -51,6 +51,9 @@ impl World {
                 worst = Some(fault);
             }
         }
+        if let Some(fault) = worst {
+            self.course.note(fault);
+        }
         match worst {
             None => Fate::Served,
             Some(Fault::S3Down(outage)) => {

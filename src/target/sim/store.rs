@@ -61,6 +61,9 @@ impl World {
             return item.cloned();
         };
         let injected = self.failure_injection(session);
+        if let Some(injected) = injected {
+            self.course.note(injected);
+        }
         let mut record = match item {
             Some(Item::Session(record)) => record.clone(),
             _ if injected.is_some() => SessionRecord::default(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub struct Timers {
     now: Cell<Duration>,
     sequence: Cell<u64>,
+    fired: Cell<u64>,
     /// The soonest is the last. Hardly ever more than four a container, so a sorted list is both
     /// quicker than a heap and exact when a timer is given up.
     entries: RefCell<Vec<Timer>>,
@@ -30,6 +31,11 @@ impl Timers {
         self.now.get()
     }
 
+    /// How many timers have fired: the number of moments at which something went on.
+    pub fn fired(&self) -> u64 {
+        self.fired.get()
+    }
+
     /// Moves the clock to a moment at which nothing is due.
     pub fn skip_to(&self, at: Duration) {
         self.now.set(self.now().max(at));
@@ -43,6 +49,7 @@ impl Timers {
     /// Takes the next timer, moves the clock to it, and says whom it wakes.
     pub fn fire(&self) -> Option<usize> {
         let timer = self.entries.borrow_mut().pop()?;
+        self.fired.set(self.fired.get() + 1);
         self.skip_to(timer.at);
         Some(timer.client)
     }

@@ -5,6 +5,7 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::course::Course;
 use super::queue::{Instructions, Retries};
 use super::repository::Repository;
 use super::site::Bucket;
@@ -19,6 +20,7 @@ use crate::worker::ports::{Kind, Line, PortError, PortResult};
 pub struct World {
     pub timers: Rc<Timers>,
     pub chance: Chance,
+    pub course: Course,
     /// The active faults, newest last.
     pub faults: Vec<Fault>,
     pub clients: Vec<Client>,
@@ -76,6 +78,7 @@ impl World {
             })
             .collect();
         Self {
+            course: Course::new(timers.clone()),
             timers,
             chance: Chance::new(seed),
             faults: Vec::new(),
@@ -108,8 +111,13 @@ impl World {
         )
     }
 
+    /// Whether such a fault is active. One that is makes a difference, so that is noted.
     pub fn has_fault(&self, is_it: impl Fn(&Fault) -> bool) -> bool {
-        self.faults.iter().any(is_it)
+        let met = self.faults.iter().find(|fault| is_it(fault));
+        if let Some(fault) = met {
+            self.course.note(fault);
+        }
+        met.is_some()
     }
 
     /// A line reaches the log group.
@@ -167,6 +175,7 @@ impl World {
             };
             self.log(client, self.now(), line);
         }
+        self.course.note((client, cause));
         let it = &mut self.clients[client];
         it.running = false;
         it.starts_at = starts_at;

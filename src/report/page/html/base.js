@@ -3,8 +3,9 @@ const data = JSON.parse(document.getElementById("data").textContent);
 
 function add(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
-    if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    if (name.startsWith("aria-")) node.setAttribute(name, String(value));
+    else if (value === undefined || value === null || value === false) continue;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
   for (const child of children.flat(3)) {
@@ -26,6 +27,12 @@ const byId = (id) => document.getElementById(id);
 
 function grouped(n) {
   return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+}
+
+// Text whose marks, such as edit-12, are not broken over lines.
+function marked(text) {
+  const parts = text.split(/\b((?:edit|outside)-\d+)/);
+  return parts.map((part, n) => (n % 2 ? el("span", { class: "whole" }, part) : part));
 }
 
 // 0.123 s, 12.3 s, 2:05, 1:02:05.

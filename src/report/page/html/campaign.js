@@ -90,7 +90,9 @@ function sometimes() {
 
 // A line over time, with its last and its largest value.
 function chart(title, points, show, tone = "") {
-  const [width, height, left, bottom] = [320, 104, 4, 14];
+  // Drawn as wide as it is shown, so that its text is not stretched.
+  const width = Math.max(200, Math.floor((byId("heat").offsetWidth - 10) / (innerWidth > 1050 ? 2 : 1)) - 26);
+  const [height, left, bottom] = [104, 4, 14];
   const last = points[points.length - 1];
   const end = Math.max(1e-9, last[0]);
   const top = Math.max(1e-9, ...points.map((point) => point[1]));
@@ -120,10 +122,8 @@ function chart(title, points, show, tone = "") {
 
 function charts() {
   const samples = data.samples;
-  if (samples.length < 2) {
-    byId("charts").remove();
-    return;
-  }
+  if (samples.length < 2) return;
+  byId("charts").replaceChildren();
   const of = (name) => samples.map((sample) => [sample.seconds, sample[name]]);
   const whole = (n) => grouped(Math.round(n));
   const rates = samples.slice(1).map((sample, n) => {
@@ -152,4 +152,5 @@ heat();
 sometimes();
 charts();
 rest();
+addEventListener("resize", charts);
 add(byId("foot"), {}, ["Held, violated, unknown: what the harness could not judge counts as neither."]);

@@ -38,8 +38,9 @@ function head() {
     violated && el("p", { class: "muted" }, data.words),
     data.verdict === "unknown" && el("p", {}, data.why),
     violated && el("div", { class: "sides" },
-      el("div", { class: "side expected" }, el("b", {}, "Expected"), data.expected),
-      el("div", { class: "side observed" }, el("b", {}, "Observed"), data.observed)),
+      el("div", { class: "side expected" }, el("b", {}, "Expected"), marked(data.expected)),
+      el("div", { class: "side observed" }, el("b", {}, "Observed"), marked(data.observed))),
+    data.explanation && el("p", { class: "summary" }, marked(data.explanation.summary)),
     command(data.replay),
     el("p", { class: "muted" }, data.origin,
       data.others.length > 0 && `. Met on the way, each a failure of its own: ${data.others.join(", ")}`),
@@ -184,6 +185,21 @@ function move(event) {
   byId("live").textContent = byId("tip").textContent;
 }
 
+const explained = (step) => data.explanation && data.explanation.steps.find((of) => of.step === (step === "recovery" ? null : step));
+
+// What happens when the step is left out: in a word, and in a sentence.
+function without(step) {
+  const of = explained(step);
+  if (!of || !of.without) return null;
+  const { also, outcome: { outcome, violation, why } } = of.without;
+  const gone = [step, ...also].map((index) => index + 1);
+  const first = gone.length > 1 ? `Without steps ${gone.join(", ")} (which make no sense without the first)` : "Without this step";
+  if (outcome === "holds") return ["needed", `${first} every rule holds.`];
+  if (outcome === "same") return ["not needed", `${first} the same is violated.`];
+  if (outcome === "other") return [`else ${violation.rule}`, `${first} ${violation.rule} (${violation.kind}) is violated: ${violation.observed}.`];
+  return ["unclear", `${first} the harness could not tell: ${why}.`];
+}
+
 function planPanel() {
   const ofPlan = data.plan.split("\n").filter((line) => line.startsWith("session "));
   const violated = (step) => data.verdict === "violated" && data.step === step;
@@ -191,6 +207,7 @@ function planPanel() {
     type: "button", class: `step ${kind}${violated(step === "recovery" ? null : step) ? " violated" : ""}${extra ? " left-out" : ""}`,
     "aria-current": state.step === step, onclick: () => on.choose(step),
   }, el("span", { class: "n" }, step === "recovery" ? "" : step + 1), el("span", { class: "t" }, text),
+  without(step) && el("span", { class: "without", title: without(step)[1] }, without(step)[0]),
   extra && el("span", { class: "why" }, `left out: ${extra}`),
   violated(step === "recovery" ? null : step) && el("span", { class: "why" }, "violated here")));
   byId("plan").replaceChildren(
@@ -234,23 +251,29 @@ function modelPanel() {
   const isNew = (row) => before.get(row.about) !== row.expected + row.observed;
   const isHere = data.verdict === "violated" && data.step === key;
   const rows = look ? look.rows.filter((row) => !state.onlyNews || isNew(row) || row.agrees !== "agrees") : [];
+  rows.sort((a, b) => (b.agrees === "differs") - (a.agrees === "differs"));
+  const gone = state.step !== null && without(state.step);
   const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "during recovery") : `after step ${state.step + 1}`;
   byId("model").replaceChildren(
     el("div", { class: "title" },
-      el("h2", {}, `Model against observation, ${where}`),
+      el("h2", {}, where ? `Model against observation, ${where}` : "Model against observation"),
       el("label", {}, el("input", { type: "checkbox", checked: state.onlyNews, id: "only-news", onchange: (event) => { state.onlyNews = event.target.checked; modelPanel(); } }), "only news"),
       el("span", { class: "switch" }, go(-1, "The step before", "‹"), go(1, "The next step", "›"))),
     el("div", { class: "body" },
-      isHere && el("div", { class: "verdict" }, el("b", {}, `${data.rule} is violated here. `), "Expected: ", data.expected, el("br"), "Observed: ", data.observed),
+      isHere && el("div", { class: "verdict" }, el("b", {}, `${data.rule} is violated here. `), "Expected: ", marked(data.expected), el("br"), "Observed: ", marked(data.observed)),
+      gone && el("p", { class: "explained" }, gone[1]),
       look && look.faults.length > 0 && el("div", { class: "faults" }, `Active faults: ${look.faults.join(", ")}`),
       look ? el("table", {},
         el("thead", {}, el("tr", {}, el("th", {}, `at ${look.at.toFixed(1)} s`), el("th", {}, "the model expects"), el("th", {}, "observed so far"))),
         el("tbody", {}, rows.map((row) => el("tr", { class: `${row.agrees}${isNew(row) ? " changed" : ""}` },
-          el("td", {}, row.about), el("td", {}, row.expected), el("td", {}, row.observed)))))
-        : el("p", { class: "legend" }, "The run ended before this step."),
+          el("td", {}, row.about), el("td", {}, marked(row.expected)), el("td", {}, marked(row.observed))))))
+        : el("p", { class: "legend" }, state.step === null ? "No step was begun." : "The run ended before this step."),
       look && el("p", { class: "legend" }, "✓ as expected · … to come true yet · ✗ should have come true · a bar at the left: news of this step")),
   );
 }
+
+// Events that changed what is expected or known, by the explanation.
+const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
 
 function eventsPanel(visible) {
   const wanted = visible.filter((index) => state.allSteps || stepOf(data.events[index]) === state.step);
@@ -265,16 +288,16 @@ function eventsPanel(visible) {
       rows.push(el("tr", { class: "divider" }, el("td", { colspan: 3, style: "text-align:left" }, text)));
     }
     if (event.kind === "step") continue;
-    const classes = `${event.tone}${index === state.event ? " current" : ""}${index === data.violating ? " violating" : ""}`;
+    const classes = `${event.tone}${index === state.event ? " current" : ""}${index === data.violating ? " violating" : ""}${matters.has(index) ? " matters" : ""}`;
     rows.push(el("tr", { class: classes, "data-event": index, onclick: () => on.choose(stepOf(event), index) },
-      el("td", {}, event.at.toFixed(3)), el("td", {}, event.who), el("td", {}, event.text)));
+      el("td", {}, event.at.toFixed(3)), el("td", {}, event.who), el("td", {}, el("div", { class: "clamp" }, marked(event.text)))));
   }
   const left = wanted.length - state.rows;
   byId("events").replaceChildren(
     el("div", { class: "title" },
       el("h2", {}, state.allSteps ? "Events" : state.step === null ? "Events" : `Events, ${stepName(state.step)}`),
       el("label", {}, el("input", { type: "checkbox", checked: state.allSteps, id: "all-steps", onchange: (event) => { state.allSteps = event.target.checked; state.rows = ROWS; details(); } }), "all steps")),
-    el("div", { class: "body" }, rows.length ? el("table", {}, el("tbody", {}, rows)) : el("p", { class: "legend" }, "No event that the filters let through."),
+    el("div", { class: "body" }, rows.length ? el("table", {}, el("colgroup", {}, el("col", { class: "when" }), el("col", { class: "who" }), el("col")), el("tbody", {}, rows)) : el("p", { class: "legend" }, "No event that the filters let through."),
       left > 0 && el("button", { type: "button", class: "more", onclick: () => { state.rows += 10 * ROWS; details(); } }, `${grouped(left)} more`)),
   );
   const current = byId("events").querySelector(".current, .violating");

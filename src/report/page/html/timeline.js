@@ -30,7 +30,9 @@ function packed(bars, span) {
   const rows = [];
   for (const bar of bars) {
     const [from, to] = span(bar);
-    const end = Math.max(to, from + textWidth(bar.label) + 6);
+    const text = textWidth(bar.label) + 6;
+    // A name that does not fit stands behind its bar.
+    const end = to - from < text ? to + text : to;
     let row = rows.findIndex((free) => free <= from);
     if (row < 0) row = rows.push(0) - 1;
     rows[row] = end + 3;
@@ -102,7 +104,7 @@ function draw(box, state, visible, on) {
   background(root, labels, shown, x, end, height, state);
   for (const bar of data.bars) {
     const place = shown.get(bar.lane);
-    if (place) root.append(drawBar(bar, place, span(bar), on));
+    if (place) root.append(drawBar(bar, place, span(bar), end, on));
   }
   const marks = gather(visible, x, shown);
   for (const mark of marks) {
@@ -154,16 +156,16 @@ function extent(step, x, end) {
   return [x[data.steps[step].event], next === null ? end : x[next]];
 }
 
-function drawBar(bar, place, [from, to], on) {
+function drawBar(bar, place, [from, to], end, on) {
   const width = Math.max(2, to - from);
   const isFault = bar.kind === "fault";
   const [top, bottom] = isFault ? [3 + bar.row * FAULT_ROW, 3 + bar.row * FAULT_ROW + 13] : place.form.bar;
   const y = place.top + top;
   const group = svg("g", { class: `bar ${bar.kind} ${bar.tone}` },
     svg("rect", { x: from, y, width, height: bottom - top, rx: 2 }));
-  // A fault's name may stand beyond its bar: the packing has left room for it.
-  if (isFault || textWidth(bar.label) + 4 <= width) {
-    group.append(svg("text", { class: "name", x: from + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, bar.label));
+  const fits = textWidth(bar.label) + 4 <= width;
+  if (fits || (isFault && from + width + textWidth(bar.label) < end)) {
+    group.append(svg("text", { class: fits ? "name" : "name behind", x: fits ? from + 3 : from + width + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, bar.label));
   }
   group.addEventListener("mouseenter", () => on.enterBar(bar, from, y));
   group.addEventListener("mouseleave", on.leave);
@@ -171,13 +173,13 @@ function drawBar(bar, place, [from, to], on) {
 }
 
 function axisLabels(root, x, end, height, on) {
-  for (const label of stepLabels(data.steps, x)) {
+  for (const label of stepLabels(data.steps, x, end + 6)) {
     const kind = data.steps[label.from].kind;
     root.append(
       svg("line", { class: `tick ${kind}`, x1: label.x, x2: label.x, y1: AXIS.notes + 2, y2: AXIS.notes + AXIS.steps }),
       svg("line", { class: "guide", x1: label.x, x2: label.x, y1: AXIS.height, y2: height }),
       svg("text", {
-        class: `number ${kind}`, x: label.x + 2, y: AXIS.notes + 13,
+        class: `number ${kind}`, x: label.at, y: AXIS.notes + 13,
         onclick: () => on.choose(label.from),
         onmouseenter: () => on.enterSteps(label), onmouseleave: on.leave,
       }, label.text),
@@ -199,6 +201,6 @@ function axisLabels(root, x, end, height, on) {
   if (data.healed !== null) {
     const from = x[data.healed];
     const taken = violated ? (at > end - 60 ? at - 64 : at - 2) : end;
-    if (taken - from > 66) root.append(svg("text", { class: "note", x: from + 4, y: 11 }, "recovery"));
+    if (taken - from > 54) root.append(svg("text", { class: "note", x: from + 4, y: 11 }, "recovery"));
   }
 }

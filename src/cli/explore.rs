@@ -1,0 +1,176 @@
+//! `shakedown explore`: its arguments, and what it does with them.
+
+mod plans;
+mod scope;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use self::plans::PlansArgs;
+use self::scope::ScopeArgs;
+use super::TargetName;
+use crate::{Exit, print};
+use shakedown::explore::mutant::MUTANTS;
+use shakedown::explore::run::{self, Ended, Explored};
+use shakedown::explore::scope::Bounds;
+use shakedown::progress::Progress;
+use shakedown::report::{self, Style};
+use shakedown::target::Interrupt;
+
+/// Without `--target`, the reference model is explored; with it, all short plans run on a target.
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// End after so many distinct states [default: no bound]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_states: Option<u64>,
+    /// End after so long, such as 90s, 5m or 1h [default: no bound]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub time: Option<Duration>,
+    /// End before more memory than this is used, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(64..))]
+    pub memory: u64,
+    /// How many threads [default: one a core]
+    #[arg(long, alias = "jobs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Mutate the model, and show which mutants exploration catches
+    #[arg(long, conflicts_with = "target")]
+    pub mutants: bool,
+
+    /// Run all short plans on this target instead
+    #[arg(long, value_enum)]
+    pub target: Option<TargetName>,
+    #[command(flatten)]
+    pub plans: PlansArgs,
+}
+
+/// Explores what was asked for.
+pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {
+    match args.target {
+        Some(target) => plans::run(&args.plans, target, &args.bounds(quiet)),
+        None => model(args, quiet),
+    }
+}
+
+impl ExploreArgs {
+    fn bounds(&self, quiet: bool) -> plans::Bounds {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        plans::Bounds {
+            jobs: self.threads.map_or(cores, usize::from),
+            time: self.time,
+            quiet,
+        }
+    }
+}
+
+/// Every state of the reference model.
+fn model(args: &ExploreArgs, quiet: bool) -> Exit {
+    let interrupt = crate::interrupted_by_signals();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map_or(cores, usize::from);
+    let bounds = Bounds {
+        states: args.max_states,
+        time: args.time,
+        memory: Some(args.memory << 20),
+    };
+    let style = Style::of_stdout();
+    if args.mutants {
+        return mutants(bounds, &interrupt, style);
+    }
+    let scope = match args.scope.read() {
+        Ok(scope) => scope,
+        Err(text) => {
+            eprintln!("{text}");
+            return Exit::Usage;
+        }
+    };
+    let mut line = Line::begin(quiet);
+    let explored = run::explore(scope, bounds, threads, &interrupt, |now| line.at(now));
+    line.end();
+    print(&report::exploration(&explored, style));
+    exit_of(&explored)
+}
+
+fn exit_of(explored: &Explored) -> Exit {
+    match explored.ended {
+        Ended::Found => Exit::Violated,
+        Ended::Complete => Exit::Held,
+        Ended::States | Ended::Time | Ended::Memory | Ended::Interrupted => Exit::Unknown,
+    }
+}
+
+/// Puts every mistake into the model, one after the other, and tells what finds it.
+fn mutants(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
+    print(&report::mutants_head());
+    let mut missed = 0;
+    for planted in MUTANTS {
+        // One thread goes strictly by depth, so the path found is a shortest one.
+        let explored = run::explore(planted.scope(), bounds, 1, interrupt, |_| {});
+        if explored.ended == Ended::Interrupted {
+            return Exit::Unknown;
+        }
+        missed += usize::from(explored.failure.is_none());
+        print(&report::mutants_row(planted, &explored, style));
+    }
+    print(&format!(
+        "{} of {} mutants caught\n",
+        MUTANTS.len() - missed,
+        MUTANTS.len()
+    ));
+    if missed == 0 {
+        Exit::Held
+    } else {
+        Exit::Violated
+    }
+}
+
+/// Tells on standard error how far an exploration has come.
+struct Line {
+    progress: Progress,
+    last: Instant,
+}
+
+impl Line {
+    fn begin(quiet: bool) -> Self {
+        Self {
+            progress: Progress::begin(quiet, "explore", 0),
+            last: Instant::now(),
+        }
+    }
+
+    fn at(&mut self, now: run::Progress) {
+        // The bar draws itself; its numbers need not change faster than they are read.
+        if self.last.elapsed() < Duration::from_millis(500) {
+            return;
+        }
+        self.last = Instant::now();
+        let text = format!(
+            "depth {}, {:.0} states/s, {} MiB",
+            now.depth,
+            now.states as f64 / now.time.as_secs_f64(),
+            now.memory >> 20
+        );
+        self.progress.counted(now.states, &text);
+    }
+
+    fn end(self) {
+        self.progress.end();
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: Option<u64> = digits.parse().ok();
+    let seconds = match (&text[digits.len()..], number) {
+        ("s" | "", Some(n)) => Some(n),
+        ("m", Some(n)) => n.checked_mul(60),
+        ("h", Some(n)) => n.checked_mul(3600),
+        _ => None,
+    };
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "write a whole number and its unit, such as 90s, 5m or 1h".into())
+}

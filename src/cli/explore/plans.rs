@@ -1,0 +1,282 @@
+//! `shakedown explore --target sim`: all short plans, or the shortest that shows a defect.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::{TargetName, seed};
+use crate::{Exit, interrupted_by_signals, print, replay_command};
+use shakedown::defect::{DEFECTS, Defect, trial};
+use shakedown::explore::plans::alphabet::Alphabet;
+use shakedown::explore::plans::{Config, Ended, Found, Pruning, Summary, explore};
+use shakedown::plan::Plan;
+use shakedown::regression::{self, Origin, Seed};
+use shakedown::report::{self, Style, Violated};
+use shakedown::target::Interrupt;
+use shakedown::target::sim::Sim;
+
+#[derive(Debug, Args)]
+pub struct PlansArgs {
+    /// The most steps of a plan
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "target", value_parser = clap::value_parser!(u8).range(1..=12))]
+    pub depth: u8,
+    /// Plant this defect, or `all` one after the other, and look for the shortest plan that shows it
+    #[arg(long, value_name = "NAME", requires = "target")]
+    pub defect: Option<String>,
+    /// The steps that plans are made of: `small`, `full`, or a plan file that has each step once
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "small",
+        requires = "target"
+    )]
+    pub alphabet: String,
+    /// Print the alphabet as a plan file, and run nothing
+    #[arg(long, requires = "target")]
+    pub list: bool,
+    /// The run seed of every plan
+    #[arg(long, value_name = "S", default_value = "1", requires = "target", value_parser = seed)]
+    pub seed: u64,
+    /// How many run seeds each plan has, from --seed on
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "target", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// End after so many plans [default: no bound]
+    #[arg(long, value_name = "N", requires = "target", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_plans: Option<u64>,
+    /// Go on after a violation; the first plan of each kind is told
+    #[arg(long, requires = "target", conflicts_with = "defect")]
+    pub keep_going: bool,
+    /// Write the shortest plan of each defect there, as NAME.plan
+    #[arg(long, value_name = "FOLDER", requires = "defect")]
+    pub write: Option<PathBuf>,
+}
+
+/// What the plans share with the rest of `explore`.
+pub struct Bounds {
+    pub jobs: usize,
+    pub time: Option<Duration>,
+    pub quiet: bool,
+}
+
+/// Runs every short plan on a target.
+pub fn run(args: &PlansArgs, target: TargetName, bounds: &Bounds) -> Exit {
+    if target != TargetName::Sim {
+        eprintln!(
+            "all plans can only be run where a run is a matter of microseconds; use --target sim"
+        );
+        return Exit::Usage;
+    }
+    let alphabet = match alphabet(&args.alphabet) {
+        Ok(alphabet) => alphabet,
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Usage;
+        }
+    };
+    if args.list {
+        print(&alphabet.to_plan().to_string());
+        return Exit::Held;
+    }
+    let config = Config {
+        alphabet,
+        depth: args.depth.into(),
+        seeds: (0..args.seeds).map(|n| args.seed.wrapping_add(n)).collect(),
+        jobs: bounds.jobs,
+        keep_going: args.keep_going,
+        max_plans: args.max_plans,
+        time: bounds.time,
+        pruning: Pruning::ALL,
+        quiet: bounds.quiet,
+        title: "sim".into(),
+    };
+    let interrupt = interrupted_by_signals();
+    match &args.defect {
+        None => right_worker(args, &config, &interrupt),
+        Some(name) => defects(args, name, config, &interrupt),
+    }
+}
+
+fn alphabet(name: &str) -> Result<Alphabet, String> {
+    match name {
+        "small" => Ok(Alphabet::small()),
+        "full" => Ok(Alphabet::full()),
+        file => {
+            let kept = regression::read(Path::new(file)).map_err(|error| error.to_string())?;
+            Alphabet::of(&kept.plan).map_err(|why| format!("{file}: {why}"))
+        }
+    }
+}
+
+/// The worker as it is: every rule is to hold.
+fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exit {
+    let summary = explore(&Sim::default(), config, interrupt);
+    let style = Style::of_stdout();
+    for found in &summary.found {
+        let origin = Origin {
+            rule: found.violation.rule,
+            target: "sim",
+            seed: found.seed,
+            command: &command(args, None),
+        };
+        let folder = Path::new("proptest-regressions");
+        let kept = regression::keep(folder, &found.plan, &origin);
+        let (from, replay) = match &kept {
+            Ok(file) => (
+                format!(
+                    "one of {} that fail so; kept in {}",
+                    found.count,
+                    file.display()
+                ),
+                replay_command(file, "sim", "", found.seed),
+            ),
+            Err(error) => (
+                format!(
+                    "it could not be kept in {}: {error}; make the folder writable",
+                    folder.display()
+                ),
+                command(args, None),
+            ),
+        };
+        tell(found, &from, &replay, style);
+    }
+    print(&report::explored(&summary, style));
+    exit_of(&summary)
+}
+
+/// Planted defects: each is to be shown, and by how short a plan is the question.
+fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interrupt) -> Exit {
+    let chosen: Vec<&'static Defect> = match (name, Defect::by_name(name)) {
+        ("all", _) => DEFECTS.iter().collect(),
+        (_, Some(defect)) => vec![defect],
+        (_, None) => {
+            let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
+            eprintln!("unknown defect `{name}`; known: all, {}", known.join(", "));
+            return Exit::Usage;
+        }
+    };
+    // A planted panic is part of the search, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let style = Style::of_stdout();
+    if chosen.len() > 1 {
+        print(&report::shortest_head());
+    }
+    let (mut shown, mut exit) = (0, Exit::Held);
+    for defect in &chosen {
+        config.title = format!("{} on sim", defect.name);
+        let target = trial::planted_sim(defect);
+        let summary = explore(&target, &config, interrupt);
+        shown += usize::from(!summary.found.is_empty());
+        if chosen.len() > 1 {
+            print(&report::shortest_row(defect, &summary, style));
+        } else {
+            for found in &summary.found {
+                let from = format!(
+                    "no plan of the alphabet with fewer steps shows `{}`",
+                    defect.name
+                );
+                tell(found, &from, &command(args, Some(defect)), style);
+            }
+            print(&report::explored(&summary, style));
+        }
+        if let (Some(folder), Some(found)) = (&args.write, summary.found.first())
+            && let Err(error) = write(folder, args, defect, found)
+        {
+            eprintln!(
+                "{}: cannot write the plan of {}: {error}; name a folder that can be written",
+                folder.display(),
+                defect.name
+            );
+            return Exit::Unknown;
+        }
+        exit = exit_of(&summary);
+        if summary.ended == Ended::Interrupted {
+            break;
+        }
+    }
+    if chosen.len() > 1 {
+        print(&format!("{shown} of {} defects shown\n", chosen.len()));
+        // To show all of them is what was asked for.
+        exit = if shown == chosen.len() {
+            Exit::Held
+        } else {
+            Exit::Unknown
+        };
+    }
+    exit
+}
+
+/// Writes a defect's shortest plan, with what is known of it.
+fn write(folder: &Path, args: &PlansArgs, defect: &Defect, found: &Found) -> std::io::Result<()> {
+    let steps = found.plan.steps.len();
+    let told = Plan {
+        comments: vec![
+            (
+                0,
+                format!(
+                    " minimal: every plan of the {} alphabet with fewer than {steps} steps holds, \
+                     with seed {} and {} after it",
+                    args.alphabet,
+                    Seed(args.seed),
+                    args.seeds - 1,
+                ),
+            ),
+            (
+                0,
+                format!(
+                    " shows {}: {} ({})",
+                    defect.name, found.violation.rule, found.violation.kind
+                ),
+            ),
+            (0, format!(" seed {}", Seed(found.seed))),
+        ],
+        ..found.plan.clone()
+    };
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(
+        folder.join(defect.name).with_extension("plan"),
+        told.to_string(),
+    )
+}
+
+fn tell(found: &Found, origin: &str, replay: &str, style: Style) {
+    print(&report::violation(
+        &Violated {
+            target: "sim",
+            plan: &found.plan,
+            seed: found.seed,
+            violation: &found.violation,
+            history: &found.history,
+            origin,
+            replay,
+            others: &[],
+            more: &[],
+            explanation: None,
+        },
+        style,
+    ));
+    print("\n");
+}
+
+/// The command that explores the same again.
+fn command(args: &PlansArgs, defect: Option<&Defect>) -> String {
+    let defect = defect.map(|defect| format!(" --defect {}", defect.name));
+    format!(
+        "shakedown explore --target sim --depth {} --alphabet {} --seed {} --seeds {}{}",
+        args.depth,
+        args.alphabet,
+        Seed(args.seed),
+        args.seeds,
+        defect.unwrap_or_default()
+    )
+}
+
+fn exit_of(summary: &Summary) -> Exit {
+    if !summary.found.is_empty() {
+        Exit::Violated
+    } else if summary.ended == Ended::Covered && summary.unknown.is_empty() {
+        Exit::Held
+    } else {
+        Exit::Unknown
+    }
+}

@@ -1,0 +1,180 @@
+//! Recoverability: from every state, healing everything leads by every path to rest, and there
+//! every rule of the contract holds that is for after recovery.
+//!
+//! Nobody disturbs any more, and time is fair: it passes only when nothing else can happen, and
+//! the cool-down is over before what was put off has been tried for ever. The worlds on the way
+//! are few against all states, so what is known of each is kept.
+
+use std::collections::HashSet;
+
+use dashmap::DashMap;
+
+use super::checker::Action;
+use super::space::{Space, World};
+use crate::verdict::Rule;
+
+/// What becomes of a world that is left alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recovery {
+    /// Every path comes to rest as the contract has it, the longest in so many steps.
+    Within(u16),
+    /// Some path breaks a rule, on the way or at rest.
+    Breaks(Rule),
+    /// Some path comes back to where it was, and never to rest.
+    Circles,
+}
+
+/// Steps that a recovery may take.
+pub const STEPS: u16 = 1000;
+
+/// What is known so far.
+#[derive(Default)]
+pub struct Recoveries {
+    known: DashMap<World, Recovery, ahash::RandomState>,
+}
+
+impl Recoveries {
+    /// How many worlds were found on the way to rest.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// The most steps of any recovery.
+    pub fn longest(&self) -> u16 {
+        let steps = self.known.iter().map(|known| match *known.value() {
+            Recovery::Within(steps) => steps,
+            Recovery::Breaks(_) | Recovery::Circles => 0,
+        });
+        steps.max().unwrap_or_default()
+    }
+
+    /// What becomes of a world once everything in it is healed.
+    pub fn of(&self, space: &Space, world: &World) -> Recovery {
+        self.follow(space, &space.healed(world))
+    }
+
+    /// The steps of a recovery that does not succeed, from a world with everything healed.
+    pub fn failing(&self, space: &Space, world: &World) -> Vec<(World, Action)> {
+        let mut path: Vec<(World, Action)> = Vec::new();
+        let mut world = *world;
+        loop {
+            let next = successors(space, &world).into_iter().find(|(_, next)| {
+                let recovery = next.map(|next| self.follow(space, &next));
+                !matches!(recovery, Ok(Recovery::Within(_)))
+            });
+            let Some((action, next)) = next else {
+                return path;
+            };
+            path.push((world, action));
+            let is_circle = next.is_ok_and(|next| path.iter().any(|(seen, _)| *seen == next));
+            match next {
+                Ok(next) if !is_circle => world = next,
+                _ => return path,
+            }
+        }
+    }
+
+    /// Follows every path from a world, the deepest first, with a stack of its own: paths are long.
+    fn follow(&self, space: &Space, world: &World) -> Recovery {
+        let first = space.representative(world);
+        if let Some(known) = self.known.get(&first) {
+            return *known;
+        }
+        let mut on_path = HashSet::with_hasher(ahash::RandomState::new());
+        on_path.insert(first);
+        let mut path = vec![Visit::new(space, first)];
+        loop {
+            let is_too_long = path.len() > usize::from(STEPS);
+            let Some(visit) = path.last_mut() else {
+                // The first visit returns below.
+                return Recovery::Circles;
+            };
+            let outcome = match visit.next.last().copied() {
+                None => Some(visit.ends(space)),
+                Some(_) if is_too_long => Some(Recovery::Circles),
+                Some(Err(rule)) => Some(Recovery::Breaks(rule)),
+                Some(Ok(next)) => match self.known.get(&next).map(|known| *known) {
+                    Some(Recovery::Within(steps)) => {
+                        visit.longest = visit.longest.max(Some(steps + 1));
+                        visit.next.pop();
+                        None
+                    }
+                    Some(other) => Some(other),
+                    None if on_path.insert(next) => {
+                        path.push(Visit::new(space, next));
+                        None
+                    }
+                    None => Some(Recovery::Circles),
+                },
+            };
+            let Some(outcome) = outcome else {
+                continue;
+            };
+            // Whoever led here looks again, and finds it known.
+            if let Some(visit) = path.pop() {
+                self.known.insert(visit.world, outcome);
+                on_path.remove(&visit.world);
+            }
+            if path.is_empty() {
+                return outcome;
+            }
+        }
+    }
+}
+
+/// A world on the path that is followed.
+struct Visit {
+    world: World,
+    /// What may come next and was not followed yet.
+    next: Vec<Result<World, Rule>>,
+    longest: Option<u16>,
+}
+
+impl Visit {
+    fn new(space: &Space, world: World) -> Self {
+        let next = successors(space, &world).into_iter();
+        Self {
+            world,
+            next: next
+                .map(|(_, next)| next.map(|next| space.representative(&next)))
+                .collect(),
+            longest: None,
+        }
+    }
+
+    /// What becomes of it, once all that may come next was followed.
+    fn ends(&self, space: &Space) -> Recovery {
+        match (self.longest, space.check_rest(&self.world)) {
+            (Some(steps), _) => Recovery::Within(steps),
+            (None, Some(rule)) => Recovery::Breaks(rule),
+            (None, None) => Recovery::Within(0),
+        }
+    }
+}
+
+/// What may come next in a world that is left alone, and to which world that leads.
+pub fn successors(space: &Space, world: &World) -> Vec<(Action, Result<World, Rule>)> {
+    let of_clients = |timed: bool| -> Vec<(Action, Result<World, Rule>)> {
+        let mut next = Vec::new();
+        for client in 0..space.clients() {
+            for (at, step) in space.moves(world.parts[client]).iter().enumerate() {
+                if !step.act.is_testers()
+                    && step.act.is_timed() == timed
+                    && space.allows(world, client, step)
+                {
+                    let action = Action::Of(client as u8, at as u16);
+                    next.push((action, space.moved(world, client, step)));
+                }
+            }
+        }
+        next
+    };
+    let at_once = of_clients(false);
+    if !at_once.is_empty() {
+        return at_once;
+    }
+    match space.time_at_breaker(world) {
+        Some(op) => vec![(Action::Time(op), space.timed(world, op))],
+        None => of_clients(true),
+    }
+}

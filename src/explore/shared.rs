@@ -1,0 +1,311 @@
+//! What all clients share: the breaker, as it is and as the judge sees it.
+
+use std::time::Duration;
+
+use super::mutant::Mutant;
+use super::part::{Broken, NOW, judge_all};
+use super::system::{Admitted, Habits, Seen, TICK};
+use crate::history::{Claim, Death, Level, S3Operation, S3Outcome, What};
+use crate::model::Model;
+use crate::model::breaker::{Breaker, COOL_DOWN, FAILURES, Limits, Standing};
+use crate::model::pace::Pace;
+use crate::plan::{ClientId, SessionId};
+use crate::verdict::Rule;
+
+/// The names of the clients, in their order.
+pub const CLIENTS: [&str; 3] = ["acme", "globex", "initech"];
+
+/// The breaker's own state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum State {
+    Closed { failures: u8 },
+    Open { is_cool: bool },
+    HalfOpen { probe: Probe },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Probe {
+    Alive(u8),
+    /// Its container died with it.
+    Dead(u8),
+    /// So long ago that others may take its place.
+    GivenUp,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Shared {
+    pub state: State,
+    judge: Model,
+}
+
+/// What a client does to it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Op {
+    Nothing,
+    Ask(Admitted),
+    Request,
+    /// A request after which the log tells of another attempt.
+    NextAttempt,
+    Count {
+        succeeded: bool,
+        probe: bool,
+    },
+    Tell {
+        succeeded: bool,
+        opened: bool,
+    },
+    /// The container died.
+    Died,
+    // Time.
+    CoolDown,
+    GiveUp,
+}
+
+impl Op {
+    /// How many there are.
+    pub const ALL: usize = 17;
+
+    /// Its number, from 0.
+    pub fn number(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Ask(answer) => 1 + answer as usize,
+            Self::Request => 4,
+            Self::NextAttempt => 5,
+            Self::Count { succeeded, probe } => 6 + 2 * usize::from(succeeded) + usize::from(probe),
+            Self::Tell { succeeded, opened } => {
+                10 + 2 * usize::from(succeeded) + usize::from(opened)
+            }
+            Self::Died => 14,
+            Self::CoolDown => 15,
+            Self::GiveUp => 16,
+        }
+    }
+
+    /// The same, by what the act showed.
+    pub fn refined(self, seen: &Seen) -> Self {
+        let tells_attempt = |(_, what): &(Duration, What)| {
+            matches!(
+                what,
+                What::Logged {
+                    claim: Some(Claim::SyncAttempt(_)),
+                    ..
+                }
+            )
+        };
+        if self == Self::Request && seen.events.iter().any(tells_attempt) {
+            return Self::NextAttempt;
+        }
+        self
+    }
+}
+
+/// What the judge goes by in exploration: every line comes at once.
+pub fn limits(habits: Habits) -> Limits {
+    let less = u32::from(habits.has(Mutant::MissesLimits));
+    Limits {
+        failures: FAILURES - less,
+        cool_down: COOL_DOWN,
+        blur: Duration::ZERO,
+    }
+}
+
+impl Shared {
+    pub fn new(clients: usize, habits: Habits) -> Self {
+        let ids: Vec<SessionId> = CLIENTS[..clients]
+            .iter()
+            .map(|client| SessionId::new(client, "home"))
+            .collect();
+        let mut judge = Model::with_sessions(&ids);
+        judge.breaker = Breaker::with_limits(clients, limits(habits));
+        judge.now = NOW;
+        judge.breaker.forget_time(NOW, NOW);
+        Self {
+            state: State::Closed { failures: 0 },
+            judge,
+        }
+    }
+
+    pub fn standing(&self) -> Standing {
+        self.judge.breaker.standing()
+    }
+
+    /// What the breaker says to a client's sync.
+    pub fn admits(&self, client: u8, habits: Habits) -> Admitted {
+        match self.state {
+            State::Closed { .. } => Admitted::Ordinary,
+            State::Open { is_cool } if is_cool || habits.has(Mutant::ProbesAtOnce) => {
+                Admitted::Probe
+            }
+            State::Open { .. } => Admitted::Prevented,
+            State::HalfOpen { probe } => match probe {
+                Probe::GivenUp => Admitted::Probe,
+                Probe::Dead(of) if of == client && !habits.has(Mutant::KeepsDeadProbe) => {
+                    Admitted::Probe
+                }
+                _ if habits.has(Mutant::ProbesTwice) => Admitted::Probe,
+                _ => Admitted::Prevented,
+            },
+        }
+    }
+
+    /// Whether the end of a client's sync opens it.
+    pub fn opens(&self, client: u8, op: Op, habits: Habits) -> bool {
+        let Op::Count {
+            succeeded: false,
+            probe,
+        } = op
+        else {
+            return false;
+        };
+        match self.state {
+            State::Closed { failures } => u32::from(failures) + 1 >= most(habits),
+            State::Open { .. } => false,
+            State::HalfOpen { probe: of } => probe && of == Probe::Alive(client),
+        }
+    }
+
+    /// Whether time can change it, and how.
+    pub fn timed(&self, habits: Habits) -> Option<Op> {
+        match self.state {
+            State::Open { is_cool: false } => Some(Op::CoolDown),
+            State::HalfOpen {
+                probe: Probe::Dead(_),
+            } if !habits.has(Mutant::KeepsDeadProbe) => Some(Op::GiveUp),
+            _ => None,
+        }
+    }
+
+    /// What comes of an operation.
+    ///
+    /// # Errors
+    /// The breaker's rule, where what it shows breaks that.
+    pub fn apply(&self, client: u8, op: Op, habits: Habits) -> Result<Self, Broken> {
+        let mut next = self.clone();
+        next.state = self.state_after(client, op, habits);
+        let mut seen = Seen::default();
+        let id = ClientId::from(CLIENTS[usize::from(client)]);
+        for what in shown(&id, op) {
+            seen.events.push((TICK, what));
+        }
+        judge_all(&mut next.judge, &seen, habits, |rule| rule == Rule::Breaker)?;
+        let mut was = next.judge.now;
+        if matches!(op, Op::CoolDown | Op::GiveUp) {
+            was += COOL_DOWN + Duration::from_secs(1);
+        }
+        next.judge.breaker.forget_time(was, NOW);
+        next.judge.now = NOW;
+        // Nothing but the breaker is judged here.
+        next.judge.sessions.clone_from(&self.judge.sessions);
+        for client in &mut next.judge.clients {
+            client.pace = Pace::default();
+            client.died = None;
+            client.error_line = None;
+            client.is_up = true;
+        }
+        Ok(next)
+    }
+
+    fn state_after(&self, client: u8, op: Op, habits: Habits) -> State {
+        match (op, self.state) {
+            (Op::Ask(Admitted::Probe), _) => State::HalfOpen {
+                probe: Probe::Alive(client),
+            },
+            (Op::Count { succeeded, probe }, state) => {
+                if self.opens(client, op, habits) {
+                    return State::Open { is_cool: false };
+                }
+                match state {
+                    State::Closed { failures } if succeeded => State::Closed {
+                        failures: if habits.has(Mutant::ForgetsReset) {
+                            failures
+                        } else {
+                            0
+                        },
+                    },
+                    State::Closed { failures } => State::Closed {
+                        failures: failures + 1,
+                    },
+                    State::HalfOpen { probe: of } if probe && of == Probe::Alive(client) => {
+                        State::Closed { failures: 0 }
+                    }
+                    other => other,
+                }
+            }
+            (Op::Died, State::HalfOpen { probe }) if probe == Probe::Alive(client) => {
+                State::HalfOpen {
+                    probe: Probe::Dead(client),
+                }
+            }
+            (Op::CoolDown, _) => State::Open { is_cool: true },
+            (Op::GiveUp, _) => State::HalfOpen {
+                probe: Probe::GivenUp,
+            },
+            (_, state) => state,
+        }
+    }
+
+    /// The same with other numbers for the clients: `order[new]` is the old number.
+    pub fn renumbered(&self, order: &[usize]) -> Self {
+        let new = |old: u8| {
+            let at = order.iter().position(|other| *other == usize::from(old));
+            at.map_or(old, |at| at as u8)
+        };
+        let mut next = self.clone();
+        if let State::HalfOpen { probe } = &mut next.state {
+            *probe = match *probe {
+                Probe::Alive(of) => Probe::Alive(new(of)),
+                Probe::Dead(of) => Probe::Dead(new(of)),
+                Probe::GivenUp => Probe::GivenUp,
+            };
+        }
+        next.judge.breaker = self.judge.breaker.renumbered(order);
+        for (to, from) in order.iter().enumerate() {
+            next.judge.clients[to].tells_syncs = self.judge.clients[*from].tells_syncs;
+        }
+        next
+    }
+}
+
+/// Failed syncs in a row that open it.
+fn most(habits: Habits) -> u32 {
+    match habits.mutant {
+        Some(Mutant::OpensEarly) => FAILURES - 1,
+        Some(Mutant::OpensLate) => FAILURES + 1,
+        _ => FAILURES,
+    }
+}
+
+/// What the world sees of an operation, as far as the breaker is concerned.
+fn shown(client: &ClientId, op: Op) -> Vec<What> {
+    let say = |claim| What::Logged {
+        client: client.clone(),
+        stamp: Duration::ZERO,
+        session: None,
+        level: Level::Info,
+        text: "".into(),
+        phase: None,
+        claim: Some(claim),
+    };
+    let asked = || What::S3Asked {
+        client: client.clone(),
+        operation: S3Operation::Put,
+        outcome: S3Outcome::Done,
+    };
+    match op {
+        Op::Nothing | Op::Count { .. } | Op::CoolDown | Op::GiveUp => Vec::new(),
+        Op::Ask(Admitted::Prevented) => vec![say(Claim::SyncPrevented)],
+        Op::Ask(_) => vec![say(Claim::SyncAttempt(1))],
+        Op::Request => vec![asked()],
+        Op::NextAttempt => vec![asked(), say(Claim::SyncAttempt(2))],
+        Op::Tell {
+            succeeded: true, ..
+        } => vec![say(Claim::SyncDone)],
+        Op::Tell { opened: false, .. } => vec![say(Claim::SyncFailed)],
+        Op::Tell { .. } => vec![say(Claim::SyncFailed), say(Claim::BreakerOpened)],
+        Op::Died => vec![What::Died {
+            client: client.clone(),
+            cause: Death::Crash,
+        }],
+    }
+}

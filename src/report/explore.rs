@@ -1,0 +1,177 @@
+//! The report of an exploration: how far it went, what it reached, and a counterexample as a plan.
+
+use std::fmt::Write;
+
+use super::Style;
+use crate::coverage::Sometimes;
+use crate::explore::mutant::Planted;
+use crate::explore::run::{Ended, Explored, Failure, Wrong};
+use crate::explore::story::{self, Story};
+use crate::invariant::{Check, INVARIANTS};
+
+/// What an exploration covered and found.
+pub fn exploration(explored: &Explored, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_exploration(&mut text, explored, style);
+    text
+}
+
+fn write_exploration(to: &mut String, explored: &Explored, style: Style) -> std::fmt::Result {
+    let now = &explored.progress;
+    if let Some(failure) = &explored.failure {
+        write_failure(to, explored, failure, style)?;
+    }
+    let how = match explored.ended {
+        Ended::Complete => style.good("HELD, every reachable state seen"),
+        Ended::Found => style.bad("VIOLATED"),
+        Ended::States => style.odd("NOT COMPLETE: the bound on states was reached"),
+        Ended::Time => style.odd("NOT COMPLETE: the bound on time was reached"),
+        Ended::Memory => style.odd("NOT COMPLETE: the bound on memory was reached"),
+        Ended::Interrupted => style.odd("NOT COMPLETE: interrupted"),
+    };
+    writeln!(to, "{how}")?;
+    writeln!(
+        to,
+        "  {} distinct states, {} transitions, to depth {}, in {:.1} s: {:.0} states/s; {} MiB",
+        now.states,
+        explored.transitions,
+        now.depth,
+        now.time.as_secs_f64(),
+        now.states as f64 / now.time.as_secs_f64(),
+        now.memory >> 20,
+    )?;
+    writeln!(
+        to,
+        "  made of {} situations of a client and {} of the breaker, up to a renaming of clients",
+        explored.parts, explored.breakers,
+    )?;
+    writeln!(
+        to,
+        "  recovery followed from every one: {} more states, the longest in {} steps",
+        explored.recovering, explored.longest_recovery,
+    )?;
+    if explored.failure.is_none() {
+        write_rules(to)?;
+    }
+    write_reached(to, explored, style)
+}
+
+fn write_rules(to: &mut String) -> std::fmt::Result {
+    let of = |always: bool| -> String {
+        let rules = INVARIANTS.iter();
+        let rules = rules.filter(|i| matches!(i.check, Check::Always(_)) == always);
+        rules.map(|i| i.rule.id()).collect::<Vec<_>>().join(", ")
+    };
+    writeln!(to, "  always: {}", of(true))?;
+    writeln!(
+        to,
+        "  after recovery, on every path and in bounded steps: {}",
+        of(false)
+    )
+}
+
+fn write_reached(to: &mut String, explored: &Explored, style: Style) -> std::fmt::Result {
+    let reached: Vec<String> = explored
+        .reached
+        .iter()
+        .map(|(entry, path)| format!("{entry} ({})", path.clone().into_actions().len() + 1))
+        .collect();
+    let all = Sometimes::all().count();
+    writeln!(
+        to,
+        "  sometimes: {} of {all} reached, with the steps of the shortest path: {}",
+        reached.len(),
+        reached.join(", ")
+    )?;
+    let missed: Vec<String> = Sometimes::all()
+        .filter(|entry| explored.reached.iter().all(|(other, _)| other != entry))
+        .map(|entry| {
+            let why = why_not(entry, explored);
+            format!("    {entry}: {why}")
+        })
+        .collect();
+    if !missed.is_empty() {
+        writeln!(to, "  {}", style.odd("not reached:"))?;
+        writeln!(to, "{}", missed.join("\n"))?;
+    }
+    Ok(())
+}
+
+/// Why an entry was not reached.
+fn why_not(entry: Sometimes, explored: &Explored) -> String {
+    let missing = explored.exploration.space.scope.lacks(entry);
+    match (missing.is_empty(), explored.ended) {
+        (false, _) => format!("out of scope; needs {}", missing.join(" ")),
+        (true, Ended::Complete) => "not reachable in this scope".into(),
+        (true, _) => "not reached before the end".into(),
+    }
+}
+
+fn write_failure(
+    to: &mut String,
+    explored: &Explored,
+    failure: &Failure,
+    style: Style,
+) -> std::fmt::Result {
+    let story = told(explored, failure);
+    let what = match failure.what {
+        Wrong::Breaks(rule) => format!("{rule}: {}", rule.words()),
+        Wrong::RecoveryBreaks(rule) => {
+            format!("{rule}, on a way to recovery: {}", rule.words())
+        }
+        Wrong::Circles => "recovers: after healing everything it never comes to rest".into(),
+    };
+    writeln!(to, "{} {what}", style.bad("VIOLATED"))?;
+    if let Some(broken) = &story.broken {
+        writeln!(to, "  expected: {}", broken.breach.expected)?;
+        writeln!(to, "  observed: {}", broken.breach.observed)?;
+    }
+    if story.broken.as_ref().map(|broken| broken.rule) != failure.rule() {
+        let text = "the judge of whole histories does not say the same of this path";
+        writeln!(to, "  {}", style.odd(text))?;
+    }
+    writeln!(to, "\nStep by step, the tester's without indent:")?;
+    for act in &story.acts {
+        writeln!(to, "  {act}")?;
+    }
+    writeln!(
+        to,
+        "\nAs a plan, for `shakedown replay FILE --target sim`:\n{}",
+        story.plan
+    )
+}
+
+/// The story of a failure.
+pub fn told(explored: &Explored, failure: &Failure) -> Story {
+    let steps = story::steps(failure.path.clone());
+    story::tell(&explored.exploration, &steps, failure.is_in_recovery())
+}
+
+/// The head of the table of mutants.
+pub fn mutants_head() -> String {
+    format!(
+        "{:<28} {:<6} {:<28} {:>6} {:>9}  {}\n",
+        "mutant", "", "property", "depth", "states", "what it is"
+    )
+}
+
+/// A mutant's row.
+pub fn mutants_row(planted: &Planted, explored: &Explored, style: Style) -> String {
+    let (caught, property, depth) = match &explored.failure {
+        None => (style.bad("MISSED"), "-".to_owned(), explored.progress.depth),
+        Some(failure) => {
+            let property = match failure.what {
+                Wrong::Breaks(rule) => rule.id().to_owned(),
+                Wrong::RecoveryBreaks(rule) => format!("{rule} in recovery"),
+                Wrong::Circles => "recovers".to_owned(),
+            };
+            let depth = failure.path.clone().into_actions().len();
+            (style.good("caught"), property, depth)
+        }
+    };
+    format!(
+        "{:<28} {caught} {property:<28} {depth:>6} {:>9}  {}\n",
+        planted.name, explored.progress.states, planted.what
+    )
+}

@@ -1,0 +1,130 @@
+//! What an exploration of all short plans ran, left out and found.
+
+use std::fmt::Write as _;
+
+use super::summary::{counted, grouped};
+use super::{Style, paragraph};
+use crate::defect::Defect;
+use crate::explore::plans::{Ended, Level, Pruned, Summary};
+use crate::regression::Seed;
+
+/// The counts of an exploration, by the number of steps, without its violations.
+pub fn explored(of: &Summary, style: Style) -> String {
+    let mut out = headline(of, style);
+    let seeds: Vec<String> = of
+        .seeds
+        .iter()
+        .map(|seed| Seed(*seed).to_string())
+        .collect();
+    let facts = format!(
+        "{}, {} plans a second; alphabet of {} steps for {} and {}, run with seed {}",
+        seconds(of),
+        grouped((of.run() as f64 / of.took.as_secs_f64().max(1e-3)) as u64),
+        of.letters,
+        counted(of.clients as u64, "client"),
+        counted(of.sessions as u64, "session"),
+        seeds.join(", "),
+    );
+    paragraph(&mut out, "  ", &facts);
+    row(&mut out, "plans with so many steps", of, |level| {
+        level.steps as u64
+    });
+    row(&mut out, "run", of, |level| level.run);
+    row(&mut out, "  held", of, |level| level.held);
+    row(&mut out, "  violated", of, |level| level.violated);
+    row(&mut out, "  unknown", of, |level| level.unknown);
+    for (at, why) in Pruned::ALL.into_iter().enumerate() {
+        row(&mut out, why.words(), of, |level| level.pruned[at]);
+    }
+    row(&mut out, "distinct states led to", of, |level| level.states);
+    if let (Some(level), false) = (of.levels.last(), of.ended == Ended::Covered) {
+        let (done, all) = level.begun_from;
+        let text = format!(
+            "of the plans with {} steps, those that begin with {} of {} shorter ones were run",
+            level.steps,
+            grouped(done),
+            grouped(all)
+        );
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    for (plan, seed, why) in &of.unknown {
+        let text = format!("unknown with seed {}: {why}\n{plan}", Seed(*seed));
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
+    out
+}
+
+fn headline(of: &Summary, style: Style) -> String {
+    let run = counted(of.run(), "plan");
+    let all = match of.covered() {
+        0 => "not all plans of any length were run".into(),
+        steps => format!(
+            "they stand for all {} sequences of up to {}",
+            grouped(of.spelled as u64),
+            counted(steps as u64, "step")
+        ),
+    };
+    let verdict = match (of.ended, of.found.is_empty(), of.unknown.is_empty()) {
+        (_, false, _) => style.bad("violated"),
+        (Ended::Covered, _, false) => style.odd("not all could be judged"),
+        (Ended::Covered | Ended::Violated, ..) => style.good("all held"),
+        (Ended::Interrupted, ..) => style.odd("interrupted"),
+        (Ended::TimeOver, ..) => style.odd("held as far as there was time"),
+        (Ended::MaxPlans, ..) => style.odd("held as far as plans were asked for"),
+    };
+    format!("{} explored: {verdict}; {run} run, {all}\n", of.target)
+}
+
+fn seconds(of: &Summary) -> String {
+    format!("{:.1} s", of.took.as_secs_f64())
+}
+
+fn row(out: &mut String, name: &str, of: &Summary, number: impl Fn(&Level) -> u64) {
+    let numbers: String = of
+        .levels
+        .iter()
+        .map(|level| format!(" {:>13}", grouped(number(level))))
+        .collect();
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "  {name:<40}{numbers}");
+}
+
+/// The head of the table of defects and their shortest plans.
+pub fn shortest_head() -> String {
+    format!(
+        "{:<26} {:<18} {:<18} {:>5} {:>10} {:>12} {:>9}\n",
+        "defect", "should break", "breaks", "steps", "proven", "plans run", "took"
+    )
+}
+
+/// A defect's row: the shortest plan that shows it, and whether all shorter ones were tried.
+pub fn shortest_row(defect: &Defect, of: &Summary, style: Style) -> String {
+    let (broke, steps, proven) = match of.found.first() {
+        Some(found) => (
+            found.violation.rule.id().to_owned(),
+            found.plan.steps.len().to_string(),
+            "minimal".to_owned(),
+        ),
+        None => (
+            "-".to_owned(),
+            format!("> {}", of.covered()),
+            match of.ended {
+                Ended::Covered => "not shown".to_owned(),
+                _ => "cut short".to_owned(),
+            },
+        ),
+    };
+    let row = format!(
+        "{:<26} {:<18} {broke:<18} {steps:>5} {proven:>10} {:>12} {:>9}",
+        defect.name,
+        defect.rule.id(),
+        grouped(of.run()),
+        seconds(of),
+    );
+    let row = if of.found.is_empty() {
+        style.odd(&row)
+    } else {
+        row
+    };
+    format!("{row}\n")
+}

@@ -1,0 +1,222 @@
+//! What `run`, `replay` and `report` write, from outside: pages, JSON lines, JUnit XML.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn shakedown(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PROPTEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("the binary that cargo built starts")
+}
+
+fn stdout(out: &Output) -> String {
+    String::from_utf8(out.stdout.clone()).unwrap()
+}
+
+/// The data that a page carries.
+fn data(page: &Path) -> Value {
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("id=\"data\">").expect("a page has data");
+    let (json, _) = rest.split_once("</script>").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+const DEFECT: [&str; 8] = [
+    "run",
+    "--target",
+    "sim",
+    "--seed",
+    "1",
+    "--defect",
+    "force-push",
+    "--quiet",
+];
+
+#[test]
+fn a_violation_is_told_to_people_machines_and_ci() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut args = DEFECT.to_vec();
+    args.extend(["--json", "--html", "pages", "--junit", "ci/junit.xml"]);
+    let out = shakedown(folder.path(), &args);
+    let human = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{human}");
+    assert!(human.contains("VIOLATED commits-preserved"), "{human}");
+    // Standard output is lines of JSON and nothing else.
+    let lines: Vec<Value> = stdout(&out)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (summary, plans) = lines.split_last().unwrap();
+    assert!(
+        plans
+            .iter()
+            .all(|line| line["type"] == "plan" && line["version"] == 1)
+    );
+    let numbers: Vec<u64> = plans
+        .iter()
+        .map(|line| line["number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=plans.len() as u64).collect::<Vec<_>>());
+    let violated = plans.last().unwrap();
+    assert_eq!(violated["verdict"], "violated");
+    assert_eq!(violated["rule"], "commits-preserved");
+    let plan = violated["plan"].as_str().unwrap();
+    assert!(plan.starts_with("# shakedown plan v1\n"), "{plan}");
+    assert!(at(violated["file"].as_str().unwrap()).exists());
+    assert_eq!(summary["type"], "summary");
+    assert_eq!(summary["plans"], plans.len());
+    assert_eq!(
+        (&summary["violated"], &summary["ended"]),
+        (&1.into(), &"at-violation".into())
+    );
+    // The campaign's page links to the violation's, which shows the smallest plan.
+    let campaign = data(&at("pages/index.html"));
+    let row = &campaign["violations"][0];
+    let run = data(&at("pages").join(row["page"].as_str().unwrap()));
+    assert_eq!(run["verdict"], "violated");
+    assert_eq!(run["plan"], row["plan"]);
+    assert!(
+        campaign["samples"]
+            .as_array()
+            .is_some_and(|samples| !samples.is_empty())
+    );
+    let junit = std::fs::read_to_string(at("ci/junit.xml")).unwrap();
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+    assert!(
+        junit.contains("<failure type=\"commits-preserved ("),
+        "{junit}"
+    );
+    // The command that is told shows it again.
+    let replay = row["replay"].as_str().unwrap();
+    let words: Vec<&str> = replay.split(' ').skip(1).collect();
+    let again = shakedown(folder.path(), &words);
+    assert_eq!(again.status.code(), Some(1), "{replay}: {}", stdout(&again));
+    assert!(stdout(&again).contains("VIOLATED commits-preserved"));
+}
+
+#[test]
+fn the_page_of_a_violation_is_written_unasked_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = shakedown(folder.path(), &DEFECT);
+    let text = stdout(&out);
+    let line = text.lines().find_map(|line| line.strip_prefix("Timeline "));
+    let page = folder
+        .path()
+        .join(line.unwrap_or_else(|| panic!("no page in {text}")));
+    assert!(page.starts_with(folder.path().join("shakedown-out")));
+    assert_eq!(data(&page)["rule"], "commits-preserved");
+    // The first plan's history was kept beside it; its page can be made later.
+    let found = std::fs::read_dir(folder.path().join("shakedown-out")).unwrap();
+    let mut found = found.map(|entry| entry.unwrap().path());
+    let history = found
+        .find(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .unwrap();
+    let out = shakedown(
+        folder.path(),
+        &["report", history.to_str().unwrap(), "--html", "later.html"],
+    );
+    assert_eq!(out.status.code(), Some(1), "{}", stdout(&out));
+    assert!(
+        stdout(&out).contains("VIOLATED commits-preserved"),
+        "{}",
+        stdout(&out)
+    );
+    let later = data(&folder.path().join("later.html"));
+    assert_eq!(later["rule"], "commits-preserved");
+    assert!(later["steps"].as_array().unwrap().len() >= 2);
+}
+
+#[test]
+fn a_held_plan_has_a_page_too_and_ci_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\ncrash acme\n";
+    std::fs::create_dir(folder.path().join("proptest-regressions")).unwrap();
+    let kept = "proptest-regressions/kept.plan";
+    std::fs::write(folder.path().join(kept), plan).unwrap();
+    let out = shakedown(
+        folder.path(),
+        &[
+            "replay",
+            kept,
+            "--html",
+            "held.html",
+            "--history",
+            "held.jsonl",
+        ],
+    );
+    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    assert_eq!(data(&folder.path().join("held.html"))["verdict"], "held");
+    let out = shakedown(folder.path(), &["report", "held.jsonl"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    let args = [
+        "run",
+        "--target",
+        "sim",
+        "--cases",
+        "5",
+        "--seed",
+        "2",
+        "--quiet",
+        "--json",
+        "--junit",
+        "junit.xml",
+        "--html",
+        "c.html",
+    ];
+    let out = shakedown(folder.path(), &args);
+    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    let text = stdout(&out);
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(first["kept"], kept);
+    assert_eq!(
+        text.lines().count(),
+        7,
+        "the kept plan, five others, the summary"
+    );
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(
+        junit.contains("tests=\"2\" failures=\"0\" errors=\"0\""),
+        "{junit}"
+    );
+    assert!(junit.contains(&format!("name=\"{kept}\"")), "{junit}");
+    assert_eq!(data(&folder.path().join("c.html"))["held"], 6);
+}
+
+#[test]
+fn what_cannot_be_written_or_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let args = [
+        "run",
+        "--target",
+        "sim",
+        "--cases",
+        "1",
+        "--seed",
+        "2",
+        "--quiet",
+        "--junit",
+        "file/junit.xml",
+    ];
+    let out = shakedown(folder.path(), &args);
+    assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(told.contains("while writing file/junit.xml: "), "{told}");
+    std::fs::write(folder.path().join("no.jsonl"), "not json\n").unwrap();
+    let out = shakedown(folder.path(), &["report", "no.jsonl"]);
+    assert_eq!(out.status.code(), Some(64));
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(told.contains("no.jsonl:1: this is no event"), "{told}");
+}
