@@ -211,3 +211,80 @@ fn letters_of(fault: &Fault) -> Vec<&'static str> {
     };
     simpler.into_iter().chain([fault.name()]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(steps: &str) -> Plan {
+        let head = "# shakedown plan v1\nsession acme/home\nsession globex/home\n";
+        format!("{head}{steps}").parse().unwrap()
+    }
+
+    fn known(steps: &str) -> Known {
+        Known {
+            defect: "force-push".into(),
+            rule: "fresh".into(),
+            kind: "empty".into(),
+            seed: 7,
+            plan: plan(steps),
+        }
+    }
+
+    #[test]
+    fn the_kept_text_is_read_as_it_is_written() {
+        let all = [
+            known("crash acme\n"),
+            known("inject git-down\ncrash acme\nwait 5s\n"),
+        ];
+        assert_eq!(parse(&text(&all)).unwrap(), all);
+        let error = parse("# shakedown plan v1\nsession acme/home\ncrash acme\n").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("plan 1 of the known ones has no line")
+        );
+        let error = parse(&text(&all).replace("wait 5s", "wait 5")).unwrap_err();
+        assert!(
+            error.to_string().starts_with("plan 2 of the known ones: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_plan_is_measured_by_those_of_its_own_kinds_of_steps() {
+        let all = [
+            known("crash acme\n"),
+            known("inject git-auth\ninstruct acme/home change\nwait 5s\n"),
+        ];
+        let violation = Violation {
+            rule: crate::verdict::Rule::Fresh,
+            kind: "empty".into(),
+            step: None,
+            at: std::time::Duration::ZERO,
+            expected: String::new(),
+            observed: String::new(),
+        };
+        let defect = Defect::by_name("force-push").unwrap();
+        let fewest = |steps| super::fewest(&all, defect, &violation, &plan(steps));
+        assert_eq!(fewest("crash globex\nwait 5s\n"), Some(1));
+        assert_eq!(fewest("workspace-lost acme\n"), Some(1));
+        assert_eq!(fewest("inject git-down\nwait 5s\n"), Some(3));
+        assert_eq!(fewest("inject s3-denied\nwait 5s\n"), None);
+    }
+
+    #[test]
+    fn a_shorter_plan_of_no_more_kinds_takes_the_place_of_others() {
+        let mut all = vec![known(
+            "inject git-auth\ninstruct acme/home change\nwait 5s\n",
+        )];
+        assert!(!add(
+            &mut all,
+            known("inject git-down\ncrash acme\nwait 5s\nwait 6s\n")
+        ));
+        assert!(add(&mut all, known("redeliver acme/home\ncrash acme\n")));
+        assert_eq!(all.len(), 2);
+        assert!(add(&mut all, known("instruct acme/home change\n")));
+        assert_eq!(all, [known("instruct acme/home change\n")]);
+    }
+}
