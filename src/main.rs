@@ -17,7 +17,6 @@ use cli::{
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
-use shakedown::explain::explain;
 use shakedown::generate::Shape;
 use shakedown::regression::{self, Seed};
 use shakedown::report::page::run::Run;
@@ -276,8 +275,9 @@ fn replay(args: &ReplayArgs) -> Exit {
     let from = format!("from {}", args.file.display());
     let explanation = match &outcome.verdict {
         Verdict::Violated(violation) => {
-            let history = &outcome.history;
-            Some(explain(&kept.plan, target.site(), history, violation))
+            let (plan, history) = (&kept.plan, &outcome.history);
+            let explanation = campaign::explain_on(&*target, plan, seed, history, violation);
+            Some(explanation)
         }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };

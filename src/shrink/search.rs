@@ -274,7 +274,6 @@ impl<'a> Search<'a> {
         if self.tried.iter().any(is_tried) {
             return false;
         }
-        self.tried.push((form, seed));
         // Where the target is not deterministic, the better of three is believed.
         let believed = if self.target.is_deterministic() { 1 } else { 2 };
         let (mut shown, mut not) = (None, 0);
@@ -292,6 +291,7 @@ impl<'a> Search<'a> {
             }
         }
         let Some((violation, history)) = shown else {
+            self.tried.push((form, seed));
             return false;
         };
         self.best.plan = candidate;
