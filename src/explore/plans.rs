@@ -13,6 +13,7 @@
 
 pub mod alphabet;
 mod level;
+pub mod minima;
 mod order;
 mod symmetry;
 
