@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Model;
+use crate::history::Branch;
 use crate::plan::{Edit, Mark};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -115,13 +116,19 @@ impl Model {
         if !session.committed.contains(&instruction.mark) {
             return HandlingEnd::Failed;
         }
-        let upto: Vec<Mark> = self
-            .instructions
-            .iter()
-            .filter(|other| other.session == instruction.session && other.mark <= instruction.mark)
-            .map(|other| other.mark)
-            .filter(|mark| session.committed.contains(mark) && !session.lost.contains(mark))
-            .collect();
+        // In the order of the branch: what a lost workspace took may come after what was newer.
+        let upto = [&session.local, &session.remote]
+            .into_iter()
+            .find_map(|branch| marks_up_to(branch, instruction.mark));
+        let upto = upto.unwrap_or_else(|| {
+            let before = self.instructions.iter().filter(|other| {
+                other.session == instruction.session && other.mark <= instruction.mark
+            });
+            let marks = before.map(|other| other.mark);
+            marks
+                .filter(|mark| session.committed.contains(mark) && !session.lost.contains(mark))
+                .collect()
+        });
         if self.build_of(&upto).fails || instruction.build_error.always {
             HandlingEnd::Failed
         } else if instruction.build_error.sometimes {
@@ -130,4 +137,12 @@ impl Model {
             HandlingEnd::Good
         }
     }
+}
+
+/// The marks of a branch up to one of them, oldest first.
+fn marks_up_to(branch: &Branch, mark: Mark) -> Option<Vec<Mark>> {
+    let marks = branch.commits.iter().flat_map(|commit| &commit.adds);
+    let marks: Vec<Mark> = marks.copied().collect();
+    let at = marks.iter().position(|known| *known == mark)?;
+    Some(marks[..=at].to_vec())
 }
