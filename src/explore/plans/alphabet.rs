@@ -170,7 +170,7 @@ impl<'a> Letters<'a> {
             steps: self.steps,
             comments: Vec::new(),
         };
-        Alphabet::of(&plan).unwrap_or_else(|_| Alphabet {
+        Alphabet::of(&plan).unwrap_or(Alphabet {
             sessions: plan.sessions,
             steps: plan.steps,
         })
