@@ -124,6 +124,8 @@ impl SiteKind {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::plan::{Edit, Mark};
     use crate::site::instruction_text;
