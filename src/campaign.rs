@@ -18,6 +18,7 @@ use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
 use crate::coverage::Coverage;
+use crate::explain::Explanation;
 use crate::generate::Shape;
 use crate::history::History;
 use crate::plan::Plan;
@@ -29,7 +30,7 @@ use crate::verdict::{Verdict, Violation};
 
 pub use case::tree;
 pub(crate) use case::{Case, Slip};
-pub use keep::shrink_budget;
+pub use keep::{explain_on, shrink_budget};
 pub use samples::{Sample, Samples};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
@@ -117,6 +118,10 @@ pub struct Found {
     pub shrink_runs: u32,
     /// How often the plan broke the rule, of how many runs.
     pub reproduced: (u32, u32),
+    /// The target that shrinking ran on.
+    pub shrunk_on: &'static str,
+    /// Why the plan violates.
+    pub explanation: Option<Explanation>,
     /// Other failures that were met while shrinking.
     pub others: Vec<Violation>,
     /// It is a kept plan that was run again.
@@ -136,6 +141,7 @@ impl Found {
         self.history = smallest.history;
         self.shrink_runs = smallest.runs;
         self.reproduced = smallest.reproduced;
+        self.shrunk_on = smallest.on;
         self.others = smallest
             .others
             .into_iter()
@@ -389,6 +395,8 @@ impl<'a> Campaign<'a> {
                     history: outcome.history,
                     shrink_runs: 0,
                     reproduced: (1, 1),
+                    shrunk_on: self.summary.target,
+                    explanation: None,
                     others: Vec::new(),
                     is_known,
                     file,

@@ -9,6 +9,7 @@ pub mod merge;
 pub mod outputs;
 pub mod report;
 pub mod scenario;
+pub mod shrink;
 pub mod soak;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use self::merge::MergeArgs;
 use self::outputs::OutputArgs;
 use self::report::ReportArgs;
 use self::scenario::ScenarioArgs;
+use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
 use shakedown::regression::parse_seed;
 
@@ -68,6 +70,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Run one plan file again
     Replay(ReplayArgs),
+    /// Make a plan that violates a rule as small as it can be, keep it, and explain it
+    Shrink(ShrinkArgs),
     /// Make the page of a run that was written down before
     Report(ReportArgs),
     /// Run the scenarios of the contract: plans with the log words and times to be seen in them

@@ -251,7 +251,7 @@ fn is_warned_build(claim: Option<Claim>, text: &str) -> bool {
 }
 
 /// The container that an event shows at work on an endpoint, where it shows one.
-fn seen_at_work(what: &What) -> Option<&ClientId> {
+pub(crate) fn seen_at_work(what: &What) -> Option<&ClientId> {
     match what {
         What::Delivered { session, .. }
         | What::Acknowledged { session, .. }

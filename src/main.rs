@@ -23,7 +23,7 @@ use shakedown::report::page::run::Run;
 use shakedown::report::{self, Style, Violated, page};
 use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Target, TargetError};
+use shakedown::target::{Interrupt, Target, TargetError, Twinned};
 use shakedown::verdict::Verdict;
 use shakedown::worker::production::worker_main;
 use signals::interrupted_by_signals;
@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         Some(Command::Merge(args)) => cli::merge::run(&args),
         Some(Command::Replay(args)) => replay(&args),
         Some(Command::Report(args)) => cli::report::run(&args),
+        Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => defects(&args, cli.quiet),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
@@ -129,11 +130,12 @@ fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         out: PathBuf::from("shakedown-out"),
         regressions: PathBuf::from("proptest-regressions"),
         command: format!(
-            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}",
+            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}{}",
             target.name(),
             options,
             Seed(seed),
             shape.max_steps,
+            if args.keep_going { " --keep-going" } else { "" },
         ),
         shape,
     };
@@ -169,6 +171,7 @@ fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outpu
                 replay: &outputs.replay(found),
                 others: &found.others,
                 more: &found.more,
+                explanation: found.explanation.as_ref(),
             },
             style,
         ));
@@ -209,8 +212,12 @@ fn origin(found: &Found) -> String {
         (1, 1) => String::new(),
         (times, of) => format!(", violated in {times} of {of} runs"),
     };
+    let on = match (found.reproduced, found.shrunk_on) {
+        ((1, 1), _) => String::new(),
+        (_, on) => format!(" on {on}"),
+    };
     format!(
-        "found with {} steps, {} after {} runs of shrinking{shown}; {kept}",
+        "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
         found.first_steps,
         found.plan.steps.len(),
         found.shrink_runs,
@@ -266,6 +273,13 @@ fn replay(args: &ReplayArgs) -> Exit {
     let options = options(args.target.site, args.defect.as_deref());
     let replay = replay_command(&args.file, target.name(), &options, seed);
     let from = format!("from {}", args.file.display());
+    let explanation = match &outcome.verdict {
+        Verdict::Violated(violation) => {
+            let history = &outcome.history;
+            Some(explain(&kept.plan, target.site(), history, violation))
+        }
+        Verdict::Held | Verdict::Unknown { .. } => None,
+    };
     if let Some(path) = &args.html {
         let page = page::run(&Run {
             target: target.name(),
@@ -279,7 +293,7 @@ fn replay(args: &ReplayArgs) -> Exit {
             origin: &from,
             replay: &replay,
             others: &[],
-            explanation: None,
+            explanation: explanation.as_ref(),
         });
         if let Err(error) = cli::outputs::write(path, &page) {
             eprintln!("{error}");
@@ -315,6 +329,7 @@ fn replay(args: &ReplayArgs) -> Exit {
                     replay: &replay,
                     others: &[],
                     more: &[],
+                    explanation: explanation.as_ref(),
                 },
                 style,
             ));
@@ -431,9 +446,10 @@ fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + 
         return Ok(Box::new(trial::planted_sim(defect)));
     }
     match open_local(on) {
-        Ok(local) => Ok(Box::new(
-            local.with_worker_arguments(["--defect", defect.name]),
-        )),
+        Ok(local) => Ok(Box::new(Twinned {
+            target: local.with_worker_arguments(["--defect", defect.name]),
+            twin: trial::planted_sim(defect),
+        })),
         Err(error) => {
             eprintln!("{error}");
             Err(Exit::Unknown)
@@ -450,7 +466,10 @@ fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, E
     match name {
         TargetName::Sim => Ok(Box::new(Sim::default())),
         TargetName::Local => match open_local(args) {
-            Ok(local) => Ok(Box::new(local)),
+            Ok(local) => Ok(Box::new(Twinned {
+                target: local,
+                twin: Sim::default(),
+            })),
             Err(error) => {
                 eprintln!("{error}");
                 Err(Exit::Unknown)

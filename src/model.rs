@@ -11,6 +11,7 @@ pub mod instruction;
 pub mod pace;
 pub mod session;
 
+mod known;
 pub mod observe;
 mod steps;
 

@@ -4,6 +4,7 @@
 mod conformance;
 mod contest;
 mod events;
+mod explained;
 mod explore;
 pub mod junit;
 pub mod lines;
@@ -20,6 +21,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use crate::explain::Explanation;
 use crate::history::History;
 use crate::plan::Plan;
 use crate::regression::Seed;
@@ -110,6 +112,8 @@ pub struct Violated<'a> {
     pub others: &'a [Violation],
     /// Other plans that failed in the same way.
     pub more: &'a [PathBuf],
+    /// Why it violates; without it the last events are told.
+    pub explanation: Option<&'a Explanation>,
 }
 
 /// The report of a violation: the rule, the plan, expected against observed, the last events, and
@@ -141,9 +145,16 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
     paragraph(&mut out, "  ", &violation.expected);
     let _ = writeln!(out, "{}", style.strong("Observed"));
     paragraph(&mut out, "  ", &violation.observed);
+    if let Some(explanation) = of.explanation {
+        out.push_str(&explained::explained(explanation, of.history, style));
+    }
     // A history ends with the event that violates, or with the end of recovery.
     let events = &of.history.events;
-    let last = &events[events.len().saturating_sub(LAST_EVENTS)..];
+    let from = match of.explanation {
+        Some(_) => events.len(),
+        None => events.len().saturating_sub(LAST_EVENTS),
+    };
+    let last = &events[from..];
     if !last.is_empty() {
         let _ = writeln!(out, "\n{}", style.strong("The last events before it"));
         for event in last {

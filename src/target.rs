@@ -3,6 +3,7 @@
 mod interruptible;
 pub mod local;
 pub mod sim;
+mod twinned;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::plan::{Fault, Mark, SessionId, Step};
 use crate::site::SiteKind;
 
 pub use interruptible::{Interrupt, Interruptible};
+pub use twinned::Twinned;
 
 /// The token that containers push and fetch with, on every target that is made here.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
@@ -37,6 +39,11 @@ pub trait Target {
     /// # Errors
     /// When it cannot be started; nothing is left behind then.
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError>;
+
+    /// A target where runs cost less and the same system runs, if there is one: see [`Twinned`].
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        None
+    }
 }
 
 /// A started system. Dropping it removes every trace of it.

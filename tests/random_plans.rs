@@ -68,6 +68,7 @@ fn told(target: &dyn Target, plan: &Plan, seed: u64) -> String {
         replay: "save the plan as FILE, then: shakedown replay FILE --seed SEED",
         others: &[],
         more: &[],
+        explanation: None,
     };
     let plain = Style { coloured: false };
     format!(

@@ -6,17 +6,26 @@ use std::time::Duration;
 use proptest::test_runner::Config as ProptestConfig;
 
 use super::case::{Case, Slip};
-use super::{Campaign, CampaignError};
+use super::{Campaign, CampaignError, Found};
+use crate::explain::{Explanation, explain, leave_out};
 use crate::history::History;
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regression::{self, Origin, Seed};
 use crate::shrink::{Budget, shrink};
 use crate::target::Target;
+use crate::verdict::Violation;
+
+/// Longer plans are not run without each of their steps.
+const EXPLAINED_UP_TO: usize = 20;
 
 impl Campaign<'_> {
     /// Makes the plan of each new failure as small as it can be, and keeps it.
     pub(super) fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
         let budget = shrink_budget(target);
+        for found in self.summary.found.iter_mut().filter(|found| found.is_known) {
+            found.explanation = Some(found.explained_on(target));
+        }
         for found in self
             .summary
             .found
@@ -39,6 +48,7 @@ impl Campaign<'_> {
             );
             progress.end();
             found.shrink_to(smallest);
+            found.explanation = Some(found.explained_on(target));
             let origin = Origin {
                 rule: found.violation.rule,
                 target: target.name(),
@@ -73,6 +83,35 @@ impl Campaign<'_> {
             })?;
         Ok(path)
     }
+}
+
+impl Found {
+    fn explained_on(&self, target: &dyn Target) -> Explanation {
+        explain_on(
+            target,
+            &self.plan,
+            self.seed,
+            &self.history,
+            &self.violation,
+        )
+    }
+}
+
+/// Why a plan violates. Runs without each step tell nothing certain where chance has a say, and
+/// too many are no explanation.
+pub fn explain_on(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    history: &History,
+    violation: &Violation,
+) -> Explanation {
+    let mut explanation = explain(plan, target.site(), history, violation);
+    if target.is_deterministic() && plan.steps.len() <= EXPLAINED_UP_TO {
+        let outcomes = leave_out(target, plan, seed, violation, &mut || true);
+        explanation.take_outcomes(outcomes, violation);
+    }
+    explanation
 }
 
 /// What shrinking may cost: what fits the target, unless `PROPTEST_MAX_SHRINK_ITERS` or

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::outputs::{OutputArgs, WriteError, kind, write};
 use super::{SiteName, outputs};
+use shakedown::explain::explain;
 use shakedown::regression::parse_seed;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
@@ -77,9 +78,11 @@ impl Bugs<'_> {
             true => SiteName::Astro,
             false => SiteName::Shell,
         };
+        let site = kind(site);
+        let explanation = explain(&saved.plan, site, &saved.history, &bug.violation);
         let page = page::run(&Run {
             target: &self.identity.target,
-            site: kind(site),
+            site,
             plan: &saved.plan,
             seed: parse_seed(&bug.seed).unwrap_or_default(),
             verdict: &Verdict::Violated(bug.violation.clone()),
@@ -89,7 +92,7 @@ impl Bugs<'_> {
             origin: &format!("first shown by case {} of the soak", bug.case),
             replay: &self.replay(bug),
             others: &[],
-            explanation: None,
+            explanation: Some(&explanation),
         });
         let name = format!("{}.html", bug.id);
         outputs::write(&folder.join(&name), &page)?;

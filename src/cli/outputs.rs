@@ -172,7 +172,7 @@ impl<'a> Outputs<'a> {
             origin: &origin(found),
             replay: &self.replay(found),
             others: &found.others,
-            explanation: None,
+            explanation: found.explanation.as_ref(),
         })
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::outputs::{kind, write};
 use super::{SiteName, TargetName, seed};
 use crate::{Exit, print, replay_command};
+use shakedown::explain::explain;
 use shakedown::regression::Seed;
 use shakedown::report::page::run::Run;
 use shakedown::report::saved::{self, Saved, SavedError};
@@ -104,9 +105,14 @@ fn page_of(saved: &Saved, args: &ReportArgs, verdict: &Verdict) -> String {
             args.history.display()
         ),
     };
+    let site = kind(args.site);
+    let explanation = match verdict {
+        Verdict::Violated(violation) => Some(explain(&saved.plan, site, &saved.history, violation)),
+        Verdict::Held | Verdict::Unknown { .. } => None,
+    };
     page::run(&Run {
         target,
-        site: kind(args.site),
+        site,
         plan: &saved.plan,
         seed,
         verdict,
@@ -116,6 +122,6 @@ fn page_of(saved: &Saved, args: &ReportArgs, verdict: &Verdict) -> String {
         origin: &origin,
         replay: &replay_command(plan_file, target, args.site.option(), seed),
         others: &[],
-        explanation: None,
+        explanation: explanation.as_ref(),
     })
 }

@@ -108,6 +108,7 @@ fn tell(ended: &Ended, repeat: &str, style: Style) {
                 replay: repeat,
                 others: &[],
                 more: &[],
+                explanation: None,
             },
             style,
         ));

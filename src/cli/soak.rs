@@ -291,7 +291,7 @@ fn command(identity: &Identity) -> String {
 }
 
 /// Reads a time such as `8h`, `1h30m` or `45s`.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let bad = || "write a time such as 8h, 1h30m or 45s, of at most 1000 days".to_owned();
     let mut sum = 0_u64;
     let mut rest = text;

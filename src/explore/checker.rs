@@ -140,6 +140,11 @@ impl Exploration {
 
     /// Whether one step from a state reaches an entry of the sometimes-list.
     fn reaches(&self, state: &State, entry: Sometimes) -> bool {
+        // Most are reached from few parts, and asking the parts is quicker than their moves.
+        let mut parts = state.world.parts[..self.space.clients()].iter();
+        if !parts.any(|part| self.space.may_reach(*part, entry)) {
+            return false;
+        }
         let is_so = match entry {
             Sometimes::TwoFaultsAtOnce => {
                 state.left.faults > 1 && self.moves(state).any(|(_, _, step)| step.is_hit)
@@ -248,7 +253,9 @@ impl Model for Checked {
             sometimes()
                 .into_iter()
                 .zip(Sometimes::all())
-                .filter(|(_, entry)| reached & bit_of(*entry) == 0)
+                .filter(|(_, entry)| {
+                    reached & bit_of(*entry) == 0 && self.space.scope.lacks(*entry).is_empty()
+                })
                 .map(|(property, _)| property),
         );
         properties

@@ -20,6 +20,7 @@ pub enum Mutant {
     DropsOutsider,
     ClaimsPush,
     AcknowledgesAtDelivery,
+    DeadLettersLate,
     TellsNoFailure,
     TellsNoLoss,
     LeavesError,
@@ -35,7 +36,6 @@ pub enum Mutant {
     OpensEarly,
     OpensLate,
     ForgetsReset,
-    CountsCutOff,
     KeepsDeadProbe,
     ProbesAtOnce,
     ProbesTwice,
@@ -43,8 +43,9 @@ pub enum Mutant {
     MissesDeaths,
     MissesRecords,
     MissesDeliveries,
-    MissesOutsiders,
-    MissesCommits,
+    MissesPuts,
+    MissesAcknowledgements,
+    MissesDeadLetters,
     MissesSyncEnds,
     MissesLimits,
 }
@@ -137,6 +138,13 @@ fn two_clients() -> Scope {
     }
 }
 
+fn out_of_memory() -> Scope {
+    Scope {
+        edits: vec![Edit::MemoryHungry],
+        ..with_fault(Trouble::OutOfMemory)
+    }
+}
+
 fn breaks_build() -> Scope {
     Scope {
         edits: vec![Edit::BreakBuild],
@@ -196,6 +204,12 @@ pub const MUTANTS: &[Planted] = &[
         name: "acknowledges-at-delivery",
         what: "a message is deleted before its outcome is durable",
         scope: one,
+    },
+    Planted {
+        mutant: Mutant::DeadLettersLate,
+        name: "dead-letters-late",
+        what: "a wrong count: a message is given up after 4 receives",
+        scope: out_of_memory,
     },
     Planted {
         mutant: Mutant::TellsNoFailure,
@@ -293,15 +307,6 @@ pub const MUTANTS: &[Planted] = &[
         },
     },
     Planted {
-        mutant: Mutant::CountsCutOff,
-        name: "counts-cut-off",
-        what: "a sync that a crash cut off counts as failed",
-        scope: || Scope {
-            crashes: 1,
-            ..s3_denied()
-        },
-    },
-    Planted {
         mutant: Mutant::KeepsDeadProbe,
         name: "keeps-dead-probe",
         what: "a probe lost: its container dies, and nobody may probe any more",
@@ -348,16 +353,22 @@ pub const MUTANTS: &[Planted] = &[
         },
     },
     Planted {
-        mutant: Mutant::MissesOutsiders,
-        name: "judge-misses-outsiders",
-        what: "the model is blind to commits from outside",
-        scope: with_outsider,
+        mutant: Mutant::MissesPuts,
+        name: "judge-misses-puts",
+        what: "the model is blind to objects that are put",
+        scope: one,
     },
     Planted {
-        mutant: Mutant::MissesCommits,
-        name: "judge-misses-commits",
-        what: "the model is blind to commits in the workspace",
-        scope: git_auth,
+        mutant: Mutant::MissesAcknowledgements,
+        name: "judge-misses-acknowledgements",
+        what: "the model is blind to messages that are deleted",
+        scope: one,
+    },
+    Planted {
+        mutant: Mutant::MissesDeadLetters,
+        name: "judge-misses-dead-letters",
+        what: "the model is blind to messages that are given up",
+        scope: out_of_memory,
     },
     Planted {
         mutant: Mutant::MissesSyncEnds,

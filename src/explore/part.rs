@@ -12,10 +12,10 @@ use super::shared::Op;
 use super::system::{Act, Container, Habits, Seen, Stage, System};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
-use crate::model::Model;
 use crate::model::breaker::{Breaker, Standing};
 use crate::model::observe::ONE_PUSH;
 use crate::model::pace::Pace;
+use crate::model::{Client, Model};
 use crate::plan::{Fault, Mark, SessionId, Step};
 use crate::verdict::Rule;
 
@@ -62,7 +62,7 @@ impl Part {
     pub fn act(&self, act: Act, habits: Habits) -> Acted {
         let mut system = self.system.clone();
         let mut judge = self.judge.clone();
-        let op = self.op_of(act, habits);
+        let op = self.op_of(act);
         let mark = self.mark_of(act);
         if let Some(step) = self.system.step_of(act) {
             judge.begin_step(&step, mark, NOW);
@@ -91,7 +91,7 @@ impl Part {
         }
     }
 
-    fn op_of(&self, act: Act, habits: Habits) -> Op {
+    fn op_of(&self, act: Act) -> Op {
         let stage = match &self.system.container {
             Container::Busy(task) => Some(task.stage),
             _ => None,
@@ -111,10 +111,7 @@ impl Part {
                     succeeded, opened, ..
                 }),
             ) => Op::Tell { succeeded, opened },
-            (Act::Crash | Act::LoseWorkspace | Act::RunOutOfMemory, _) => Op::Died {
-                counts: habits.has(Mutant::CountsCutOff)
-                    && matches!(stage, Some(Stage::Sync { .. })),
-            },
+            (Act::Crash | Act::LoseWorkspace | Act::RunOutOfMemory, _) => Op::Died,
             _ => Op::Nothing,
         }
     }
@@ -199,19 +196,23 @@ impl Part {
         }
         for client in &mut judge.clients {
             client.shown.sort_unstable();
-            // No loop without a wait is explored: every act takes its time.
-            client.pace = Pace::default();
-            for moment in [
-                &mut client.died,
-                &mut client.error_line,
-                &mut client.prevented_in_record,
-            ] {
-                *moment = moment.map(|_| NOW);
-            }
+            forget_pace(client, NOW);
             // What no rule asks for.
             client.is_up = true;
             client.is_down_for_now = false;
         }
+    }
+}
+
+/// Leaves out what is judged by the clock: every act takes its time, as if it were the right one.
+pub fn forget_pace(client: &mut Client, now: Duration) {
+    client.pace = Pace::default();
+    for moment in [
+        &mut client.died,
+        &mut client.error_line,
+        &mut client.prevented_in_record,
+    ] {
+        *moment = moment.map(|_| now);
     }
 }
 
@@ -256,8 +257,9 @@ fn is_missed(what: &What, habits: Habits) -> bool {
         Some(Mutant::MissesDeaths) => matches!(what, What::Died { .. }),
         Some(Mutant::MissesRecords) => matches!(what, What::RecordWritten { .. }),
         Some(Mutant::MissesDeliveries) => matches!(what, What::Delivered { .. }),
-        Some(Mutant::MissesOutsiders) => matches!(what, What::OutsiderPushed { .. }),
-        Some(Mutant::MissesCommits) => matches!(what, What::Committed { .. }),
+        Some(Mutant::MissesPuts) => matches!(what, What::ObjectPut { .. }),
+        Some(Mutant::MissesAcknowledgements) => matches!(what, What::Acknowledged { .. }),
+        Some(Mutant::MissesDeadLetters) => matches!(what, What::DeadLettered { .. }),
         Some(Mutant::MissesSyncEnds) => matches!(
             what,
             What::Logged {

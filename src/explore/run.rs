@@ -10,6 +10,7 @@ use super::checker::{Action, Checked, Exploration, RECOVERS, RULES, State};
 use super::recovery::Recovery;
 use super::scope::{Bounds, Scope};
 use super::space::Space;
+use super::story::{self, Story};
 use crate::coverage::Sometimes;
 use crate::target::Interrupt;
 use crate::verdict::Rule;
@@ -192,4 +193,19 @@ impl Failure {
             Wrong::Circles => None,
         }
     }
+}
+
+/// The story that reaches an entry of the sometimes-list: the path to the state before, and one of
+/// the steps from there. `None` where the coverage of no such history has the entry.
+pub fn witness(explored: &Explored, entry: Sometimes, path: &Path<State, Action>) -> Option<Story> {
+    let exploration = &explored.exploration;
+    let last = path.last_state();
+    let steps = story::steps(path.clone());
+    exploration.moves(last).find_map(|(client, at, _)| {
+        let mut steps = steps.clone();
+        steps.push((last.world, Action::Of(client, at)));
+        let story = story::tell(exploration, &steps, false);
+        let coverage = story.coverage();
+        coverage.sometimes.contains_key(&entry).then_some(story)
+    })
 }

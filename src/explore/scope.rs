@@ -1,5 +1,7 @@
 //! How much is explored: what there is, what may happen to it, and when to end.
 
+mod lacks;
+
 use std::time::Duration;
 
 use super::system::{Act, Habits, Trouble};

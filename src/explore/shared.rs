@@ -54,10 +54,8 @@ pub enum Op {
         succeeded: bool,
         opened: bool,
     },
-    /// The container died; `counts` where a mistake counts the sync that was cut off.
-    Died {
-        counts: bool,
-    },
+    /// The container died.
+    Died,
     // Time.
     CoolDown,
     GiveUp,
@@ -65,7 +63,7 @@ pub enum Op {
 
 impl Op {
     /// How many there are.
-    pub const ALL: usize = 18;
+    pub const ALL: usize = 17;
 
     /// Its number, from 0.
     pub fn number(self) -> usize {
@@ -78,9 +76,9 @@ impl Op {
             Self::Tell { succeeded, opened } => {
                 10 + 2 * usize::from(succeeded) + usize::from(opened)
             }
-            Self::Died { counts } => 14 + usize::from(counts),
-            Self::CoolDown => 16,
-            Self::GiveUp => 17,
+            Self::Died => 14,
+            Self::CoolDown => 15,
+            Self::GiveUp => 16,
         }
     }
 
@@ -234,16 +232,7 @@ impl Shared {
                     other => other,
                 }
             }
-            (Op::Died { counts: true }, State::Closed { failures }) => {
-                if u32::from(failures) + 1 >= most(habits) {
-                    State::Open { is_cool: false }
-                } else {
-                    State::Closed {
-                        failures: failures + 1,
-                    }
-                }
-            }
-            (Op::Died { .. }, State::HalfOpen { probe }) if probe == Probe::Alive(client) => {
+            (Op::Died, State::HalfOpen { probe }) if probe == Probe::Alive(client) => {
                 State::HalfOpen {
                     probe: Probe::Dead(client),
                 }
@@ -314,7 +303,7 @@ fn shown(client: &ClientId, op: Op) -> Vec<What> {
         } => vec![say(Claim::SyncDone)],
         Op::Tell { opened: false, .. } => vec![say(Claim::SyncFailed)],
         Op::Tell { .. } => vec![say(Claim::SyncFailed), say(Claim::BreakerOpened)],
-        Op::Died { .. } => vec![What::Died {
+        Op::Died => vec![What::Died {
             client: client.clone(),
             cause: Death::Crash,
         }],

@@ -52,6 +52,8 @@ pub struct Move {
 #[derive(Default)]
 pub struct PartFacts {
     moves: OnceLock<Box<[Move]>>,
+    /// What any of the moves may reach, a bit for each entry of the sometimes-list.
+    reached: OnceLock<u32>,
     healed: OnceLock<u32>,
     standing: [OnceLock<u32>; 3],
     toggled: [[OnceLock<u32>; Trouble::SHARED.len()]; 2],
@@ -106,6 +108,24 @@ impl Space {
             let acts = part.system.own_acts(habits).into_iter().chain(disturbances);
             acts.map(|act| self.move_of(part, act)).collect()
         })
+    }
+
+    /// Whether some move of a part may reach an entry of the sometimes-list.
+    pub fn may_reach(&self, part: u32, entry: Sometimes) -> bool {
+        let facts = &self.parts.get(part).1;
+        let reached = facts.reached.get_or_init(|| {
+            let bits = self.moves(part).iter().map(|step| {
+                let hit = if step.is_hit {
+                    bit_of(Sometimes::TwoFaultsAtOnce)
+                } else {
+                    0
+                };
+                let deployed = bit_of(Sometimes::HealthyWhileOtherFailed);
+                step.reached | hit | if step.is_deployed { deployed } else { 0 }
+            });
+            bits.fold(0, |all, bits| all | bits)
+        });
+        reached & bit_of(entry) != 0
     }
 
     fn move_of(&self, part: &Part, act: Act) -> Move {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::checker::{Action, Exploration, State};
-use super::part::{Broken, judge_all};
+use super::part::{Broken, forget_pace, judge_all};
 use super::shared::{CLIENTS, Op, limits};
 use super::space::World;
 use super::system::{Act, Container, Job, Seen, Stage, System, Trouble};
@@ -161,6 +161,9 @@ impl<'a> Teller<'a> {
 
     fn wait(&mut self, time: Duration) {
         self.judge.now += time;
+        for client in &mut self.judge.clients {
+            forget_pace(client, self.judge.now);
+        }
         self.waited += time;
     }
 
@@ -213,6 +216,9 @@ impl<'a> Teller<'a> {
 
     fn judge(&mut self, client: usize, seen: &Seen) {
         let mut at = self.judge.now + seen.waited;
+        for client in &mut self.judge.clients {
+            forget_pace(client, at);
+        }
         for (wait, what) in &seen.events {
             at += *wait;
             let mut what = what.clone();
@@ -233,6 +239,9 @@ impl<'a> Teller<'a> {
         let habits = self.exploration.space.scope.habits;
         self.broken = judge_all(&mut self.judge, seen, habits, |_| true).err();
         self.judge.now = at;
+        for client in &mut self.judge.clients {
+            forget_pace(client, at);
+        }
     }
 
     /// An act with the mark that the plan has for it.

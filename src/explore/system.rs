@@ -43,8 +43,9 @@ pub struct System {
     /// The newest good build: what the site should show.
     pub wanted: Option<Wanted>,
     pub is_deployed: bool,
-    /// Objects that the deploy under way has put, for a fault that takes only the first.
     pub troubles: Vec<Trouble>,
+    /// A partition was healed, and the container was not seen since.
+    pub is_awaited: bool,
 }
 
 /// A session: its branch on both sides, and what its record keeps.
@@ -256,6 +257,7 @@ impl System {
             wanted: None,
             is_deployed: true,
             troubles: Vec::new(),
+            is_awaited: false,
         }
     }
 

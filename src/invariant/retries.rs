@@ -12,6 +12,8 @@ use crate::plan::Fault;
 const SYNC_ATTEMPTS: u32 = 3;
 /// Attempts to get an answer of the agent.
 const AGENT_ATTEMPTS: u32 = 5;
+/// Receives of a message before it goes to the dead letters.
+const RECEIVES: u32 = 3;
 /// Attempts of one push.
 const PUSH_ATTEMPTS: u32 = 3;
 /// With full jitter from 2 s on, the four waits between five requests sum up to less than this
@@ -44,6 +46,11 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
             "sync",
             format!("at most {SYNC_ATTEMPTS} attempts of an S3 sync"),
             format!("attempt {n} by {client}"),
+        ),
+        What::Delivered { mark, receives, .. } if *receives > RECEIVES => Breach::new(
+            "receives",
+            format!("at most {RECEIVES} receives of {mark}, then the dead letters"),
+            format!("receive {receives}"),
         ),
         What::AgentAsked {
             mark: Some(mark),

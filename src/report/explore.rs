@@ -98,86 +98,9 @@ fn write_reached(to: &mut String, explored: &Explored, style: Style) -> std::fmt
     Ok(())
 }
 
-/// What the scope lacks to reach an entry.
+/// Why an entry was not reached.
 fn why_not(entry: Sometimes, explored: &Explored) -> String {
-    use crate::explore::system::Trouble;
-    use crate::plan::{Edit, Outsider, Phase};
-    let scope = &explored.exploration.space.scope;
-    let has = |troubles: &[Trouble]| {
-        scope.injections > 0
-            && scope.faults > 0
-            && troubles
-                .iter()
-                .any(|trouble| scope.troubles.contains(trouble))
-    };
-    let s3 = [
-        Trouble::S3Denied,
-        Trouble::S3Missing,
-        Trouble::S3Down,
-        Trouble::S3Partial,
-    ];
-    let git = [Trouble::GitAuth, Trouble::GitDown];
-    let lacks: Vec<(bool, &str)> = match entry {
-        Sometimes::BreakerOpened | Sometimes::ProbeFailed | Sometimes::BreakerClosedAgain => {
-            vec![(has(&s3), "--of s3-denied")]
-        }
-        Sometimes::PushRebased => vec![(scope.outsiders > 0, "--outsiders 1")],
-        Sometimes::ConflictMerged => vec![(
-            scope.outsiders > 0 && scope.kinds.contains(&Outsider::Conflicting),
-            "--outsiders 1",
-        )],
-        Sometimes::SavedThenPushed => vec![(has(&git), "--of git-auth")],
-        Sometimes::CrashIn(Phase::Received) => {
-            return "this system enters `thinking` in the same step".into();
-        }
-        Sometimes::CrashIn(_)
-        | Sometimes::CrashDuringDeploy
-        | Sometimes::CrashBetweenCommitAndPush => vec![(scope.crashes > 0, "--crashes 1")],
-        Sometimes::CrashDuringRecovery => vec![(scope.crashes > 1, "--crashes 2")],
-        Sometimes::OutOfMemoryRestart => vec![
-            (has(&[Trouble::OutOfMemory]), "--of out-of-memory"),
-            (
-                scope.edits.contains(&Edit::MemoryHungry),
-                "--edits memory-hungry",
-            ),
-        ],
-        Sometimes::DeadLettered => vec![(
-            has(&[Trouble::OutOfMemory]) || scope.crashes > 2,
-            "--of out-of-memory --edits memory-hungry, or --crashes 3",
-        )],
-        Sometimes::PartitionHealed => vec![(has(&[Trouble::Partition]), "--of partition")],
-        Sometimes::AgentTimedOutThenAnswered => {
-            vec![(has(&[Trouble::AgentSlow]), "--of agent-slow")]
-        }
-        Sometimes::BackedOffThenAnswered => {
-            vec![(has(&[Trouble::AgentThrottled]), "--of agent-error")]
-        }
-        Sometimes::Redelivered => vec![(
-            scope.crashes + scope.repeats > 0,
-            "--crashes 1 or --repeats 1",
-        )],
-        Sometimes::WarnedBuildDeployed => vec![(
-            scope.edits.contains(&Edit::Warn) || has(&[Trouble::BuildWarning(0)]),
-            "--edits warn",
-        )],
-        Sometimes::BrokenBuildRepaired => vec![
-            (
-                scope.edits.contains(&Edit::BreakBuild) && scope.edits.contains(&Edit::Repair),
-                "--edits break-build,repair",
-            ),
-            (scope.instructions > 1, "--instructions 2"),
-        ],
-        Sometimes::TwoFaultsAtOnce => vec![(
-            scope.faults > 1 && scope.injections > 1,
-            "--faults 2 --injections 2",
-        )],
-        Sometimes::HealthyWhileOtherFailed => vec![(scope.clients > 1, "--clients 2")],
-    };
-    let missing: Vec<&str> = lacks
-        .into_iter()
-        .filter(|(is_there, _)| !is_there)
-        .map(|(_, option)| option)
-        .collect();
+    let missing = explored.exploration.space.scope.lacks(entry);
     match (missing.is_empty(), explored.ended) {
         (false, _) => format!("out of scope; needs {}", missing.join(" ")),
         (true, Ended::Complete) => "not reachable in this scope".into(),

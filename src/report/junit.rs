@@ -22,8 +22,14 @@ pub struct KeptCase {
 #[derive(Clone, Debug)]
 enum CaseResult {
     Passed,
-    Failed { kind: String, text: String },
-    Error { text: String },
+    Failed {
+        kind: String,
+        message: String,
+        text: String,
+    },
+    Error {
+        text: String,
+    },
 }
 
 impl KeptCase {
@@ -34,6 +40,7 @@ impl KeptCase {
             Verdict::Held => CaseResult::Passed,
             Verdict::Violated(violation) => CaseResult::Failed {
                 kind: format!("{} ({})", violation.rule, violation.kind),
+                message: violation.observed.clone(),
                 text: format!(
                     "expected: {}\nobserved: {}\n\n{}",
                     violation.expected, violation.observed, finished.plan
@@ -122,6 +129,7 @@ fn whole(of: &Campaign) -> CaseResult {
 fn failed(row: &ViolationRow) -> CaseResult {
     CaseResult::Failed {
         kind: format!("{} ({})", row.rule, row.kind),
+        message: row.observed.clone(),
         text: format!(
             "{}\n\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
             row.words, row.expected, row.observed, row.origin, row.replay, row.plan
@@ -192,20 +200,23 @@ fn write_case(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
         ("name", name.as_str()),
         ("time", seconds.as_str()),
     ]);
-    let (tag, kind, text) = match &case.result {
+    let (tag, kind, message, text) = match &case.result {
         CaseResult::Passed => {
             element.write_empty()?;
             return Ok(());
         }
-        CaseResult::Failed { kind, text } => ("failure", kind.as_str(), text),
-        CaseResult::Error { text } => ("error", "unknown", text),
+        CaseResult::Failed {
+            kind,
+            message,
+            text,
+        } => ("failure", kind.as_str(), message, text),
+        CaseResult::Error { text } => ("error", "unknown", text, text),
     };
-    let (kind, text) = (allowed(kind), allowed(text));
-    let message = text.lines().next().unwrap_or_default();
+    let [kind, message, text] = [kind, message, text].map(allowed);
     element.write_inner_content(|writer| {
         writer
             .create_element(tag)
-            .with_attributes([("type", kind.as_str()), ("message", message)])
+            .with_attributes([("type", kind.as_str()), ("message", message.as_str())])
             .write_text_content(BytesText::new(&text))?;
         Ok(())
     })?;
@@ -249,10 +260,13 @@ mod tests {
         }
     }
 
-    /// Reads the XML: for each element its name and its attributes, and all text.
-    fn read(xml: &str) -> (Vec<(String, Vec<(String, String)>)>, String) {
+    /// An element's name and attributes.
+    type Element = (String, Vec<(String, String)>);
+
+    /// Reads the XML: its elements, each with its attributes.
+    fn read(xml: &str) -> Vec<Element> {
         let mut reader = quick_xml::Reader::from_str(xml);
-        let (mut elements, mut text) = (Vec::new(), String::new());
+        let mut elements = Vec::new();
         loop {
             match reader.read_event().unwrap() {
                 Event::Start(element) | Event::Empty(element) => {
@@ -268,14 +282,13 @@ mod tests {
                     });
                     elements.push((name, attributes.collect()));
                 }
-                Event::Text(part) => text.push_str(&String::from_utf8_lossy(&part)),
-                Event::Eof => return (elements, text),
+                Event::Eof => return elements,
                 _ => {}
             }
         }
     }
 
-    fn attribute<'a>(element: &'a (String, Vec<(String, String)>), name: &str) -> &'a str {
+    fn attribute<'a>(element: &'a Element, name: &str) -> &'a str {
         let found = element.1.iter().find(|(key, _)| key == name);
         found.map_or("", |(_, value)| value)
     }
@@ -294,11 +307,12 @@ mod tests {
         of.violations = vec![row(false), row(true)];
         let failed = CaseResult::Failed {
             kind: "fresh (stale)".into(),
+            message: "old".into(),
             text: "expected: new\nobserved: old".into(),
         };
         let cases = [kept("a.plan", CaseResult::Passed), kept("b.plan", failed)];
         let xml = junit(&of, &cases);
-        let (elements, _) = read(&xml);
+        let elements = read(&xml);
         let all = |name: &str| {
             elements
                 .iter()

@@ -6,7 +6,7 @@
 
 mod bars;
 pub mod campaign;
-mod expected;
+pub(crate) mod expected;
 mod lanes;
 pub mod run;
 mod soak;
@@ -17,7 +17,6 @@ use std::path::Path;
 use serde::Serialize;
 
 use campaign::Campaign;
-pub(super) use expected::known;
 use run::Run;
 
 const BASE_STYLE: &str = include_str!("page/html/base.css");

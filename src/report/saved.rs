@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::history::{Event, History, What};
 use crate::plan::{Plan, SessionId, VERSION_LINE};
 use crate::regression::{self, ReadError};
-use crate::report::page::known;
 use crate::runner;
 use crate::site::SiteKind;
 use crate::verdict::Verdict;
@@ -103,7 +102,7 @@ impl Saved {
         let mut recovered = None;
         runner::follow(&self.plan, site, events, &mut |model, index| {
             if index + 1 == events.len() && model.recovering {
-                recovered = Some(known(model));
+                recovered = Some(model.known());
             }
         });
         runner::judge_on(site, &self.plan, events, recovered.as_ref())

@@ -79,6 +79,7 @@ fn report(step: Option<usize>, at: u64, style: Style) -> String {
         replay: "shakedown replay x.plan --target sim",
         others: &[violation.clone(), violation.clone()],
         more: &["a.plan", "b.plan", "c.plan", "d.plan"].map(PathBuf::from),
+        explanation: None,
     };
     super::violation(&violated, style)
 }
@@ -181,6 +182,8 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         first_steps: 3,
         shrink_runs: 0,
         reproduced: (1, 1),
+        shrunk_on: "sim",
+        explanation: None,
         others: vec![],
         more: vec![PathBuf::from("y.plan")],
         is_known: false,

@@ -36,6 +36,10 @@ impl Target for Interruptible<'_> {
         self.target.cannot(step)
     }
 
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        self.target.twin()
+    }
+
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
         check(&self.interrupt)?;
         Ok(Box::new(InterruptibleRun {

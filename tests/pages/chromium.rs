@@ -109,19 +109,20 @@ impl Page {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.ask(&format!("{domain}.enable"), json!({}));
         }
-        self.resize(width, height);
+        self.show(width, height, dark);
+    }
+
+    /// Changes the window's size, in pixels, and the colours that the person likes.
+    pub fn show(&mut self, width: u32, height: u32, dark: bool) {
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}),
+        );
         let scheme = if dark { "dark" } else { "light" };
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.ask(
             "Emulation.setEmulatedMedia",
             json!({ "features": features }),
-        );
-    }
-
-    pub fn resize(&mut self, width: u32, height: u32) {
-        self.ask(
-            "Emulation.setDeviceMetricsOverride",
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}),
         );
     }
 

@@ -40,21 +40,32 @@ impl Folder {
 
 /// Opens a page at a laptop's width and asks of it what is asked of all of them.
 fn open(program: &Path, file: &Path, width: u32, dark: bool) -> Page {
-    let height = if width < 1400 { 768 } else { 900 };
-    let mut page = Page::open(program, file, width, height, dark);
+    let mut page = Page::open(program, file, width, height(width), dark);
     page.eval(CHECKS);
-    check(&mut page, &format!("{} at {width}", file.display()));
+    look(&mut page, file, width);
+    page
+}
+
+/// The same of an open page, at another width and in other colours.
+fn reopen(page: &mut Page, file: &Path, width: u32, dark: bool) {
+    page.show(width, height(width), dark);
+    look(page, file, width);
+}
+
+fn look(page: &mut Page, file: &Path, width: u32) {
+    // Two frames later it has drawn what the new width asks for.
+    page.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    check(page, &format!("{} at {width}", file.display()));
+    picture(page, &file.with_extension(format!("{width}.png")), false);
     picture(
-        &mut page,
-        &file.with_extension(format!("{width}.png")),
-        false,
-    );
-    picture(
-        &mut page,
+        page,
         &file.with_extension(format!("{width}-whole.png")),
         true,
     );
-    page
+}
+
+fn height(width: u32) -> u32 {
+    if width < 1400 { 768 } else { 900 }
 }
 
 /// Takes a picture where pictures are asked for.
@@ -122,10 +133,9 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
         (60, 5)
     );
     let file = folder.write("large.html", &sample.page());
-    for (width, dark) in [(1280, false), (1440, true)] {
-        open(&program, &file, width, dark);
-    }
-    let page = &mut open(&program, &file, 1366, false);
+    let page = &mut open(&program, &file, 1280, false);
+    reopen(page, &file, 1440, true);
+    reopen(page, &file, 1366, false);
     assert_eq!(text(page, ".badge"), "VIOLATED");
     assert_eq!(lanes(page, "session").len(), 5);
     assert_eq!(lanes(page, "branch").len(), 5);
@@ -277,13 +287,13 @@ fn an_explanation_stands_at_its_steps() {
     sample.explanation = Some(samples::explanation(&sample));
     let file = folder.write("explained.html", &sample.page());
     let page = &mut open(&program, &file, 1366, false);
-    assert!(text(page, ".summary").contains("each container counts for itself"));
+    assert!(text(page, ".summary").contains("Without step 1: every rule holds."));
     let chips = "[...document.querySelectorAll('.without')].map(w => w.textContent)";
     assert_eq!(
         page.eval(chips),
         json!(["needed", "not needed", "else fresh", "unclear"])
     );
-    assert_eq!(count(page, ".mark.matters"), 1);
+    assert!(count(page, "#events tr.matters") > 0);
     click(
         page,
         &format!(
@@ -296,7 +306,61 @@ fn an_explanation_stands_at_its_steps() {
         told.contains("Without this step fresh (stale) is violated: it shows edit-1"),
         "{told}"
     );
+    click(
+        page,
+        &format!(
+            "#plan li:nth-child({}) .step",
+            sample.plan.sessions.len() + 4
+        ),
+    );
+    let told = text(page, "#model .explained");
+    assert!(told.starts_with("Without steps 4, 1, 2 ("), "{told}");
     check(page, "an explained step");
+}
+
+#[test]
+fn runs_without_events_and_with_very_many_are_drawn() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let mut sample = samples::held();
+    let mut events = Vec::new();
+    for event in sample.outcome.history.events.drain(..) {
+        let times = match event.what {
+            What::Logged { .. } => 300,
+            _ => 1,
+        };
+        events.extend(std::iter::repeat_n(event, times));
+    }
+    let many = events.len();
+    assert!(many > 10_000, "{many} events");
+    sample.outcome.history.events = events;
+    let file = folder.write("many.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(count(page, ".label"), 12);
+    // However many there are, there is room for so many marks only.
+    assert!(count(page, ".mark") < 2000);
+    click(page, "#all-steps");
+    click(page, ".more");
+    assert!(count(page, "#events tr[data-event]") > 3000);
+
+    sample.outcome.history.events.clear();
+    sample.outcome.settled = None;
+    sample.outcome.verdict = Verdict::Unknown {
+        why: "while starting: no port is free; end what uses them".into(),
+    };
+    let file = folder.write("empty.html", &sample.page());
+    let page = &mut open(&program, &file, 1366, false);
+    assert_eq!(text(page, ".badge"), "UNKNOWN");
+    assert!(text(page, "header").contains("no port is free"));
+    assert_eq!((count(page, ".mark"), count(page, ".label")), (0, 12));
+    click(page, "#plan li:nth-child(3) .step");
+    assert_eq!(
+        text(page, "#model .legend"),
+        "The run ended before this step."
+    );
+    check(page, "a step that did not come");
 }
 
 /// Text that would be more than text in a page that was put together carelessly.
@@ -342,8 +406,8 @@ fn the_page_of_a_campaign_shows_what_was_reached_and_found() {
     let (summary, html) = samples::campaign(scratch.path());
     assert!(!summary.found.is_empty());
     let file = folder.write("campaign.html", &html);
-    open(&program, &file, 1440, true);
-    let page = &mut open(&program, &file, 1366, false);
+    let page = &mut open(&program, &file, 1440, true);
+    reopen(page, &file, 1366, false);
     assert_eq!(text(page, ".badge"), "VIOLATED");
     assert_eq!(count(page, ".violation") as usize, summary.found.len());
     assert_eq!(

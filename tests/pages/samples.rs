@@ -4,13 +4,14 @@ use std::path::Path;
 
 use shakedown::campaign::{self, Config, Summary};
 use shakedown::defect::{Defect, trial};
-use shakedown::explain::{Explained, Explanation, Without};
+use shakedown::explain::{Explanation, Without, WithoutOutcome, explain};
 use shakedown::generate::{Shape, plans};
 use shakedown::plan::{Plan, SessionId};
 use shakedown::report::page;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
 use shakedown::runner::{self, Outcome};
+use shakedown::site::SiteKind;
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
 use shakedown::verdict::{Rule, Verdict, Violation};
@@ -27,7 +28,7 @@ impl Sample {
     pub fn page(&self) -> String {
         page::run(&Run {
             target: "sim",
-            site: shakedown::site::SiteKind::Shell,
+            site: SiteKind::Shell,
             plan: &self.plan,
             seed: self.seed,
             verdict: &self.outcome.verdict,
@@ -135,9 +136,12 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
     (summary, page)
 }
 
-/// An explanation of every kind, whatever the plan really needs.
+/// What is really to be said of a violation, and outcomes of every kind, whatever the plan needs.
 pub fn explanation(of: &Sample) -> Explanation {
-    let events = &of.outcome.history.events;
+    let Verdict::Violated(violation) = &of.outcome.verdict else {
+        panic!("{:?} needs no explanation", of.outcome.verdict)
+    };
+    let mut explanation = explain(&of.plan, SiteKind::Shell, &of.outcome.history, violation);
     let other = Violation {
         rule: Rule::Fresh,
         kind: "stale".into(),
@@ -146,35 +150,26 @@ pub fn explanation(of: &Sample) -> Explanation {
         expected: "the newest build".into(),
         observed: "it shows edit-1".into(),
     };
-    let without = [
-        Without::Holds,
-        Without::Same,
-        Without::Other {
+    let outcomes = [
+        WithoutOutcome::Holds,
+        WithoutOutcome::Same,
+        WithoutOutcome::Other {
             violation: Box::new(other),
         },
-        Without::Unknown {
+        WithoutOutcome::Unknown {
             why: "no ports".into(),
         },
     ];
-    let steps = of.plan.steps.iter().zip(without).enumerate();
-    let steps = steps.map(|(index, (step, without))| Explained {
-        step: Some(index),
-        text: step.to_string(),
-        at: std::time::Duration::ZERO,
-        expected: vec!["edit-1 is deployed, or put off".into()],
-        observed: vec!["a sync of acme failed".into(), "the record tells it".into()],
-        events: if index == 1 {
-            vec![events.len() / 2]
-        } else {
-            Vec::new()
-        },
-        violates: false,
-        without: Some(without),
-    });
-    Explanation {
-        summary:
-            "Five syncs of acme failed, and globex began one: each container counts for itself."
-                .into(),
-        steps: steps.collect(),
+    let without = |outcome| {
+        Some(Without {
+            also: Vec::new(),
+            outcome,
+        })
+    };
+    let mut outcomes: Vec<_> = outcomes.map(without).into();
+    if let Some(Some(last)) = outcomes.last_mut() {
+        last.also = vec![0, 1];
     }
+    explanation.take_outcomes(outcomes, violation);
+    explanation
 }

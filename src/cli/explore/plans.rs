@@ -251,6 +251,7 @@ fn tell(found: &Found, origin: &str, replay: &str, style: Style) {
             replay,
             others: &[],
             more: &[],
+            explanation: None,
         },
         style,
     ));

@@ -37,7 +37,7 @@ impl Alphabet {
             Phase::Done,
         ]);
         letters.waits(&[45, 300]);
-        letters.faults(&[Outage::SlowDown], &[429], &[1]);
+        letters.faults(&[Outage::SlowDown], &[429, 500], &[1]);
         letters.alphabet()
     }
 

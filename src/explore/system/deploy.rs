@@ -79,6 +79,8 @@ impl System {
             }
             return;
         }
+        // That it was cut off before is no failure of it any more.
+        self.threads[session].notes.failure = None;
         self.threads[session].notes.build_warned = build.warns || injected_warning;
         let text = if build.warns || injected_warning {
             "Build completed with warnings: the banner is left out"

@@ -95,7 +95,7 @@ impl System {
             (Act::Heal(trouble), _) => {
                 self.troubles.retain(|other| *other != trouble);
                 if trouble == Trouble::Partition {
-                    seen.reach(Sometimes::PartitionHealed);
+                    self.is_awaited = true;
                 }
             }
             (Act::Crash, _) => self.die(Death::Crash, seen),
@@ -150,7 +150,7 @@ impl System {
         let thread = &self.threads[task.session];
         let is_unpushed = thread.is_ahead();
         let phase = match task.stage {
-            Stage::Begin => return,
+            Stage::Begin => Phase::Received,
             Stage::Think { .. } => Phase::Thinking,
             Stage::Edit => Phase::Editing,
             Stage::Commit => Phase::Committing,

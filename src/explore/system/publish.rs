@@ -42,7 +42,10 @@ impl System {
             Some(GitOutcome::AuthFailed)
         } else if self.has(Trouble::GitDown) {
             Some(GitOutcome::Unavailable)
-        } else if !thread.is_behind() || habits.has(Mutant::ForcePushes) {
+        } else if !thread.is_behind()
+            || habits.has(Mutant::ForcePushes)
+            || habits.has(Mutant::DropsOutsider) && taken_in == TakenIn::Merged
+        {
             None
         } else {
             Some(GitOutcome::Rejected)

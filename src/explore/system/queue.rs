@@ -4,13 +4,13 @@ use super::{Act, Container, Habits, Job, Message, Seen, Stage, System, Task, Tro
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::What;
-use crate::plan::Mark;
+use crate::plan::{Mark, Phase};
 
 /// A message goes to the dead letters instead of another receive after so many.
 const MOST_RECEIVES: u32 = 3;
 
 impl System {
-    pub(super) fn queue_acts(&self, _: Habits) -> Vec<Act> {
+    pub(super) fn queue_acts(&self, habits: Habits) -> Vec<Act> {
         let mut acts = Vec::new();
         // In the order sent: one in flight blocks those behind it.
         let is_at_work = |mark: Mark| match &self.container {
@@ -22,7 +22,9 @@ impl System {
                 if !is_at_work(first.mark) {
                     acts.push(Act::BecomeVisible(first.mark));
                 }
-            } else if first.receives >= MOST_RECEIVES {
+            } else if first.receives
+                >= MOST_RECEIVES + u32::from(habits.has(Mutant::DeadLettersLate))
+            {
                 acts.push(Act::DeadLetter);
             } else if self.container == Container::Idle
                 && !self.has(Trouble::Partition)
@@ -48,6 +50,9 @@ impl System {
             mark,
             receives,
         });
+        if is_new || habits.is_forgetful {
+            seen.see(self.enter(session, Phase::Received, mark));
+        }
         self.container = Container::Busy(Task {
             job: Job::Instruction(mark),
             session,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::disturb::add_to_tree;
 use super::{Act, Container, Habits, Job, Order, Seen, Stage, System, TakenIn, Task, Trouble};
-use crate::coverage::Sometimes;
+use crate::coverage::{Sometimes, seen_at_work};
 use crate::explore::mutant::Mutant;
 use crate::history::{Branch, Commit, Death, Level, What};
 use crate::plan::{Mark, Phase};
@@ -24,6 +24,15 @@ const VISIBILITY: Duration = Duration::from_secs(120);
 impl System {
     /// Carries out an act that is enabled. `mark` is for the acts that make one.
     pub fn perform(&mut self, act: Act, mark: Option<Mark>, habits: Habits, seen: &mut Seen) {
+        self.change(act, mark, habits, seen);
+        let is_at_work = |(_, what): &(Duration, What)| seen_at_work(what).is_some();
+        if self.is_awaited && seen.events.iter().any(is_at_work) {
+            self.is_awaited = false;
+            seen.reach(Sometimes::PartitionHealed);
+        }
+    }
+
+    fn change(&mut self, act: Act, mark: Option<Mark>, habits: Habits, seen: &mut Seen) {
         match act {
             act if act.is_testers() => self.disturbed(act, mark, seen),
             Act::Deliver => self.deliver(habits, seen),
@@ -121,7 +130,6 @@ impl System {
             task.stage = Stage::Acknowledge;
             return;
         }
-        seen.see(self.enter(session, Phase::Received, mark));
         let receives = self.messages.iter().find(|m| m.mark == mark);
         let is_last = receives.is_some_and(|message| message.receives >= 3);
         let notes = &mut self.threads[session].notes;

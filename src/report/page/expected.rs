@@ -1,10 +1,8 @@
 //! Model against observation at one moment: what is to be, and what is seen so far.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
-use crate::history::{Record, Snapshot, Workspace};
+use crate::history::{Record, Snapshot};
 use crate::invariant::{check_site, each_recovered, expected_error, expected_warnings, wanted};
 use crate::model::Model;
 use crate::model::breaker::{FAILURES, State};
@@ -14,7 +12,7 @@ use crate::plan::Mark;
 
 /// The model against what was seen, at the end of a step or of the run.
 #[derive(Debug, Serialize)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// The step that had been carried out; none for the recovery.
     after: Option<usize>,
     /// The event that came next.
@@ -23,21 +21,21 @@ pub(super) struct Look {
     at: f64,
     /// The active faults.
     faults: Vec<String>,
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// One thing that the model knows about.
 #[derive(Debug, Serialize)]
-struct Row {
-    about: String,
-    expected: String,
-    observed: String,
-    agrees: Agreement,
+pub(crate) struct Row {
+    pub(crate) about: String,
+    pub(crate) expected: String,
+    pub(crate) observed: String,
+    pub(crate) agrees: Agreement,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Agreement {
+pub(crate) enum Agreement {
     /// What is seen is what is expected.
     Agrees,
     /// It is to come true yet, until recovery ends.
@@ -58,13 +56,13 @@ impl Agreement {
 
 /// What the model expects, against what is seen. `end` is given at the run's end, with what was
 /// seen last where that was looked at.
-pub(super) fn look(
+pub(crate) fn look(
     model: &Model,
     end: Option<Option<&Snapshot>>,
     after: Option<usize>,
     event: usize,
 ) -> Look {
-    let known = known(model);
+    let known = model.known();
     let seen = end.flatten().unwrap_or(&known);
     let is_over = end.is_some() && after.is_none();
     let mut rows = vec![breaker(model), queue(model, is_over)];
@@ -88,47 +86,6 @@ pub(super) fn look(
         at: model.now.as_secs_f64(),
         faults: model.faults.iter().map(|(f, _)| f.to_string()).collect(),
         rows,
-    }
-}
-
-/// What the events alone tell of the system; the workspaces' debris is not in them.
-pub(in crate::report) fn known(model: &Model) -> Snapshot {
-    let own = |is: fn(&Instruction) -> bool| {
-        let of = model.instructions.iter().filter(move |i| is(i));
-        of.map(|instruction| instruction.mark).collect()
-    };
-    let sessions = || model.sessions.iter();
-    Snapshot {
-        remote: sessions()
-            .map(|s| (s.id.clone(), (*s.remote).clone()))
-            .collect(),
-        workspaces: sessions()
-            .map(|s| {
-                let branch = (*s.local).clone();
-                let debris = Vec::new();
-                (s.id.clone(), Workspace { branch, debris })
-            })
-            .collect(),
-        sites: model
-            .clients
-            .iter()
-            .map(|client| {
-                let objects = client.site.iter();
-                let objects = objects.map(|(key, content)| (Arc::clone(key), (**content).clone()));
-                (client.id.clone(), objects.collect())
-            })
-            .collect(),
-        records: sessions()
-            .map(|s| (s.id.clone(), s.record.clone()))
-            .collect(),
-        queued: own(Instruction::is_pending),
-        dead_letters: own(|instruction| instruction.dead_lettered),
-        running: model
-            .clients
-            .iter()
-            .filter(|client| client.is_up)
-            .map(|client| client.id.clone())
-            .collect(),
     }
 }
 
@@ -332,7 +289,7 @@ fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row 
     let words = |of: Expected, what: &str| match of {
         Expected::No => format!("no {what}"),
         Expected::Maybe => format!("{what} or not"),
-        Expected::Yes => format!("{what}"),
+        Expected::Yes => what.to_owned(),
     };
     let fits = |of: Expected, is: bool| match of {
         Expected::No => !is,

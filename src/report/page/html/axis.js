@@ -69,29 +69,26 @@ function share(spans, room) {
 // The width of a text in the timeline's label font.
 const textWidth = (text) => text.length * 6.1 + 2;
 
-// Numbers of steps; those that would stand on each other become a range: 3–7.
-function stepLabels(steps, x) {
+// Numbers of steps; those that would stand on each other become a range: 3–7. `x` is where the
+// step is, `at` where its number begins: left of it where the drawing ends.
+function stepLabels(steps, x, end) {
   const labels = [];
+  const place = (label) => {
+    label.text = label.from === label.to ? `${label.from + 1}` : `${label.from + 1}–${label.to + 1}`;
+    label.at = Math.min(label.x + 2, end - textWidth(label.text));
+    label.free = label.at + textWidth(label.text) - 1;
+    return label;
+  };
   steps.forEach((step, index) => {
     if (step.event === null) return;
-    const at = x[step.event];
-    const last = labels[labels.length - 1];
-    if (last && at < last.x + textWidth(last.text) + 1) {
-      last.to = index;
-      last.text = `${last.from + 1}–${index + 1}`;
-    } else {
-      labels.push({ x: at, from: index, to: index, text: `${index + 1}` });
+    labels.push(place({ x: x[step.event], from: index, to: index }));
+    // A range is wider than a number, so it may reach its neighbour on the left in turn.
+    while (labels.length > 1 && labels.at(-1).at < labels.at(-2).free) {
+      const last = labels.pop();
+      labels.at(-1).to = last.to;
+      place(labels.at(-1));
     }
   });
-  // A range has grown after its neighbour was placed only to its right; what still overlaps joins.
-  for (let n = 1; n < labels.length; n++) {
-    const before = labels[n - 1];
-    if (labels[n].x < before.x + textWidth(before.text) + 1) {
-      before.to = labels[n].to;
-      before.text = `${before.from + 1}–${before.to + 1}`;
-      labels.splice(n--, 1);
-    }
-  }
   return labels;
 }
 

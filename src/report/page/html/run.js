@@ -191,11 +191,13 @@ const explained = (step) => data.explanation && data.explanation.steps.find((of)
 function without(step) {
   const of = explained(step);
   if (!of || !of.without) return null;
-  const { without: what, violation, why } = of.without;
-  if (what === "holds") return ["needed", "Without this step every rule holds."];
-  if (what === "same") return ["not needed", "Without this step the same is violated."];
-  if (what === "other") return [`else ${violation.rule}`, `Without this step ${violation.rule} (${violation.kind}) is violated: ${violation.observed}`];
-  return ["unclear", `Without this step the harness could not tell: ${why}`];
+  const { also, outcome: { outcome, violation, why } } = of.without;
+  const gone = [step, ...also].map((index) => index + 1);
+  const first = gone.length > 1 ? `Without steps ${gone.join(", ")} (which make no sense without the first)` : "Without this step";
+  if (outcome === "holds") return ["needed", `${first} every rule holds.`];
+  if (outcome === "same") return ["not needed", `${first} the same is violated.`];
+  if (outcome === "other") return [`else ${violation.rule}`, `${first} ${violation.rule} (${violation.kind}) is violated: ${violation.observed}.`];
+  return ["unclear", `${first} the harness could not tell: ${why}.`];
 }
 
 function planPanel() {
@@ -250,28 +252,28 @@ function modelPanel() {
   const isHere = data.verdict === "violated" && data.step === key;
   const rows = look ? look.rows.filter((row) => !state.onlyNews || isNew(row) || row.agrees !== "agrees") : [];
   rows.sort((a, b) => (b.agrees === "differs") - (a.agrees === "differs"));
-  const told = state.step !== null && explained(state.step);
-  const list = (title, items) => items.length > 0 && [el("b", {}, title), el("ul", {}, items.map((item) => el("li", {}, marked(item))))];
+  const gone = state.step !== null && without(state.step);
   const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "during recovery") : `after step ${state.step + 1}`;
   byId("model").replaceChildren(
     el("div", { class: "title" },
-      el("h2", {}, `Model against observation, ${where}`),
+      el("h2", {}, where ? `Model against observation, ${where}` : "Model against observation"),
       el("label", {}, el("input", { type: "checkbox", checked: state.onlyNews, id: "only-news", onchange: (event) => { state.onlyNews = event.target.checked; modelPanel(); } }), "only news"),
       el("span", { class: "switch" }, go(-1, "The step before", "‹"), go(1, "The next step", "›"))),
     el("div", { class: "body" },
       isHere && el("div", { class: "verdict" }, el("b", {}, `${data.rule} is violated here. `), "Expected: ", marked(data.expected), el("br"), "Observed: ", marked(data.observed)),
-      told && el("div", { class: "explained" },
-        without(state.step) && el("p", {}, without(state.step)[1]),
-        list("The contract expects from here on", told.expected), list("What became known", told.observed)),
+      gone && el("p", { class: "explained" }, gone[1]),
       look && look.faults.length > 0 && el("div", { class: "faults" }, `Active faults: ${look.faults.join(", ")}`),
       look ? el("table", {},
         el("thead", {}, el("tr", {}, el("th", {}, `at ${look.at.toFixed(1)} s`), el("th", {}, "the model expects"), el("th", {}, "observed so far"))),
         el("tbody", {}, rows.map((row) => el("tr", { class: `${row.agrees}${isNew(row) ? " changed" : ""}` },
           el("td", {}, row.about), el("td", {}, marked(row.expected)), el("td", {}, marked(row.observed))))))
-        : el("p", { class: "legend" }, "The run ended before this step."),
+        : el("p", { class: "legend" }, state.step === null ? "No step was begun." : "The run ended before this step."),
       look && el("p", { class: "legend" }, "✓ as expected · … to come true yet · ✗ should have come true · a bar at the left: news of this step")),
   );
 }
+
+// Events that changed what is expected or known, by the explanation.
+const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
 
 function eventsPanel(visible) {
   const wanted = visible.filter((index) => state.allSteps || stepOf(data.events[index]) === state.step);

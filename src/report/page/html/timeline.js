@@ -25,9 +25,6 @@ const SHAPES = {
   log: (x, y) => svg("rect", { x: x - 1, y: y - 2.5, width: 2, height: 5 }),
 };
 
-// Events that the explanation names.
-const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
-
 // Faults in rows, so that neither bars nor their names stand on each other.
 function packed(bars, span) {
   const rows = [];
@@ -107,12 +104,12 @@ function draw(box, state, visible, on) {
   background(root, labels, shown, x, end, height, state);
   for (const bar of data.bars) {
     const place = shown.get(bar.lane);
-    if (place) root.append(drawBar(bar, place, span(bar), on));
+    if (place) root.append(drawBar(bar, place, span(bar), end, on));
   }
   const marks = gather(visible, x, shown);
   for (const mark of marks) {
     const face = data.events[mark.face];
-    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.includes(data.violating) ? " violating" : mark.events.some((index) => matters.has(index)) ? " matters" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
+    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.includes(data.violating) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
     mark.node.addEventListener("mouseenter", () => on.enter(mark));
     mark.node.addEventListener("mouseleave", on.leave);
     mark.node.addEventListener("click", () => on.choose(face.step, mark.face));
@@ -159,7 +156,7 @@ function extent(step, x, end) {
   return [x[data.steps[step].event], next === null ? end : x[next]];
 }
 
-function drawBar(bar, place, [from, to], on) {
+function drawBar(bar, place, [from, to], end, on) {
   const width = Math.max(2, to - from);
   const isFault = bar.kind === "fault";
   const [top, bottom] = isFault ? [3 + bar.row * FAULT_ROW, 3 + bar.row * FAULT_ROW + 13] : place.form.bar;
@@ -167,7 +164,7 @@ function drawBar(bar, place, [from, to], on) {
   const group = svg("g", { class: `bar ${bar.kind} ${bar.tone}` },
     svg("rect", { x: from, y, width, height: bottom - top, rx: 2 }));
   const fits = textWidth(bar.label) + 4 <= width;
-  if (isFault || fits) {
+  if (fits || (isFault && from + width + textWidth(bar.label) < end)) {
     group.append(svg("text", { class: fits ? "name" : "name behind", x: fits ? from + 3 : from + width + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, bar.label));
   }
   group.addEventListener("mouseenter", () => on.enterBar(bar, from, y));
@@ -176,13 +173,13 @@ function drawBar(bar, place, [from, to], on) {
 }
 
 function axisLabels(root, x, end, height, on) {
-  for (const label of stepLabels(data.steps, x)) {
+  for (const label of stepLabels(data.steps, x, end + 6)) {
     const kind = data.steps[label.from].kind;
     root.append(
       svg("line", { class: `tick ${kind}`, x1: label.x, x2: label.x, y1: AXIS.notes + 2, y2: AXIS.notes + AXIS.steps }),
       svg("line", { class: "guide", x1: label.x, x2: label.x, y1: AXIS.height, y2: height }),
       svg("text", {
-        class: `number ${kind}`, x: label.x + 2, y: AXIS.notes + 13,
+        class: `number ${kind}`, x: label.at, y: AXIS.notes + 13,
         onclick: () => on.choose(label.from),
         onmouseenter: () => on.enterSteps(label), onmouseleave: on.leave,
       }, label.text),

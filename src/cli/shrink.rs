@@ -1,0 +1,238 @@
+//! `shakedown shrink`: its arguments, and how a plan from elsewhere is made as small as it can be.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::soak::time;
+use super::{TargetArgs, TargetName, seed};
+use crate::{Exit, interrupted_by_signals, open_with, options, print, replay_command};
+use shakedown::campaign::{explain_on, shrink_budget};
+use shakedown::plan::Plan;
+use shakedown::progress::Progress;
+use shakedown::regression::{self, Origin, Seed};
+use shakedown::report::{self, Style, Violated, saved};
+use shakedown::runner::{self, Outcome};
+use shakedown::shrink::{Shrunk, shrink};
+use shakedown::target::{Interrupt, Interruptible, Target};
+use shakedown::verdict::Verdict;
+
+/// Runs that a plan of unknown seed, or on a target with chances of its own, is given to show its
+/// violation.
+const TRIES: u64 = 8;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ShrinkArgs {
+    /// The plan, or a history as `replay --history` and `run` write it
+    pub file: PathBuf,
+    /// The plan of the history [default: the .plan file of the same name, else what it tells]
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The run's seed [default: the one that the plan's comments name]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// The most runs [default: PROPTEST_MAX_SHRINK_ITERS, else 60 on sim and 40 on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: Option<u32>,
+    /// The longest time, such as 90s or 10m [default: PROPTEST_MAX_SHRINK_TIME, else 2m]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub time: Option<Duration>,
+    /// Where the smallest plan is kept
+    #[arg(long, value_name = "DIR", default_value = "proptest-regressions")]
+    pub regressions: PathBuf,
+    /// Plant a defect in the system, to see how its plans shrink
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub defect: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown shrink colleague.plan                  where it was found, with its seed
+  shakedown shrink events.jsonl --target local     the plan of a history
+  shakedown shrink long.plan --runs 500 --for 10m";
+
+/// A plan to shrink, and what is known of its run.
+struct Given {
+    plan: Plan,
+    seed: Option<u64>,
+    target: Option<String>,
+}
+
+/// Runs the plan, and shrinks it if it violates a rule.
+pub fn run(args: &ShrinkArgs, quiet: bool) -> Exit {
+    match shrink_file(args, quiet) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
+    let given = read(&args.file, args.plan.as_deref())?;
+    let found_on = match given.target.as_deref() {
+        Some("local") => TargetName::Local,
+        _ => TargetName::Sim,
+    };
+    let name = args.target.target.unwrap_or(found_on);
+    let target = open_with(name, &args.target, args.defect.as_deref())?;
+    let interrupt = interrupted_by_signals();
+    let target = Interruptible {
+        target: &*target,
+        interrupt: interrupt.clone(),
+    };
+    let seed = args.seed.or(given.seed);
+    let style = Style::of_stdout();
+    let (seed, outcome) = first_violation(&target, &given.plan, seed, &interrupt);
+    let violation = match outcome.verdict {
+        Verdict::Violated(violation) => violation,
+        Verdict::Held => {
+            print(&format!(
+                "{} on {}: {} steps break no rule, so there is nothing to shrink; if it is seldom \
+                 that they do, name the run's seed with --seed\n",
+                style.good("HELD"),
+                target.name(),
+                given.plan.steps.len()
+            ));
+            return Ok(Exit::Held);
+        }
+        Verdict::Unknown { why } => {
+            print(&format!(
+                "{} on {}: {why}\n",
+                style.odd("UNKNOWN"),
+                target.name()
+            ));
+            return Ok(Exit::Unknown);
+        }
+    };
+    let mut budget = shrink_budget(&target);
+    budget.runs = args.runs.unwrap_or(budget.runs);
+    budget.time = args.time.unwrap_or(budget.time);
+    let most = u64::from(budget.runs);
+    let mut progress = Progress::begin(quiet, &format!("shrinking {}", violation.rule), most);
+    let smallest = shrink(
+        &target,
+        &given.plan,
+        seed,
+        &violation,
+        &outcome.history,
+        &budget,
+        &mut |at| progress.at(u64::from(at.runs), most, &format!("{} steps", at.steps)),
+    );
+    progress.end();
+    keep_and_tell(args, &target, given.plan.steps.len(), &smallest, style)?;
+    if interrupt.load(std::sync::atomic::Ordering::Relaxed) {
+        eprintln!("interrupted; a smaller plan may be found by running the command again");
+    }
+    Ok(Exit::Violated)
+}
+
+/// Reads a plan, or takes it from a history.
+fn read(file: &Path, plan: Option<&Path>) -> Result<Given, Exit> {
+    let usage = |error: &dyn std::fmt::Display| {
+        eprintln!("{error}");
+        Exit::Usage
+    };
+    if plan.is_none() && file.extension().is_none_or(|of| of != "jsonl") {
+        let kept = regression::read(file).map_err(|error| usage(&error))?;
+        return Ok(Given {
+            plan: kept.plan,
+            seed: kept.seed,
+            target: kept.target,
+        });
+    }
+    let saved = saved::read(file, plan).map_err(|error| usage(&error))?;
+    Ok(Given {
+        plan: saved.plan,
+        seed: saved.seed,
+        target: saved.target,
+    })
+}
+
+/// The first run that violates a rule, or the last one, and its seed. More than one is tried where
+/// the seed is not known or does not decide.
+fn first_violation(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: Option<u64>,
+    interrupt: &Interrupt,
+) -> (u64, Outcome) {
+    let is_certain = seed.is_some() && target.is_deterministic();
+    let tries = if is_certain { 1 } else { TRIES };
+    let first = seed.unwrap_or_default();
+    let mut last = (first, runner::run(target, plan, first));
+    for more in 1..tries {
+        let is_over = interrupt.load(std::sync::atomic::Ordering::Relaxed);
+        if is_over || matches!(last.1.verdict, Verdict::Violated(_)) {
+            break;
+        }
+        let seed = first.wrapping_add(more);
+        last = (seed, runner::run(target, plan, seed));
+    }
+    last
+}
+
+fn keep_and_tell(
+    args: &ShrinkArgs,
+    target: &dyn Target,
+    first_steps: usize,
+    smallest: &Shrunk,
+    style: Style,
+) -> Result<(), Exit> {
+    let Shrunk {
+        plan,
+        seed,
+        violation,
+        history,
+        ..
+    } = smallest;
+    let origin = Origin {
+        rule: violation.rule,
+        target: target.name(),
+        seed: *seed,
+        command: &format!("shakedown shrink {}", args.file.display()),
+    };
+    let file = regression::keep(&args.regressions, plan, &origin).map_err(|why| {
+        eprintln!(
+            "while writing {}: {why}; make the folder writable, or name another with --regressions",
+            args.regressions.display()
+        );
+        Exit::Unknown
+    })?;
+    let explanation = explain_on(target, plan, *seed, history, violation);
+    let shown = match smallest.reproduced {
+        (1, 1) => String::new(),
+        (times, of) => format!(", violated in {times} of {of} runs"),
+    };
+    let others: Vec<_> = smallest
+        .others
+        .iter()
+        .map(|(_, other)| other.clone())
+        .collect();
+    let options = options(args.target.site, args.defect.as_deref());
+    print(&report::violation(
+        &Violated {
+            target: target.name(),
+            plan,
+            seed: *seed,
+            violation,
+            history,
+            origin: &format!(
+                "given with {first_steps} steps, {} after {} runs of shrinking on {}{shown}; kept \
+                 in {} (run seed {})",
+                plan.steps.len(),
+                smallest.runs,
+                smallest.on,
+                file.display(),
+                Seed(*seed)
+            ),
+            replay: &replay_command(&file, target.name(), &options, *seed),
+            others: &others,
+            more: &[],
+            explanation: Some(&explanation),
+        },
+        style,
+    ));
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! An explanation on a terminal: the plan step by step, with what was expected and observed, the
+//! events that matter, and what happens without the step.
+
+use std::fmt::Write as _;
+
+use super::{Style, WIDTH, events, paragraph};
+use crate::explain::{Change, Explained, Explanation, WithoutOutcome};
+use crate::history::History;
+
+/// Events of one step that are shown: the first few and the last few.
+const FIRST_EVENTS: usize = 4;
+const LAST_EVENTS: usize = 6;
+
+/// The explanation, below headings of its own.
+pub(super) fn explained(of: &Explanation, history: &History, style: Style) -> String {
+    let mut out = format!("\n{}\n", style.strong("Why"));
+    paragraph(&mut out, "  ", &of.summary);
+    let _ = writeln!(out, "\n{}", style.strong("Step by step"));
+    for step in &of.steps {
+        one_step(&mut out, step, history, style);
+    }
+    out
+}
+
+fn one_step(out: &mut String, step: &Explained, history: &History, style: Style) {
+    let number = step.step.map_or("-".into(), |step| (step + 1).to_string());
+    let mark = if step.violates { ">" } else { " " };
+    let line = format!(
+        "{mark} {number:>4}  {:<44} {:>9.3} s",
+        step.text,
+        step.at.as_secs_f64()
+    );
+    let line = if step.violates {
+        style.bad(&line)
+    } else {
+        line
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{line}");
+    if let Some(without) = &step.without {
+        let mut text = match &without.outcome {
+            WithoutOutcome::Holds => "without it every rule holds".to_owned(),
+            WithoutOutcome::Same => "without it the same fails: the step does not matter".into(),
+            WithoutOutcome::Other { violation } => format!(
+                "without it {} ({}) is violated instead",
+                violation.rule, violation.kind
+            ),
+            WithoutOutcome::Unknown { why } => format!("without it: unknown, {why}"),
+        };
+        if !without.also.is_empty() {
+            let also: Vec<String> = without.also.iter().map(|at| (at + 1).to_string()).collect();
+            let _ = write!(text, " (step {} makes no sense then)", also.join(", "));
+        }
+        paragraph(out, "          ", &style.strong(&text));
+    }
+    for Change {
+        about,
+        expected,
+        observed,
+    } in &step.changes
+    {
+        let text = if expected == observed {
+            format!("{about}: {observed}, as expected")
+        } else {
+            format!("{about}: {observed}; expected {expected}")
+        };
+        paragraph(out, "          ", &text);
+    }
+    let shown = &step.events;
+    let skipped = shown.len().saturating_sub(FIRST_EVENTS + LAST_EVENTS);
+    for (at, index) in shown.iter().enumerate() {
+        if skipped > 1 && at == FIRST_EVENTS {
+            let _ = writeln!(out, "            … {skipped} more");
+        }
+        let is_skipped = skipped > 1 && (FIRST_EVENTS..FIRST_EVENTS + skipped).contains(&at);
+        if let Some(event) = history.events.get(*index).filter(|_| !is_skipped) {
+            let _ = writeln!(out, "         {}", events::line(event, WIDTH - 9));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Shrinking on a cheaper target: what shows there is made small there, and confirmed where it was
+//! found.
+
+use std::time::Instant;
+
+use super::{Budget, Progress, Shrunk, is_same, shrink};
+use crate::history::History;
+use crate::plan::Plan;
+use crate::runner;
+use crate::target::Target;
+use crate::verdict::{Verdict, Violation};
+
+/// Seeds that the twin is tried with: it has other chances than the target.
+const SEEDS: u64 = 8;
+/// Runs that tell how often a plan shows its violation, where that is not certain.
+const CONFIRMATIONS: u32 = 8;
+/// A plan that has not shown its violation in so many runs is not believed.
+const DOUBTED: u32 = 3;
+
+/// The smallest plan that shows the violation on the twin, if it shows there and the plan then
+/// shows it on the target too. The runs on both are counted.
+pub(super) fn shrink_on_twin(
+    target: &dyn Target,
+    twin: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    violation: &Violation,
+    budget: &Budget,
+    progress: &mut dyn FnMut(Progress),
+) -> Option<Shrunk> {
+    let began = Instant::now();
+    let (seed, outcome, found) = (0..SEEDS).find_map(|more| {
+        let seed = seed.wrapping_add(more);
+        let outcome = runner::run(twin, plan, seed);
+        let found = same(&outcome.verdict, violation)?.clone();
+        Some((seed, outcome, found))
+    })?;
+    let on_twin = Budget::for_target(twin);
+    let mut smallest = shrink(
+        twin,
+        plan,
+        seed,
+        &found,
+        &outcome.history,
+        &on_twin,
+        progress,
+    );
+    let (shown, of) = confirm(target, &mut smallest, violation, &|| {
+        began.elapsed() >= budget.time
+    });
+    smallest.runs += of;
+    smallest.reproduced = (shown, of);
+    (shown > 0).then_some(smallest)
+}
+
+/// Runs the smallest plan on the target, and puts what is seen there in the place of what was
+/// seen elsewhere. Returns how often it showed, of how many runs.
+pub(super) fn confirm(
+    target: &dyn Target,
+    smallest: &mut Shrunk,
+    violation: &Violation,
+    is_spent: &dyn Fn() -> bool,
+) -> (u32, u32) {
+    let (mut shown, mut of) = (0, 0);
+    while of < CONFIRMATIONS {
+        let is_hopeless = shown == 0 && of >= DOUBTED;
+        if is_hopeless || of > 0 && is_spent() {
+            break;
+        }
+        of += 1;
+        let outcome = runner::run(target, &smallest.plan, smallest.seed);
+        if let Some(seen) = same(&outcome.verdict, violation) {
+            shown += 1;
+            if shown == 1 {
+                smallest.take_seen(seen.clone(), outcome.history);
+            }
+        }
+    }
+    (shown, of)
+}
+
+impl Shrunk {
+    fn take_seen(&mut self, violation: Violation, history: History) {
+        self.violation = violation;
+        self.history = history;
+    }
+}
+
+fn same<'a>(verdict: &'a Verdict, violation: &Violation) -> Option<&'a Violation> {
+    match verdict {
+        Verdict::Violated(other) if is_same(other, violation) => Some(other),
+        _ => None,
+    }
+}

@@ -1,0 +1,273 @@
+//! The exploration of the reference model: that its parts say what the whole says, that what it
+//! claims to reach is reached, and how it ends.
+
+use std::process::Command;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use shakedown::coverage::Sometimes;
+use shakedown::explore::checker::Exploration;
+use shakedown::explore::recovery::{Recovery, successors};
+use shakedown::explore::run::{Ended, Explored, explore, witness};
+use shakedown::explore::scope::{Bounds, Scope};
+use shakedown::explore::space::Space;
+use shakedown::explore::story;
+use shakedown::explore::system::{Habits, Order, Trouble};
+use shakedown::plan::Edit;
+use shakedown::report::{self, Style};
+use shakedown::target::Interrupt;
+use stateright::Model;
+
+fn run(scope: Scope, threads: usize) -> Explored {
+    let bounds = Bounds::default();
+    explore(scope, bounds, threads, &Interrupt::default(), |_| {})
+}
+
+fn small() -> Scope {
+    Scope {
+        clients: 2,
+        instructions: 1,
+        faults: 0,
+        injections: 0,
+        crashes: 1,
+        ..Scope::default()
+    }
+}
+
+/// Everything that there is, for walks that see a little of all of it.
+fn large(habits: Habits) -> Scope {
+    Scope {
+        clients: 3,
+        sessions: 2,
+        instructions: 4,
+        faults: 2,
+        injections: 3,
+        crashes: 2,
+        outsiders: 2,
+        repeats: 2,
+        edits: Edit::ALL.to_vec(),
+        troubles: Trouble::KINDS.to_vec(),
+        habits,
+        ..Scope::default()
+    }
+}
+
+/// Chooses `steps` of a path from the start by these numbers, then rest by the same.
+fn walk(exploration: &std::sync::Arc<Exploration>, choices: &[u16]) -> Result<(), String> {
+    let checked = shakedown::explore::checker::Checked(exploration.clone());
+    let mut state = checked.init_states()[0];
+    let mut path = Vec::new();
+    for choice in choices {
+        let mut actions = Vec::new();
+        checked.actions(&state, &mut actions);
+        let Some(action) = actions.get(usize::from(*choice) % actions.len().max(1)) else {
+            break;
+        };
+        path.push((state.world, *action));
+        let Some(next) = checked.next_state(&state, *action) else {
+            break;
+        };
+        if let Some(rule) = next.broken {
+            let told = story::tell(exploration, &path, false);
+            return Err(format!(
+                "{rule}: {:?}\n{}",
+                told.broken,
+                told.acts.join("\n")
+            ));
+        }
+        state = next;
+    }
+    let told = story::tell(exploration, &path, false);
+    if let Some(broken) = told.broken {
+        return Err(format!(
+            "the whole judge: {broken:?}\n{}",
+            told.acts.join("\n")
+        ));
+    }
+    // One way to rest.
+    let space = &exploration.space;
+    let mut world = space.healed(&state.world);
+    for n in 0.. {
+        let next = successors(space, &world);
+        let choice = choices.get(n % choices.len().max(1)).copied();
+        let Some((_, next)) = next.get(usize::from(choice.unwrap_or(0)) % next.len().max(1)) else {
+            break;
+        };
+        world = next.map_err(|rule| format!("{rule} in recovery\n{}", told.acts.join("\n")))?;
+        if n > 2000 {
+            return Err(format!("comes to no rest\n{}", told.acts.join("\n")));
+        }
+    }
+    match space.check_rest(&world) {
+        None => Ok(()),
+        Some(rule) => Err(format!("{rule} at rest\n{}", told.acts.join("\n"))),
+    }
+}
+
+/// What the parts find on a path the whole finds, and the other way round: nothing, here.
+#[test]
+fn proptest_walks_hold_by_parts_and_as_a_whole() {
+    for habits in [
+        Habits::default(),
+        Habits {
+            order: Order::DeployFirst,
+            ..Habits::default()
+        },
+        Habits {
+            is_forgetful: true,
+            ..Habits::default()
+        },
+    ] {
+        let exploration = std::sync::Arc::new(Exploration::new(Space::new(large(habits))));
+        let config = Config {
+            cases: 24,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let choices = proptest::collection::vec(any::<u16>(), 1..200);
+        TestRunner::new(config)
+            .run(&choices, |choices| {
+                walk(&exploration, &choices).map_err(TestCaseError::fail)
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_small_scope_is_seen_whole_and_alike_by_one_thread_and_by_two() {
+    let (one, two) = (run(small(), 1), run(small(), 2));
+    for explored in [&one, &two] {
+        assert!(explored.failure.is_none());
+        assert_eq!(explored.ended, Ended::Complete);
+        assert!(explored.longest_recovery > 10);
+    }
+    assert_eq!(one.progress.states, two.progress.states);
+    assert_eq!(one.recovering, two.recovering);
+    assert!(one.progress.states > 500, "{}", one.progress.states);
+}
+
+#[test]
+fn every_state_recovers_and_the_start_does_so_at_once() {
+    let explored = run(small(), 1);
+    let space = &explored.exploration.space;
+    let start = space.start();
+    let recovery = explored.exploration.recoveries.of(space, &start);
+    assert_eq!(recovery, Recovery::Within(0));
+}
+
+/// What a scope reaches of the sometimes-list is what the coverage of a campaign would count on
+/// the same history.
+#[test]
+fn what_is_reached_is_what_coverage_counts() {
+    let base = Scope {
+        clients: 1,
+        instructions: 1,
+        faults: 1,
+        injections: 1,
+        crashes: 0,
+        troubles: Vec::new(),
+        ..Scope::default()
+    };
+    let with = |troubles: &[Trouble]| Scope {
+        troubles: troubles.to_vec(),
+        ..base.clone()
+    };
+    let scopes = [
+        Scope {
+            crashes: 2,
+            ..base.clone()
+        },
+        Scope {
+            outsiders: 1,
+            ..base.clone()
+        },
+        with(&[Trouble::S3Denied]),
+        with(&[
+            Trouble::GitAuth,
+            Trouble::AgentSlow,
+            Trouble::AgentThrottled,
+        ]),
+        Scope {
+            edits: vec![Edit::MemoryHungry],
+            ..with(&[Trouble::OutOfMemory, Trouble::Partition])
+        },
+        Scope {
+            edits: vec![Edit::Warn, Edit::BreakBuild, Edit::Repair],
+            instructions: 2,
+            ..base.clone()
+        },
+        Scope {
+            faults: 2,
+            injections: 2,
+            ..with(&[Trouble::S3Denied, Trouble::GitAuth])
+        },
+        Scope {
+            clients: 2,
+            instructions: 2,
+            edits: vec![Edit::Change, Edit::BreakBuild],
+            ..base.clone()
+        },
+    ];
+    let mut missing: Vec<Sometimes> = Sometimes::all().collect();
+    for scope in scopes {
+        let explored = run(scope, 2);
+        let style = Style { coloured: false };
+        assert!(
+            explored.failure.is_none(),
+            "{}",
+            report::exploration(&explored, style)
+        );
+        for (entry, path) in &explored.reached {
+            let Some(story) = witness(&explored, *entry, path) else {
+                panic!("{entry} is not in the coverage of its path");
+            };
+            assert!(story.coverage().sometimes.contains_key(entry));
+            missing.retain(|other| other != entry);
+        }
+    }
+    assert!(missing.is_empty(), "not reached: {missing:?}");
+}
+
+#[test]
+fn a_bound_ends_it_and_says_what_was_covered() {
+    let bounds = Bounds {
+        states: Some(2000),
+        ..Bounds::default()
+    };
+    let scope = Scope {
+        instructions: 3,
+        ..Scope::default()
+    };
+    let explored = explore(scope, bounds, 2, &Interrupt::default(), |_| {});
+    assert_eq!(explored.ended, Ended::States);
+    assert!(explored.progress.states >= 2000);
+    assert!(explored.failure.is_none());
+}
+
+/// Runs the program with these arguments of `explore`.
+fn shakedown(arguments: &str) -> (Option<i32>, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .arg("explore")
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    let text = [out.stdout, out.stderr].concat();
+    (out.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_command_ends_with_the_documented_codes() {
+    let (code, text) = shakedown("--clients 1 --instructions 1 --crashes 0 --injections 0");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("HELD, every reachable state seen"), "{text}");
+    assert!(text.contains("breaker opened: out of scope; needs --of s3-denied"));
+    let (code, text) = shakedown("--max-states 100");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("the bound on states was reached"), "{text}");
+    let (code, text) = shakedown("--of s3-dinied");
+    assert_eq!(code, Some(64), "{text}");
+    assert!(
+        text.contains("unknown fault `s3-dinied`; known: s3-denied"),
+        "{text}"
+    );
+}
