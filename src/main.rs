@@ -275,8 +275,9 @@ fn replay(args: &ReplayArgs) -> Exit {
     let from = format!("from {}", args.file.display());
     let explanation = match &outcome.verdict {
         Verdict::Violated(violation) => {
-            let history = &outcome.history;
-            Some(explain(&kept.plan, target.site(), history, violation))
+            let (plan, history) = (&kept.plan, &outcome.history);
+            let explanation = campaign::explain_on(&*target, plan, seed, history, violation);
+            Some(explanation)
         }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };
