@@ -305,22 +305,36 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// Runs the kept plans. Returns whether the campaign is over.
+    /// Runs the kept plans, whatever they were found on, as many at once as jobs. Returns whether
+    /// the campaign is over.
     fn replay(&mut self, judge: &Judge<'_>) -> Result<bool, CampaignError> {
-        for kept in regression::read_all(&self.config.regressions)? {
-            if !replays_on(&kept, self.summary.target) {
-                continue;
-            }
-            let case = Case {
-                seed: kept.seed.unwrap_or_default(),
-                plan: kept.plan,
+        let kept = regression::read_all(&self.config.regressions)?;
+        for some in kept.chunks(self.config.jobs.max(1)) {
+            let run = |kept: &Kept| {
+                let case = Case {
+                    seed: kept.seed.unwrap_or_default(),
+                    plan: kept.plan.clone(),
+                };
+                let began = Instant::now();
+                let (outcome, coverage) = case.run(judge);
+                (case, outcome, coverage, began.elapsed())
             };
-            let began = Instant::now();
-            let (outcome, coverage) = case.run(judge);
-            let took = began.elapsed();
-            self.summary.replayed += 1;
-            if self.take(case, outcome, coverage, took, Some(kept.path))? {
-                return Ok(true);
+            let done: Vec<_> = std::thread::scope(|scope| {
+                let runs: Vec<_> = some
+                    .iter()
+                    .map(|kept| scope.spawn(move || run(kept)))
+                    .collect();
+                runs.into_iter().map(|run| run.join()).collect()
+            });
+            for (kept, done) in some.iter().zip(done) {
+                // A panic of the harness is caught within.
+                let Ok((case, outcome, coverage, took)) = done else {
+                    continue;
+                };
+                self.summary.replayed += 1;
+                if self.take(case, outcome, coverage, took, Some(kept.path.clone()))? {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -436,16 +450,6 @@ impl<'a> Campaign<'a> {
     fn slip_name(&self) -> String {
         format!("{}-{}", self.summary.target, Seed(self.config.seed))
     }
-}
-
-/// Whether a kept plan is run again on a target: every plan where runs cost little, elsewhere
-/// those found there, and those of no known origin.
-pub(crate) fn replays_on(kept: &Kept, target: &str) -> bool {
-    target == "sim"
-        || kept
-            .target
-            .as_deref()
-            .is_none_or(|found_on| found_on == target)
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Explanation {
     pub summary: String,
     /// The plan's steps that were made, in order, and then recovery where it came so far.
     pub steps: Vec<Explained>,
+    /// The target on which steps were left out, if they were.
+    pub left_out_on: Option<String>,
 }
 
 /// One step, up to the next one.
@@ -114,6 +116,7 @@ pub fn explain(
     let mut explanation = Explanation {
         summary: String::new(),
         steps,
+        left_out_on: None,
     };
     explanation.summarize(violation);
     explanation
@@ -121,7 +124,13 @@ pub fn explain(
 
 impl Explanation {
     /// Takes in what [`leave_out`] found, one outcome for each step of the plan.
-    pub fn take_outcomes(&mut self, outcomes: Vec<Option<Without>>, violation: &Violation) {
+    pub fn take_outcomes(
+        &mut self,
+        outcomes: Vec<Option<Without>>,
+        on: &str,
+        violation: &Violation,
+    ) {
+        self.left_out_on = Some(on.to_owned());
         for (index, outcome) in outcomes.into_iter().enumerate() {
             let step = self.steps.iter_mut().find(|step| step.step == Some(index));
             if let Some(step) = step {
@@ -134,13 +143,14 @@ impl Explanation {
     fn summarize(&mut self, violation: &Violation) {
         let place = match violation.step {
             Some(step) => format!("while step {} was under way", step + 1),
-            None => "once all was healed and the system had its time to recover".into(),
+            None => "after all faults were healed".into(),
         };
-        let mut text = format!("{place}, {} was expected", one_line(&violation.expected));
-        text = format!(
-            "Seen {text}; {} was observed.",
+        let mut text = format!(
+            "Seen {place}. Expected: {}. Observed: {}.",
+            one_line(&violation.expected),
             one_line(&violation.observed)
         );
+        let on = self.left_out_on.as_deref().unwrap_or_default();
         let of = |is: &dyn Fn(&WithoutOutcome) -> bool| -> Vec<String> {
             let steps = self.steps.iter().filter_map(|step| {
                 let without = step.without.as_ref()?;
@@ -158,7 +168,7 @@ impl Explanation {
         ] {
             if !steps.is_empty() {
                 text.push_str(&format!(
-                    " Without step{} {}: {then}.",
+                    " On {on}, without step{} {}: {then}.",
                     if steps.len() == 1 { "" } else { "s" },
                     listed(&steps),
                 ));

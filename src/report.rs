@@ -28,7 +28,7 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub use conformance::conformance;
-pub use contest::contest;
+pub use contest::{contest, longer_than_known};
 pub use explore::{exploration, mutants_head, mutants_row};
 pub use plans::{explored, shortest_head, shortest_row};
 pub use scenarios::{scenario, scenario_list};

@@ -12,9 +12,10 @@ use crate::history::History;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regression::{self, Origin, Seed};
-use crate::shrink::{Budget, shrink};
+use crate::runner;
+use crate::shrink::{Budget, is_same, shrink};
 use crate::target::Target;
-use crate::verdict::Violation;
+use crate::verdict::{Verdict, Violation};
 
 /// Longer plans are not run without each of their steps.
 const EXPLAINED_UP_TO: usize = 20;
@@ -97,8 +98,8 @@ impl Found {
     }
 }
 
-/// Why a plan violates. Runs without each step tell nothing certain where chance has a say, and
-/// too many are no explanation.
+/// Why a plan violates. It is run without each of its steps where the seed decides: on the target,
+/// or on its twin if it shows there with the same seed. Too many steps are no explanation.
 pub fn explain_on(
     target: &dyn Target,
     plan: &Plan,
@@ -107,9 +108,20 @@ pub fn explain_on(
     violation: &Violation,
 ) -> Explanation {
     let mut explanation = explain(plan, target.site(), history, violation);
-    if target.is_deterministic() && plan.steps.len() <= EXPLAINED_UP_TO {
-        let outcomes = leave_out(target, plan, seed, violation, &mut || true);
-        explanation.take_outcomes(outcomes, violation);
+    let certain = if target.is_deterministic() {
+        Some(target)
+    } else {
+        target
+            .twin()
+            .map(|twin| twin as &dyn Target)
+            .filter(|twin| {
+                let verdict = runner::run(*twin, plan, seed).verdict;
+                matches!(&verdict, Verdict::Violated(other) if is_same(other, violation))
+            })
+    };
+    if let Some(on) = certain.filter(|_| plan.steps.len() <= EXPLAINED_UP_TO) {
+        let outcomes = leave_out(on, plan, seed, violation, &mut || true);
+        explanation.take_outcomes(outcomes, on.name(), violation);
     }
     explanation
 }

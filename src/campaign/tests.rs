@@ -151,17 +151,26 @@ fn kept_plans_run_first_with_their_seed() {
 }
 
 #[test]
-fn plans_found_on_sim_are_not_run_again_elsewhere() {
-    let kept = |target: Option<&str>| Kept {
-        path: "x.plan".into(),
-        plan: Plan::default(),
-        seed: None,
-        target: target.map(str::to_owned),
-    };
-    assert!(replays_on(&kept(Some("local")), "sim"));
-    assert!(replays_on(&kept(Some("local")), "local"));
-    assert!(replays_on(&kept(None), "local"));
-    assert!(!replays_on(&kept(Some("sim")), "local"));
+fn plans_are_run_again_on_every_target_wherever_they_were_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), 1, 2);
+    for (number, target) in ["sim", "local", "aws"].into_iter().enumerate() {
+        let plan: Plan = format!(
+            "# shakedown plan v1\nsession acme/home\nwait {}s\n",
+            number + 1
+        )
+        .parse()
+        .unwrap();
+        let origin = Origin {
+            rule: Rule::Fresh,
+            target,
+            seed: 1,
+            command: "shakedown run",
+        };
+        regression::keep(&config.regressions, &plan, &origin).unwrap();
+    }
+    let summary = run_with(&config, &|_, _| outcome(Verdict::Held));
+    assert_eq!((summary.replayed, summary.held), (3, 4));
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub fn run(args: &DefectsArgs, defects: &[&'static Defect], cases: u32, quiet: b
     // Of those that are new some may have been overtaken by others.
     shorter.retain(|new| all.contains(new));
     if args.plans {
+        print(&report::longer_than_known(&rows));
         print(&known::text(&shorter));
     }
     if let Some(file) = &args.known

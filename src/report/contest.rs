@@ -71,6 +71,24 @@ pub fn contest(rows: &[Row], style: Style) -> String {
     out
 }
 
+/// Our plans that are longer than the shortest known.
+pub fn longer_than_known(rows: &[Row]) -> String {
+    let mut out = String::new();
+    for row in rows {
+        for Round { seed, ours, .. } in &row.rounds {
+            if let Some(fewest) = ours.fewest.filter(|_| !ours.is_minimal()) {
+                let _ = writeln!(
+                    out,
+                    "{} with seed {seed}: {} ({}) is known to show with {fewest} steps, in {} runs \
+                     it came to\n{}",
+                    row.defect.name, ours.violation.rule, ours.violation.kind, ours.runs, ours.plan
+                );
+            }
+        }
+    }
+    out
+}
+
 fn sides(rounds: &[Round]) -> (Vec<&Side>, Vec<&Side>) {
     rounds.iter().map(|r| (&r.ours, &r.proptests)).unzip()
 }

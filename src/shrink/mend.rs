@@ -131,13 +131,95 @@ fn index_in<T: Clone + PartialEq>(known: &mut Vec<T>, item: &T) -> usize {
 }
 
 /// Whether a plan is another one, or the same with longer waits: what does not show there is not
-/// looked for in less time.
+/// looked for in less time. A wait that steps come after may be too long for them, so it counts
+/// only where it is nearly the same.
 pub(super) fn outlasts(plan: &Plan, other: &Plan) -> bool {
-    let covers = |(a, b): (&Step, &Step)| match (a, b) {
-        (Step::Wait(long), Step::Wait(short)) => long >= short,
+    let last = plan.steps.len().saturating_sub(1);
+    let covers = |(at, (a, b)): (usize, (&Step, &Step))| match (a, b) {
+        (Step::Wait(long), Step::Wait(short)) => {
+            long >= short && (at == last || *long < *short * 2)
+        }
         (a, b) => a == b,
     };
+    let pairs = plan.steps.iter().zip(&other.steps);
     plan.sessions.len() == other.sessions.len()
         && plan.steps.len() == other.steps.len()
-        && plan.steps.iter().zip(&other.steps).all(covers)
+        && pairs.enumerate().all(covers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(steps: &str) -> Plan {
+        let text = format!(
+            "# shakedown plan v1\nsession acme/home\nsession acme/blog\nsession globex/home\n{steps}"
+        );
+        text.parse().unwrap()
+    }
+
+    /// Mends the first plan; the second is what stays.
+    fn check_mended(steps: &str, expected: &str) {
+        let mended = mended(plan(steps)).steps;
+        assert_eq!(mended, plan(expected).steps, "{steps}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_or_changes_nothing_goes() {
+        // Nothing was injected, nothing crashed, nothing was sent.
+        check_mended(
+            "heal git-auth\nuntil acme started\nredeliver acme/home\ncrash acme\n",
+            "crash acme\n",
+        );
+        check_mended(
+            "instruct acme/home change\nwait 5s\n",
+            "instruct acme/home change\n",
+        );
+        check_mended(
+            "instruct acme/home change\nwait 5s\ninject git-auth\n",
+            "instruct acme/home change\n",
+        );
+        check_mended(
+            "inject git-auth\nwait 5s\nwait 10s\nheal git-auth\nwait 1s\ncrash acme\n",
+            "inject git-auth\nwait 15s\nheal git-auth\nwait 1s\ncrash acme\n",
+        );
+        // While a fault lasts, waiting counts.
+        check_mended("inject git-auth\nwait 5s\n", "inject git-auth\nwait 5s\n");
+    }
+
+    #[test]
+    fn a_mended_plan_declares_what_it_names() {
+        let sessions = |steps| {
+            let sessions = mended(plan(steps)).sessions;
+            sessions.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(sessions("instruct acme/blog change\n"), ["acme/blog"]);
+        assert_eq!(sessions("crash acme\n"), ["acme/home"]);
+        assert_eq!(
+            sessions("instruct globex/home change\ncrash acme\n"),
+            ["acme/home", "globex/home"]
+        );
+    }
+
+    #[test]
+    fn plans_that_differ_in_names_are_one() {
+        let one = canonical(&mended(plan("instruct acme/blog change\ncrash acme\n")));
+        let other = canonical(&mended(plan("instruct globex/home change\ncrash globex\n")));
+        assert_eq!(one, other);
+        let two = canonical(&mended(plan("instruct acme/blog change\ncrash globex\n")));
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_longer_wait_covers_a_shorter_one_at_the_end() {
+        let waiting = |first, last| {
+            plan(&format!(
+                "inject git-auth\nwait {first}s\ninstruct acme/home change\nwait {last}s\n"
+            ))
+        };
+        assert!(outlasts(&waiting(10, 600), &waiting(10, 5)));
+        assert!(outlasts(&waiting(11, 600), &waiting(10, 600)));
+        assert!(!outlasts(&waiting(600, 5), &waiting(300, 5)));
+        assert!(!outlasts(&waiting(10, 5), &waiting(10, 600)));
+    }
 }

@@ -39,6 +39,15 @@ pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
         let instruct = |edit: &Edit| vec![Step::Instruct(home.clone(), *edit)];
         found.extend(edits.iter().take(2).map(instruct));
         found.extend(pairs(plan, &home));
+        // An edit that troubles, and a later one that should mend it.
+        for (at, later) in edits.iter().enumerate() {
+            let earlier = edits
+                .iter()
+                .skip(at + 1)
+                .filter(|edit| **edit != Edit::Change);
+            let pair = |edit: &Edit| [edit, later].map(|edit| Step::Instruct(home.clone(), *edit));
+            found.extend(earlier.take(1).map(|edit| pair(edit).to_vec()));
+        }
         let disturbances = disturbances(plan, &home, clues);
         for (rank, step) in disturbances.iter().enumerate() {
             found.extend(sketcher.alone(step));
@@ -239,6 +248,9 @@ impl Sketcher<'_> {
             for last in other.iter().chain([&own]).chain(&crashes) {
                 let mut then = alone.clone();
                 then.push(last.clone());
+                found.push(then.clone());
+                // Half as long meets it in another state.
+                then[2] = Step::Wait(LONG / 2);
                 found.push(then);
             }
         }

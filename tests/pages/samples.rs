@@ -170,6 +170,6 @@ pub fn explanation(of: &Sample) -> Explanation {
     if let Some(Some(last)) = outcomes.last_mut() {
         last.also = vec![0, 1];
     }
-    explanation.take_outcomes(outcomes, violation);
+    explanation.take_outcomes(outcomes, "sim", violation);
     explanation
 }
