@@ -29,8 +29,6 @@ pub struct Defect {
     pub what: &'static str,
     /// The rule that should be the first to catch it.
     pub rule: Rule,
-    /// The steps of the shortest plan known that shows it.
-    pub shortest: usize,
     plant: fn(&mut Ports, &mut Settings),
 }
 
@@ -48,172 +46,171 @@ impl Defect {
 const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
 
 macro_rules! defects {
-    ($($name:literal, $rule:ident, $shortest:literal, $what:literal, $plant:expr;)+) => {
+    ($($name:literal, $rule:ident, $what:literal, $plant:expr;)+) => {
         /// Every defect, by the rule that should catch it.
         pub static DEFECTS: &[Defect] = &[$(Defect {
             name: $name,
             what: $what,
             rule: Rule::$rule,
-            shortest: $shortest,
             plant: $plant,
         }),+];
     };
 }
 
 defects! {
-    "deploys-failed-build", NoBrokenDeploy, 1, "a failed build is deployed like a good one",
+    "deploys-failed-build", NoBrokenDeploy, "a failed build is deployed like a good one",
         |ports, _| builder::plant(ports, builder::Mistake::FailedIsGood);
-    "trusts-first-build", NoBrokenDeploy, 1, "the first build after a start is taken as good",
+    "trusts-first-build", NoBrokenDeploy, "the first build after a start is taken as good",
         |ports, _| builder::plant(ports, builder::Mistake::FirstIsGood);
-    "ignores-injected-error", NoBrokenDeploy, 2, "a build that is to fail by injection is deployed",
+    "ignores-injected-error", NoBrokenDeploy, "a build that is to fail by injection is deployed",
         |ports, _| store::plant(ports, store::Mistake::HidesInjection);
-    "pages-first", NoDanglingPage, 1, "pages go up before the assets that they name",
+    "pages-first", NoDanglingPage, "pages go up before the assets that they name",
         |ports, _| site::plant(ports, site::Mistake::PagesFirst);
-    "deletes-first", NoDanglingPage, 2, "old assets are deleted before the new build is up",
+    "deletes-first", NoDanglingPage, "old assets are deleted before the new build is up",
         |ports, _| site::plant(ports, site::Mistake::DeletesFirst);
-    "trusts-own-list", Fresh, 3, "what it asked to be stored counts as stored",
+    "trusts-own-list", Fresh, "what it asked to be stored counts as stored",
         |ports, _| site::plant(ports, site::Mistake::TrustsItself);
-    "force-push", CommitsPreserved, 2, "a rejected push is forced",
+    "force-push", CommitsPreserved, "a rejected push is forced",
         |ports, _| workspace::plant(ports, workspace::Mistake::ForcePush);
-    "force-push-on-conflict", CommitsPreserved, 3, "a push is forced where the rebase conflicts",
+    "force-push-on-conflict", CommitsPreserved, "a push is forced where the rebase conflicts",
         |ports, _| workspace::plant(ports, workspace::Mistake::ForcePushOnConflict);
-    "applies-redelivered", ExactlyOnce, 3, "a message that comes again is carried out again",
+    "applies-redelivered", ExactlyOnce, "a message that comes again is carried out again",
         |ports, _| {
             store::plant(ports, store::Mistake::ForgetsHandled);
             workspace::plant(ports, workspace::Mistake::NeverHasInstruction);
         };
-    "applies-twice-after-push", ExactlyOnce, 3,
+    "applies-twice-after-push", ExactlyOnce,
         "an instruction is known as done only until its commit is pushed",
         |ports, _| workspace::plant(ports, workspace::Mistake::ForgetsPushed);
-    "never-cleans", ExactlyOnce, 3, "half an edit that a crash left is not taken back",
+    "never-cleans", ExactlyOnce, "half an edit that a crash left is not taken back",
         |ports, _| workspace::plant(ports, workspace::Mistake::NeverCleans);
-    "marks-neighbour", NoCascade, 3, "an instruction's failure is told in another session's record",
+    "marks-neighbour", NoCascade, "an instruction's failure is told in another session's record",
         |ports, _| store::plant(ports, store::Mistake::MarksNeighbour);
-    "warns-neighbour", NoCascade, 3, "a build's warnings are told in another session's record",
+    "warns-neighbour", NoCascade, "a build's warnings are told in another session's record",
         |ports, _| store::plant(ports, store::Mistake::WarnsNeighbour);
-    "one-workspace", NoCascade, 2, "sessions of a client share one checkout",
+    "one-workspace", NoCascade, "sessions of a client share one checkout",
         |ports, _| workspace::plant(ports, workspace::Mistake::OneCheckout);
-    "breaker-never-opens", Breaker, 3, "failed syncs are not counted",
+    "breaker-never-opens", Breaker, "failed syncs are not counted",
         |_, settings| settings.breaker_failures = u32::MAX;
-    "breaker-opens-early", Breaker, 3, "the breaker opens after three failed syncs",
+    "breaker-opens-early", Breaker, "the breaker opens after three failed syncs",
         |_, settings| settings.breaker_failures = 3;
-    "short-cool-down", Breaker, 3, "the breaker lets a probe through after five seconds",
+    "short-cool-down", Breaker, "the breaker lets a probe through after five seconds",
         |_, settings| settings.cool_down = Duration::from_secs(5);
-    "never-resets-count", Breaker, 6, "a sync that succeeds does not reset the breaker's count",
+    "never-resets-count", Breaker, "a sync that succeeds does not reset the breaker's count",
         |ports, _| store::plant(ports, store::Mistake::NeverResetsCount);
-    "probe-lets-all-through", Breaker, 5, "a half-open breaker lets every sync through",
+    "probe-lets-all-through", Breaker, "a half-open breaker lets every sync through",
         |ports, _| store::plant(ports, store::Mistake::HalfOpenIsClosed);
-    "breaker-of-each-container", Breaker, 5, "each container has a breaker of its own",
+    "breaker-of-each-container", Breaker, "each container has a breaker of its own",
         |ports, _| store::plant(ports, store::Mistake::OwnBreaker);
-    "breaker-closed-by-restart", Breaker, 5, "a container that starts takes the breaker as closed",
+    "breaker-closed-by-restart", Breaker, "a container that starts takes the breaker as closed",
         |ports, _| store::plant(ports, store::Mistake::ClosesBreakerAtStart);
-    "reopens-without-cool-down", Breaker, 5, "a probe that fails is followed by another at once",
+    "reopens-without-cool-down", Breaker, "a probe that fails is followed by another at once",
         |ports, _| store::plant(ports, store::Mistake::ReopensWithoutCoolDown);
-    "prevents-silently", Breaker, 5, "a sync that the breaker stops is not told",
+    "prevents-silently", Breaker, "a sync that the breaker stops is not told",
         |ports, _| log::plant(ports, log::Mistake::SilentBreaker);
-    "probe-permit-lost", Fresh, 6, "a probe that a crash cut off holds its permit for ever",
+    "probe-permit-lost", Fresh, "a probe that a crash cut off holds its permit for ever",
         |ports, settings| {
             settings.probe_permit = FOR_EVER;
             store::plant(ports, store::Mistake::PermitOfNobody);
         };
-    "six-sync-attempts", BoundedRetries, 2, "a sync is tried six times",
+    "six-sync-attempts", BoundedRetries, "a sync is tried six times",
         |_, settings| settings.sync.attempts = 6;
-    "eight-agent-attempts", BoundedRetries, 2, "the agent is asked eight times",
+    "eight-agent-attempts", BoundedRetries, "the agent is asked eight times",
         |_, settings| settings.agent.attempts = 8;
-    "no-wait-for-agent", BoundedRetries, 2, "the agent is asked again at once",
+    "no-wait-for-agent", BoundedRetries, "the agent is asked again at once",
         |_, settings| {
             settings.agent.first = Duration::ZERO;
             settings.agent.cap = Duration::ZERO;
         };
-    "ignores-retry-after", BoundedRetries, 2, "the wait that the agent asks for is not kept",
+    "ignores-retry-after", BoundedRetries, "the wait that the agent asks for is not kept",
         |ports, _| agent::plant(ports, agent::Mistake::IgnoresRetryAfter);
-    "ten-push-attempts", BoundedRetries, 2, "a push is tried ten times",
+    "ten-push-attempts", BoundedRetries, "a push is tried ten times",
         |_, settings| settings.push.attempts = 10;
-    "no-wait-for-sync", BoundedRetries, 3, "a sync is tried again at once",
+    "no-wait-for-sync", BoundedRetries, "a sync is tried again at once",
         |_, settings| {
             settings.sync.first = Duration::ZERO;
             settings.sync.cap = Duration::ZERO;
         };
-    "no-wait-for-table", BoundedRetries, 2, "the session table is asked again at once",
+    "no-wait-for-table", BoundedRetries, "the session table is asked again at once",
         |_, settings| {
             settings.store.first = Duration::ZERO;
             settings.store.cap = Duration::ZERO;
         };
-    "hammers-put-off", BoundedRetries, 2, "what was put off is tried again at once",
+    "hammers-put-off", BoundedRetries, "what was put off is tried again at once",
         |_, settings| {
             settings.put_off = (Duration::ZERO, Duration::ZERO);
             settings.poll = Duration::from_millis(100);
         };
-    "waits-long-for-agent", BoundedRetries, 2, "the agent has two minutes to answer",
+    "waits-long-for-agent", BoundedRetries, "the agent has two minutes to answer",
         |_, settings| settings.agent_limit = Duration::from_secs(120);
-    "panics-on-denied", StaysUp, 2, "a denied object brings the container down",
+    "panics-on-denied", StaysUp, "a denied object brings the container down",
         |ports, _| site::plant(ports, site::Mistake::PanicsOnDenied);
-    "panics-on-auth", StaysUp, 2, "a push without permission brings the container down",
+    "panics-on-auth", StaysUp, "a push without permission brings the container down",
         |ports, _| workspace::plant(ports, workspace::Mistake::PanicsOnDenied);
-    "panics-on-throttle", StaysUp, 2, "a record that cannot be written brings the container down",
+    "panics-on-throttle", StaysUp, "a record that cannot be written brings the container down",
         |ports, _| store::plant(ports, store::Mistake::PanicsOnThrottle);
-    "tells-no-error", ErrorsTold, 1, "lastError is never written",
+    "tells-no-error", ErrorsTold, "lastError is never written",
         |ports, _| store::plant(ports, store::Mistake::TellsNoError);
-    "swallows-put-errors", ErrorsTold, 2, "an object that was refused counts as stored",
+    "swallows-put-errors", ErrorsTold, "an object that was refused counts as stored",
         |ports, _| site::plant(ports, site::Mistake::SwallowsErrors);
-    "acknowledges-on-receipt", ErrorsTold, 1, "a message is deleted as soon as it is received",
+    "acknowledges-on-receipt", ErrorsTold, "a message is deleted as soon as it is received",
         |ports, _| queue::plant(ports, queue::Mistake::AcknowledgesOnReceipt);
-    "acknowledges-on-push", ErrorsTold, 1, "a message is deleted as soon as its commit is pushed",
+    "acknowledges-on-push", ErrorsTold, "a message is deleted as soon as its commit is pushed",
         |ports, _| queue::plant_acknowledging_push(ports);
-    "tells-no-put-off-push", ErrorsTold, 2, "a push that is put off is not told in the record",
+    "tells-no-put-off-push", ErrorsTold, "a push that is put off is not told in the record",
         |ports, _| store::plant(ports, store::Mistake::TellsNoPutOffPush);
-    "no-error-lines", ErrorsTold, 1, "errors are told as ordinary lines of the log",
+    "no-error-lines", ErrorsTold, "errors are told as ordinary lines of the log",
         |ports, _| log::plant(ports, log::Mistake::NoErrorLevel);
-    "tells-no-dead-letter", Settled, 2, "an instruction that is given up is not told",
+    "tells-no-dead-letter", Settled, "an instruction that is given up is not told",
         |ports, _| store::plant(ports, store::Mistake::TellsNoDeadLetter);
-    "claims-push", ErrorsTold, 2, "a push that failed is told as done",
+    "claims-push", ErrorsTold, "a push that failed is told as done",
         |ports, _| workspace::plant(ports, workspace::Mistake::ClaimsPush);
-    "token-in-error", NoSecretTold, 2, "the text of a git error has the token in it",
+    "token-in-error", NoSecretTold, "the text of a git error has the token in it",
         |ports, _| workspace::plant(ports, workspace::Mistake::TokenInError);
-    "token-in-commit", NoSecretTold, 1, "the commit message has the token in it",
+    "token-in-commit", NoSecretTold, "the commit message has the token in it",
         |ports, _| workspace::plant(ports, workspace::Mistake::TokenInCommit);
-    "token-in-record", NoSecretTold, 1, "an error in the record has the token in it",
+    "token-in-record", NoSecretTold, "an error in the record has the token in it",
         |ports, _| store::plant(ports, store::Mistake::TokenInRecord);
-    "token-in-site", NoSecretTold, 1, "the build leaves a log with the token in the site",
+    "token-in-site", NoSecretTold, "the build leaves a log with the token in the site",
         |ports, _| builder::plant(ports, builder::Mistake::TokenInOutput);
-    "hangs-after-agent-error", NothingLost, 2, "an agent error is waited out for ever",
+    "hangs-after-agent-error", NothingLost, "an agent error is waited out for ever",
         |ports, _| agent::plant(ports, agent::Mistake::HangsOnError);
-    "forgets-lost-work", NothingLost, 4, "work that went with the workspace is not told as lost",
+    "forgets-lost-work", NothingLost, "work that went with the workspace is not told as lost",
         |ports, _| store::plant(ports, store::Mistake::ForgetsSaved);
-    "stops-polling", NothingLost, 2, "a poll that fails is the last one",
+    "stops-polling", NothingLost, "a poll that fails is the last one",
         |ports, _| queue::plant(ports, queue::Mistake::StopsPolling);
-    "forgets-unpushed", Pushed, 2, "a push that was put off is not tried again",
+    "forgets-unpushed", Pushed, "a push that was put off is not tried again",
         |ports, _| workspace::plant(ports, workspace::Mistake::NothingAhead);
-    "forgets-unpushed-in-crash", Pushed, 4, "a push that was put off is forgotten with a crash",
+    "forgets-unpushed-in-crash", Pushed, "a push that was put off is forgotten with a crash",
         |ports, _| {
             store::plant(ports, store::Mistake::ForgetsSessionsAtStart);
             workspace::plant(ports, workspace::Mistake::ForgetsSessions);
         };
-    "drops-conflict", Pushed, 2, "a conflict is left for ever",
+    "drops-conflict", Pushed, "a conflict is left for ever",
         |ports, _| workspace::plant(ports, workspace::Mistake::NeverMerges);
-    "never-tries-again", Fresh, 2, "what was put off waits for ever",
+    "never-tries-again", Fresh, "what was put off waits for ever",
         |_, settings| settings.put_off = (FOR_EVER, FOR_EVER);
-    "skips-put-off-deploy", Fresh, 2, "a deploy that was put off counts as done",
+    "skips-put-off-deploy", Fresh, "a deploy that was put off counts as done",
         |ports, _| store::plant(ports, store::Mistake::CountsAsDeployed);
-    "forgets-deploy-in-crash", Fresh, 4, "a deploy that was put off is forgotten with a crash",
+    "forgets-deploy-in-crash", Fresh, "a deploy that was put off is forgotten with a crash",
         |ports, _| store::plant(ports, store::Mistake::ForgetsDeployAtStart);
-    "keeps-first-build", ErrorsTold, 2, "a session's first build is deployed for ever",
+    "keeps-first-build", ErrorsTold, "a session's first build is deployed for ever",
         |ports, _| builder::plant(ports, builder::Mistake::KeepsFirst);
-    "cool-down-for-ever", Fresh, 4, "a breaker that is open stays open",
+    "cool-down-for-ever", Fresh, "a breaker that is open stays open",
         |_, settings| settings.cool_down = FOR_EVER;
-    "old-deploy-last", Fresh, 3, "a deploy that was put off is finished after a newer one",
+    "old-deploy-last", Fresh, "a deploy that was put off is finished after a newer one",
         |ports, _| store::plant(ports, store::Mistake::KeepsOldWanted);
-    "never-deletes", Fresh, 2, "objects of older builds stay",
+    "never-deletes", Fresh, "objects of older builds stay",
         |ports, _| site::plant(ports, site::Mistake::NeverDeletes);
-    "keeps-error", Settled, 2, "an error is told for ever",
+    "keeps-error", Settled, "an error is told for ever",
         |ports, _| store::plant(ports, store::Mistake::KeepsError);
-    "keeps-warning", Settled, 2, "a warning stays after a clean build",
+    "keeps-warning", Settled, "a warning stays after a clean build",
         |ports, _| store::plant(ports, store::Mistake::KeepsWarning);
-    "tells-no-warning", Settled, 1, "warnings are never written",
+    "tells-no-warning", Settled, "warnings are never written",
         |ports, _| store::plant(ports, store::Mistake::TellsNoWarning);
-    "tells-no-conflict", Settled, 3, "a conflict that was resolved is not told",
+    "tells-no-conflict", Settled, "a conflict that was resolved is not told",
         |ports, _| store::plant(ports, store::Mistake::TellsNoConflict);
-    "probe-never-closes", Breaker, 3, "a probe that succeeds opens the breaker again",
+    "probe-never-closes", Breaker, "a probe that succeeds opens the breaker again",
         |ports, _| store::plant(ports, store::Mistake::ProbeNeverCloses);
 }
 

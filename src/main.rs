@@ -4,27 +4,21 @@ mod cli;
 mod signals;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use cli::outputs::{OutputArgs, Outputs};
-use cli::{
-    Cli, Command, DefectsArgs, ReplayArgs, RunArgs, SiteName, TargetArgs, TargetName, WorkerArgs,
-};
-use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use cli::{Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetName, WorkerArgs};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::generate::Shape;
-use shakedown::regression::{self, Seed};
-use shakedown::report::page::run::Run;
-use shakedown::report::{self, Style, Violated, page};
+use shakedown::regression::Seed;
+use shakedown::report::{self, Style};
 use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Target, TargetError, Twinned};
-use shakedown::verdict::Verdict;
+use shakedown::target::{Target, TargetError, Twinned};
 use shakedown::worker::production::worker_main;
 use signals::interrupted_by_signals;
 
@@ -63,11 +57,11 @@ fn main() -> ExitCode {
         .with_env_filter(EnvFilter::from_default_env())
         .init();
     let exit = match cli.command {
-        None => default_campaigns(cli.quiet),
-        Some(Command::Run(args)) => run(&args, cli.quiet, &interrupted_by_signals()),
+        None => cli::run::default_campaigns(cli.quiet),
+        Some(Command::Run(args)) => cli::run::run(&args, cli.quiet, &interrupted_by_signals()),
         Some(Command::Soak(args)) => cli::soak::run(&args, cli.quiet),
         Some(Command::Merge(args)) => cli::merge::run(&args),
-        Some(Command::Replay(args)) => replay(&args),
+        Some(Command::Replay(args)) => cli::replay::run(&args),
         Some(Command::Report(args)) => cli::report::run(&args),
         Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
@@ -78,150 +72,6 @@ fn main() -> ExitCode {
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
-}
-
-/// Both targets, one after the other; the second only when the first held.
-fn default_campaigns(quiet: bool) -> Exit {
-    let args = |name, cases| RunArgs {
-        target: TargetArgs::of(name),
-        cases,
-        seed: None,
-        max_steps: None,
-        jobs: None,
-        keep_going: false,
-        defect: None,
-        output: OutputArgs::default(),
-    };
-    let interrupt = interrupted_by_signals();
-    let exit = run(&args(TargetName::Sim, None), quiet, &interrupt);
-    if exit != Exit::Held {
-        return exit;
-    }
-    // More plans on sim are a matter of seconds, on local of minutes.
-    let cases = campaign::cases_or(None, LOCAL_CASES).min(LOCAL_CASES);
-    run(&args(TargetName::Local, Some(cases)), quiet, &interrupt)
-}
-
-fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
-    let name = args.target.target.unwrap_or(TargetName::Sim);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (default_cases, default_jobs) = match name {
-        TargetName::Sim => (SIM_CASES, cores),
-        // Most of a real run is waiting.
-        TargetName::Local => (LOCAL_CASES, 2 * cores),
-    };
-    let mut shape = Shape::default();
-    if let Some(most) = args.max_steps {
-        shape.max_steps = most as usize;
-    }
-    let seed = campaign::seed_or_drawn(args.seed);
-    let cases = campaign::cases_or(args.cases, default_cases);
-    let target = match open_with(name, &args.target, args.defect.as_deref()) {
-        Ok(target) => target,
-        Err(exit) => return exit,
-    };
-    let options = options(args.target.site, args.defect.as_deref());
-    let config = Config {
-        cases,
-        seed,
-        jobs: args.jobs.map_or(default_jobs, usize::from),
-        keep_going: args.keep_going,
-        quiet,
-        out: PathBuf::from("shakedown-out"),
-        regressions: PathBuf::from("proptest-regressions"),
-        command: format!(
-            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}{}",
-            target.name(),
-            options,
-            Seed(seed),
-            shape.max_steps,
-            if args.keep_going { " --keep-going" } else { "" },
-        ),
-        shape,
-    };
-    let mut outputs = Outputs::new(&args.output, target.name(), args.target.site, options);
-    let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
-        outputs.see(finished);
-    });
-    match ended {
-        Ok(summary) => tell(&summary, &config, &args.output, &outputs),
-        Err(error) => {
-            eprintln!("{error}");
-            match error {
-                CampaignError::Kept(_) | CampaignError::Generate(_) => Exit::Usage,
-                CampaignError::Target(_) | CampaignError::Write { .. } => Exit::Unknown,
-            }
-        }
-    }
-}
-
-/// Prints what came of a campaign, and writes the reports that were asked for.
-fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outputs<'_>) -> Exit {
-    let style = output.style();
-    let pages = outputs.run_pages(summary, &config.out);
-    for (index, found) in summary.found.iter().enumerate() {
-        output.print(&report::violation(
-            &Violated {
-                target: summary.target,
-                plan: &found.plan,
-                seed: found.seed,
-                violation: &found.violation,
-                history: &found.history,
-                origin: &origin(found),
-                replay: &outputs.replay(found),
-                others: &found.others,
-                more: &found.more,
-                explanation: found.explanation.as_ref(),
-            },
-            style,
-        ));
-        if let Some(page) = pages.iter().flatten().nth(index) {
-            output.print(&format!(
-                "{} {}\n",
-                style.strong("Timeline"),
-                page.display()
-            ));
-        }
-        output.print("\n");
-    }
-    output.print(&report::summary(summary, style));
-    let written = pages.and_then(|pages| outputs.finish(summary, &config.command, &pages));
-    if !summary.found.is_empty() {
-        if let Err(error) = written {
-            eprintln!("{error}");
-        }
-        return Exit::Violated;
-    }
-    if let Err(error) = written {
-        eprintln!("{error}");
-        return Exit::Unknown;
-    }
-    if summary.interrupted || !summary.unknown.is_empty() {
-        Exit::Unknown
-    } else {
-        Exit::Held
-    }
-}
-
-fn origin(found: &Found) -> String {
-    let kept = format!("kept in {}", found.file.display());
-    if found.is_known {
-        return kept;
-    }
-    let shown = match found.reproduced {
-        (1, 1) => String::new(),
-        (times, of) => format!(", violated in {times} of {of} runs"),
-    };
-    let on = match (found.reproduced, found.shrunk_on) {
-        ((1, 1), _) => String::new(),
-        (_, on) => format!(" on {on}"),
-    };
-    format!(
-        "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
-        found.first_steps,
-        found.plan.steps.len(),
-        found.shrink_runs,
-    )
 }
 
 /// What a command line says of a target beside its name.
@@ -239,112 +89,6 @@ fn replay_command(file: &Path, target: &str, options: &str, seed: u64) -> String
         file.display(),
         Seed(seed)
     )
-}
-
-fn replay(args: &ReplayArgs) -> Exit {
-    let kept = match regression::read(&args.file) {
-        Ok(kept) => kept,
-        Err(error) => {
-            eprintln!("{error}");
-            return Exit::Usage;
-        }
-    };
-    let found_on = match kept.target.as_deref() {
-        Some("local") => TargetName::Local,
-        _ => TargetName::Sim,
-    };
-    let name = args.target.target.unwrap_or(found_on);
-    let target = match open_with(name, &args.target, args.defect.as_deref()) {
-        Ok(target) => target,
-        Err(exit) => return exit,
-    };
-    let seed = args.seed.or(kept.seed).unwrap_or_default();
-    let interrupt = interrupted_by_signals();
-    let (outcome, coverage) = campaign::run_one(&*target, kept.plan.clone(), seed, &interrupt);
-    if let Some(path) = &args.history
-        && let Err(error) = outcome.history.write_file(path)
-    {
-        eprintln!(
-            "{}: cannot write the history: {error}; name a file that can be written",
-            path.display()
-        );
-        return Exit::Unknown;
-    }
-    let options = options(args.target.site, args.defect.as_deref());
-    let replay = replay_command(&args.file, target.name(), &options, seed);
-    let from = format!("from {}", args.file.display());
-    let explanation = match &outcome.verdict {
-        Verdict::Violated(violation) => {
-            let (plan, history) = (&kept.plan, &outcome.history);
-            let explanation = campaign::explain_on(&*target, plan, seed, history, violation);
-            Some(explanation)
-        }
-        Verdict::Held | Verdict::Unknown { .. } => None,
-    };
-    if let Some(path) = &args.html {
-        let page = page::run(&Run {
-            target: target.name(),
-            site: target.site(),
-            plan: &kept.plan,
-            seed,
-            verdict: &outcome.verdict,
-            history: &outcome.history,
-            settled: outcome.settled.as_ref(),
-            left_out: &outcome.left_out,
-            origin: &from,
-            replay: &replay,
-            others: &[],
-            explanation: explanation.as_ref(),
-        });
-        if let Err(error) = cli::outputs::write(path, &page) {
-            eprintln!("{error}");
-            return Exit::Unknown;
-        }
-    }
-    let style = Style::of_stdout();
-    for (step, why) in &outcome.left_out {
-        let text = format!("left out step {}: {why}", step + 1);
-        print(&format!("{}\n", style.odd(&text)));
-    }
-    match outcome.verdict {
-        Verdict::Held => {
-            print(&format!(
-                "{} on {}: {} steps, {} events, run seed {}\n",
-                style.good("HELD"),
-                target.name(),
-                coverage.steps,
-                coverage.events,
-                Seed(seed)
-            ));
-            Exit::Held
-        }
-        Verdict::Violated(violation) => {
-            print(&report::violation(
-                &Violated {
-                    target: target.name(),
-                    plan: &kept.plan,
-                    seed,
-                    violation: &violation,
-                    history: &outcome.history,
-                    origin: &from,
-                    replay: &replay,
-                    others: &[],
-                    more: &[],
-                    explanation: explanation.as_ref(),
-                },
-                style,
-            ));
-            Exit::Violated
-        }
-        Verdict::Unknown { why } => {
-            print(&format!(
-                "{} on {}: {why}\n",
-                style.odd("UNKNOWN"),
-                target.name()
-            ));
-            Exit::Unknown
-        }
-    }
 }
 
 /// Plants each defect and tells what catches it.

@@ -87,6 +87,10 @@ fn a_violation_is_told_to_people_machines_and_ci() {
     let run = data(&at("pages").join(row["page"].as_str().unwrap()));
     assert_eq!(run["verdict"], "violated");
     assert_eq!(run["plan"], row["plan"]);
+    // It says why, too: the smallest plan needs at least one of its steps.
+    let steps = run["explanation"]["steps"].as_array().unwrap();
+    let needed = |step: &&Value| step["without"]["outcome"]["outcome"] == "holds";
+    assert!(steps.iter().any(|step| needed(&step)), "{steps:#?}");
     assert!(
         campaign["samples"]
             .as_array()

@@ -20,6 +20,7 @@ use shakedown::target::Interrupt;
 
 /// Without `--target`, the reference model is explored; with it, all short plans run on a target.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ExploreArgs {
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -45,6 +46,12 @@ pub struct ExploreArgs {
     #[command(flatten)]
     pub plans: PlansArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown explore                                every state of the model, at small scope
+  shakedown explore --target sim --depth 3         every plan of up to three steps, on sim
+  shakedown explore --target sim --depth 4 --defect force-push";
 
 /// Explores what was asked for.
 pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {

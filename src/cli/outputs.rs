@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::SiteName;
-use crate::{origin, replay_command};
+use super::run::origin;
+use crate::replay_command;
 use shakedown::campaign::{Finished, Found, Summary};
 use shakedown::report::junit::{KeptCase, junit};
 use shakedown::report::lines;

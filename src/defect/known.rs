@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use super::Defect;
+use crate::explore::plans::minima;
 use crate::plan::{Edit, Fault, Outsider, ParseError, Plan, Step, VERSION_LINE};
 use crate::regression::{Seed, parse_seed};
 use crate::verdict::Violation;
@@ -39,7 +40,13 @@ pub enum KnownError {
     Head { plan: usize },
 }
 
-static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| parse(TEXT).unwrap_or_default());
+static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
+    let mut known = parse(TEXT).unwrap_or_default();
+    for minimum in parse(minima::TEXT).unwrap_or_default() {
+        add(&mut known, minimum);
+    }
+    known
+});
 
 /// Every plan that is kept.
 pub fn all() -> &'static [Known] {

@@ -170,23 +170,21 @@ impl Bad {
     /// What a container finds when it has just started.
     fn first_read(&self, item: &mut Item) {
         let mut own = self.own.borrow_mut();
+        let was_read = match item {
+            Item::Breaker(_) => &mut own.has_read_breaker,
+            Item::Site(_) => &mut own.has_read_site,
+            Item::Session(_) => return,
+        };
+        if std::mem::replace(was_read, true) {
+            return;
+        }
         match (self.mistake, item) {
             (Mistake::ClosesBreakerAtStart, Item::Breaker(record)) => {
-                if !std::mem::replace(&mut own.has_read_breaker, true) {
-                    record.state = BreakerState::Closed;
-                    record.failures = 0;
-                }
+                record.state = BreakerState::Closed;
+                record.failures = 0;
             }
-            (Mistake::ForgetsDeployAtStart, Item::Site(record)) => {
-                if !std::mem::replace(&mut own.has_read_site, true) {
-                    record.deployed = true;
-                }
-            }
-            (Mistake::ForgetsSessionsAtStart, Item::Site(record)) => {
-                if !std::mem::replace(&mut own.has_read_site, true) {
-                    record.sessions.clear();
-                }
-            }
+            (Mistake::ForgetsDeployAtStart, Item::Site(record)) => record.deployed = true,
+            (Mistake::ForgetsSessionsAtStart, Item::Site(record)) => record.sessions.clear(),
             _ => {}
         }
     }

@@ -13,6 +13,7 @@
 
 pub mod alphabet;
 mod level;
+pub mod minima;
 mod order;
 mod symmetry;
 
@@ -51,7 +52,7 @@ pub struct Config {
     pub title: String,
 }
 
-/// Which equal plans are told apart by not being run again. All but `false` is for tests.
+/// Which equal plans are not run again. To run some of them all the same is for tests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pruning {
     pub names: bool,

@@ -35,7 +35,7 @@ pub struct Recoveries {
 
 impl Recoveries {
     /// How many worlds were found on the way to rest.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.known.len()
     }
 

@@ -152,7 +152,7 @@ pub fn explore(
         transitions: checker.state_count() as u64,
         parts: exploration.space.parts.len(),
         breakers: exploration.space.shared.len(),
-        recovering: exploration.recoveries.len(),
+        recovering: exploration.recoveries.count(),
         longest_recovery: exploration.recoveries.longest(),
         failure,
         reached,

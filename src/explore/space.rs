@@ -54,6 +54,7 @@ pub struct PartFacts {
     moves: OnceLock<Box<[Move]>>,
     /// What any of the moves may reach, a bit for each entry of the sometimes-list.
     reached: OnceLock<u32>,
+    is_telling: OnceLock<bool>,
     healed: OnceLock<u32>,
     standing: [OnceLock<u32>; 3],
     toggled: [[OnceLock<u32>; Trouble::SHARED.len()]; 2],
@@ -220,7 +221,8 @@ impl Space {
                 };
                 let next = known.act(act, self.scope.habits).next;
                 // A fault shows nothing by itself, so it breaks nothing.
-                self.parts.number(next.unwrap_or_else(|_| known.clone()))
+                self.parts
+                    .number(next.unwrap_or_else(|_| (**known).clone()))
             });
         }
         next
@@ -288,7 +290,10 @@ impl Space {
 
     /// Whether a wait may end now. A line that is due does not come so late.
     pub fn lets_time_pass(&self, world: &World) -> bool {
-        let is_telling = |part: &u32| self.parts.get(*part).0.system.is_telling();
+        let is_telling = |part: &u32| {
+            let (part, facts) = self.parts.get(*part);
+            *facts.is_telling.get_or_init(|| part.system.is_telling())
+        };
         !world.parts[..self.clients()].iter().any(is_telling)
     }
 

@@ -365,22 +365,24 @@ impl System {
 }
 
 impl Notes {
+    /// Everything that is wrong, for each part of it somebody waits.
     fn last_error(&self) -> Option<String> {
-        if let Some(failure) = self.failure {
-            return Some(failure.into());
-        }
+        let mut wrong: Vec<String> = self.failure.iter().map(|text| (*text).into()).collect();
         if !self.lost.is_empty() {
             let lost: Vec<String> = self.lost.iter().map(Mark::to_string).collect();
-            return Some(format!("lost with the workspace: {}", lost.join(", ")));
+            wrong.push(format!("lost with the workspace: {}", lost.join(", ")));
         }
         let put_off = [
             (self.push_put_off, "Saved work locally: git push failed"),
             (self.deploy_put_off, "S3 sync put off"),
         ];
-        put_off
-            .iter()
-            .find(|(is_so, _)| *is_so)
-            .map(|(_, text)| (*text).into())
+        wrong.extend(
+            put_off
+                .iter()
+                .filter(|(is_so, _)| *is_so)
+                .map(|(_, text)| (*text).into()),
+        );
+        (!wrong.is_empty()).then(|| wrong.join("; "))
     }
 
     fn record(&self) -> Record {

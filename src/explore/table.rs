@@ -20,7 +20,8 @@ pub struct Table<K, V> {
     count: AtomicU32,
 }
 
-type Chunk<K, V> = Box<[OnceLock<(K, V)>]>;
+/// The values stand apart: what is kept beside them is looked at far more often.
+type Chunk<K, V> = Box<[OnceLock<(Box<K>, V)>]>;
 
 impl<K: Hash + Eq, V: Default> Table<K, V> {
     pub fn new() -> Self {
@@ -42,7 +43,7 @@ impl<K: Hash + Eq, V: Default> Table<K, V> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let known = numbers.entry(hash).or_default();
-        if let Some(number) = known.iter().find(|number| self.get(**number).0 == value) {
+        if let Some(number) = known.iter().find(|number| *self.get(**number).0 == value) {
             return *number;
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed);
@@ -50,13 +51,13 @@ impl<K: Hash + Eq, V: Default> Table<K, V> {
         let chunk =
             self.chunks[at / CHUNK].get_or_init(|| (0..CHUNK).map(|_| OnceLock::new()).collect());
         // The number is new, so nothing stands there.
-        let _ = chunk[at % CHUNK].set((value, V::default()));
+        let _ = chunk[at % CHUNK].set((Box::new(value), V::default()));
         known.push(number);
         number
     }
 
     /// The value with a number that [`Table::number`] gave.
-    pub fn get(&self, number: u32) -> &(K, V) {
+    pub fn get(&self, number: u32) -> &(Box<K>, V) {
         let at = number as usize;
         self.chunks[at / CHUNK]
             .get()

@@ -248,6 +248,11 @@ impl Model {
             let merged = merges(branch) > merges(&session.remote);
             session.push_conflict = match (merged, session.conflict_landed) {
                 (true, true) => Expected::Yes,
+                // One whose answer was lost before was told as failed: to the container this is
+                // the push that brings the conflict's resolution.
+                (false, false) if session.record.last_error.is_some() => {
+                    session.push_conflict.or_not()
+                }
                 (false, false) => Expected::No,
                 _ => Expected::Maybe,
             };

@@ -45,6 +45,16 @@ pub enum Expected {
     Yes,
 }
 
+impl Expected {
+    /// The same, if it is demanded at all.
+    pub fn or_not(self) -> Self {
+        match self {
+            Self::No => Self::No,
+            Self::Maybe | Self::Yes => Self::Maybe,
+        }
+    }
+}
+
 impl Session {
     pub fn new(id: SessionId, client: usize) -> Self {
         Self {

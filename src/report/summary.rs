@@ -98,7 +98,7 @@ fn faults(out: &mut String, cover: &Coverage) {
     let _ = writeln!(
         out,
         "  {0}    {0}",
-        format!("{:<18}{:>9}{:>9}", "fault", "made", "hit")
+        format!("{:<18}{:>9} {:>11}", "fault", "made", "hit")
     );
     for pair in cells.chunks(2) {
         let _ = writeln!(out, "  {}", pair.join("    "));
@@ -107,7 +107,7 @@ fn faults(out: &mut String, cover: &Coverage) {
 
 fn cell(name: &str, made: u64, hits: Option<u64>) -> String {
     let hits = hits.map(grouped).unwrap_or_default();
-    format!("{name:<18}{:>9}{hits:>9}", grouped(made))
+    format!("{name:<18}{:>9} {hits:>11}", grouped(made))
 }
 
 fn phases(out: &mut String, cover: &Coverage) {

@@ -9,8 +9,8 @@ use crate::cli::{TargetName, seed};
 use crate::{Exit, interrupted_by_signals, print, replay_command};
 use shakedown::defect::{DEFECTS, Defect, trial};
 use shakedown::explore::plans::alphabet::Alphabet;
+use shakedown::explore::plans::minima::Minimum;
 use shakedown::explore::plans::{Config, Ended, Found, Pruning, Summary, explore};
-use shakedown::plan::Plan;
 use shakedown::regression::{self, Origin, Seed};
 use shakedown::report::{self, Style, Violated};
 use shakedown::target::Interrupt;
@@ -24,7 +24,8 @@ pub struct PlansArgs {
     /// Plant this defect, or `all` one after the other, and look for the shortest plan that shows it
     #[arg(long, value_name = "NAME", requires = "target")]
     pub defect: Option<String>,
-    /// The steps that plans are made of: `small`, `full`, or a plan file that has each step once
+    /// The steps that plans are made of: `small`, `full`, `breaker`, `git`, or a plan file that has
+    /// each step once
     #[arg(
         long,
         value_name = "FILE",
@@ -47,8 +48,8 @@ pub struct PlansArgs {
     /// Go on after a violation; the first plan of each kind is told
     #[arg(long, requires = "target", conflicts_with = "defect")]
     pub keep_going: bool,
-    /// Write the shortest plan of each defect there, as NAME.plan
-    #[arg(long, value_name = "FOLDER", requires = "defect")]
+    /// Write the shortest plan of each defect there, one after the other
+    #[arg(long, value_name = "FILE", requires = "defect")]
     pub write: Option<PathBuf>,
 }
 
@@ -101,6 +102,8 @@ fn alphabet(name: &str) -> Result<Alphabet, String> {
     match name {
         "small" => Ok(Alphabet::small()),
         "full" => Ok(Alphabet::full()),
+        "breaker" => Alphabet::breaker(),
+        "git" => Alphabet::git(),
         file => {
             let kept = regression::read(Path::new(file)).map_err(|error| error.to_string())?;
             Alphabet::of(&kept.plan).map_err(|why| format!("{file}: {why}"))
@@ -162,6 +165,7 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
         print(&report::shortest_head());
     }
     let (mut shown, mut exit) = (0, Exit::Held);
+    let mut minima = String::new();
     for defect in &chosen {
         config.title = format!("{} on sim", defect.name);
         let target = trial::planted_sim(defect);
@@ -179,15 +183,17 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
             }
             print(&report::explored(&summary, style));
         }
-        if let (Some(folder), Some(found)) = (&args.write, summary.found.first())
-            && let Err(error) = write(folder, args, defect, found)
-        {
-            eprintln!(
-                "{}: cannot write the plan of {}: {error}; name a folder that can be written",
-                folder.display(),
-                defect.name
-            );
-            return Exit::Unknown;
+        if let (Some(file), Some(found)) = (&args.write, summary.found.first()) {
+            minima += &Minimum::new(defect.name, found, &args.alphabet, &config.seeds).text();
+            // Written each time, so that what ends early has written what it found.
+            if let Err(error) = std::fs::write(file, &minima) {
+                eprintln!(
+                    "{}: cannot write the plan of {}: {error}; name a file that can be written",
+                    file.display(),
+                    defect.name
+                );
+                return Exit::Unknown;
+            }
         }
         exit = exit_of(&summary);
         if summary.ended == Ended::Interrupted {
@@ -204,39 +210,6 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
         };
     }
     exit
-}
-
-/// Writes a defect's shortest plan, with what is known of it.
-fn write(folder: &Path, args: &PlansArgs, defect: &Defect, found: &Found) -> std::io::Result<()> {
-    let steps = found.plan.steps.len();
-    let told = Plan {
-        comments: vec![
-            (
-                0,
-                format!(
-                    " minimal: every plan of the {} alphabet with fewer than {steps} steps holds, \
-                     with seed {} and {} after it",
-                    args.alphabet,
-                    Seed(args.seed),
-                    args.seeds - 1,
-                ),
-            ),
-            (
-                0,
-                format!(
-                    " shows {}: {} ({})",
-                    defect.name, found.violation.rule, found.violation.kind
-                ),
-            ),
-            (0, format!(" seed {}", Seed(found.seed))),
-        ],
-        ..found.plan.clone()
-    };
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(
-        folder.join(defect.name).with_extension("plan"),
-        told.to_string(),
-    )
 }
 
 fn tell(found: &Found, origin: &str, replay: &str, style: Style) {

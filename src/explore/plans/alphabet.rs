@@ -54,6 +54,23 @@ impl Alphabet {
         letters.alphabet()
     }
 
+    /// The steps around the breaker alone, for plans that are longer than all plans can be.
+    pub fn breaker() -> Result<Self, String> {
+        Self::kept(include_str!("alphabets/breaker.plan"))
+    }
+
+    /// The same around the remote and the workspaces.
+    pub fn git() -> Result<Self, String> {
+        Self::kept(include_str!("alphabets/git.plan"))
+    }
+
+    fn kept(text: &str) -> Result<Self, String> {
+        let letters: Plan = text
+            .parse()
+            .map_err(|error| format!("an alphabet of the program cannot be read: {error}"))?;
+        Self::of(&letters)
+    }
+
     /// The alphabet that a plan's steps are.
     ///
     /// # Errors
@@ -153,7 +170,7 @@ impl<'a> Letters<'a> {
             steps: self.steps,
             comments: Vec::new(),
         };
-        Alphabet::of(&plan).unwrap_or_else(|_| Alphabet {
+        Alphabet::of(&plan).unwrap_or(Alphabet {
             sessions: plan.sessions,
             steps: plan.steps,
         })
@@ -260,6 +277,19 @@ mod tests {
             let again = Alphabet::of(&text.parse().unwrap()).unwrap();
             assert_eq!(again.steps, alphabet.steps);
             assert_eq!(again.sessions, alphabet.sessions);
+        }
+    }
+
+    #[test]
+    fn the_kept_alphabets_can_be_read_and_are_their_own_symmetry() {
+        for alphabet in [Alphabet::breaker(), Alphabet::git()] {
+            let alphabet = alphabet.expect("a plan file");
+            assert_eq!(alphabet.sessions, Shape::default().sessions);
+            // What one session can do, the other can do as well.
+            let text = alphabet.to_plan().to_string();
+            let count = |name: &str| text.matches(name).count();
+            assert_eq!(count("acme/home"), count("acme/blog"));
+            assert_eq!(count("acme/home"), count("globex/home"));
         }
     }
 

@@ -1,9 +1,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::defect::Defect;
+use crate::defect::known::{self, Known};
 use crate::defect::trial::planted_sim;
+use crate::defect::{DEFECTS, Defect};
+use crate::runner;
 use crate::target::sim::Sim;
+use crate::verdict::Verdict;
 
 fn config(letters: &str, depth: usize) -> Config {
     let letters = format!("# shakedown plan v1\n{letters}");
@@ -193,11 +196,11 @@ fn state_of(steps: &str) -> (u64, bool) {
             .parse()
             .expect("a plan");
     let mut state = 0;
-    let outcome = crate::runner::run_if(&Sim::default(), &plan, 7, &mut |_, system| {
+    let outcome = runner::run_if(&Sim::default(), &plan, 7, &mut |_, system| {
         state = system.fingerprint().expect("sim tells its state");
         true
     });
-    let held = outcome.is_some_and(|it| it.verdict == crate::verdict::Verdict::Held);
+    let held = outcome.is_some_and(|it| it.verdict == Verdict::Held);
     (state, held)
 }
 
@@ -238,4 +241,48 @@ fn states_are_equal_exactly_where_the_same_has_happened() {
     let met = "inject git-auth\ninstruct acme/home change\nwait 45s\nheal git-auth\n";
     assert_ne!(state(met), after(""));
     assert!(state_of(met).1);
+}
+
+#[test]
+fn every_defect_has_a_minimum_which_shows_it_while_the_right_worker_holds() {
+    let minima = known::parse(minima::TEXT).expect("plans");
+    let names: Vec<&str> = minima.iter().map(|of| of.defect.as_str()).collect();
+    let defects: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
+    assert_eq!(names, defects);
+    for of in &minima {
+        let defect = Defect::by_name(&of.defect).expect("a defect");
+        let outcome = runner::run(&planted_sim(defect), &of.plan, of.seed);
+        let Verdict::Violated(violation) = outcome.verdict else {
+            panic!("{} holds on\n{}", of.defect, of.plan);
+        };
+        let shown = (violation.rule.id(), violation.kind.as_str());
+        assert_eq!(shown, (of.rule.as_str(), of.kind.as_str()), "{}", of.defect);
+        let right = runner::run(&Sim::default(), &of.plan, of.seed);
+        assert_eq!(right.verdict, Verdict::Held, "{}", of.plan);
+    }
+}
+
+#[test]
+fn nobody_knows_a_plan_that_is_shorter_than_a_minimum() {
+    let steps = |of: &Known| of.plan.steps.len();
+    for of in known::parse(minima::TEXT).expect("plans") {
+        let known = known::all().iter().filter(|it| it.defect == of.defect);
+        assert_eq!(known.map(steps).min(), Some(steps(&of)), "{}", of.defect);
+    }
+}
+
+#[test]
+fn a_minimum_is_written_as_it_is_read() {
+    let config = Config {
+        keep_going: false,
+        ..config(WORK, 3)
+    };
+    let summary = planted("force-push", &config);
+    let found = summary.found.first().expect("a violation");
+    let minimum = minima::Minimum::new("force-push", found, "work", &config.seeds);
+    let text = minimum.text();
+    assert!(
+        text.contains("# minimal: every shorter plan of the work alphabet holds, with seed 0x1\n")
+    );
+    assert_eq!(known::parse(&text).expect("a plan"), [minimum.shown]);
 }

@@ -20,6 +20,7 @@ impl Scope {
             Trouble::S3Missing,
             Trouble::S3Down,
             Trouble::S3Partial,
+            Trouble::S3AckLost,
         ];
         let git = [Trouble::GitAuth, Trouble::GitDown];
         let lacks: Vec<(bool, &'static str)> = match entry {

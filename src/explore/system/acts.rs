@@ -124,9 +124,8 @@ impl System {
         let missing = self.threads.iter().position(|t| t.local.is_none());
         if let Some(session) = missing {
             // What was lost is looked at before anything else.
-            if !(self.has(Trouble::GitAuth) || self.has(Trouble::GitDown))
-                && !self.has(Trouble::StoreThrottled)
-            {
+            let troubles = [Trouble::GitAuth, Trouble::GitDown, Trouble::StoreThrottled];
+            if !troubles.into_iter().any(|trouble| self.has(trouble)) {
                 acts.push(Act::Open(session));
             }
             return;

@@ -255,8 +255,10 @@ impl System {
                     .wanted
                     .as_ref()
                     .is_some_and(|wanted| wanted.marks.contains(&mark));
-                let has_failed = self.threads[task.session].notes.failure.is_some();
-                if habits.order == Order::DeployFirst && (is_built || has_failed) {
+                let notes = &self.threads[task.session].notes;
+                let is_settled = self.is_deployed || notes.deploy_put_off;
+                let has_failed = notes.failure.is_some();
+                if habits.order == Order::DeployFirst && (is_built && is_settled || has_failed) {
                     task.stage = Stage::Finish;
                 } else {
                     self.go_build(task, mark, seen);

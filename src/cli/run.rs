@@ -1,0 +1,157 @@
+//! What `shakedown run` does: a campaign, and what is told of it.
+
+use std::path::PathBuf;
+
+use super::outputs::{OutputArgs, Outputs};
+use super::{RunArgs, TargetArgs, TargetName};
+use crate::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with, options};
+use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use shakedown::generate::Shape;
+use shakedown::regression::Seed;
+use shakedown::report::{self, Violated};
+use shakedown::target::Interrupt;
+
+/// Both targets, one after the other; the second only when the first held.
+pub fn default_campaigns(quiet: bool) -> Exit {
+    let args = |name, cases| RunArgs {
+        target: TargetArgs::of(name),
+        cases,
+        seed: None,
+        max_steps: None,
+        jobs: None,
+        keep_going: false,
+        defect: None,
+        output: OutputArgs::default(),
+    };
+    let interrupt = interrupted_by_signals();
+    let exit = run(&args(TargetName::Sim, None), quiet, &interrupt);
+    if exit != Exit::Held {
+        return exit;
+    }
+    // More plans on sim are a matter of seconds, on local of minutes.
+    let cases = campaign::cases_or(None, LOCAL_CASES).min(LOCAL_CASES);
+    run(&args(TargetName::Local, Some(cases)), quiet, &interrupt)
+}
+
+pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
+    let name = args.target.target.unwrap_or(TargetName::Sim);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (default_cases, default_jobs) = match name {
+        TargetName::Sim => (SIM_CASES, cores),
+        // Most of a real run is waiting.
+        TargetName::Local => (LOCAL_CASES, 2 * cores),
+    };
+    let mut shape = Shape::default();
+    if let Some(most) = args.max_steps {
+        shape.max_steps = most as usize;
+    }
+    let seed = campaign::seed_or_drawn(args.seed);
+    let cases = campaign::cases_or(args.cases, default_cases);
+    let target = match open_with(name, &args.target, args.defect.as_deref()) {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
+    let options = options(args.target.site, args.defect.as_deref());
+    let config = Config {
+        cases,
+        seed,
+        jobs: args.jobs.map_or(default_jobs, usize::from),
+        keep_going: args.keep_going,
+        quiet,
+        out: PathBuf::from("shakedown-out"),
+        regressions: PathBuf::from("proptest-regressions"),
+        command: format!(
+            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}{}",
+            target.name(),
+            options,
+            Seed(seed),
+            shape.max_steps,
+            if args.keep_going { " --keep-going" } else { "" },
+        ),
+        shape,
+    };
+    let mut outputs = Outputs::new(&args.output, target.name(), args.target.site, options);
+    let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
+        outputs.see(finished);
+    });
+    match ended {
+        Ok(summary) => tell(&summary, &config, &args.output, &outputs),
+        Err(error) => {
+            eprintln!("{error}");
+            match error {
+                CampaignError::Kept(_) | CampaignError::Generate(_) => Exit::Usage,
+                CampaignError::Target(_) | CampaignError::Write { .. } => Exit::Unknown,
+            }
+        }
+    }
+}
+
+/// Prints what came of a campaign, and writes the reports that were asked for.
+fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outputs<'_>) -> Exit {
+    let style = output.style();
+    let pages = outputs.run_pages(summary, &config.out);
+    for (index, found) in summary.found.iter().enumerate() {
+        output.print(&report::violation(
+            &Violated {
+                target: summary.target,
+                plan: &found.plan,
+                seed: found.seed,
+                violation: &found.violation,
+                history: &found.history,
+                origin: &origin(found),
+                replay: &outputs.replay(found),
+                others: &found.others,
+                more: &found.more,
+                explanation: found.explanation.as_ref(),
+            },
+            style,
+        ));
+        if let Some(page) = pages.iter().flatten().nth(index) {
+            output.print(&format!(
+                "{} {}\n",
+                style.strong("Timeline"),
+                page.display()
+            ));
+        }
+        output.print("\n");
+    }
+    output.print(&report::summary(summary, style));
+    let written = pages.and_then(|pages| outputs.finish(summary, &config.command, &pages));
+    if !summary.found.is_empty() {
+        if let Err(error) = written {
+            eprintln!("{error}");
+        }
+        return Exit::Violated;
+    }
+    if let Err(error) = written {
+        eprintln!("{error}");
+        return Exit::Unknown;
+    }
+    if summary.interrupted || !summary.unknown.is_empty() {
+        Exit::Unknown
+    } else {
+        Exit::Held
+    }
+}
+
+/// How a found plan came to be.
+pub fn origin(found: &Found) -> String {
+    let kept = format!("kept in {}", found.file.display());
+    if found.is_known {
+        return kept;
+    }
+    let shown = match found.reproduced {
+        (1, 1) => String::new(),
+        (times, of) => format!(", violated in {times} of {of} runs"),
+    };
+    let on = match (found.reproduced, found.shrunk_on) {
+        ((1, 1), _) => String::new(),
+        (_, on) => format!(" on {on}"),
+    };
+    format!(
+        "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
+        found.first_steps,
+        found.plan.steps.len(),
+        found.shrink_runs,
+    )
+}
