@@ -154,6 +154,37 @@ pub enum What {
     },
 }
 
+impl What {
+    /// Whom it tells of.
+    pub fn subject(&self) -> (Option<&ClientId>, Option<&SessionId>) {
+        match self {
+            Self::Logged {
+                client, session, ..
+            } => (Some(client), session.as_ref()),
+            Self::OutsiderPushed { session, .. }
+            | Self::Sent { session, .. }
+            | Self::Delivered { session, .. }
+            | Self::Acknowledged { session, .. }
+            | Self::DeadLettered { session, .. }
+            | Self::RetrySent { session }
+            | Self::RetryDelivered { session }
+            | Self::Pushed { session, .. }
+            | Self::Committed { session, .. }
+            | Self::RecordWritten { session, .. } => (Some(&session.client), Some(session)),
+            Self::AgentAsked { client, .. }
+            | Self::Fetched { client, .. }
+            | Self::ObjectPut { client, .. }
+            | Self::ObjectDeleted { client, .. }
+            | Self::S3Asked { client, .. }
+            | Self::StoreRefused { client }
+            | Self::SecretSeen { client, .. }
+            | Self::Started { client }
+            | Self::Died { client, .. } => (Some(client), None),
+            Self::StepBegan { .. } | Self::Healed => (None, None),
+        }
+    }
+}
+
 /// What a log line claims, read from the words of the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

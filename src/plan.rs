@@ -345,6 +345,46 @@ impl Step {
     }
 }
 
+/// The session or the client that a step names.
+#[derive(PartialEq, Eq, Debug)]
+pub enum NameMut<'a> {
+    Session(&'a mut SessionId),
+    Client(&'a mut ClientId),
+}
+
+impl Step {
+    /// What the step names, to put another in its place.
+    pub fn name_mut(&mut self) -> Option<NameMut<'_>> {
+        Some(match self {
+            Self::Instruct(of, _)
+            | Self::Until { session: of, .. }
+            | Self::PushFromOutside(of, _)
+            | Self::RetryPush(of)
+            | Self::Redeliver(of) => NameMut::Session(of),
+            Self::UntilStarted { client: of, .. } | Self::Crash(of) | Self::LoseWorkspace(of) => {
+                NameMut::Client(of)
+            }
+            Self::Inject(fault) | Self::Heal(fault) => match fault {
+                Fault::BuildError(of) | Fault::BuildWarning(of) => NameMut::Session(of),
+                Fault::S3Denied(Some(of))
+                | Fault::S3Missing(of)
+                | Fault::S3Partial { client: of, .. }
+                | Fault::S3AckLost(of)
+                | Fault::OutOfMemory(of)
+                | Fault::Partition(of) => NameMut::Client(of),
+                Fault::S3Denied(None)
+                | Fault::S3Down(_)
+                | Fault::GitAuth
+                | Fault::GitDown
+                | Fault::AgentSlow
+                | Fault::AgentError(_)
+                | Fault::StoreThrottled => return None,
+            },
+            Self::Wait(_) => return None,
+        })
+    }
+}
+
 /// How long `until` waits for its phase, in the system's own time.
 pub const UNTIL_BOUND: Duration = Duration::from_secs(150);
 

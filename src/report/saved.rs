@@ -114,7 +114,7 @@ fn told_plan(history: &History) -> Result<Plan, String> {
     let mut sessions = BTreeSet::new();
     let mut steps = Vec::new();
     for event in &history.events {
-        sessions.extend(session_of(&event.what).cloned());
+        sessions.extend(event.what.subject().1.cloned());
         if let What::StepBegan { step, text } = &event.what {
             if *step != steps.len() {
                 return Err(format!("step {} was left out", steps.len() + 1));
@@ -128,23 +128,6 @@ fn told_plan(history: &History) -> Result<Plan, String> {
     let text = format!("{VERSION_LINE}\n{}\n", lines.join("\n"));
     text.parse()
         .map_err(|error: crate::plan::ParseError| error.message)
-}
-
-fn session_of(what: &What) -> Option<&SessionId> {
-    match what {
-        What::OutsiderPushed { session, .. }
-        | What::Sent { session, .. }
-        | What::Delivered { session, .. }
-        | What::Acknowledged { session, .. }
-        | What::DeadLettered { session, .. }
-        | What::RetrySent { session }
-        | What::RetryDelivered { session }
-        | What::Pushed { session, .. }
-        | What::Committed { session, .. }
-        | What::RecordWritten { session, .. } => Some(session),
-        What::Logged { session, .. } => session.as_ref(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

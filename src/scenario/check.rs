@@ -142,7 +142,7 @@ impl<'a> Looker<'a> {
     }
 
     fn is_it(&self, what: &What) -> bool {
-        let (client, session) = subject(what);
+        let (client, session) = what.subject();
         self.is_of(client, session)
             && match (self.expected.seen, what) {
                 (Sight::Line(_), What::Logged { text, .. }) => self.has_words(text),
@@ -215,7 +215,7 @@ impl<'a> Looker<'a> {
         let mut found: Vec<&Event> = events.iter().filter(|e| self.is_it(&e.what)).collect();
         if found.is_empty() {
             let near = window.iter().filter(|event| {
-                let (client, session) = subject(&event.what);
+                let (client, session) = event.what.subject();
                 self.is_near(&event.what) && self.is_of(client, session)
             });
             found = near.collect();
@@ -243,33 +243,4 @@ fn shared_words(words: &str, what: &What) -> usize {
     let words = words.split(|c: char| !c.is_alphanumeric());
     let longer = words.filter(|word| word.len() > 1);
     longer.filter(|word| text.contains(word)).count()
-}
-
-/// Whom an event tells of.
-fn subject(what: &What) -> (Option<&ClientId>, Option<&SessionId>) {
-    match what {
-        What::Logged {
-            client, session, ..
-        } => (Some(client), session.as_ref()),
-        What::OutsiderPushed { session, .. }
-        | What::Sent { session, .. }
-        | What::Delivered { session, .. }
-        | What::Acknowledged { session, .. }
-        | What::DeadLettered { session, .. }
-        | What::RetrySent { session }
-        | What::RetryDelivered { session }
-        | What::Pushed { session, .. }
-        | What::Committed { session, .. }
-        | What::RecordWritten { session, .. } => (Some(&session.client), Some(session)),
-        What::AgentAsked { client, .. }
-        | What::Fetched { client, .. }
-        | What::ObjectPut { client, .. }
-        | What::ObjectDeleted { client, .. }
-        | What::S3Asked { client, .. }
-        | What::StoreRefused { client }
-        | What::SecretSeen { client, .. }
-        | What::Started { client }
-        | What::Died { client, .. } => (Some(client), None),
-        What::StepBegan { .. } | What::Healed => (None, None),
-    }
 }

@@ -1,12 +1,11 @@
 //! Plans mended without a run: what the model does not allow goes, and what can change nothing.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::generate::Draft;
-use crate::plan::{ClientId, Fault, Plan, SessionId, Step};
+use crate::plan::{ClientId, Fault, NameMut, Plan, SessionId, Step};
 
-use super::simpler::{Subject, subject, with_names};
+use super::simpler::{Subject, subject};
 use super::time::is_time;
 
 /// The plan without the steps that make no sense in it or change nothing, and without sessions
@@ -100,20 +99,19 @@ pub(super) fn canonical(plan: &Plan) -> Plan {
     let mut clients: Vec<ClientId> = Vec::new();
     let mut sessions: Vec<SessionId> = Vec::new();
     let mut steps = plan.steps.clone();
+    let plain = |client: &ClientId, known: &mut Vec<ClientId>| {
+        ClientId::from(&*format!("c{}", index_in(known, client)))
+    };
     for step in &mut steps {
-        // Borrowed by both, one after the other.
-        let known = RefCell::new(&mut clients);
-        let client = |client: &mut ClientId| {
-            let mut known = known.borrow_mut();
-            *client = format!("c{}", index_in(&mut known, client)).as_str().into();
-        };
-        let session = |session: &mut SessionId| {
-            let thread = format!("t{}", index_in(&mut sessions, session));
-            let mut owner = session.client.clone();
-            client(&mut owner);
-            *session = SessionId::new(&owner.0, &thread);
-        };
-        with_names(step, session, client);
+        match step.name_mut() {
+            Some(NameMut::Client(client)) => *client = plain(client, &mut clients),
+            Some(NameMut::Session(session)) => {
+                let thread = format!("t{}", index_in(&mut sessions, session));
+                let client = plain(&session.client, &mut clients);
+                *session = SessionId::new(&client.0, &thread);
+            }
+            None => {}
+        }
     }
     let rest = plan.sessions.len().saturating_sub(sessions.len());
     Plan {

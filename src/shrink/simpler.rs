@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step};
+use crate::plan::{ClientId, Edit, Fault, NameMut, Outage, Outsider, Phase, Plan, SessionId, Step};
 
 /// What a step is about.
 pub(super) enum Subject<'a> {
@@ -57,51 +57,12 @@ pub(super) fn with_fewer_sessions(plan: &Plan) -> Vec<Plan> {
 
 /// Makes a step of one session another's; with `whole_client`, its client's steps too.
 fn rename(step: &mut Step, from: &SessionId, to: &SessionId, whole_client: bool) {
-    let session = |session: &mut SessionId| {
-        if session == from {
-            *session = to.clone();
-        }
-    };
-    let client = |client: &mut ClientId| {
-        if whole_client && *client == from.client {
+    match step.name_mut() {
+        Some(NameMut::Session(session)) if session == from => *session = to.clone(),
+        Some(NameMut::Client(client)) if whole_client && *client == from.client => {
             *client = to.client.clone();
         }
-    };
-    with_names(step, session, client);
-}
-
-/// Hands the session or the client that a step names to whom it may concern.
-pub(super) fn with_names(
-    step: &mut Step,
-    session: impl FnOnce(&mut SessionId),
-    client: impl FnOnce(&mut ClientId),
-) {
-    match step {
-        Step::Instruct(of, _)
-        | Step::Until { session: of, .. }
-        | Step::PushFromOutside(of, _)
-        | Step::RetryPush(of)
-        | Step::Redeliver(of) => session(of),
-        Step::UntilStarted { client: of, .. } | Step::Crash(of) | Step::LoseWorkspace(of) => {
-            client(of);
-        }
-        Step::Inject(fault) | Step::Heal(fault) => match fault {
-            Fault::BuildError(of) | Fault::BuildWarning(of) => session(of),
-            Fault::S3Denied(Some(of))
-            | Fault::S3Missing(of)
-            | Fault::S3Partial { client: of, .. }
-            | Fault::S3AckLost(of)
-            | Fault::OutOfMemory(of)
-            | Fault::Partition(of) => client(of),
-            Fault::S3Denied(None)
-            | Fault::S3Down(_)
-            | Fault::GitAuth
-            | Fault::GitDown
-            | Fault::AgentSlow
-            | Fault::AgentError(_)
-            | Fault::StoreThrottled => {}
-        },
-        Step::Wait(_) => {}
+        _ => {}
     }
 }
 

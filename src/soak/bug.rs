@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ClientId, Fault, Plan, SessionId, Step};
+use crate::plan::{ClientId, NameMut, Plan, SessionId, Step};
 use crate::regression::Seed;
 use crate::site::cksum;
 use crate::verdict::{Rule, Violation};
@@ -107,36 +107,10 @@ impl Names {
     }
 
     fn rename_in(&mut self, step: &mut Step) {
-        match step {
-            Step::Instruct(session, _)
-            | Step::Until { session, .. }
-            | Step::PushFromOutside(session, _)
-            | Step::RetryPush(session)
-            | Step::Redeliver(session) => *session = self.session(session),
-            Step::UntilStarted { client, .. }
-            | Step::Crash(client)
-            | Step::LoseWorkspace(client) => {
-                *client = self.client(client);
-            }
-            Step::Inject(fault) | Step::Heal(fault) => match fault {
-                Fault::BuildError(session) | Fault::BuildWarning(session) => {
-                    *session = self.session(session);
-                }
-                Fault::S3Denied(Some(client))
-                | Fault::S3Missing(client)
-                | Fault::S3Partial { client, .. }
-                | Fault::S3AckLost(client)
-                | Fault::OutOfMemory(client)
-                | Fault::Partition(client) => *client = self.client(client),
-                Fault::S3Denied(None)
-                | Fault::S3Down(_)
-                | Fault::GitAuth
-                | Fault::GitDown
-                | Fault::AgentSlow
-                | Fault::AgentError(_)
-                | Fault::StoreThrottled => {}
-            },
-            Step::Wait(_) => {}
+        match step.name_mut() {
+            Some(NameMut::Session(session)) => *session = self.session(session),
+            Some(NameMut::Client(client)) => *client = self.client(client),
+            None => {}
         }
     }
 }

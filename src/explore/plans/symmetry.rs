@@ -4,7 +4,7 @@
 //! Of all plans that are renamings of each other, the first in the order of the alphabet is run.
 
 use super::alphabet::{Alphabet, Letter};
-use crate::plan::{ClientId, Fault, SessionId, Step};
+use crate::plan::{ClientId, NameMut, SessionId, Step};
 
 /// What another naming of sessions and clients makes of each letter.
 struct Renaming {
@@ -152,69 +152,19 @@ fn crowded(alphabet: &Alphabet, naming: &Naming, session: &SessionId) -> bool {
 }
 
 fn renamed(step: &Step, naming: &Naming) -> Option<Step> {
-    let session = |of: &SessionId| {
-        naming
-            .sessions
-            .iter()
-            .find(|(from, _)| from == of)
-            .map(|(_, to)| to.clone())
-    };
-    let client = |of: &ClientId| {
-        naming
-            .clients
-            .iter()
-            .find(|(from, _)| from == of)
-            .map(|(_, to)| to.clone())
-    };
-    let fault = |of: &Fault| {
-        Some(match of {
-            Fault::S3Denied(None)
-            | Fault::S3Down(_)
-            | Fault::GitAuth
-            | Fault::GitDown
-            | Fault::AgentSlow
-            | Fault::AgentError(_)
-            | Fault::StoreThrottled => of.clone(),
-            Fault::S3Denied(Some(of)) => Fault::S3Denied(Some(client(of)?)),
-            Fault::S3Missing(of) => Fault::S3Missing(client(of)?),
-            Fault::S3Partial { client: of, taken } => Fault::S3Partial {
-                client: client(of)?,
-                taken: *taken,
-            },
-            Fault::S3AckLost(of) => Fault::S3AckLost(client(of)?),
-            Fault::BuildError(of) => Fault::BuildError(session(of)?),
-            Fault::BuildWarning(of) => Fault::BuildWarning(session(of)?),
-            Fault::OutOfMemory(of) => Fault::OutOfMemory(client(of)?),
-            Fault::Partition(of) => Fault::Partition(client(of)?),
-        })
-    };
-    Some(match step {
-        Step::Instruct(of, edit) => Step::Instruct(session(of)?, *edit),
-        Step::Until {
-            session: of,
-            phase,
-            requests,
-        } => Step::Until {
-            session: session(of)?,
-            phase: *phase,
-            requests: *requests,
-        },
-        Step::UntilStarted {
-            client: of,
-            requests,
-        } => Step::UntilStarted {
-            client: client(of)?,
-            requests: *requests,
-        },
-        Step::Wait(time) => Step::Wait(*time),
-        Step::PushFromOutside(of, kind) => Step::PushFromOutside(session(of)?, *kind),
-        Step::Inject(of) => Step::Inject(fault(of)?),
-        Step::Heal(of) => Step::Heal(fault(of)?),
-        Step::Crash(of) => Step::Crash(client(of)?),
-        Step::LoseWorkspace(of) => Step::LoseWorkspace(client(of)?),
-        Step::RetryPush(of) => Step::RetryPush(session(of)?),
-        Step::Redeliver(of) => Step::Redeliver(session(of)?),
-    })
+    let mut step = step.clone();
+    match step.name_mut() {
+        Some(NameMut::Session(of)) => {
+            let (_, to) = naming.sessions.iter().find(|(from, _)| from == of)?;
+            *of = to.clone();
+        }
+        Some(NameMut::Client(of)) => {
+            let (_, to) = naming.clients.iter().find(|(from, _)| from == of)?;
+            *of = to.clone();
+        }
+        None => {}
+    }
+    Some(step)
 }
 
 #[cfg(test)]
