@@ -161,10 +161,20 @@ impl<'a> Teller<'a> {
 
     fn wait(&mut self, time: Duration) {
         self.judge.now += time;
-        for client in &mut self.judge.clients {
-            forget_pace(client, self.judge.now);
-        }
+        self.forget_pace(self.judge.now);
         self.waited += time;
+    }
+
+    /// One client's waits are not another's: each has the time that it needs.
+    fn forget_pace(&mut self, now: Duration) {
+        for client in &mut self.judge.clients {
+            forget_pace(client, now);
+        }
+        for instruction in &mut self.judge.instructions {
+            if let Some((asked, _)) = &mut instruction.agent_asked {
+                *asked = now;
+            }
+        }
     }
 
     /// A fault of all clients comes or goes.
@@ -216,9 +226,7 @@ impl<'a> Teller<'a> {
 
     fn judge(&mut self, client: usize, seen: &Seen) {
         let mut at = self.judge.now + seen.waited;
-        for client in &mut self.judge.clients {
-            forget_pace(client, at);
-        }
+        self.forget_pace(at);
         for (wait, what) in &seen.events {
             at += *wait;
             let mut what = what.clone();
@@ -239,9 +247,7 @@ impl<'a> Teller<'a> {
         let habits = self.exploration.space.scope.habits;
         self.broken = judge_all(&mut self.judge, seen, habits, |_| true).err();
         self.judge.now = at;
-        for client in &mut self.judge.clients {
-            forget_pace(client, at);
-        }
+        self.forget_pace(at);
     }
 
     /// An act with the mark that the plan has for it.

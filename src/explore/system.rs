@@ -9,6 +9,7 @@
 mod acts;
 mod deploy;
 mod disturb;
+mod notes;
 mod publish;
 mod queue;
 mod trouble;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use super::mutant::Mutant;
 use crate::coverage::Sometimes;
-use crate::history::{Branch, Content, Level, Record, Snapshot, What, Workspace};
+use crate::history::{Branch, Content, Level, Snapshot, What, Workspace};
 use crate::model::BuildOf;
 use crate::plan::{ClientId, Edit, Mark, Outsider, Phase, SessionId, Step};
 use crate::words;
@@ -360,44 +361,6 @@ impl System {
         seen.dead_letters.extend(&self.dead_letters);
         if !matches!(self.container, Container::Down { .. }) {
             seen.running.push(self.client.clone());
-        }
-    }
-}
-
-impl Notes {
-    /// Everything that is wrong, for each part of it somebody waits.
-    fn last_error(&self) -> Option<String> {
-        let mut wrong: Vec<String> = self.failure.iter().map(|text| (*text).into()).collect();
-        if !self.lost.is_empty() {
-            let lost: Vec<String> = self.lost.iter().map(Mark::to_string).collect();
-            wrong.push(format!("lost with the workspace: {}", lost.join(", ")));
-        }
-        let put_off = [
-            (self.push_put_off, "Saved work locally: git push failed"),
-            (self.deploy_put_off, "S3 sync put off"),
-        ];
-        wrong.extend(
-            put_off
-                .iter()
-                .filter(|(is_so, _)| *is_so)
-                .map(|(_, text)| (*text).into()),
-        );
-        (!wrong.is_empty()).then(|| wrong.join("; "))
-    }
-
-    fn record(&self) -> Record {
-        let warnings = [
-            (self.build_warned, "the banner is left out"),
-            (self.conflict, "an outside change conflicted"),
-        ];
-        Record {
-            status: "running".into(),
-            last_error: self.last_error(),
-            warnings: warnings
-                .iter()
-                .filter(|(is_so, _)| *is_so)
-                .map(|(_, text)| (*text).into())
-                .collect(),
         }
     }
 }

@@ -150,6 +150,8 @@ impl System {
         let thread = &self.threads[task.session];
         let is_unpushed = thread.is_ahead();
         let phase = match task.stage {
+            // Of what was handled before the container says nothing.
+            Stage::Begin if thread.notes.handled.contains(&mark) => return,
             Stage::Begin => Phase::Received,
             Stage::Think { .. } => Phase::Thinking,
             Stage::Edit => Phase::Editing,
