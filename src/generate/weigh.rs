@@ -272,5 +272,5 @@ fn shared_faults(swarm: Swarm, steps: &mut Vec<(u32, Step)>) {
     for status in [429, 500, 529] {
         add(AGENT_ERROR, 1, Fault::AgentError(status));
     }
-    add(STORE_THROTTLED, 2, Fault::StoreThrottled);
+    add(STORE_THROTTLED, 5, Fault::StoreThrottled);
 }
