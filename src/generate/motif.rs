@@ -35,19 +35,23 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         .unwrap_or(&session)
         .clone();
     let writer = Writer { session, other };
-    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 16] = [
+    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 20] = [
+        Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_before_the_push,
         Writer::crash_in_the_deploy,
         Writer::crash_in_recovery,
         Writer::agent_recovers,
+        Writer::agent_recovers,
+        Writer::memory_runs_out,
         Writer::memory_runs_out,
         Writer::work_is_saved_locally,
         Writer::work_is_saved_locally,
         Writer::s3_fails_again_and_again,
         Writer::s3_fails_again_and_again,
         Writer::both_wait_for_the_breaker,
+        Writer::conflict,
         Writer::conflict,
         Writer::partition,
         Writer::delivered_again,
@@ -128,7 +132,7 @@ impl Writer {
 
     fn agent_recovers(&self, draws: &mut Draws) -> Vec<Step> {
         let (fault, wait) = match draws.below(4) {
-            0 => (Fault::AgentSlow, 35),
+            0 => (Fault::AgentSlow, [35, 200][draws.below(2)]),
             1 => (Fault::AgentError(529), 3),
             _ => (Fault::AgentError(429), 3),
         };
@@ -223,7 +227,11 @@ impl Writer {
     }
 
     fn conflict(&self, draws: &mut Draws) -> Vec<Step> {
-        let kind = [Outsider::Conflicting, Outsider::Clean][draws.below(2)];
+        let kind = [
+            Outsider::Conflicting,
+            Outsider::Conflicting,
+            Outsider::Clean,
+        ][draws.below(3)];
         vec![
             self.instruct(Edit::Change),
             self.until(Phase::ALL[draws.below(Phase::ALL.len())], 0),
