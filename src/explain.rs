@@ -2,6 +2,7 @@
 //! events between two steps matter, and what happens when a step is left out.
 
 mod leave_out;
+pub(crate) mod look;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::history::{Event, History, What};
 use crate::model::Model;
 use crate::plan::Plan;
-use crate::report::page::expected::look;
 use crate::runner;
 use crate::site::SiteKind;
 use crate::verdict::Violation;
+use look::look;
 
 pub use leave_out::leave_out;
 

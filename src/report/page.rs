@@ -6,7 +6,6 @@
 
 mod bars;
 pub mod campaign;
-pub(crate) mod expected;
 mod lanes;
 pub mod run;
 mod soak;

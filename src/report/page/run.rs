@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::bars::{Bar, Bars};
-use super::expected::{Look, look};
 use super::lanes::{Kind, Lane, Lanes, Place, Tone};
 use crate::explain::Explanation;
+use crate::explain::look::{Look, look};
 use crate::history::{History, Snapshot, What};
 use crate::invariant::is_always;
 use crate::model::Model;
