@@ -287,7 +287,7 @@ fn an_explanation_stands_at_its_steps() {
     sample.explanation = Some(samples::explanation(&sample));
     let file = folder.write("explained.html", &sample.page());
     let page = &mut open(&program, &file, 1366, false);
-    assert!(text(page, ".summary").contains("Without step 1: every rule holds."));
+    assert!(text(page, ".summary").contains("On sim, without step 1: every rule holds."));
     let chips = "[...document.querySelectorAll('.without')].map(w => w.textContent)";
     assert_eq!(
         page.eval(chips),

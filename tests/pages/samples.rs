@@ -88,8 +88,9 @@ pub fn large() -> Sample {
 /// A short plan whose last event violates a rule.
 pub fn small() -> Sample {
     let target = trial::planted_sim(defect("breaker-of-each-container"));
-    let trial = trial::run(&target, &Shape::default(), 1, 256).unwrap();
-    let plan = trial.caught.expect("the defect is caught").plan;
+    let text = "# shakedown plan v1\nsession acme/home\nsession globex/home\n\
+        inject s3-denied\ninstruct globex/home change\ninstruct acme/home change\nwait 600s\n";
+    let plan: Plan = text.parse().unwrap();
     let shown = (0..64).map(|seed| run(&target, plan.clone(), seed));
     let is_violated = |sample: &Sample| matches!(sample.outcome.verdict, Verdict::Violated(_));
     let mut shown = shown.filter(is_violated);
