@@ -772,4 +772,21 @@ fn settled() {
     dead(Some("given up"), true).ends_as("held");
     // Its container died before it got to anything: nobody was there to tell.
     dead(None, false).ends_as("held");
+    let after_another = || {
+        let mut story = plain("instruct acme/home change\ninstruct acme/home memory-hungry\n");
+        for _ in 0..3 {
+            story = story.delivered(edit(2));
+        }
+        story.seen.dead_letters = vec![edit(2)];
+        story.told(home(), None, &[]).and(What::DeadLettered {
+            session: home(),
+            mark: edit(2),
+        })
+    };
+    after_another().ends_as("settled error-missing");
+    // The older one comes again, and what is told is its end.
+    after_another()
+        .delivered(edit(1))
+        .acknowledged(edit(1))
+        .ends_as("held");
 }

@@ -102,8 +102,9 @@ pub fn expected_error(model: &Model, session: usize) -> Expected {
         };
     };
     if last.dead_lettered && !last.acknowledged && !own.has(last.mark) && !is_lost {
-        // Nobody can tell of a message whose container died before it got to anything.
-        return if last.got_on {
+        // Nobody can tell of a message whose container died before it got to anything, and an
+        // older one that comes again may be carried out again after it.
+        return if last.got_on && !came_again_last(model, session) {
             Expected::Yes
         } else {
             Expected::Maybe
