@@ -119,7 +119,13 @@ pub fn check_site(
             && (Some(candidate.newest) == newest_shown
                 || lost_workspace && newest_shown <= Some(candidate.newest))
     });
-    if matching.is_none() {
+    // What a lost workspace took is built again from what the remote has, faults aside.
+    let is_what_is_left = lost_workspace
+        && model
+            .sessions
+            .iter()
+            .any(|session| session.client == client && session.remote.tree == shown);
+    if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);
         return Breach::new(
             "stale",
