@@ -451,12 +451,32 @@ fn breaker() {
 }
 
 #[test]
+fn a_sync_that_the_breaker_stops_is_told_in_the_log() {
+    let stopped = || {
+        plain("inject s3-denied\ninstruct acme/home change\n")
+            .told(home(), Some("Circuit breaker prevented S3 sync"), &[])
+            .told(home(), None, &[])
+    };
+    stopped().ends_as("breaker prevented-silently");
+    stopped()
+        .says("acme", "Circuit breaker prevented S3 sync")
+        .ends_as("held");
+}
+
+#[test]
 fn bounded_retries() {
     let story = || {
         Story::of("instruct acme/home change\n")
             .steps()
             .delivered(edit(1))
     };
+    let received = |receives| What::Delivered {
+        session: home(),
+        mark: edit(1),
+        receives,
+    };
+    story().and(received(3)).is("held");
+    story().and(received(4)).is("bounded-retries receives");
     story()
         .says("acme", "S3 sync attempt 4/3")
         .is("bounded-retries sync");
