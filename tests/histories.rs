@@ -729,6 +729,41 @@ fn fresh() {
 }
 
 #[test]
+fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
+    let of_blog = |marks: &[Mark]| {
+        let (session, outcome) = (blog(), GitOutcome::Done);
+        let branch = Arc::new(branch(marks));
+        What::Pushed {
+            session,
+            outcome,
+            branch,
+        }
+    };
+    let steps = "instruct acme/home change\ninject s3-denied\ninstruct acme/blog change\n\
+        workspace-lost acme\n";
+    let mut story = plain(steps)
+        .and(What::Delivered {
+            session: blog(),
+            mark: edit(2),
+            receives: 1,
+        })
+        .and(of_blog(&[edit(2)]))
+        .told(blog(), Some(FAILED), &[])
+        .and(What::Acknowledged {
+            session: blog(),
+            mark: edit(2),
+        })
+        .and(What::Died {
+            client: acme(),
+            cause: Death::WorkspaceLost,
+        })
+        .and(What::Started { client: acme() })
+        .told(blog(), None, &[]);
+    story.seen.remote.insert(blog(), branch(&[edit(2)]));
+    story.ends_as("fresh stale");
+}
+
+#[test]
 fn settled() {
     let mut queued = plain("instruct acme/home change\n");
     queued.seen.queued = vec![edit(1)];

@@ -119,12 +119,11 @@ pub fn check_site(
             && (Some(candidate.newest) == newest_shown
                 || lost_workspace && newest_shown <= Some(candidate.newest))
     });
-    // What a lost workspace took is built again from what the remote has, faults aside.
+    // What a lost workspace took is built again from what the remote has of its session by then.
     let is_what_is_left = lost_workspace
-        && model
-            .sessions
+        && candidates
             .iter()
-            .any(|session| session.client == client && session.remote.tree == shown);
+            .any(|candidate| model.sessions[candidate.session].remote.tree == shown);
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);
         return Breach::new(
