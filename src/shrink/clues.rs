@@ -13,6 +13,8 @@ use super::simpler::{Subject, subject};
 #[derive(Clone, Debug)]
 pub(super) struct Clues {
     pub rule: Rule,
+    /// The kind of the violation.
+    pub kind: String,
     /// The session that the violation is about.
     pub session: Option<SessionId>,
     pub client: Option<ClientId>,
@@ -36,6 +38,7 @@ impl Clues {
     pub(super) fn of(plan: &Plan, violation: &Violation, history: &History) -> Self {
         let mut clues = Self {
             rule: violation.rule,
+            kind: violation.kind.clone(),
             session: None,
             client: None,
             edit: None,

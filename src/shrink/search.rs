@@ -17,9 +17,15 @@ pub(super) struct Search<'a> {
     /// Every plan that did not show it, by the form that names do not change, with the seed.
     tried: Vec<(Plan, u64)>,
     progress: &'a mut dyn FnMut(Progress),
+    /// The plan that was found, up to the violation.
+    found: Plan,
     best: Shrunk,
 }
 
+/// Runs that are left for simpler arguments.
+const FOR_ARGUMENTS: u32 = 8;
+/// Plans longer than this are sketched anew before single steps are left out.
+const SKETCHED: usize = 4;
 /// Seeds that a plan is tried with before it is thought not to show the violation; one other is
 /// enough where the plan is short.
 const OTHER_SEEDS: u64 = 3;
@@ -43,6 +49,7 @@ impl<'a> Search<'a> {
             began: Instant::now(),
             tried: Vec::new(),
             progress,
+            found: plan.clone(),
             best: Shrunk {
                 plan: plan.clone(),
                 seed,
@@ -58,24 +65,40 @@ impl<'a> Search<'a> {
 
     pub(super) fn smallest(mut self) -> Shrunk {
         self.cut_unseen();
+        self.found = self.best.plan.clone();
         self.run();
         self.confirm();
         self.best
     }
 
     fn run(&mut self) {
+        let all = self.budget.runs;
+        self.budget.runs = all.saturating_sub(FOR_ARGUMENTS);
         self.sketch();
         self.shorter(self.best.plan.clone());
         self.focus();
         self.sweep();
+        if self.best.plan.steps.len() > SKETCHED {
+            self.sketch();
+            self.sketch_more(&self.best.plan.clone());
+        }
+        self.shorten();
+        self.budget.runs = all;
+        self.simplify();
+        self.shorten();
+    }
+
+    /// Fewer steps, until nothing makes them fewer.
+    fn shorten(&mut self) {
         loop {
             let before = self.best.plan.clone();
             self.merge_times();
             self.delete_singles(&[0]);
             self.fewer_sessions();
-            self.simplify();
             if self.best.plan == before {
                 self.sketch();
+                self.sketch_more(&self.best.plan.clone());
+                self.sketch_more(&self.found.clone());
                 self.delete_pairs();
                 self.lengthen_waits();
             }
@@ -115,6 +138,14 @@ impl<'a> Search<'a> {
     fn sketch(&mut self) {
         let sketches = sketch::sketches(&self.best.plan, &self.clues());
         self.first_shorter(sketches);
+    }
+
+    /// More of them, made of the pieces of a plan.
+    fn sketch_more(&mut self, of: &Plan) {
+        let seed = self.best.seed;
+        let _ = sketch::more(of, &self.clues())
+            .into_iter()
+            .any(|(plan, more)| self.shorter_with(plan, seed.wrapping_add(more)));
     }
 
     /// The plan without what other sessions do, or other clients.
@@ -270,7 +301,11 @@ impl<'a> Search<'a> {
             return false;
         }
         let form = mend::canonical(&candidate);
-        let is_tried = |(tried, of): &(Plan, u64)| *of == seed && mend::outlasts(tried, &form);
+        // Where it shows only when all is healed, a longer wait for that is another plan.
+        let is_in_plan = self.best.violation.step.is_some();
+        let is_tried = |(tried, of): &(Plan, u64)| {
+            *of == seed && (*tried == form || is_in_plan && mend::outlasts(tried, &form))
+        };
         if self.tried.iter().any(is_tried) {
             return false;
         }

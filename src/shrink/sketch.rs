@@ -3,6 +3,8 @@
 //! Most failures need no more. A deletion finds such a plan late, and stops short of it where a
 //! step has to change for another to go: where a long wait does the work of a whole session.
 
+mod more;
+
 use std::time::Duration;
 
 use crate::plan::{ClientId, Edit, Fault, Phase, Plan, SessionId, Step};
@@ -11,6 +13,8 @@ use crate::verdict::Rule;
 
 use super::clues::{Clues, is_of_s3};
 use super::simpler::{Subject, subject};
+
+pub(super) use more::more;
 
 /// Long enough for five syncs of one client to fail and the breaker's cool-down to end.
 pub(super) const LONG: Duration = Duration::from_secs(600);
@@ -58,12 +62,16 @@ pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
         found.extend(sketcher.with_crash(&disturbances));
     }
     found.sort_by_key(Vec::len);
-    let whole = |steps| Plan {
+    found.into_iter().map(|steps| whole(plan, steps)).collect()
+}
+
+/// Steps for the sessions of a plan.
+fn whole(plan: &Plan, steps: Vec<Step>) -> Plan {
+    Plan {
         sessions: plan.sessions.clone(),
         steps,
         comments: Vec::new(),
-    };
-    found.into_iter().map(whole).collect()
+    }
 }
 
 /// The edits of a session, the likeliest to matter first.
@@ -237,6 +245,11 @@ impl Sketcher<'_> {
         let crash = Step::Crash(under.clone());
         let crashes = self.plan.steps.contains(&crash).then_some(crash);
         let mut found = Vec::new();
+        if clues.kind == "opened-early"
+            && let Some(other) = &other
+        {
+            found.extend(interrupted_row(&own, under, other));
+        }
         for fault in [likely.clone(), Fault::S3Denied(None)] {
             let alone = vec![Step::Inject(fault), own.clone(), Step::Wait(LONG)];
             found.push(alone.clone());
@@ -293,4 +306,20 @@ impl Sketcher<'_> {
         }
         found
     }
+}
+
+/// A row of failures of one client with a sync of another one among them, soon or late.
+fn interrupted_row(own: &Step, under: &ClientId, other: &Step) -> Vec<Vec<Step>> {
+    // Meanwhile what is put off is tried a few times, or until the breaker opens.
+    let waits = [90, 210].map(Duration::from_secs);
+    let row = |wait| {
+        vec![
+            Step::Inject(Fault::S3Denied(Some(under.clone()))),
+            own.clone(),
+            Step::Wait(wait),
+            other.clone(),
+            Step::Wait(LONG),
+        ]
+    };
+    waits.into_iter().map(row).collect()
 }

@@ -1,0 +1,200 @@
+//! More small plans, for when the likeliest ones did not show it: other moments, other ends, a
+//! second instruction, a crash at the end.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{LONG, Sketcher, disturbances, whole};
+use crate::plan::{Edit, Fault, Phase, Plan, SessionId, Step};
+use crate::shrink::clues::{Clues, is_of_s3};
+use crate::verdict::Rule;
+
+/// Disturbances that are tried in other ways.
+const DISTURBANCES: usize = 2;
+/// Long enough for one instruction, and too short for what was put off to be tried again.
+const ONE: Duration = Duration::from_secs(15);
+
+/// Seeds that a plan is tried with whose faults come by chance at a good or a bad moment.
+const SEEDS: u64 = 3;
+
+/// The small plans, the likeliest first, with what is added to the run's seed.
+pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
+    let Some(home) = clues.home(plan) else {
+        return Vec::new();
+    };
+    let sketcher = Sketcher {
+        plan,
+        home: &home,
+        edit: clues.edit.unwrap_or(Edit::Change),
+    };
+    if clues.rule == Rule::Breaker {
+        let sketches = sketcher.breaker(clues);
+        let likely = sketches.iter().filter(|steps| suits(steps, &clues.kind));
+        return with_seeds(plan, 1..SEEDS, likely);
+    }
+    let near = disturbances(plan, &home, clues);
+    let mut found = Vec::new();
+    for step in near.iter().take(DISTURBANCES) {
+        let sketches = sketcher.otherwise(step, clues);
+        let seeds = match step {
+            Step::Inject(Fault::GitDown | Fault::GitAuth) => 0..SEEDS,
+            _ => 0..1,
+        };
+        found.extend(with_seeds(plan, seeds, sketches.iter()));
+    }
+    found.extend(with_seeds(plan, 0..1, edits(plan, &home).iter()));
+    found
+}
+
+fn with_seeds<'a>(
+    plan: &Plan,
+    seeds: Range<u64>,
+    sketches: impl Iterator<Item = &'a Vec<Step>> + Clone,
+) -> Vec<(Plan, u64)> {
+    let with = |seed| {
+        let sketches = sketches.clone();
+        sketches.map(move |steps| (whole(plan, steps.clone()), seed))
+    };
+    seeds.flat_map(with).collect()
+}
+
+/// Whether the breaker may do this wrong in such a plan: its end tells.
+fn suits(steps: &[Step], kind: &str) -> bool {
+    let waits = matches!(steps.last(), Some(Step::Wait(_)));
+    let comes_back = !waits;
+    match kind {
+        "opened-early" => waits,
+        "second-probe" => waits && steps.len() > 3,
+        "prevented-while-closed" | "prevented-silently" => comes_back || steps.len() > 3,
+        _ => steps.len() == 3 || comes_back,
+    }
+}
+
+/// Each edit that troubles, and then an edit of the same session or of another one of its client.
+fn edits(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
+    let mut edits: Vec<Edit> = Vec::new();
+    for step in &plan.steps {
+        if let Step::Instruct(_, edit) = step
+            && !edits.contains(edit)
+        {
+            edits.push(*edit);
+        }
+    }
+    let mut sessions = vec![home.clone()];
+    sessions.extend(neighbour(plan, home));
+    let mut found = Vec::new();
+    let troubles = [Edit::BreakBuild, Edit::Warn];
+    for first in troubles.into_iter().filter(|edit| edits.contains(edit)) {
+        for second in edits.iter().copied().filter(|edit| *edit != first) {
+            for session in &sessions {
+                found.push(vec![
+                    Step::Instruct(home.clone(), first),
+                    Step::Instruct(session.clone(), second),
+                ]);
+            }
+        }
+    }
+    found
+}
+
+/// Another session of the same client.
+fn neighbour(plan: &Plan, home: &SessionId) -> Option<SessionId> {
+    let is_near = |session: &&SessionId| session.client == home.client && *session != home;
+    plan.sessions.iter().find(is_near).cloned()
+}
+
+impl Sketcher<'_> {
+    /// The instruction disturbed in other ways than at first.
+    fn otherwise(&self, disturbance: &Step, clues: &Clues) -> Vec<Vec<Step>> {
+        match disturbance {
+            Step::Inject(fault) if is_of_s3(fault) => {
+                let mut found = self.without_s3(disturbance, clues);
+                let plain = Step::Inject(Fault::S3Denied(None));
+                if plain != *disturbance {
+                    found.extend(self.without_s3(&plain, clues));
+                }
+                found
+            }
+            Step::Inject(Fault::OutOfMemory(_)) => {
+                let hungry = Step::Instruct(self.home.clone(), Edit::MemoryHungry);
+                vec![vec![disturbance.clone(), hungry, self.until(Phase::Done)]]
+            }
+            Step::Inject(fault) => {
+                let ends = [self.until(Phase::Done), Step::Wait(LONG)];
+                let mut found = Vec::new();
+                for moment in moments(fault) {
+                    for end in &ends {
+                        let mut steps = vec![self.instruct()];
+                        steps.extend(moment.map(|phase| self.until(phase)));
+                        steps.extend([disturbance.clone(), end.clone()]);
+                        found.push(steps);
+                    }
+                }
+                let then = self.then_crashed(found.iter().filter(|steps| steps.len() > 3));
+                found.extend(then);
+                found
+            }
+            Step::Crash(_) | Step::LoseWorkspace(_) => {
+                let moments = [Phase::Editing, Phase::Committing, Phase::Building];
+                let at = |phase| vec![self.instruct(), self.until(phase), disturbance.clone()];
+                moments.into_iter().map(at).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What S3 refuses: an instruction, and then another one, of whoever.
+    fn without_s3(&self, fault: &Step, clues: &Clues) -> Vec<Vec<Step>> {
+        let first = || vec![self.deployed(), fault.clone()];
+        let with = |mut steps: Vec<Step>, more: &[Step]| {
+            steps.extend_from_slice(more);
+            steps
+        };
+        let (long, one) = (Step::Wait(LONG), Step::Wait(ONE));
+        let done = self.until(Phase::Done);
+        let mut found = vec![
+            with(first(), &[done.clone()]),
+            with(first(), &[long.clone()]),
+            vec![fault.clone(), self.deployed(), one.clone()],
+        ];
+        found.extend(self.then_crashed([with(first(), &[one.clone()])].iter()));
+        if matches!(clues.rule, Rule::Fresh | Rule::NoDanglingPage) {
+            let second = || vec![self.deployed(), one.clone(), fault.clone(), self.deployed()];
+            found.push(with(first(), &[long.clone(), self.deployed()]));
+            found.push(with(second(), &[one.clone()]));
+            found.push(with(second(), &[long]));
+            found.extend(self.then_crashed([with(second(), &[one])].iter()));
+        }
+        found
+    }
+
+    /// The same with a crash at the end, the likeliest of those in the plan.
+    fn then_crashed<'a>(&self, of: impl Iterator<Item = &'a Vec<Step>>) -> Vec<Vec<Step>> {
+        let is_crash = |step: &&Step| match step {
+            Step::Crash(client) | Step::LoseWorkspace(client) => *client == self.home.client,
+            _ => false,
+        };
+        let is_hungry = |step: &Step| matches!(step, Step::Inject(Fault::OutOfMemory(_)));
+        let crash = self.plan.steps.iter().rfind(is_crash).cloned();
+        // What uses up the memory may be no more than a crash.
+        let crash = crash.or_else(|| {
+            let is_killed = self.plan.steps.iter().any(is_hungry);
+            is_killed.then(|| Step::Crash(self.home.client.clone()))
+        });
+        let Some(crash) = crash else {
+            return Vec::new();
+        };
+        let then = |steps: &Vec<Step>| [steps.as_slice(), &[crash.clone()]].concat();
+        of.map(then).collect()
+    }
+}
+
+/// From when on a fault is met that was not met at first; nothing is from the start.
+fn moments(fault: &Fault) -> &'static [Option<Phase>] {
+    match fault {
+        Fault::GitAuth | Fault::GitDown => &[Some(Phase::Editing)],
+        Fault::StoreThrottled => &[Some(Phase::Received)],
+        Fault::Partition(_) => &[Some(Phase::Received), Some(Phase::Committing)],
+        _ => &[None],
+    }
+}
