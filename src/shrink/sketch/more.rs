@@ -13,6 +13,8 @@ use crate::verdict::Rule;
 const DISTURBANCES: usize = 2;
 /// Long enough for one instruction, and too short for what was put off to be tried again.
 const ONE: Duration = Duration::from_secs(15);
+/// Long enough for some tries of what was put off, and too short for the breaker to open.
+const SOME: Duration = Duration::from_secs(90);
 
 /// Seeds that a plan is tried with whose faults come by chance at a good or a bad moment.
 const SEEDS: u64 = 3;
@@ -36,11 +38,10 @@ pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
     let mut found = Vec::new();
     for step in near.iter().take(DISTURBANCES) {
         let sketches = sketcher.otherwise(step, clues);
-        let seeds = match step {
-            Step::Inject(Fault::GitDown | Fault::GitAuth) => 0..SEEDS,
-            _ => 0..1,
-        };
-        found.extend(with_seeds(plan, seeds, sketches.iter()));
+        found.extend(with_seeds(plan, 0..1, sketches.iter()));
+        if matches!(step, Step::Inject(Fault::GitDown | Fault::GitAuth)) {
+            found.extend(with_seeds(plan, 1..SEEDS, sketches.iter().take(2)));
+        }
     }
     found.extend(with_seeds(plan, 0..1, edits(plan, &home).iter()));
     found
@@ -130,8 +131,8 @@ impl Sketcher<'_> {
                         found.push(steps);
                     }
                 }
-                let then = self.then_crashed(found.iter().filter(|steps| steps.len() > 3));
-                found.extend(then);
+                let crashed = self.then_crashed(&found);
+                found.extend(crashed);
                 found
             }
             Step::Crash(_) | Step::LoseWorkspace(_) => {
@@ -143,33 +144,39 @@ impl Sketcher<'_> {
         }
     }
 
-    /// What S3 refuses: an instruction, and then another one, of whoever.
+    /// What S3 refuses: the first deploy of a site, or a later one.
     fn without_s3(&self, fault: &Step, clues: &Clues) -> Vec<Vec<Step>> {
-        let first = || vec![self.deployed(), fault.clone()];
-        let with = |mut steps: Vec<Step>, more: &[Step]| {
-            steps.extend_from_slice(more);
-            steps
-        };
-        let (long, one) = (Step::Wait(LONG), Step::Wait(ONE));
-        let done = self.until(Phase::Done);
-        let mut found = vec![
-            with(first(), &[done.clone()]),
-            with(first(), &[long.clone()]),
-            vec![fault.clone(), self.deployed(), one.clone()],
+        let first = [self.deployed(), fault.clone()];
+        let later = [
+            self.deployed(),
+            Step::Wait(ONE),
+            fault.clone(),
+            self.deployed(),
         ];
-        found.extend(self.then_crashed([with(first(), &[one.clone()])].iter()));
+        let [one, some, long] = [ONE, SOME, LONG].map(Step::Wait);
+        let up_to = |steps: &[Step], end: &Step| [steps, &[end.clone()]].concat();
+        let mut found = vec![
+            up_to(&first, &self.until(Phase::Done)),
+            up_to(&first, &long),
+            up_to(&[fault.clone(), self.deployed()], &one),
+        ];
+        found.extend(self.then_crashed(&[up_to(&first, &one)]));
         if matches!(clues.rule, Rule::Fresh | Rule::NoDanglingPage) {
-            let second = || vec![self.deployed(), one.clone(), fault.clone(), self.deployed()];
-            found.push(with(first(), &[long.clone(), self.deployed()]));
-            found.push(with(second(), &[one.clone()]));
-            found.push(with(second(), &[long]));
-            found.extend(self.then_crashed([with(second(), &[one])].iter()));
+            let mut of_later = vec![up_to(&later, &one), up_to(&later, &long)];
+            of_later.extend(self.then_crashed(&[up_to(&later, &one), up_to(&first, &some)]));
+            // A site that is empty had no earlier deploy; one that is stale or mixed had.
+            if clues.kind == "empty" {
+                found.extend(of_later);
+            } else {
+                found.splice(0..0, of_later);
+            }
+            found.push([&first[..], &[long, self.deployed()]].concat());
         }
         found
     }
 
     /// The same with a crash at the end, the likeliest of those in the plan.
-    fn then_crashed<'a>(&self, of: impl Iterator<Item = &'a Vec<Step>>) -> Vec<Vec<Step>> {
+    fn then_crashed(&self, of: &[Vec<Step>]) -> Vec<Vec<Step>> {
         let is_crash = |step: &&Step| match step {
             Step::Crash(client) | Step::LoseWorkspace(client) => *client == self.home.client,
             _ => false,
@@ -185,7 +192,7 @@ impl Sketcher<'_> {
             return Vec::new();
         };
         let then = |steps: &Vec<Step>| [steps.as_slice(), &[crash.clone()]].concat();
-        of.map(then).collect()
+        of.iter().map(then).collect()
     }
 }
 
