@@ -82,6 +82,9 @@ impl<'a> Search<'a> {
             self.sketch();
             self.sketch_more(&self.best.plan.clone());
         }
+        if self.best.plan.steps.len() > 2 * SKETCHED {
+            self.sketch_more(&self.found.clone());
+        }
         self.shorten();
         self.budget.runs = all;
         self.simplify();

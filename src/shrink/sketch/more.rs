@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{LONG, Sketcher, disturbances, whole};
-use crate::plan::{Edit, Fault, Phase, Plan, SessionId, Step};
+use crate::plan::{Edit, Fault, Outsider, Phase, Plan, SessionId, Step};
 use crate::shrink::clues::{Clues, is_of_s3};
 use crate::verdict::Rule;
 
@@ -18,6 +18,9 @@ const SOME: Duration = Duration::from_secs(90);
 
 /// Seeds that a plan is tried with whose faults come by chance at a good or a bad moment.
 const SEEDS: u64 = 3;
+
+/// Edits that leave a mark on their session.
+const TROUBLES: [Edit; 2] = [Edit::BreakBuild, Edit::Warn];
 
 /// The small plans, the likeliest first, with what is added to the run's seed.
 pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
@@ -32,10 +35,13 @@ pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
     if clues.rule == Rule::Breaker {
         let sketches = sketcher.breaker(clues);
         let likely = sketches.iter().filter(|steps| suits(steps, &clues.kind));
-        return with_seeds(plan, 1..SEEDS, likely);
+        return with_seeds(plan, 1..SEEDS + 1, likely);
     }
     let near = disturbances(plan, &home, clues);
     let mut found = Vec::new();
+    if clues.rule == Rule::Settled {
+        found.extend(with_seeds(plan, 0..1, sketcher.neighbours(&near).iter()));
+    }
     for step in near.iter().take(DISTURBANCES) {
         let sketches = sketcher.otherwise(step, clues);
         found.extend(with_seeds(plan, 0..1, sketches.iter()));
@@ -65,7 +71,7 @@ fn suits(steps: &[Step], kind: &str) -> bool {
     let comes_back = !waits;
     match kind {
         "opened-early" => waits,
-        "second-probe" => waits && steps.len() > 3,
+        "second-probe" => steps.len() > 3 && !matches!(steps.last(), Some(Step::Crash(_))),
         "prevented-while-closed" | "prevented-silently" => comes_back || steps.len() > 3,
         _ => steps.len() == 3 || comes_back,
     }
@@ -84,8 +90,7 @@ fn edits(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
     let mut sessions = vec![home.clone()];
     sessions.extend(neighbour(plan, home));
     let mut found = Vec::new();
-    let troubles = [Edit::BreakBuild, Edit::Warn];
-    for first in troubles.into_iter().filter(|edit| edits.contains(edit)) {
+    for first in TROUBLES.into_iter().filter(|edit| edits.contains(edit)) {
         for second in edits.iter().copied().filter(|edit| *edit != first) {
             for session in &sessions {
                 found.push(vec![
@@ -142,6 +147,37 @@ impl Sketcher<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Two sessions of the client, one of them with an edit that leaves a mark, while something
+    /// keeps it from being taken off.
+    fn neighbours(&self, near: &[Step]) -> Vec<Vec<Step>> {
+        let Some(other) = neighbour(self.plan, self.home) else {
+            return Vec::new();
+        };
+        let is_there = |edit: &Edit| {
+            let is_so = |step: &Step| matches!(step, Step::Instruct(_, of) if of == edit);
+            self.plan.steps.iter().any(is_so)
+        };
+        let is_fault = |step: &&Step| matches!(step, Step::Inject(_));
+        let is_push = |step: &Step| matches!(step, Step::PushFromOutside(..));
+        let push = Step::PushFromOutside(self.home.clone(), Outsider::Clean);
+        let push = self.plan.steps.iter().any(is_push).then_some(&push);
+        let disturbances = [push, near.iter().find(is_fault)];
+        let mut found = Vec::new();
+        for edit in TROUBLES.into_iter().filter(is_there) {
+            let marked = |of: &SessionId| Step::Instruct(of.clone(), edit);
+            let change = Step::Instruct(other.clone(), Edit::Change);
+            for step in disturbances.into_iter().flatten() {
+                found.push(vec![step.clone(), self.deployed(), marked(&other)]);
+                if is_fault(&step) {
+                    let wait = Step::Wait(ONE);
+                    found.push(vec![self.deployed(), wait, step.clone(), marked(&other)]);
+                    found.push(vec![marked(self.home), step.clone(), change.clone()]);
+                }
+            }
+        }
+        found
     }
 
     /// What S3 refuses: the first deploy of a site, or a later one.
@@ -201,7 +237,11 @@ fn moments(fault: &Fault) -> &'static [Option<Phase>] {
     match fault {
         Fault::GitAuth | Fault::GitDown => &[Some(Phase::Editing)],
         Fault::StoreThrottled => &[Some(Phase::Received)],
-        Fault::Partition(_) => &[Some(Phase::Received), Some(Phase::Committing)],
+        Fault::Partition(_) => &[
+            Some(Phase::Received),
+            Some(Phase::Committing),
+            Some(Phase::Done),
+        ],
         _ => &[None],
     }
 }
