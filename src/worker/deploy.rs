@@ -65,6 +65,18 @@ impl Worker {
         deployed
     }
 
+    /// The session's commits are on the remote at last: where the site should show one of them, it
+    /// is what a workspace that is lost later leaves to go back to.
+    pub(super) async fn keep_as_pushed(&self, session: &SessionId) {
+        let mut site = self.site_record().await;
+        let wanted = site.wanted.as_ref();
+        if wanted.is_some_and(|wanted| wanted.session_id == *session) && site.pushed != site.wanted
+        {
+            site.pushed = site.wanted.clone();
+            self.save_site(&site).await;
+        }
+    }
+
     /// Tries a deploy that was put off, of the newest good build.
     pub(super) async fn deploy_put_off(&self) {
         let site = self.site_record().await;

@@ -28,7 +28,9 @@ impl Worker {
         match self.push_with_retries(session, record).await {
             Ok(()) => {
                 self.unpushed.borrow_mut().remove(session);
-                record.push_put_off = None;
+                if record.push_put_off.take().is_some() {
+                    self.keep_as_pushed(session).await;
+                }
                 record.saved_locally.clear();
                 self.say(Level::Info, Some(session), "Git push complete")
                     .await;

@@ -16,8 +16,8 @@ const ONE: Duration = Duration::from_secs(15);
 /// Long enough for some tries of what was put off, and too short for the breaker to open.
 const SOME: Duration = Duration::from_secs(90);
 
-/// Seeds that a plan is tried with whose faults come by chance at a good or a bad moment.
-const SEEDS: u64 = 3;
+/// Seeds that plans are tried with in which chance brings a good or a bad moment.
+const SEEDS: u64 = 4;
 
 /// Edits that leave a mark on their session.
 const TROUBLES: [Edit; 2] = [Edit::BreakBuild, Edit::Warn];
@@ -35,7 +35,7 @@ pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
     if clues.rule == Rule::Breaker {
         let sketches = sketcher.breaker(clues);
         let likely = sketches.iter().filter(|steps| suits(steps, &clues.kind));
-        return with_seeds(plan, 1..SEEDS + 1, likely);
+        return with_seeds(plan, 1..SEEDS, likely);
     }
     let near = disturbances(plan, &home, clues);
     let mut found = Vec::new();
