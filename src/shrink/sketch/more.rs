@@ -245,3 +245,62 @@ fn moments(fault: &Fault) -> &'static [Option<Phase>] {
         _ => &[None],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::History;
+    use crate::verdict::Violation;
+
+    /// What is tried for a violation of this rule and kind that a plan of these steps showed.
+    fn tried(steps: &str, rule: Rule, kind: &str) -> Vec<String> {
+        let head =
+            "# shakedown plan v1\nsession acme/home\nsession acme/blog\nsession globex/home\n";
+        let plan: Plan = format!("{head}{steps}").parse().unwrap();
+        let violation = Violation {
+            rule,
+            kind: kind.into(),
+            step: None,
+            at: Duration::ZERO,
+            expected: String::new(),
+            observed: "acme/home".into(),
+        };
+        let clues = Clues::of(&plan, &violation, &History::default());
+        let line = |(plan, more): &(Plan, u64)| {
+            let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+            format!("{}; seed +{more}", steps.join("; "))
+        };
+        more(&plan, &clues).iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_stale_site_had_an_earlier_deploy() {
+        let steps = "instruct acme/home change\ninject s3-denied\ninstruct acme/home change\n";
+        let second = "instruct acme/home change; wait 15s; inject s3-denied; instruct acme/home \
+                      change; wait 15s; seed +0";
+        assert_eq!(tried(steps, Rule::Fresh, "stale")[0], second);
+        let first = "instruct acme/home change; inject s3-denied; until acme/home done; seed +0";
+        assert_eq!(tried(steps, Rule::Fresh, "empty")[0], first);
+    }
+
+    #[test]
+    fn chance_is_given_other_seeds_where_it_decides() {
+        let steps = "inject git-down\ninstruct acme/home change\n";
+        let later = "instruct acme/home change; until acme/home editing; inject git-down; until \
+                     acme/home done; seed +3";
+        assert!(tried(steps, Rule::BoundedRetries, "push").contains(&later.to_owned()));
+        let steps = "inject s3-denied\ninstruct acme/home change\n";
+        let breaker = tried(steps, Rule::Breaker, "opened-early");
+        assert!(!breaker.is_empty() && breaker.iter().all(|line| !line.ends_with("+0")));
+    }
+
+    #[test]
+    fn a_mark_that_stays_is_looked_for_between_two_sessions() {
+        let steps = "inject s3-denied\ninstruct acme/home change\ninstruct acme/blog warn\n";
+        let neighbour = "instruct acme/home change; wait 15s; inject s3-denied; instruct acme/blog \
+                         warn; seed +0";
+        assert!(tried(steps, Rule::Settled, "warning-left").contains(&neighbour.to_owned()));
+        // No other rule asks for two sessions with marks.
+        assert!(!tried(steps, Rule::Pushed, "commits").contains(&neighbour.to_owned()));
+    }
+}
