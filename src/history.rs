@@ -262,6 +262,16 @@ pub struct Branch {
     pub tree: Vec<Mark>,
 }
 
+impl Branch {
+    /// The marks up to one of them, oldest first; `None` where no commit has it.
+    pub fn marks_up_to(&self, mark: Mark) -> Option<Vec<Mark>> {
+        let marks = self.commits.iter().flat_map(|commit| &commit.adds);
+        let marks: Vec<Mark> = marks.copied().collect();
+        let at = marks.iter().position(|known| *known == mark)?;
+        Some(marks[..=at].to_vec())
+    }
+}
+
 /// A commit: what identifies it when it is rebased is its message and the marks it adds.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Commit {

@@ -501,6 +501,18 @@ fn bounded_retries() {
         .later(2)
         .and(asked(200, None))
         .is("bounded-retries retry-after");
+    // A container that was cut off before the answer came need not obey it.
+    let cut_off = |seconds| {
+        Story::of("instruct acme/home change\ninject partition acme\n")
+            .step(0)
+            .delivered(edit(1))
+            .and(asked(429, Some(9)))
+            .later(seconds)
+            .step(1)
+            .and(asked(200, None))
+    };
+    cut_off(0).is("held");
+    cut_off(1).is("bounded-retries retry-after");
     let mut at_once = failing(5);
     for event in at_once.events.iter_mut().rev().take(5) {
         event.at = Duration::from_secs(9);

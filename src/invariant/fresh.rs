@@ -57,6 +57,10 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
             newest,
         };
         match end {
+            // A first try that was good went with the workspace; the next one failed for it.
+            HandlingEnd::Failed if facts.lost_workspace && instruction.deliveries > 1 => {
+                found.push(candidate);
+            }
             HandlingEnd::Failed => {}
             HandlingEnd::Unclear => found.push(candidate),
             HandlingEnd::Good => {
@@ -71,9 +75,12 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
     (found, true)
 }
 
-/// Whether the remote has what a build needs.
+/// Whether the remote has what a build needs, and that builds.
 fn is_left(model: &Model, candidate: Option<&Candidate>) -> bool {
-    candidate.is_some_and(|c| model.sessions[c.session].remote_has(c.newest))
+    candidate.is_some_and(|c| {
+        let upto = model.sessions[c.session].remote.marks_up_to(c.newest);
+        upto.is_some_and(|marks| !model.build_of(&marks).fails)
+    })
 }
 
 /// The newest edits of the builds that a client's site may show, newest build first, and whether

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Model;
-use crate::history::Branch;
 use crate::plan::{Edit, Mark};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -119,7 +118,7 @@ impl Model {
         // In the order of the branch: what a lost workspace took may come after what was newer.
         let upto = [&session.local, &session.remote]
             .into_iter()
-            .find_map(|branch| marks_up_to(branch, instruction.mark));
+            .find_map(|branch| branch.marks_up_to(instruction.mark));
         let upto = upto.unwrap_or_else(|| {
             let before = self.instructions.iter().filter(|other| {
                 other.session == instruction.session && other.mark <= instruction.mark
@@ -137,12 +136,4 @@ impl Model {
             HandlingEnd::Good
         }
     }
-}
-
-/// The marks of a branch up to one of them, oldest first.
-fn marks_up_to(branch: &Branch, mark: Mark) -> Option<Vec<Mark>> {
-    let marks = branch.commits.iter().flat_map(|commit| &commit.adds);
-    let marks: Vec<Mark> = marks.copied().collect();
-    let at = marks.iter().position(|known| *known == mark)?;
-    Some(marks[..=at].to_vec())
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::instruction::Instruction;
 use super::{Model, Outside};
-use crate::plan::{Fault, Mark, Outsider, SessionId, Step};
+use crate::plan::{ClientId, Fault, Mark, Outsider, SessionId, Step};
+
+/// How long an answer takes to its container at most.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
 
 impl Model {
     /// Whether a step makes sense now: what it names exists, and it can change something.
@@ -85,6 +88,19 @@ impl Model {
         }
     }
 
+    /// The agent's answers that were on their way to a container when it was cut off: nobody need
+    /// obey what they asked for.
+    fn lose_answers(&mut self, client: &ClientId) {
+        for instruction in &mut self.instructions {
+            if let Some((asked, retry_after)) = &mut instruction.agent_asked
+                && self.sessions[instruction.session].id.client == *client
+                && self.now.saturating_sub(*asked) <= ON_THE_WAY
+            {
+                *retry_after = None;
+            }
+        }
+    }
+
     fn set_fault(&mut self, fault: &Fault, on: bool) {
         if !matches!(fault, Fault::AgentSlow | Fault::AgentError(_)) {
             for instruction in &mut self.instructions {
@@ -99,6 +115,9 @@ impl Model {
                     self.sessions[at].trouble = true;
                 }
             }
+        }
+        if let (Fault::Partition(client), true) = (fault, on) {
+            self.lose_answers(client);
         }
         let (session, is_error) = match fault {
             Fault::BuildError(session) => (session, true),
