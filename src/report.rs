@@ -3,7 +3,7 @@
 
 mod conformance;
 mod contest;
-mod events;
+pub(crate) mod events;
 mod explained;
 mod explore;
 pub mod junit;
@@ -125,15 +125,12 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
         violation,
         ..
     } = of;
-    let place = match violation.step {
-        Some(step) => format!("at step {}", step + 1),
-        None => "after recovery".into(),
-    };
     let mut out = format!(
-        "{} {} ({}) on {target}, {place}, {:.3} s into the run (run seed {})\n",
+        "{} {} ({}) on {target}, {}, {:.3} s into the run (run seed {})\n",
         style.bad("VIOLATED"),
         style.strong(violation.rule.id()),
         violation.kind,
+        violation.place(),
         violation.at.as_secs_f64(),
         Seed(of.seed),
     );

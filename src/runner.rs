@@ -165,7 +165,7 @@ fn recover(
         };
         let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         if is_final {
-            return Err(judge.violation(rule, breach));
+            return Err(Stop::Violated(judge.violation(rule, breach, true)));
         }
         quiet = (quiet * 3).min(AT_REST);
     }
@@ -207,9 +207,9 @@ pub fn judge_on(
         }
     }
     let breach = recovered.and_then(|seen| check_recovered(&judge.model, seen));
-    match breach.map(|(rule, breach)| judge.violation(rule, breach)) {
-        Some(Stop::Violated(violation)) => Verdict::Violated(violation),
-        _ => Verdict::Held,
+    match breach {
+        Some((rule, breach)) => Verdict::Violated(judge.violation(rule, breach, true)),
+        None => Verdict::Held,
     }
 }
 
@@ -277,7 +277,7 @@ impl Judge {
                 self.model.now = event.at;
                 // What comes after the violation is not of the story.
                 self.events.truncate(self.judged + 1);
-                return Err(self.violation(rule, breach));
+                return Err(Stop::Violated(self.violation(rule, breach, false)));
             }
             self.model.observe(event);
             self.judged += 1;
@@ -285,15 +285,17 @@ impl Judge {
         Ok(())
     }
 
-    fn violation(&self, rule: Rule, breach: Breach) -> Stop {
-        Stop::Violated(Violation {
+    fn violation(&self, rule: Rule, breach: Breach, after_recovery: bool) -> Violation {
+        Violation {
             rule,
             kind: breach.kind.into(),
             step: self.step,
+            after_recovery,
+            about: breach.about,
             at: self.model.now,
             expected: breach.expected,
             observed: breach.observed,
-        })
+        }
     }
 }
 

@@ -111,6 +111,41 @@ fn a_violation_is_told_to_people_machines_and_ci() {
 }
 
 #[test]
+fn every_report_says_alike_when_a_violation_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n";
+    std::fs::create_dir(folder.path().join("proptest-regressions")).unwrap();
+    std::fs::write(folder.path().join("proptest-regressions/k.plan"), plan).unwrap();
+    let args = "run --target sim --seed 1 --defect deploys-failed-build --quiet --json --html \
+                pages --junit junit.xml";
+    let out = shakedown(folder.path(), &args.split_whitespace().collect::<Vec<_>>());
+    // The build's first object goes up once all has been healed: no fault had begun.
+    let human = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(human.contains("on sim, while it recovered, "), "{human}");
+    assert!(human.contains("Seen while it recovered. "), "{human}");
+    let first: Value = serde_json::from_str(stdout(&out).lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["step"], &first["after_recovery"]),
+        (&Value::Null, &false.into())
+    );
+    let campaign = data(&folder.path().join("pages/index.html"));
+    let row = &campaign["violations"][0];
+    assert_eq!(row["place"], "while it recovered");
+    let run = data(
+        &folder
+            .path()
+            .join("pages")
+            .join(row["page"].as_str().unwrap()),
+    );
+    assert_eq!(run["place"], "while it recovered");
+    let last = run["events"].as_array().unwrap().len() - 1;
+    assert_eq!(run["violating"], last);
+    assert_eq!(run["explanation"]["decisive"], serde_json::json!([last]));
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("seen while it recovered\n"), "{junit}");
+}
+
+#[test]
 fn the_page_of_a_violation_is_written_unasked_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = shakedown(folder.path(), &DEFECT);

@@ -42,8 +42,11 @@ impl KeptCase {
                 kind: format!("{} ({})", violation.rule, violation.kind),
                 message: violation.observed.clone(),
                 text: format!(
-                    "expected: {}\nobserved: {}\n\n{}",
-                    violation.expected, violation.observed, finished.plan
+                    "seen {}\nexpected: {}\nobserved: {}\n\n{}",
+                    violation.place(),
+                    violation.expected,
+                    violation.observed,
+                    finished.plan
                 ),
             },
             Verdict::Unknown { why } => CaseResult::Error { text: why.clone() },
@@ -131,8 +134,8 @@ fn failed(row: &ViolationRow) -> CaseResult {
         kind: format!("{} ({})", row.rule, row.kind),
         message: row.observed.clone(),
         text: format!(
-            "{}\n\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
-            row.words, row.expected, row.observed, row.origin, row.replay, row.plan
+            "{}\n\nseen {}\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
+            row.words, row.place, row.expected, row.observed, row.origin, row.replay, row.plan
         ),
     }
 }
@@ -300,6 +303,7 @@ mod tests {
             rule: "fresh".into(),
             kind: "stale".into(),
             file: "a.plan".into(),
+            place: "while it recovered".into(),
             observed: "it <shows> \u{1b}[31mold\u{1b}[0m & \"others\"".into(),
             is_known,
             ..ViolationRow::default()
@@ -338,6 +342,7 @@ mod tests {
         assert_eq!(attribute(suite, "failures"), "2");
         assert_eq!(attribute(suite, "errors"), "0");
         assert_eq!(all("failure").len(), 2);
+        assert!(xml.contains("seen while it recovered"), "{xml}");
         assert!(xml.contains("it &lt;shows&gt; \u{fffd}[31mold"), "{xml}");
     }
 

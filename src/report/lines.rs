@@ -37,7 +37,8 @@ pub struct PlanLine<'a> {
     /// How long the run took, in real seconds.
     seconds: f64,
     /// `verdict` is `held`, `violated` or `unknown`. Where it is violated: `rule`, `kind`, `step`
-    /// (from 0; null after recovery), `at`, `expected` and `observed`. Where it is unknown: `why`.
+    /// (from 0; null once all steps were made), `after_recovery`, `at`, `about`, `expected` and
+    /// `observed`. Where it is unknown: `why`.
     #[serde(flatten)]
     verdict: &'a Verdict,
     /// Where the plan stands, and its history beside it; null when it held.

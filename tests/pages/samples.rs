@@ -147,6 +147,8 @@ pub fn explanation(of: &Sample) -> Explanation {
         rule: Rule::Fresh,
         kind: "stale".into(),
         step: None,
+        after_recovery: true,
+        about: None,
         at: std::time::Duration::ZERO,
         expected: "the newest build".into(),
         observed: "it shows edit-1".into(),

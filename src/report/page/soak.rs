@@ -137,15 +137,9 @@ impl ViolationRow {
         page: Option<String>,
     ) -> Self {
         let bug = family[0];
-        let violation = &bug.violation;
         let steps = bug.plan.parse::<Plan>().map(|plan| plan.steps.len());
         let seen: usize = family.iter().map(|bug| failures.times(bug)).sum();
         Self {
-            rule: violation.rule.id().into(),
-            kind: violation.kind.clone(),
-            words: violation.rule.words().into(),
-            expected: violation.expected.clone(),
-            observed: violation.observed.clone(),
             plan: bug.plan.clone(),
             steps: steps.unwrap_or_default() as u64,
             origin: times(failures, family),
@@ -153,7 +147,7 @@ impl ViolationRow {
             page,
             replay,
             more: seen.saturating_sub(1) as u64,
-            is_known: false,
+            ..Self::of_violation(&bug.violation)
         }
     }
 

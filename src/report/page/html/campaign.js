@@ -42,6 +42,7 @@ function violations() {
     el("div", { class: "first" },
       el("b", {}, `${of.rule} (${of.kind})`),
       el("span", {}, counted(of.steps, "step")),
+      of.place && el("span", {}, `seen ${of.place}`),
       of.page && el("a", { href: of.page }, "timeline"),
       of.is_known && el("span", { class: "badge odd" }, "kept plan"),
       of.more > 0 && el("span", { class: "muted" }, `${counted(of.more, "more plan")} failed in the same way`),
