@@ -47,6 +47,8 @@ window.checks = {
       if (own.right > room.right + 1 || own.left < room.left - 1) bad.push(`${name(text)} is beyond the drawing`);
     }
     const { scrollWidth, clientWidth } = document.documentElement;
+    const heat = document.getElementById("heat");
+    if (heat && clientWidth > 1200 && heat.scrollWidth > heat.clientWidth) bad.push("a part of the heat map is out of sight");
     if (scrollWidth > clientWidth) bad.push(`the page is ${scrollWidth} px wide in ${clientWidth}`);
     return [...new Set(bad)].slice(0, 20);
   },

@@ -41,6 +41,9 @@ pub struct Campaign {
     /// The whole sometimes-list, in the contract's order, with the plans that reached each entry.
     pub sometimes: Vec<Count>,
     pub samples: Vec<Sample>,
+    /// How many shards it is the sum of, where it is one.
+    #[serde(default)]
+    pub shards: Option<u32>,
     pub violations: Vec<ViolationRow>,
     pub unjudged: Vec<UnjudgedRow>,
     /// Why steps were left out, and how often.
