@@ -106,7 +106,7 @@ impl From<TargetError> for Stop {
 /// A violation that a busy machine may have made is no verdict.
 fn doubted(ended: Result<bool, Stop>, system: &dyn Run) -> Result<bool, Stop> {
     match (ended, system.doubt()) {
-        (Err(Stop::Violated(violation)), Some(doubt)) if violation.rule.hangs_on_time() => {
+        (Err(Stop::Violated(violation)), Some(doubt)) if violation.hangs_on_time() => {
             Err(Stop::Failed(TargetError::new(
                 format!("judging whether {} holds", violation.rule),
                 format!("{doubt}; seen was: {}", violation.observed),

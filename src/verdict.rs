@@ -50,27 +50,6 @@ impl Rule {
         }
     }
 
-    /// Whether a system that keeps it in quiet may break it where the machine is too slow: it
-    /// hangs on time limits, or on what came before one.
-    pub fn hangs_on_time(self) -> bool {
-        match self {
-            Self::NoBrokenDeploy
-            | Self::NoDanglingPage
-            | Self::CommitsPreserved
-            | Self::ExactlyOnce
-            | Self::NoSecretTold => false,
-            Self::NoCascade
-            | Self::Breaker
-            | Self::BoundedRetries
-            | Self::StaysUp
-            | Self::ErrorsTold
-            | Self::NothingLost
-            | Self::Pushed
-            | Self::Fresh
-            | Self::Settled => true,
-        }
-    }
-
     /// The rule in the contract's words, short enough for a report.
     pub fn words(self) -> &'static str {
         match self {
@@ -158,6 +137,29 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// Whether a system that keeps the rule in quiet may break it so where the machine is too
+    /// slow: it hangs on time limits, or on what came before one.
+    pub fn hangs_on_time(&self) -> bool {
+        match self.rule {
+            Rule::NoBrokenDeploy
+            | Rule::NoDanglingPage
+            | Rule::CommitsPreserved
+            | Rule::ExactlyOnce
+            | Rule::NoSecretTold => false,
+            // A process that ends by itself does so on any machine, and an edit is where it does
+            // not belong.
+            Rule::StaysUp => self.kind != "exit",
+            Rule::NoCascade => !matches!(self.kind.as_str(), "branch" | "site"),
+            Rule::Breaker
+            | Rule::BoundedRetries
+            | Rule::ErrorsTold
+            | Rule::NothingLost
+            | Rule::Pushed
+            | Rule::Fresh
+            | Rule::Settled => true,
+        }
+    }
+
     /// When in its run it was seen, as every report says it.
     pub fn place(&self) -> String {
         match self.step {
