@@ -28,7 +28,6 @@ fn known_plan(defect: &str, rule: &str, kind: &str) -> &'static known::Known {
 
 #[test]
 fn what_is_decisive_stands_in_the_step_that_it_came_in() {
-    std::panic::set_hook(Box::new(|_| {}));
     for of in known::all() {
         let (violation, history, explanation) = explained(of);
         let last = history.events.len() - 1;

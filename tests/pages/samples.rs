@@ -177,12 +177,12 @@ pub fn shards(folder: &Path) -> Vec<Ended> {
 pub fn hour(megabytes: u64) -> Figures {
     let sample = |second: u64| soak::Sample {
         at_ms: second * 1000,
-        plans: second / 100,
+        plans: second * 9 / 3600,
         steps: second,
         violated: 0,
         unknown: 0,
         bugs: 0,
-        reached: 20,
+        reached: 9,
         memory: (megabytes << 20) + (megabytes << 19) * second / 3600,
         cpu_ms: second * 2000,
         start: 1,
