@@ -18,6 +18,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// before put-off work is tried again, and than a probe's permit.
 const AT_REST: Duration = Duration::from_secs(300);
 
+/// How often what was seen is judged while a plan waits, where time is real.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// What came of one run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -134,10 +137,30 @@ fn disturb(
         let now = system.now();
         judge.begin_step(index, step, now);
         judge.model.begin_step(step, marks[index], now);
-        system.apply(step, marks[index], &mut judge.events)?;
-        judge.judge_new()?;
+        match step {
+            Step::Wait(time) if !target.is_deterministic() => wait(system, *time, judge)?,
+            _ => {
+                system.apply(step, marks[index], &mut judge.events)?;
+                judge.judge_new()?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Waits where time is real, and ends as soon as something is wrong: what is judged at the end of a
+/// long wait may have been seen at its beginning.
+fn wait(system: &mut dyn Run, time: Duration, judge: &mut Judge) -> Result<(), Stop> {
+    let end = system.now() + time;
+    loop {
+        let left = end.saturating_sub(system.now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let part = Step::Wait(left.min(LOOK_EVERY));
+        system.apply(&part, None, &mut judge.events)?;
+        judge.judge_new()?;
+    }
 }
 
 /// Heals everything, and looks until the system is right or its time is over.
