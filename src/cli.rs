@@ -22,7 +22,7 @@ use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
 use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
-use self::outputs::OutputArgs;
+use self::outputs::{OutputArgs, RunOutputArgs};
 use self::report::ReportArgs;
 use self::scenario::ScenarioArgs;
 use self::shrink::ShrinkArgs;
@@ -161,7 +161,11 @@ Examples:
   shakedown run --target local --cases 50 --jobs 2
   shakedown run --seed 0x1f3c --keep-going         all failures of a seed, not only its first
   shakedown run --html report/ --junit junit.xml   for people, and for CI
-  PROPTEST_CASES=10000 shakedown run --quiet";
+  PROPTEST_CASES=10000 shakedown run --quiet
+
+--html writes the campaign's page, and the timeline of each violation; --junit a test case for each
+kept plan, one for the generated plans, and one for each violation; --json a line of type `plan` for
+each plan, and a `summary`.";
 
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
@@ -179,16 +183,17 @@ pub struct ReplayArgs {
     /// Plant a defect in every container, where the plan was found with one
     #[arg(long, value_name = "NAME")]
     pub defect: Option<String>,
-    /// Write the page of the run there, with its timeline
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: RunOutputArgs,
 }
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   shakedown replay proptest-regressions/fresh-1f3c5a70.plan
   shakedown replay my.plan --target local --history events.jsonl
-  shakedown replay my.plan --seed 0x2a --html run.html";
+  shakedown replay my.plan --seed 0x2a --html run.html
+
+--json prints a line of type `plan`, as `run --json` does for each plan.";
 
 #[derive(Debug, Args)]
 #[command(after_help = WORKER_EXAMPLES)]

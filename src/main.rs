@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use cli::outputs::WriteError;
 use cli::{Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetName, WorkerArgs};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
@@ -36,6 +37,20 @@ enum Exit {
     /// The harness could not tell, or was interrupted.
     Unknown = 2,
     Usage = 64,
+}
+
+impl Exit {
+    /// The same, but not held where what was asked for could not be written, which is told.
+    fn where_written(self, written: Result<(), WriteError>) -> Self {
+        let Err(error) = written else {
+            return self;
+        };
+        eprintln!("{error}");
+        match self {
+            Self::Held => Self::Unknown,
+            worse => worse,
+        }
+    }
 }
 
 fn main() -> ExitCode {

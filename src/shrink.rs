@@ -92,6 +92,19 @@ pub fn shrink(
     {
         return smallest;
     }
+    shrink_here(target, plan, seed, violation, history, budget, progress)
+}
+
+/// The same on the target itself, whether or not it has a cheaper twin.
+pub fn shrink_here(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    violation: &Violation,
+    history: &History,
+    budget: &Budget,
+    progress: &mut dyn FnMut(Progress),
+) -> Shrunk {
     Search::new(target, plan, seed, violation, history, budget, progress).smallest()
 }
 

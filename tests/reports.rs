@@ -1,4 +1,4 @@
-//! What `run`, `replay` and `report` write, from outside: pages, JSON lines, JUnit XML.
+//! What commands write, from outside: pages, JSON lines, JUnit XML.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -233,6 +233,99 @@ fn a_held_plan_has_a_page_too_and_ci_passes() {
     assert_eq!(data(&folder.path().join("c.html"))["held"], 6);
 }
 
+/// Every line of standard output, which has JSON and nothing else.
+fn lines(out: &Output) -> Vec<Value> {
+    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    stdout(out).lines().map(parse).collect()
+}
+
+#[test]
+fn scenarios_are_told_to_people_machines_and_ci() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let args = "scenario all --defect force-push --json --html pages --junit ci/junit.xml";
+    let out = shakedown(folder.path(), &args.split(' ').collect::<Vec<_>>());
+    assert_eq!(out.status.code(), Some(1));
+    let human = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(human.contains("12 of 13 passed on sim"), "{human}");
+    let lines = lines(&out);
+    let (summary, scenarios) = lines.split_last().unwrap();
+    assert_eq!(scenarios.len(), 13);
+    assert!(scenarios.iter().all(|line| line["type"] == "scenario"));
+    assert_eq!(
+        (&summary["type"], &summary["passed"], &summary["failed"]),
+        (&"summary".into(), &12.into(), &1.into())
+    );
+    let failed = scenarios.iter().find(|line| line["result"] == "failed");
+    let failed = failed.unwrap();
+    assert_eq!(failed["name"], "push-conflict");
+    let run = &failed["runs"][0];
+    assert_eq!(run["rule"], "commits-preserved");
+    let complaints = failed["complaints"].as_array().unwrap();
+    assert!(complaints.len() > 1, "{complaints:?}");
+    // The page of all has what the lines have, and links to the timelines.
+    let page = data(&at("pages/index.html"));
+    assert_eq!(page["checks"].as_array().unwrap().len(), 13);
+    for check in page["checks"].as_array().unwrap() {
+        let timeline = data(&at("pages").join(check["runs"][0]["page"].as_str().unwrap()));
+        assert_eq!(timeline["verdict"], check["runs"][0]["verdict"]);
+        let is_explained = !timeline["explanation"].is_null();
+        assert_eq!(is_explained, timeline["verdict"] == "violated");
+    }
+    let junit = std::fs::read_to_string(at("ci/junit.xml")).unwrap();
+    assert!(
+        junit.contains("tests=\"13\" failures=\"1\" errors=\"0\""),
+        "{junit}"
+    );
+    // One alone has the same, and its command shows it again.
+    let repeat: Vec<&str> = failed["repeat"].as_str().unwrap().split(' ').collect();
+    let again = shakedown(folder.path(), &repeat[1..]);
+    assert_eq!(again.status.code(), Some(1), "{repeat:?}");
+    assert!(stdout(&again).contains("FAILED   3 push-conflict"));
+}
+
+#[test]
+fn one_run_is_told_as_a_page_and_as_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let plan = "# shakedown plan v1\nsession acme/home\nsession acme/blog\ncrash acme\n\
+                instruct acme/home break-build\nwait 30s\n";
+    std::fs::write(at("long.plan"), plan).unwrap();
+    let run = |args: &str| {
+        let out = shakedown(folder.path(), &args.split(' ').collect::<Vec<_>>());
+        let [line] = lines(&out).try_into().expect("one line");
+        (out.status.code(), line)
+    };
+    let defect = "--seed 1 --defect deploys-failed-build --json --quiet";
+    let (code, line) = run(&format!("replay long.plan {defect} --html replay.html"));
+    assert_eq!(code, Some(1));
+    assert_eq!((&line["type"], &line["steps"]), (&"plan".into(), &3.into()));
+    assert_eq!(line["rule"], data(&at("replay.html"))["rule"]);
+
+    let (code, line) = run(&format!("shrink long.plan {defect} --html small.html"));
+    assert_eq!(code, Some(1));
+    assert_eq!(line["type"], "shrunk");
+    assert_eq!(
+        (&line["first_steps"], &line["steps"]),
+        (&3.into(), &1.into())
+    );
+    let page = data(&at("small.html"));
+    assert_eq!(page["plan"], line["plan"]);
+    assert_eq!(page["rule"], "no-broken-deploy");
+    assert!(!page["explanation"].is_null());
+    let kept = std::fs::read_to_string(at(line["file"].as_str().unwrap())).unwrap();
+    assert!(kept.contains("instruct acme/home break-build"), "{kept}");
+
+    // What holds has both, too.
+    let (code, line) = run("shrink long.plan --seed 1 --json --quiet --html held.html");
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        (&line["type"], &line["verdict"]),
+        (&"plan".into(), &"held".into())
+    );
+    assert_eq!(data(&at("held.html"))["verdict"], "held");
+}
+
 #[test]
 fn what_cannot_be_written_or_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,6 +346,12 @@ fn what_cannot_be_written_or_read_is_told() {
     assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
     let told = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(told.contains("while writing file/junit.xml: "), "{told}");
+    // The same of what only one scenario has to tell.
+    let args = ["scenario", "build-error", "--html", "file/page.html"];
+    let out = shakedown(folder.path(), &args);
+    assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(told.contains("while writing file/"), "{told}");
     std::fs::write(folder.path().join("no.jsonl"), "not json\n").unwrap();
     let out = shakedown(folder.path(), &["report", "no.jsonl"]);
     assert_eq!(out.status.code(), Some(64));

@@ -65,7 +65,11 @@ Examples:
   sbatch --array=0-3 --wrap 'shakedown soak --for 1h --seed 7 --resume'
   touch shakedown-soak/stop                        ends it as Ctrl-C does
 
-It ends with the runs under way; a second Ctrl-C ends it at once, and loses nothing that was found.";
+It ends with the runs under way; a second Ctrl-C ends it at once, and loses nothing that was found.
+
+--html writes the page of the soak, and the timeline of each bug; --junit a test case for the plans
+and one for each bug; --json a line of type `bug` for each bug as it is found, one of type `known` for
+each kept plan that fails again, and a `summary`.";
 
 /// Soaks until a bound is reached or it is told to end.
 pub fn run(args: &SoakArgs, quiet: bool) -> Exit {
@@ -156,16 +160,8 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     let replay = |bug: &Bug| bugs.replay(bug);
     output.print(&report::soak(&ended, &replay, style));
     let campaign = Campaign::of_soak(&ended, &config.command);
-    match bugs.write(output, campaign, &ended.state.totals) {
-        Ok(()) => Ok(exit(&ended)),
-        Err(error) => {
-            eprintln!("{error}");
-            Ok(match exit(&ended) {
-                Exit::Held => Exit::Unknown,
-                worse => worse,
-            })
-        }
-    }
+    let written = bugs.write(output, campaign, &ended.state.totals);
+    Ok(exit(&ended).where_written(written))
 }
 
 fn exit(of: &Ended) -> Exit {

@@ -10,6 +10,8 @@ use chromium::Page;
 use serde_json::{Value, json};
 use shakedown::history::{Level, What};
 use shakedown::report::page::campaign::Campaign;
+use shakedown::report::{self, checks::Checks};
+use shakedown::scenario::Scenario;
 use shakedown::soak;
 use shakedown::verdict::Verdict;
 
@@ -454,7 +456,7 @@ fn the_pages_of_soaks_show_memory_and_rates_over_time() {
         row.hit = row.hit.map(|n| n * 10_000_000 + 123_456);
         row.phases.iter_mut().for_each(|n| *n *= 123_456);
     }
-    let file = folder.write("soak.html", &shakedown::report::page::campaign(&of));
+    let file = folder.write("soak.html", &report::page::campaign(&of));
     let page = &mut open(&program, &file, 1280, false);
     reopen(page, &file, 1440, true);
     let plans = shards[0].state.totals.cases;
@@ -488,7 +490,7 @@ fn the_pages_of_soaks_show_memory_and_rates_over_time() {
         part.cpu_ms = ended.state.cpu_ms;
     }
     let of = Campaign::of_merged(&merged, "shakedown merge FOLDER");
-    let file = folder.write("merge.html", &shakedown::report::page::campaign(&of));
+    let file = folder.write("merge.html", &report::page::campaign(&of));
     let page = &mut open(&program, &file, 1280, false);
     assert_eq!(text(page, "h1"), "Soak of 4 shards on sim, 2 missing");
     let last = charts(page);
@@ -498,4 +500,37 @@ fn the_pages_of_soaks_show_memory_and_rates_over_time() {
         last[3],
         name(("Memory of the largest shard", "90.0 MB".into()))
     );
+}
+
+#[test]
+fn the_page_of_scenarios_shows_which_failed_and_why() {
+    let Some(program) = chromium::program() else {
+        return;
+    };
+    let folder = Folder::new();
+    let checks = Scenario::all().iter().map(|scenario| {
+        let ended = samples::scenario(scenario);
+        let page = format!("{}.html", scenario.name);
+        report::scenario_check(&ended, "shakedown scenario NAME", 1.5, Some(page))
+    });
+    let of = Checks {
+        title: "Scenarios on sim".into(),
+        kind: "scenario",
+        target: "sim".into(),
+        seed: "0x1".into(),
+        command: "shakedown scenario all --defect force-push".into(),
+        interrupted: false,
+        checks: checks.collect(),
+    };
+    let file = folder.write("scenarios.html", &report::page::checks(&of));
+    let page = &mut open(&program, &file, 1280, false);
+    reopen(page, &file, 1440, true);
+    assert_eq!(text(page, ".badge"), "FAILED");
+    assert_eq!(count(page, ".check"), 13);
+    assert_eq!(count(page, ".check.passed"), 12);
+    assert_eq!(count(page, ".check a[href='push-conflict.html']"), 1);
+    let told = text(page, ".check.failed li");
+    assert!(told.contains("broke the rule commits-preserved"), "{told}");
+    // Those that passed need no command.
+    assert_eq!(count(page, ".check .command"), 1);
 }

@@ -11,6 +11,7 @@ use shakedown::report::page;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
 use shakedown::runner::{self, Outcome};
+use shakedown::scenario::{self, Scenario};
 use shakedown::site::SiteKind;
 use shakedown::soak::{self, Ended, Figures, Identity, Shard};
 use shakedown::target::sim::Sim;
@@ -191,6 +192,15 @@ pub fn hour(megabytes: u64) -> Figures {
         every_ms: 16_000,
         samples: (0..=225).map(|n| sample(n * 16)).collect(),
     }
+}
+
+/// A scenario on a system that forces its pushes.
+pub fn scenario(of: &'static Scenario) -> scenario::Ended {
+    of.run(
+        &trial::planted_sim(defect("force-push")),
+        1,
+        &Interrupt::default(),
+    )
 }
 
 /// What is really to be said of a violation, and outcomes of every kind, whatever the plan needs.
