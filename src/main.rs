@@ -19,7 +19,7 @@ use shakedown::regression::Seed;
 use shakedown::report::{self, Style};
 use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Target, TargetError, Twinned};
+use shakedown::target::{Target, TargetError};
 use shakedown::worker::production::worker_main;
 use signals::interrupted_by_signals;
 
@@ -206,9 +206,9 @@ fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + 
         return Ok(Box::new(trial::planted_sim(defect)));
     }
     match open_local(on) {
-        Ok(local) => Ok(Box::new(Twinned {
-            target: local.with_worker_arguments(["--defect", defect.name]),
-            twin: trial::planted_sim(defect),
+        Ok(local) => Ok(Box::new(Local {
+            twin: Some(trial::planted_sim(defect)),
+            ..local.with_worker_arguments(["--defect", defect.name])
         })),
         Err(error) => {
             eprintln!("{error}");
@@ -226,9 +226,9 @@ fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, E
     match name {
         TargetName::Sim => Ok(Box::new(Sim::default())),
         TargetName::Local => match open_local(args) {
-            Ok(local) => Ok(Box::new(Twinned {
-                target: local,
-                twin: Sim::default(),
+            Ok(local) => Ok(Box::new(Local {
+                twin: Some(Sim::default()),
+                ..local
             })),
             Err(error) => {
                 eprintln!("{error}");

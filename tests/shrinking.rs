@@ -13,7 +13,7 @@ use shakedown::plan::{Plan, SessionId, Step};
 use shakedown::runner;
 use shakedown::shrink::{Budget, Shrunk, shrink, shrink_here};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Run, Target, TargetError, Twinned};
+use shakedown::target::{Interrupt, Run, Target, TargetError};
 use shakedown::verdict::Verdict;
 
 fn defect(name: &str) -> &'static Defect {
@@ -90,8 +90,11 @@ fn the_shrinker_reaches_the_shortest_plans_known_in_sixty_runs() {
     }
 }
 
-/// A simulated target that does not say that it is deterministic.
-struct Uncertain(Sim);
+/// A simulated target that does not say that it is deterministic, and has another as its twin.
+struct Uncertain {
+    system: Sim,
+    twin: Sim,
+}
 
 impl Target for Uncertain {
     fn name(&self) -> &'static str {
@@ -103,11 +106,15 @@ impl Target for Uncertain {
     }
 
     fn cannot(&self, step: &Step) -> Option<String> {
-        self.0.cannot(step)
+        self.system.cannot(step)
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
-        self.0.start(sessions, seed)
+        self.system.start(sessions, seed)
+    }
+
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        Some(&self.twin)
     }
 }
 
@@ -139,8 +146,8 @@ fn shrunk(target: &dyn Target, text: &str) -> (Shrunk, Vec<Event>) {
 #[test]
 fn a_violation_is_shrunk_on_the_twin_and_confirmed_where_it_was_found() {
     let planted = || trial::planted_sim(defect("force-push"));
-    let target = Twinned {
-        target: Uncertain(planted()),
+    let target = Uncertain {
+        system: planted(),
         twin: planted(),
     };
     let (smallest, _) = shrunk(&target, LONG);
@@ -157,8 +164,8 @@ fn what_takes_longer_than_on_the_twin_is_waited_for() {
         settings.sync.first = Duration::from_secs(12);
         settings.sync.cap = Duration::from_secs(12);
     }));
-    let target = Twinned {
-        target: Uncertain(slow),
+    let target = Uncertain {
+        system: slow,
         twin: trial::planted_sim(planted),
     };
     let text = "# shakedown plan v1\nsession acme/home\ninject s3-denied acme\n\
@@ -177,8 +184,8 @@ fn what_takes_longer_than_on_the_twin_is_waited_for() {
 
 #[test]
 fn a_plan_can_be_shrunk_on_the_target_itself_though_it_has_a_twin() {
-    let target = Twinned {
-        target: Uncertain(trial::planted_sim(defect("force-push"))),
+    let target = Uncertain {
+        system: trial::planted_sim(defect("force-push")),
         twin: trial::planted_sim(defect("force-push")),
     };
     let plan: Plan = LONG.parse().unwrap();
@@ -196,8 +203,8 @@ fn a_plan_can_be_shrunk_on_the_target_itself_though_it_has_a_twin() {
 
 #[test]
 fn what_the_twin_does_not_show_is_shrunk_where_it_was_found() {
-    let target = Twinned {
-        target: Uncertain(trial::planted_sim(defect("force-push"))),
+    let target = Uncertain {
+        system: trial::planted_sim(defect("force-push")),
         twin: Sim::default(),
     };
     let (smallest, _) = shrunk(&target, LONG);
