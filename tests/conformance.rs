@@ -1,5 +1,7 @@
 //! The same plans end the same on sim and on local.
 
+mod program;
+
 use std::collections::BTreeSet;
 
 use shakedown::conformance::{Compared, compare_all, own_plans};
@@ -44,14 +46,8 @@ fn the_command_writes_pages_lines_and_a_junit_report() {
     let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n";
     std::fs::write(folder.path().join("own.plan"), plan).unwrap();
     let args = "conformance own.plan left-broken --json --html pages --junit junit.xml";
-    let out = std::process::Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .args(args.split(' '))
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(0), "{told}");
-    assert!(told.contains("2 of 2 plans end the same"), "{told}");
+    let out = program::run(folder.path(), &args.split(' ').collect::<Vec<_>>());
+    program::check(&out, 0, &["2 of 2 plans end the same"]);
     let lines = String::from_utf8(out.stdout).unwrap();
     let lines: Vec<serde_json::Value> = lines
         .lines()

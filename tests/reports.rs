@@ -1,24 +1,12 @@
 //! What commands write, from outside: pages, JSON lines, JUnit XML.
 
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use program::{check, run as shakedown};
 use serde_json::Value;
-
-fn shakedown(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PROPTEST_") {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("the binary that cargo built starts")
-}
 
 fn stdout(out: &Output) -> String {
     String::from_utf8(out.stdout.clone()).unwrap()
@@ -50,9 +38,7 @@ fn a_violation_is_told_to_people_machines_and_ci() {
     let mut args = DEFECT.to_vec();
     args.extend(["--json", "--html", "pages", "--junit", "ci/junit.xml"]);
     let out = shakedown(folder.path(), &args);
-    let human = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(1), "{human}");
-    assert!(human.contains("VIOLATED commits-preserved"), "{human}");
+    check(&out, 1, &["VIOLATED commits-preserved"]);
     // Standard output is lines of JSON and nothing else.
     let lines: Vec<Value> = stdout(&out)
         .lines()
@@ -106,8 +92,7 @@ fn a_violation_is_told_to_people_machines_and_ci() {
     let replay = row["replay"].as_str().unwrap();
     let words: Vec<&str> = replay.split(' ').skip(1).collect();
     let again = shakedown(folder.path(), &words);
-    assert_eq!(again.status.code(), Some(1), "{replay}: {}", stdout(&again));
-    assert!(stdout(&again).contains("VIOLATED commits-preserved"));
+    check(&again, 1, &["VIOLATED commits-preserved"]);
 }
 
 #[test]
@@ -120,9 +105,8 @@ fn every_report_says_alike_when_a_violation_was_seen() {
                 pages --junit junit.xml";
     let out = shakedown(folder.path(), &args.split_whitespace().collect::<Vec<_>>());
     // The build's first object goes up once all has been healed: no fault had begun.
-    let human = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(human.contains("on sim, while it recovered, "), "{human}");
-    assert!(human.contains("Seen while it recovered. "), "{human}");
+    let parts = ["on sim, while it recovered, ", "Seen while it recovered. "];
+    check(&out, 1, &parts);
     let first: Value = serde_json::from_str(stdout(&out).lines().next().unwrap()).unwrap();
     assert_eq!(
         (&first["step"], &first["after_recovery"]),
@@ -166,12 +150,7 @@ fn the_page_of_a_violation_is_written_unasked_and_named() {
         folder.path(),
         &["report", history.to_str().unwrap(), "--html", "later.html"],
     );
-    assert_eq!(out.status.code(), Some(1), "{}", stdout(&out));
-    assert!(
-        stdout(&out).contains("VIOLATED commits-preserved"),
-        "{}",
-        stdout(&out)
-    );
+    check(&out, 1, &["VIOLATED commits-preserved"]);
     let later = data(&folder.path().join("later.html"));
     assert_eq!(later["rule"], "commits-preserved");
     assert!(later["steps"].as_array().unwrap().len() >= 2);
@@ -195,10 +174,10 @@ fn a_held_plan_has_a_page_too_and_ci_passes() {
             "held.jsonl",
         ],
     );
-    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    check(&out, 0, &[]);
     assert_eq!(data(&folder.path().join("held.html"))["verdict"], "held");
     let out = shakedown(folder.path(), &["report", "held.jsonl"]);
-    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    check(&out, 0, &[]);
     let args = [
         "run",
         "--target",
@@ -215,7 +194,7 @@ fn a_held_plan_has_a_page_too_and_ci_passes() {
         "c.html",
     ];
     let out = shakedown(folder.path(), &args);
-    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    check(&out, 0, &[]);
     let text = stdout(&out);
     let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert_eq!(first["kept"], kept);
@@ -245,9 +224,7 @@ fn scenarios_are_told_to_people_machines_and_ci() {
     let at = |name: &str| folder.path().join(name);
     let args = "scenario all --defect force-push --json --html pages --junit ci/junit.xml";
     let out = shakedown(folder.path(), &args.split(' ').collect::<Vec<_>>());
-    assert_eq!(out.status.code(), Some(1));
-    let human = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(human.contains("12 of 13 passed on sim"), "{human}");
+    check(&out, 1, &["12 of 13 passed on sim"]);
     let lines = lines(&out);
     let (summary, scenarios) = lines.split_last().unwrap();
     assert_eq!(scenarios.len(), 13);
@@ -280,8 +257,7 @@ fn scenarios_are_told_to_people_machines_and_ci() {
     // One alone has the same, and its command shows it again.
     let repeat: Vec<&str> = failed["repeat"].as_str().unwrap().split(' ').collect();
     let again = shakedown(folder.path(), &repeat[1..]);
-    assert_eq!(again.status.code(), Some(1), "{repeat:?}");
-    assert!(stdout(&again).contains("FAILED   3 push-conflict"));
+    check(&again, 1, &["FAILED   3 push-conflict"]);
 }
 
 #[test]
@@ -343,18 +319,12 @@ fn what_cannot_be_written_or_read_is_told() {
         "file/junit.xml",
     ];
     let out = shakedown(folder.path(), &args);
-    assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(told.contains("while writing file/junit.xml: "), "{told}");
+    check(&out, 2, &["while writing file/junit.xml: "]);
     // The same of what only one scenario has to tell.
     let args = ["scenario", "build-error", "--html", "file/page.html"];
     let out = shakedown(folder.path(), &args);
-    assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(told.contains("while writing file/"), "{told}");
+    check(&out, 2, &["while writing file/"]);
     std::fs::write(folder.path().join("no.jsonl"), "not json\n").unwrap();
     let out = shakedown(folder.path(), &["report", "no.jsonl"]);
-    assert_eq!(out.status.code(), Some(64));
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(told.contains("no.jsonl:1: this is no event"), "{told}");
+    check(&out, 64, &["no.jsonl:1: this is no event"]);
 }

@@ -32,7 +32,8 @@ window.checks = {
     apart(all("#tools button, #tools select, #tools input, #count"));
     apart(all("#plan .step"));
     apart(all(".title h2, .title label, .title button"));
-    apart(all(".tile, .chart, .violation, .check, .check .first > *, #heat, #sometimes"));
+    apart(all(".tile, .chart, .violation, .check, #heat, #sometimes"));
+    apart(all(".check .first > *"));
     apart(all("#heat td, #heat th"));
     for (const mark of all(".mark")) {
       for (const bar of all(".bar rect")) {
