@@ -79,7 +79,7 @@ pub fn run_if(
     let verdict = match ended {
         Ok(true) => Verdict::Held,
         Ok(false) => return None,
-        Err(Stop::Violated(violation)) => Verdict::Violated(violation),
+        Err(Stop::Violated(violation)) => Verdict::Violated(*violation),
         Err(Stop::Failed(error)) => Verdict::Unknown {
             why: error.to_string(),
         },
@@ -96,7 +96,7 @@ pub fn run_if(
 
 /// Why a run ended early.
 enum Stop {
-    Violated(Violation),
+    Violated(Box<Violation>),
     Failed(TargetError),
 }
 
@@ -188,7 +188,7 @@ fn recover(
         };
         let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         if is_final {
-            return Err(Stop::Violated(judge.violation(rule, breach, true)));
+            return Err(Stop::Violated(judge.violation(rule, breach, true).into()));
         }
         quiet = (quiet * 3).min(AT_REST);
     }
@@ -226,7 +226,7 @@ pub fn judge_on(
             }
         }
         if let Err(Stop::Violated(violation)) = judge.judge_new() {
-            return Verdict::Violated(violation);
+            return Verdict::Violated(*violation);
         }
     }
     let breach = recovered.and_then(|seen| check_recovered(&judge.model, seen));
@@ -300,7 +300,7 @@ impl Judge {
                 self.model.now = event.at;
                 // What comes after the violation is not of the story.
                 self.events.truncate(self.judged + 1);
-                return Err(Stop::Violated(self.violation(rule, breach, false)));
+                return Err(Stop::Violated(self.violation(rule, breach, false).into()));
             }
             self.model.observe(event);
             self.judged += 1;

@@ -32,7 +32,7 @@ impl Campaign {
             samples: samples.collect(),
             ..of_totals(&state.identity, &state.totals)
         };
-        campaign.to_the_end(&state.totals, state.cpu_ms)
+        campaign.with_its_end(&state.totals, state.cpu_ms)
     }
 
     /// The data of a soak's shards. The rows of its violations are added by
@@ -60,11 +60,11 @@ impl Campaign {
             ..of_totals(&of.identity, &of.totals)
         };
         let cpu_ms = of.parts.iter().map(|part| part.cpu_ms).sum();
-        campaign.to_the_end(&of.totals, cpu_ms)
+        campaign.with_its_end(&of.totals, cpu_ms)
     }
 
     /// Samples are taken at equal distances, and the soak ends after the last one.
-    fn to_the_end(mut self, totals: &Totals, cpu_ms: u64) -> Self {
+    fn with_its_end(mut self, totals: &Totals, cpu_ms: u64) -> Self {
         let last = self.samples.last().copied().unwrap_or_default();
         if self.seconds > last.seconds {
             self.samples.push(Sample {
