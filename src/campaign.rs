@@ -443,6 +443,7 @@ impl<'a> Campaign<'a> {
             violated: summary.violated() as u64,
             unknown: summary.unknown.len() as u64,
             reached: summary.coverage.sometimes.len() as u64,
+            ..Sample::default()
         };
         summary.samples.take(sample);
     }

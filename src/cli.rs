@@ -22,11 +22,12 @@ use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
 use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
-use self::outputs::OutputArgs;
+use self::outputs::{OutputArgs, RunOutputArgs};
 use self::report::ReportArgs;
 use self::scenario::ScenarioArgs;
 use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
+use shakedown::generate::Shape;
 use shakedown::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
@@ -132,25 +133,13 @@ Examples:
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunArgs {
     #[command(flatten)]
-    pub target: TargetArgs,
+    pub plans: PlansArgs,
     /// How many plans [default: PROPTEST_CASES, else 256 on sim and 10 on local]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cases: Option<u32>,
-    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and told]
-    #[arg(long, value_name = "S", value_parser = seed)]
-    pub seed: Option<u64>,
-    /// The most steps of a plan [default: 30]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub max_steps: Option<u32>,
-    /// How many plans run at once [default: one a core on sim, two on local]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub jobs: Option<u16>,
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
-    /// Plant a defect in every container, to see what is found and told
-    #[arg(long, value_name = "NAME")]
-    pub defect: Option<String>,
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -161,7 +150,68 @@ Examples:
   shakedown run --target local --cases 50 --jobs 2
   shakedown run --seed 0x1f3c --keep-going         all failures of a seed, not only its first
   shakedown run --html report/ --junit junit.xml   for people, and for CI
-  PROPTEST_CASES=10000 shakedown run --quiet";
+  PROPTEST_CASES=10000 shakedown run --quiet
+
+--html writes the campaign's page, and the timeline of each violation; --junit a test case for each
+kept plan, one for the generated plans, and one for each violation; --json a line of type `plan` for
+each plan, and a `summary`.";
+
+/// What generated plans are, and where they run.
+#[derive(Clone, Debug, Args)]
+pub struct PlansArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and told]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// The most steps of a plan [default: 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_steps: Option<u32>,
+    /// How many plans run at once [default: one a core on sim, two on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Plant a defect in every container, to see what is found and told
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
+}
+
+impl PlansArgs {
+    /// Plans of a target with everything else as it is by default.
+    pub fn of(target: TargetName) -> Self {
+        Self {
+            target: TargetArgs::of(target),
+            seed: None,
+            max_steps: None,
+            jobs: None,
+            defect: None,
+        }
+    }
+
+    pub fn target_name(&self) -> TargetName {
+        self.target.target.unwrap_or(TargetName::Sim)
+    }
+
+    pub fn shape(&self) -> Shape {
+        let default = Shape::default();
+        Shape {
+            max_steps: self
+                .max_steps
+                .map_or(default.max_steps, |most| most as usize),
+            ..default
+        }
+    }
+
+    /// How many plans run at once.
+    pub fn jobs(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let default = match self.target_name() {
+            TargetName::Sim => cores,
+            // Most of a real run is waiting.
+            TargetName::Local => 2 * cores,
+        };
+        self.jobs.map_or(default, usize::from)
+    }
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
@@ -179,16 +229,17 @@ pub struct ReplayArgs {
     /// Plant a defect in every container, where the plan was found with one
     #[arg(long, value_name = "NAME")]
     pub defect: Option<String>,
-    /// Write the page of the run there, with its timeline
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: RunOutputArgs,
 }
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   shakedown replay proptest-regressions/fresh-1f3c5a70.plan
   shakedown replay my.plan --target local --history events.jsonl
-  shakedown replay my.plan --seed 0x2a --html run.html";
+  shakedown replay my.plan --seed 0x2a --html run.html
+
+--json prints a line of type `plan`, as `run --json` does for each plan.";
 
 #[derive(Debug, Args)]
 #[command(after_help = WORKER_EXAMPLES)]
@@ -297,7 +348,7 @@ mod tests {
             panic!("{cli:?} is no run");
         };
         let default = TargetArgs::of(TargetName::Sim).time_scale();
-        assert_eq!(args.target.time_scale(), default);
+        assert_eq!(args.plans.target.time_scale(), default);
     }
 
     #[test]

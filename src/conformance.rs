@@ -10,6 +10,7 @@ use std::fmt::{self, Debug};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::history::{Branch, Claim, Content, History, Snapshot, What};
 use crate::plan::{Mark, ParseError, Plan};
@@ -41,8 +42,11 @@ pub struct Difference {
 #[derive(Clone, Debug)]
 pub struct Compared {
     pub name: String,
-    /// Steps of the plan.
-    pub steps: usize,
+    pub plan: Plan,
+    /// The run on each target.
+    pub outcomes: [Outcome; 2],
+    /// How long both took, in real time.
+    pub took: Duration,
     /// Empty where the targets agree.
     pub differences: Vec<Difference>,
     /// Why a target could not tell, or what it left out; nothing was compared then.
@@ -85,23 +89,26 @@ pub fn compare_all(
 
 /// Runs a plan on both targets and compares what is there in the end.
 pub fn compare(name: &str, plan: &Plan, targets: [&(dyn Target + Sync); 2], seed: u64) -> Compared {
+    let began = Instant::now();
     let outcomes = targets.map(|target| runner::run(target, plan, seed));
     let mut compared = Compared {
         name: name.into(),
-        steps: plan.steps.len(),
-        differences: Vec::new(),
+        plan: plan.clone(),
+        took: began.elapsed(),
+        differences: differences(&outcomes),
         unknown: None,
+        outcomes,
     };
-    for (target, outcome) in targets.iter().zip(&outcomes) {
+    for (target, outcome) in targets.iter().zip(&compared.outcomes) {
         let why = match (&outcome.verdict, outcome.left_out.first()) {
             (Verdict::Unknown { why }, _) => why.clone(),
             (_, Some((step, why))) => format!("step {} was left out: {why}", step + 1),
             _ => continue,
         };
         compared.unknown = Some(format!("{}: {why}", target.name()));
-        return compared;
+        compared.differences.clear();
+        break;
     }
-    compared.differences = differences(&outcomes);
     compared
 }
 

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::history::{Event, History, What};
 use crate::model::Model;
 use crate::plan::Plan;
+use crate::report::events::describe;
 use crate::runner;
 use crate::site::SiteKind;
-use crate::verdict::Violation;
+use crate::verdict::{Subject, Violation};
 use look::look;
 
 pub use leave_out::leave_out;
@@ -26,6 +27,11 @@ pub struct Explanation {
     pub summary: String,
     /// The plan's steps that were made, in order, and then recovery where it came so far.
     pub steps: Vec<Explained>,
+    /// The events that the violation hangs on, by index in the history: the one that violates, or
+    /// those that say why a thing is as it is.
+    pub decisive: Vec<usize>,
+    /// The same in a sentence, where no event violates by itself.
+    pub because: Option<String>,
     /// The target on which steps were left out, if they were.
     pub left_out_on: Option<String>,
 }
@@ -38,9 +44,11 @@ pub struct Explained {
     pub text: String,
     /// When it began, in the system's own time.
     pub at: Duration,
+    /// The event that began it, by index in the history.
+    pub begun: usize,
     /// What came to be expected or was seen anew while the step lasted.
     pub changes: Vec<Change>,
-    /// The events that changed it, by index in the history, and the one that violates.
+    /// The events that changed it, by index in the history, and those that are decisive.
     pub events: Vec<usize>,
     /// Whether the violation was seen here.
     pub violates: bool,
@@ -90,9 +98,15 @@ pub fn explain(
     let mut before = rows(&Model::new(plan), 0);
     // What it was when the step began.
     let mut at_begin = before.clone();
+    let mut changed = None;
     runner::follow(plan, site, events, &mut |model, index| {
         let now = rows(model, index);
-        if let Some(begun) = begun(&events[index]) {
+        if let Some(about) = &violation.about
+            && is_change(about, &events[index].what, &before, &now)
+        {
+            changed = Some(index);
+        }
+        if let Some(begun) = begun(&events[index], index) {
             close(steps.last_mut(), &at_begin, &before);
             at_begin = before.clone();
             steps.push(begun);
@@ -107,20 +121,118 @@ pub fn explain(
     let violating = steps.iter_mut().find(|step| step.step == violation.step);
     if let Some(step) = violating {
         step.violates = true;
-        let last = events.len().saturating_sub(1);
-        if violation.at == events.last().map_or(Duration::ZERO, |event| event.at)
-            && step.events.last() != Some(&last)
+        let about = violation.about.as_ref().map(Subject::to_string);
+        let row = about.and_then(|about| before.get_key_value(&about));
+        if let Some((about, (expected, observed))) = row
+            && !step.changes.iter().any(|change| change.about == *about)
         {
-            step.events.push(last);
+            // It has long been as it is, and should have changed.
+            step.changes.push(Change {
+                about: about.clone(),
+                expected: expected.clone(),
+                observed: observed.clone(),
+            });
+        }
+    }
+    let about = violation.about.as_ref();
+    let reason = about.map(|about| Reason::of(about, changed, events));
+    let mut decisive: Vec<usize> = reason.iter().flat_map(Reason::decisive).collect();
+    if !violation.after_recovery {
+        decisive.extend(events.len().checked_sub(1));
+    }
+    for index in &decisive {
+        let of_step = steps.iter_mut().rfind(|step| step.begun <= *index);
+        if let Some(step) = of_step
+            && let Err(place) = step.events.binary_search(index)
+        {
+            step.events.insert(place, *index);
         }
     }
     let mut explanation = Explanation {
         summary: String::new(),
         steps,
+        decisive,
+        because: reason.map(|reason| reason.told(events)),
         left_out_on: None,
     };
     explanation.summarize(violation);
     explanation
+}
+
+/// Why a thing is as it is, though no event violates by itself.
+struct Reason<'a> {
+    about: &'a Subject,
+    /// The last event that changed it.
+    changed: Option<usize>,
+    /// What its client did last, where recovery did not change the thing.
+    last: Option<usize>,
+    /// Whether nothing at all came of it in recovery.
+    is_silent: bool,
+}
+
+impl<'a> Reason<'a> {
+    fn of(about: &'a Subject, changed: Option<usize>, events: &[Event]) -> Self {
+        let healed = events.iter().position(|event| event.what == What::Healed);
+        let is_new = |index: Option<usize>| index.is_some() && index > healed;
+        let is_of_it = |event: &Event| match (&event.what, about) {
+            (What::Logged { client, .. }, Subject::Log(of)) => client == of,
+            (_, Subject::Log(_)) | (What::StepBegan { .. } | What::Healed, _) => false,
+            (what, about) => about.client().is_none() || what.subject().0 == about.client(),
+        };
+        let last = events.iter().rposition(is_of_it);
+        Self {
+            about,
+            changed,
+            last: last.filter(|_| last != changed && !is_new(changed)),
+            is_silent: healed.is_some() && !is_new(changed) && !is_new(last),
+        }
+    }
+
+    fn decisive(&self) -> impl Iterator<Item = usize> {
+        self.changed.into_iter().chain(self.last)
+    }
+
+    fn told(&self, events: &[Event]) -> String {
+        let about = self.about;
+        let event = |index: usize| {
+            let event = &events[index];
+            let (who, what) = describe(&event.what);
+            format!("at {:.3} s ({who}: {what})", event.at.as_secs_f64())
+        };
+        let mut text = match (self.changed, about) {
+            (Some(changed), _) => format!("The {about} last changed {}.", event(changed)),
+            (None, Subject::Log(_)) => String::new(),
+            (None, _) => format!("No event ever changed the {about}."),
+        };
+        let whole = match about.client() {
+            Some(client) if !matches!(about, Subject::Log(_)) => client.to_string(),
+            _ => format!("the {about}"),
+        };
+        if let Some(last) = self.last {
+            text.push_str(&format!(" The last of {whole} came {}.", event(last)));
+        }
+        if self.is_silent {
+            text.push_str(&format!(" Nothing came of {whole} in recovery."));
+        }
+        one_line(text.trim_start())
+    }
+}
+
+/// Whether an event changed what is seen of a thing.
+fn is_change(about: &Subject, what: &What, before: &Rows, now: &Rows) -> bool {
+    match (about, what) {
+        (
+            Subject::Site(of),
+            What::ObjectPut { client, .. } | What::ObjectDeleted { client, .. },
+        ) => client == of,
+        (Subject::Workspace(of), What::Died { client, .. }) => *client == of.client,
+        (Subject::Workspace(of), What::Committed { session, .. }) => session == of,
+        (Subject::Site(_) | Subject::Workspace(_) | Subject::Log(_), _) => false,
+        _ => {
+            let observed = |rows: &Rows| rows.get(&about.to_string()).map(|row| row.1.clone());
+            observed(before) != observed(now)
+        }
+    }
 }
 
 impl Explanation {
@@ -142,15 +254,15 @@ impl Explanation {
     }
 
     fn summarize(&mut self, violation: &Violation) {
-        let place = match violation.step {
-            Some(step) => format!("while step {} was under way", step + 1),
-            None => "after all faults were healed".into(),
-        };
         let mut text = format!(
-            "Seen {place}. Expected: {}. Observed: {}.",
+            "Seen {}. Expected: {}. Observed: {}.",
+            violation.place(),
             one_line(&violation.expected),
             one_line(&violation.observed)
         );
+        if let Some(because) = &self.because {
+            text.push_str(&format!(" {because}"));
+        }
         let on = self.left_out_on.as_deref().unwrap_or_default();
         let of = |is: &dyn Fn(&WithoutOutcome) -> bool| -> Vec<String> {
             let steps = self.steps.iter().filter_map(|step| {
@@ -188,7 +300,7 @@ fn rows(model: &Model, index: usize) -> Rows {
         .collect()
 }
 
-fn begun(event: &Event) -> Option<Explained> {
+fn begun(event: &Event, index: usize) -> Option<Explained> {
     let (step, text) = match &event.what {
         What::StepBegan { step, text } => (Some(*step), text.to_string()),
         What::Healed => (None, "all faults healed, recovery begins".into()),
@@ -198,6 +310,7 @@ fn begun(event: &Event) -> Option<Explained> {
         step,
         text,
         at: event.at,
+        begun: index,
         changes: Vec::new(),
         events: Vec::new(),
         violates: false,

@@ -16,7 +16,7 @@ mod told;
 
 use crate::history::{Event, Snapshot};
 use crate::model::Model;
-use crate::verdict::Rule;
+use crate::verdict::{Rule, Subject};
 
 /// How a rule did not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +25,8 @@ pub struct Breach {
     pub kind: &'static str,
     pub expected: String,
     pub observed: String,
+    /// What is not as it should be, where no event says it.
+    pub about: Option<Subject>,
 }
 
 impl Breach {
@@ -37,6 +39,20 @@ impl Breach {
             kind,
             expected: expected.into(),
             observed: observed.into(),
+            about: None,
+        })
+    }
+
+    /// A breach that no event shows by itself, and what it is about.
+    fn standing(
+        about: Subject,
+        kind: &'static str,
+        expected: impl Into<String>,
+        observed: impl Into<String>,
+    ) -> Option<Self> {
+        Some(Self {
+            about: Some(about),
+            ..Self::new(kind, expected, observed)?
         })
     }
 }
@@ -128,15 +144,6 @@ pub const INVARIANTS: [Invariant; 16] = [
         check: AfterRecovery(settled::settled),
     },
 ];
-
-/// Whether a rule is asked at every event, and not after recovery.
-pub fn is_always(rule: Rule) -> bool {
-    let is_asked = |invariant: &&Invariant| matches!(invariant.check, Always(_));
-    INVARIANTS
-        .iter()
-        .filter(is_asked)
-        .any(|invariant| invariant.rule == rule)
-}
 
 /// What each rule that holds after recovery says of what is seen.
 pub fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use cli::outputs::WriteError;
 use cli::{Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetName, WorkerArgs};
 use shakedown::defect::harmless::HARMLESS;
 use shakedown::defect::{DEFECTS, Defect, trial};
@@ -18,7 +19,7 @@ use shakedown::regression::Seed;
 use shakedown::report::{self, Style};
 use shakedown::target::local::{Astro, Local};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Target, TargetError, Twinned};
+use shakedown::target::{Target, TargetError};
 use shakedown::worker::production::worker_main;
 use signals::interrupted_by_signals;
 
@@ -36,6 +37,20 @@ enum Exit {
     /// The harness could not tell, or was interrupted.
     Unknown = 2,
     Usage = 64,
+}
+
+impl Exit {
+    /// The same, but not held where what was asked for could not be written, which is told.
+    fn where_written(self, written: Result<(), WriteError>) -> Self {
+        let Err(error) = written else {
+            return self;
+        };
+        eprintln!("{error}");
+        match self {
+            Self::Held => Self::Unknown,
+            worse => worse,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -191,9 +206,9 @@ fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + 
         return Ok(Box::new(trial::planted_sim(defect)));
     }
     match open_local(on) {
-        Ok(local) => Ok(Box::new(Twinned {
-            target: local.with_worker_arguments(["--defect", defect.name]),
-            twin: trial::planted_sim(defect),
+        Ok(local) => Ok(Box::new(Local {
+            twin: Some(trial::planted_sim(defect)),
+            ..local.with_worker_arguments(["--defect", defect.name])
         })),
         Err(error) => {
             eprintln!("{error}");
@@ -211,9 +226,9 @@ fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, E
     match name {
         TargetName::Sim => Ok(Box::new(Sim::default())),
         TargetName::Local => match open_local(args) {
-            Ok(local) => Ok(Box::new(Twinned {
-                target: local,
-                twin: Sim::default(),
+            Ok(local) => Ok(Box::new(Local {
+                twin: Some(Sim::default()),
+                ..local
             })),
             Err(error) => {
                 eprintln!("{error}");

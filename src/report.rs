@@ -1,9 +1,10 @@
 //! Reports: what was violated and how to see it again, and what a campaign ran. For a terminal
 //! here, for a browser in [`page`], for machines in [`lines`], for CI in [`junit`].
 
+pub mod checks;
 mod conformance;
 mod contest;
-mod events;
+pub(crate) mod events;
 mod explained;
 mod explore;
 pub mod junit;
@@ -27,11 +28,11 @@ use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
 
-pub use conformance::conformance;
+pub use conformance::{comparison, conformance};
 pub use contest::{contest, longer_than_known};
 pub use explore::{exploration, mutants_head, mutants_row};
 pub use plans::{explored, shortest_head, shortest_row};
-pub use scenarios::{scenario, scenario_list};
+pub use scenarios::{scenario, scenario_check, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;
 pub use trials::{harmless_row, trials_head, trials_row};
@@ -125,15 +126,12 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
         violation,
         ..
     } = of;
-    let place = match violation.step {
-        Some(step) => format!("at step {}", step + 1),
-        None => "after recovery".into(),
-    };
     let mut out = format!(
-        "{} {} ({}) on {target}, {place}, {:.3} s into the run (run seed {})\n",
+        "{} {} ({}) on {target}, {}, {:.3} s into the run (run seed {})\n",
         style.bad("VIOLATED"),
         style.strong(violation.rule.id()),
         violation.kind,
+        violation.place(),
         violation.at.as_secs_f64(),
         Seed(of.seed),
     );

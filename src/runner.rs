@@ -18,6 +18,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// before put-off work is tried again, and than a probe's permit.
 const AT_REST: Duration = Duration::from_secs(300);
 
+/// How often what was seen is judged while a plan waits, where time is real.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// What came of one run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -76,7 +79,7 @@ pub fn run_if(
     let verdict = match ended {
         Ok(true) => Verdict::Held,
         Ok(false) => return None,
-        Err(Stop::Violated(violation)) => Verdict::Violated(violation),
+        Err(Stop::Violated(violation)) => Verdict::Violated(*violation),
         Err(Stop::Failed(error)) => Verdict::Unknown {
             why: error.to_string(),
         },
@@ -93,7 +96,7 @@ pub fn run_if(
 
 /// Why a run ended early.
 enum Stop {
-    Violated(Violation),
+    Violated(Box<Violation>),
     Failed(TargetError),
 }
 
@@ -106,7 +109,7 @@ impl From<TargetError> for Stop {
 /// A violation that a busy machine may have made is no verdict.
 fn doubted(ended: Result<bool, Stop>, system: &dyn Run) -> Result<bool, Stop> {
     match (ended, system.doubt()) {
-        (Err(Stop::Violated(violation)), Some(doubt)) if violation.rule.hangs_on_time() => {
+        (Err(Stop::Violated(violation)), Some(doubt)) if violation.hangs_on_time() => {
             Err(Stop::Failed(TargetError::new(
                 format!("judging whether {} holds", violation.rule),
                 format!("{doubt}; seen was: {}", violation.observed),
@@ -134,10 +137,30 @@ fn disturb(
         let now = system.now();
         judge.begin_step(index, step, now);
         judge.model.begin_step(step, marks[index], now);
-        system.apply(step, marks[index], &mut judge.events)?;
-        judge.judge_new()?;
+        match step {
+            Step::Wait(time) if !target.is_deterministic() => wait(system, *time, judge)?,
+            _ => {
+                system.apply(step, marks[index], &mut judge.events)?;
+                judge.judge_new()?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Waits where time is real, and ends as soon as something is wrong: what is judged at the end of a
+/// long wait may have been seen at its beginning.
+fn wait(system: &mut dyn Run, time: Duration, judge: &mut Judge) -> Result<(), Stop> {
+    let end = system.now() + time;
+    loop {
+        let left = end.saturating_sub(system.now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let part = Step::Wait(left.min(LOOK_EVERY));
+        system.apply(&part, None, &mut judge.events)?;
+        judge.judge_new()?;
+    }
 }
 
 /// Heals everything, and looks until the system is right or its time is over.
@@ -165,7 +188,7 @@ fn recover(
         };
         let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         if is_final {
-            return Err(judge.violation(rule, breach));
+            return Err(Stop::Violated(judge.violation(rule, breach, true).into()));
         }
         quiet = (quiet * 3).min(AT_REST);
     }
@@ -203,13 +226,13 @@ pub fn judge_on(
             }
         }
         if let Err(Stop::Violated(violation)) = judge.judge_new() {
-            return Verdict::Violated(violation);
+            return Verdict::Violated(*violation);
         }
     }
     let breach = recovered.and_then(|seen| check_recovered(&judge.model, seen));
-    match breach.map(|(rule, breach)| judge.violation(rule, breach)) {
-        Some(Stop::Violated(violation)) => Verdict::Violated(violation),
-        _ => Verdict::Held,
+    match breach {
+        Some((rule, breach)) => Verdict::Violated(judge.violation(rule, breach, true)),
+        None => Verdict::Held,
     }
 }
 
@@ -277,7 +300,7 @@ impl Judge {
                 self.model.now = event.at;
                 // What comes after the violation is not of the story.
                 self.events.truncate(self.judged + 1);
-                return Err(self.violation(rule, breach));
+                return Err(Stop::Violated(self.violation(rule, breach, false).into()));
             }
             self.model.observe(event);
             self.judged += 1;
@@ -285,15 +308,17 @@ impl Judge {
         Ok(())
     }
 
-    fn violation(&self, rule: Rule, breach: Breach) -> Stop {
-        Stop::Violated(Violation {
+    fn violation(&self, rule: Rule, breach: Breach, after_recovery: bool) -> Violation {
+        Violation {
             rule,
             kind: breach.kind.into(),
             step: self.step,
+            after_recovery,
+            about: breach.about,
             at: self.model.now,
             expected: breach.expected,
             observed: breach.observed,
-        })
+        }
     }
 }
 

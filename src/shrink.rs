@@ -23,7 +23,7 @@ mod sweep;
 mod time;
 mod twin;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::history::History;
 use crate::plan::Plan;
@@ -86,12 +86,30 @@ pub fn shrink(
     budget: &Budget,
     progress: &mut dyn FnMut(Progress),
 ) -> Shrunk {
+    let began = Instant::now();
     if let Some(twin) = target.twin()
         && let Some(smallest) =
             twin::shrink_on_twin(target, twin, plan, seed, violation, budget, progress)
     {
         return smallest;
     }
+    let left = Budget {
+        time: budget.time.saturating_sub(began.elapsed()),
+        ..*budget
+    };
+    shrink_here(target, plan, seed, violation, history, &left, progress)
+}
+
+/// The same on the target itself, whether or not it has a cheaper twin.
+pub fn shrink_here(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    violation: &Violation,
+    history: &History,
+    budget: &Budget,
+    progress: &mut dyn FnMut(Progress),
+) -> Shrunk {
     Search::new(target, plan, seed, violation, history, budget, progress).smallest()
 }
 

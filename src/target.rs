@@ -3,7 +3,6 @@
 mod interruptible;
 pub mod local;
 pub mod sim;
-mod twinned;
 
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use crate::plan::{Fault, Mark, SessionId, Step};
 use crate::site::SiteKind;
 
 pub use interruptible::{Interrupt, Interruptible};
-pub use twinned::Twinned;
 
 /// The token that containers push and fetch with, on every target that is made here.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
@@ -40,7 +38,9 @@ pub trait Target {
     /// When it cannot be started; nothing is left behind then.
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError>;
 
-    /// A target where runs cost less and the same system runs, if there is one: see [`Twinned`].
+    /// A target where runs cost less and the same system runs, if there is one: what is wrong with
+    /// the one is likely to show on the other. Shrinking tries there first, and asks the target
+    /// itself in the end.
     fn twin(&self) -> Option<&(dyn Target + Sync)> {
         None
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{ClientId, SessionId};
+
 /// A rule of the recovery contract, by its id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,27 +47,6 @@ impl Rule {
             Self::Pushed => "pushed",
             Self::Fresh => "fresh",
             Self::Settled => "settled",
-        }
-    }
-
-    /// Whether a system that keeps it in quiet may break it where the machine is too slow: it
-    /// hangs on time limits, or on what came before one.
-    pub fn hangs_on_time(self) -> bool {
-        match self {
-            Self::NoBrokenDeploy
-            | Self::NoDanglingPage
-            | Self::CommitsPreserved
-            | Self::ExactlyOnce
-            | Self::NoSecretTold => false,
-            Self::NoCascade
-            | Self::Breaker
-            | Self::BoundedRetries
-            | Self::StaysUp
-            | Self::ErrorsTold
-            | Self::NothingLost
-            | Self::Pushed
-            | Self::Fresh
-            | Self::Settled => true,
         }
     }
 
@@ -140,12 +121,100 @@ pub struct Violation {
     pub rule: Rule,
     /// Which of the rule's demands: a smaller plan shows the same failure when both agree.
     pub kind: String,
-    /// The step during which it was seen, from 0; `None` when it was seen after recovery.
+    /// The step during which it was seen, from 0; `None` once all steps had been made.
     pub step: Option<usize>,
+    /// Whether it was seen in a system at rest, and so in no event; without it the run's last
+    /// event violates.
+    #[serde(default)]
+    pub after_recovery: bool,
+    /// What is not as it should be, where the event that violates does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Subject>,
     /// The system's own time.
     pub at: Duration,
     pub expected: String,
     pub observed: String,
+}
+
+impl Violation {
+    /// Whether a system that keeps the rule in quiet may break it so where the machine is too
+    /// slow: it hangs on time limits, or on what came before one.
+    pub fn hangs_on_time(&self) -> bool {
+        match self.rule {
+            Rule::NoBrokenDeploy
+            | Rule::NoDanglingPage
+            | Rule::CommitsPreserved
+            | Rule::ExactlyOnce
+            | Rule::NoSecretTold => false,
+            // A process that ends by itself does so on any machine, and an edit is where it does
+            // not belong.
+            Rule::StaysUp => self.kind != "exit",
+            Rule::NoCascade => !matches!(self.kind.as_str(), "branch" | "site"),
+            Rule::Breaker
+            | Rule::BoundedRetries
+            | Rule::ErrorsTold
+            | Rule::NothingLost
+            | Rule::Pushed
+            | Rule::Fresh
+            | Rule::Settled => true,
+        }
+    }
+
+    /// When in its run it was seen, as every report says it.
+    pub fn place(&self) -> String {
+        match self.step {
+            Some(step) => format!("at step {}", step + 1),
+            None if self.after_recovery => "after recovery".into(),
+            None => "while it recovered".into(),
+        }
+    }
+}
+
+/// A thing that the model knows about, and that can be other than it should be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    Breaker,
+    Queue,
+    Container(ClientId),
+    Site(ClientId),
+    /// What the container of a client logs.
+    Log(ClientId),
+    Branch(SessionId),
+    Workspace(SessionId),
+    /// The instructions of a session.
+    Work(SessionId),
+    Record(SessionId),
+}
+
+impl Subject {
+    /// Whose it is, where it is somebody's own.
+    pub fn client(&self) -> Option<&ClientId> {
+        match self {
+            Self::Breaker | Self::Queue => None,
+            Self::Container(client) | Self::Site(client) | Self::Log(client) => Some(client),
+            Self::Branch(session)
+            | Self::Workspace(session)
+            | Self::Work(session)
+            | Self::Record(session) => Some(&session.client),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Breaker => f.write_str("S3 breaker"),
+            Self::Queue => f.write_str("queue"),
+            Self::Container(client) => write!(f, "container {client}"),
+            Self::Site(client) => write!(f, "site {client}"),
+            Self::Log(client) => write!(f, "log of {client}"),
+            Self::Branch(session) => write!(f, "branch of {session}"),
+            Self::Workspace(session) => write!(f, "workspace of {session}"),
+            Self::Work(session) => write!(f, "work of {session}"),
+            Self::Record(session) => write!(f, "record of {session}"),
+        }
+    }
 }
 
 /// How a run of a plan ended.

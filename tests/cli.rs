@@ -1,46 +1,15 @@
 //! The binary from outside: exit codes, messages of bad input, and what it leaves behind.
 
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Runs the binary in a folder.
-fn shakedown(folder: &Path, args: &[&str]) -> Output {
-    command(folder, args)
-        .output()
-        .expect("the binary that cargo built starts")
-}
-
-/// The binary in a folder, with nothing of the caller's environment that changes a campaign.
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PROPTEST_") {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_remove("RUST_LOG");
-    command
-}
-
-#[track_caller]
-fn check(out: &Output, code: i32, parts: &[&str]) {
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&out.stdout),
-        String::from_utf8_lossy(&out.stderr)
-    );
-    assert_eq!(out.status.code(), Some(code), "{text}");
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in:\n{text}");
-    }
-}
+use program::{check, command, run as shakedown};
 
 fn left_in(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap();
@@ -285,4 +254,50 @@ fn a_plain_plan_holds_on_real_processes_and_its_history_shows_them() {
     ] {
         assert!(history.contains(part), "{part} is not in:\n{history}");
     }
+}
+
+#[test]
+fn the_example_for_ci_runs_as_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let workflow = include_str!("../examples/github-actions.yml");
+    let lines = workflow.lines().map(str::trim);
+    let steps = lines.filter_map(|line| line.strip_prefix("- run: "));
+    let program = env!("CARGO_BIN_EXE_shakedown");
+    let step = |step: &str, shard: u32, folder: &Path| {
+        let step = step
+            .replace("cargo run --release -- ", &format!("{program} "))
+            .replace("./target/release/shakedown ", &format!("{program} "));
+        let out = Command::new("bash")
+            .args(["-eo", "pipefail", "-c", &step])
+            .current_dir(folder)
+            .env("TIME", "1s")
+            .env("SEED", "19876543210")
+            .env("SHARD", shard.to_string())
+            .env("PROPTEST_CASES", "8")
+            .output()
+            .unwrap();
+        check(&out, 0, &[]);
+    };
+    for line in steps.filter(|step| !step.contains("cargo test") && !step.contains("cargo build")) {
+        if line.contains(" soak ") {
+            // What one machine leaves, another gets under the artifact's name.
+            for shard in 0..4 {
+                let machine = folder.path().join(format!("shards/soak-{shard}"));
+                std::fs::create_dir_all(&machine).unwrap();
+                step(line, shard, &machine);
+            }
+        } else {
+            step(line, 0, folder.path());
+        }
+    }
+    for file in [
+        "scenarios/index.html",
+        "scenarios.xml",
+        "index.html",
+        "junit.xml",
+    ] {
+        assert!(folder.path().join("report").join(file).exists(), "{file}");
+    }
+    let merged = std::fs::read_to_string(folder.path().join("report/index.html")).unwrap();
+    assert!(merged.contains("Soak of 4 shards on sim"));
 }

@@ -1,5 +1,7 @@
 //! The same plans end the same on sim and on local.
 
+mod program;
+
 use std::collections::BTreeSet;
 
 use shakedown::conformance::{Compared, compare_all, own_plans};
@@ -22,7 +24,9 @@ fn sim_and_local_end_the_same() {
     let plans = own_plans().unwrap();
     let compared = compare_all(&plans, [&Sim::default(), &local()], 1, 3);
     assert_eq!(compared.len(), plans.len());
-    let odd: Vec<&Compared> = compared.iter().filter(|it| !it.agrees()).collect();
+    let told = |it: &Compared| (it.name.clone(), it.differences.clone(), it.unknown.clone());
+    let odd = compared.iter().filter(|it| !it.agrees()).map(told);
+    let odd: Vec<_> = odd.collect();
     assert!(odd.is_empty(), "{odd:#?}");
 }
 
@@ -34,6 +38,36 @@ fn a_worker_that_does_otherwise_is_seen() {
     let compared = compare_all(&plans, [&Sim::default(), &other], 1, 1);
     let what: Vec<&str> = compared[0].differences.iter().map(|it| &*it.what).collect();
     assert!(what.contains(&"the verdict"), "{what:?}");
+}
+
+#[test]
+fn the_command_writes_pages_lines_and_a_junit_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n";
+    std::fs::write(folder.path().join("own.plan"), plan).unwrap();
+    let args = "conformance own.plan left-broken --json --html pages --junit junit.xml";
+    let out = program::run(folder.path(), &args.split(' ').collect::<Vec<_>>());
+    program::check(&out, 0, &["2 of 2 plans end the same"]);
+    let lines = String::from_utf8(out.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<&serde_json::Value> = lines.iter().map(|line| &line["name"]).collect();
+    assert_eq!(names[..2], ["own.plan", "left-broken"]);
+    assert_eq!(lines[2]["passed"], 2);
+    for page in [
+        "index",
+        "own-sim",
+        "own-local",
+        "left-broken-sim",
+        "left-broken-local",
+    ] {
+        let page = folder.path().join(format!("pages/{page}.html"));
+        assert!(page.exists(), "{}", page.display());
+    }
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("tests=\"2\" failures=\"0\""), "{junit}");
 }
 
 #[test]

@@ -1,24 +1,12 @@
-//! What `run`, `replay` and `report` write, from outside: pages, JSON lines, JUnit XML.
+//! What commands write, from outside: pages, JSON lines, JUnit XML.
+
+mod program;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use program::{check, run as shakedown};
 use serde_json::Value;
-
-fn shakedown(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PROPTEST_") {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("the binary that cargo built starts")
-}
 
 fn stdout(out: &Output) -> String {
     String::from_utf8(out.stdout.clone()).unwrap()
@@ -50,9 +38,7 @@ fn a_violation_is_told_to_people_machines_and_ci() {
     let mut args = DEFECT.to_vec();
     args.extend(["--json", "--html", "pages", "--junit", "ci/junit.xml"]);
     let out = shakedown(folder.path(), &args);
-    let human = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(1), "{human}");
-    assert!(human.contains("VIOLATED commits-preserved"), "{human}");
+    check(&out, 1, &["VIOLATED commits-preserved"]);
     // Standard output is lines of JSON and nothing else.
     let lines: Vec<Value> = stdout(&out)
         .lines()
@@ -106,8 +92,41 @@ fn a_violation_is_told_to_people_machines_and_ci() {
     let replay = row["replay"].as_str().unwrap();
     let words: Vec<&str> = replay.split(' ').skip(1).collect();
     let again = shakedown(folder.path(), &words);
-    assert_eq!(again.status.code(), Some(1), "{replay}: {}", stdout(&again));
-    assert!(stdout(&again).contains("VIOLATED commits-preserved"));
+    check(&again, 1, &["VIOLATED commits-preserved"]);
+}
+
+#[test]
+fn every_report_says_alike_when_a_violation_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n";
+    std::fs::create_dir(folder.path().join("proptest-regressions")).unwrap();
+    std::fs::write(folder.path().join("proptest-regressions/k.plan"), plan).unwrap();
+    let args = "run --target sim --seed 1 --defect deploys-failed-build --quiet --json --html \
+                pages --junit junit.xml";
+    let out = shakedown(folder.path(), &args.split_whitespace().collect::<Vec<_>>());
+    // The build's first object goes up once all has been healed: no fault had begun.
+    let parts = ["on sim, while it recovered, ", "Seen while it recovered. "];
+    check(&out, 1, &parts);
+    let first: Value = serde_json::from_str(stdout(&out).lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["step"], &first["after_recovery"]),
+        (&Value::Null, &false.into())
+    );
+    let campaign = data(&folder.path().join("pages/index.html"));
+    let row = &campaign["violations"][0];
+    assert_eq!(row["place"], "while it recovered");
+    let run = data(
+        &folder
+            .path()
+            .join("pages")
+            .join(row["page"].as_str().unwrap()),
+    );
+    assert_eq!(run["place"], "while it recovered");
+    let last = run["events"].as_array().unwrap().len() - 1;
+    assert_eq!(run["violating"], last);
+    assert_eq!(run["explanation"]["decisive"], serde_json::json!([last]));
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("seen while it recovered\n"), "{junit}");
 }
 
 #[test]
@@ -131,12 +150,7 @@ fn the_page_of_a_violation_is_written_unasked_and_named() {
         folder.path(),
         &["report", history.to_str().unwrap(), "--html", "later.html"],
     );
-    assert_eq!(out.status.code(), Some(1), "{}", stdout(&out));
-    assert!(
-        stdout(&out).contains("VIOLATED commits-preserved"),
-        "{}",
-        stdout(&out)
-    );
+    check(&out, 1, &["VIOLATED commits-preserved"]);
     let later = data(&folder.path().join("later.html"));
     assert_eq!(later["rule"], "commits-preserved");
     assert!(later["steps"].as_array().unwrap().len() >= 2);
@@ -160,10 +174,10 @@ fn a_held_plan_has_a_page_too_and_ci_passes() {
             "held.jsonl",
         ],
     );
-    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    check(&out, 0, &[]);
     assert_eq!(data(&folder.path().join("held.html"))["verdict"], "held");
     let out = shakedown(folder.path(), &["report", "held.jsonl"]);
-    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    check(&out, 0, &[]);
     let args = [
         "run",
         "--target",
@@ -180,7 +194,7 @@ fn a_held_plan_has_a_page_too_and_ci_passes() {
         "c.html",
     ];
     let out = shakedown(folder.path(), &args);
-    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    check(&out, 0, &[]);
     let text = stdout(&out);
     let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert_eq!(first["kept"], kept);
@@ -196,6 +210,96 @@ fn a_held_plan_has_a_page_too_and_ci_passes() {
     );
     assert!(junit.contains(&format!("name=\"{kept}\"")), "{junit}");
     assert_eq!(data(&folder.path().join("c.html"))["held"], 6);
+}
+
+/// Every line of standard output, which has JSON and nothing else.
+fn lines(out: &Output) -> Vec<Value> {
+    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    stdout(out).lines().map(parse).collect()
+}
+
+#[test]
+fn scenarios_are_told_to_people_machines_and_ci() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let args = "scenario all --defect force-push --json --html pages --junit ci/junit.xml";
+    let out = shakedown(folder.path(), &args.split(' ').collect::<Vec<_>>());
+    check(&out, 1, &["12 of 13 passed on sim"]);
+    let lines = lines(&out);
+    let (summary, scenarios) = lines.split_last().unwrap();
+    assert_eq!(scenarios.len(), 13);
+    assert!(scenarios.iter().all(|line| line["type"] == "scenario"));
+    assert_eq!(
+        (&summary["type"], &summary["passed"], &summary["failed"]),
+        (&"summary".into(), &12.into(), &1.into())
+    );
+    let failed = scenarios.iter().find(|line| line["result"] == "failed");
+    let failed = failed.unwrap();
+    assert_eq!(failed["name"], "push-conflict");
+    let run = &failed["runs"][0];
+    assert_eq!(run["rule"], "commits-preserved");
+    let complaints = failed["complaints"].as_array().unwrap();
+    assert!(complaints.len() > 1, "{complaints:?}");
+    // The page of all has what the lines have, and links to the timelines.
+    let page = data(&at("pages/index.html"));
+    assert_eq!(page["checks"].as_array().unwrap().len(), 13);
+    for check in page["checks"].as_array().unwrap() {
+        let timeline = data(&at("pages").join(check["runs"][0]["page"].as_str().unwrap()));
+        assert_eq!(timeline["verdict"], check["runs"][0]["verdict"]);
+        let is_explained = !timeline["explanation"].is_null();
+        assert_eq!(is_explained, timeline["verdict"] == "violated");
+    }
+    let junit = std::fs::read_to_string(at("ci/junit.xml")).unwrap();
+    assert!(
+        junit.contains("tests=\"13\" failures=\"1\" errors=\"0\""),
+        "{junit}"
+    );
+    // One alone has the same, and its command shows it again.
+    let repeat: Vec<&str> = failed["repeat"].as_str().unwrap().split(' ').collect();
+    let again = shakedown(folder.path(), &repeat[1..]);
+    check(&again, 1, &["FAILED   3 push-conflict"]);
+}
+
+#[test]
+fn one_run_is_told_as_a_page_and_as_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let plan = "# shakedown plan v1\nsession acme/home\nsession acme/blog\ncrash acme\n\
+                instruct acme/home break-build\nwait 30s\n";
+    std::fs::write(at("long.plan"), plan).unwrap();
+    let run = |args: &str| {
+        let out = shakedown(folder.path(), &args.split(' ').collect::<Vec<_>>());
+        let [line] = lines(&out).try_into().expect("one line");
+        (out.status.code(), line)
+    };
+    let defect = "--seed 1 --defect deploys-failed-build --json --quiet";
+    let (code, line) = run(&format!("replay long.plan {defect} --html replay.html"));
+    assert_eq!(code, Some(1));
+    assert_eq!((&line["type"], &line["steps"]), (&"plan".into(), &3.into()));
+    assert_eq!(line["rule"], data(&at("replay.html"))["rule"]);
+
+    let (code, line) = run(&format!("shrink long.plan {defect} --html small.html"));
+    assert_eq!(code, Some(1));
+    assert_eq!(line["type"], "shrunk");
+    assert_eq!(
+        (&line["first_steps"], &line["steps"]),
+        (&3.into(), &1.into())
+    );
+    let page = data(&at("small.html"));
+    assert_eq!(page["plan"], line["plan"]);
+    assert_eq!(page["rule"], "no-broken-deploy");
+    assert!(!page["explanation"].is_null());
+    let kept = std::fs::read_to_string(at(line["file"].as_str().unwrap())).unwrap();
+    assert!(kept.contains("instruct acme/home break-build"), "{kept}");
+
+    // What holds has both, too.
+    let (code, line) = run("shrink long.plan --seed 1 --json --quiet --html held.html");
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        (&line["type"], &line["verdict"]),
+        (&"plan".into(), &"held".into())
+    );
+    assert_eq!(data(&at("held.html"))["verdict"], "held");
 }
 
 #[test]
@@ -215,12 +319,12 @@ fn what_cannot_be_written_or_read_is_told() {
         "file/junit.xml",
     ];
     let out = shakedown(folder.path(), &args);
-    assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(told.contains("while writing file/junit.xml: "), "{told}");
+    check(&out, 2, &["while writing file/junit.xml: "]);
+    // The same of what only one scenario has to tell.
+    let args = ["scenario", "build-error", "--html", "file/page.html"];
+    let out = shakedown(folder.path(), &args);
+    check(&out, 2, &["while writing file/"]);
     std::fs::write(folder.path().join("no.jsonl"), "not json\n").unwrap();
     let out = shakedown(folder.path(), &["report", "no.jsonl"]);
-    assert_eq!(out.status.code(), Some(64));
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(told.contains("no.jsonl:1: this is no event"), "{told}");
+    check(&out, 64, &["no.jsonl:1: this is no event"]);
 }

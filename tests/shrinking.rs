@@ -1,6 +1,9 @@
 //! The shrinker on planted defects: how small, in how many runs, on which target; and the shortest
 //! plans known, which it is measured by.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use shakedown::defect::contest::Contest;
 use shakedown::defect::{DEFECTS, Defect, known, trial};
 use shakedown::explain::WithoutOutcome;
@@ -8,9 +11,9 @@ use shakedown::generate::Shape;
 use shakedown::history::Event;
 use shakedown::plan::{Plan, SessionId, Step};
 use shakedown::runner;
-use shakedown::shrink::{Budget, Shrunk, shrink};
+use shakedown::shrink::{Budget, Shrunk, shrink, shrink_here};
 use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Run, Target, TargetError, Twinned};
+use shakedown::target::{Interrupt, Run, Target, TargetError};
 use shakedown::verdict::Verdict;
 
 fn defect(name: &str) -> &'static Defect {
@@ -87,8 +90,11 @@ fn the_shrinker_reaches_the_shortest_plans_known_in_sixty_runs() {
     }
 }
 
-/// A simulated target that does not say that it is deterministic.
-struct Uncertain(Sim);
+/// A simulated target that does not say that it is deterministic, and has another as its twin.
+struct Uncertain {
+    system: Sim,
+    twin: Sim,
+}
 
 impl Target for Uncertain {
     fn name(&self) -> &'static str {
@@ -100,11 +106,15 @@ impl Target for Uncertain {
     }
 
     fn cannot(&self, step: &Step) -> Option<String> {
-        self.0.cannot(step)
+        self.system.cannot(step)
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
-        self.0.start(sessions, seed)
+        self.system.start(sessions, seed)
+    }
+
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        Some(&self.twin)
     }
 }
 
@@ -121,8 +131,8 @@ crash globex
 until acme/home done
 ";
 
-fn shrunk(target: &dyn Target) -> (Shrunk, Vec<Event>) {
-    let plan: Plan = LONG.parse().unwrap();
+fn shrunk(target: &dyn Target, text: &str) -> (Shrunk, Vec<Event>) {
+    let plan: Plan = text.parse().unwrap();
     let outcome = runner::run(target, &plan, 3);
     let Verdict::Violated(violation) = outcome.verdict else {
         panic!("{:?}", outcome.verdict);
@@ -136,22 +146,68 @@ fn shrunk(target: &dyn Target) -> (Shrunk, Vec<Event>) {
 #[test]
 fn a_violation_is_shrunk_on_the_twin_and_confirmed_where_it_was_found() {
     let planted = || trial::planted_sim(defect("force-push"));
-    let target = Twinned {
-        target: Uncertain(planted()),
+    let target = Uncertain {
+        system: planted(),
         twin: planted(),
     };
-    let (smallest, _) = shrunk(&target);
+    let (smallest, _) = shrunk(&target, LONG);
     assert_eq!((smallest.on, smallest.reproduced), ("sim", (8, 8)));
     assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
 }
 
 #[test]
+fn what_takes_longer_than_on_the_twin_is_waited_for() {
+    let planted = defect("never-tries-again");
+    // Its attempts of a sync are further apart, so that a sync fails later.
+    let slow = Sim::altered(Arc::new(move |ports, settings| {
+        planted.plant(ports, settings);
+        settings.sync.first = Duration::from_secs(12);
+        settings.sync.cap = Duration::from_secs(12);
+    }));
+    let target = Uncertain {
+        system: slow,
+        twin: trial::planted_sim(planted),
+    };
+    let text = "# shakedown plan v1\nsession acme/home\ninject s3-denied acme\n\
+                instruct acme/home change\nwait 5m\nheal s3-denied acme\n";
+    let (smallest, _) = shrunk(&target, text);
+    assert_eq!((smallest.on, smallest.reproduced), ("sim", (8, 8)));
+    assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
+    // On the twin alone it comes to the same with less to wait for.
+    let (alone, _) = shrunk(&target.twin, text);
+    let waited = |of: &Shrunk| match of.plan.steps.last() {
+        Some(Step::Wait(time)) => *time,
+        other => panic!("{other:?} is no wait"),
+    };
+    assert!(waited(&smallest) > waited(&alone), "{}", smallest.plan);
+}
+
+#[test]
+fn a_plan_can_be_shrunk_on_the_target_itself_though_it_has_a_twin() {
+    let target = Uncertain {
+        system: trial::planted_sim(defect("force-push")),
+        twin: trial::planted_sim(defect("force-push")),
+    };
+    let plan: Plan = LONG.parse().unwrap();
+    let outcome = runner::run(&target, &plan, 3);
+    let Verdict::Violated(violation) = outcome.verdict else {
+        panic!("{:?}", outcome.verdict);
+    };
+    let budget = Budget::for_target(&target);
+    let history = &outcome.history;
+    let smallest = shrink_here(&target, &plan, 3, &violation, history, &budget, &mut |_| {});
+    assert_eq!((smallest.on, smallest.reproduced), ("uncertain", (8, 8)));
+    assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
+    assert!(smallest.runs <= budget.runs, "{} runs", smallest.runs);
+}
+
+#[test]
 fn what_the_twin_does_not_show_is_shrunk_where_it_was_found() {
-    let target = Twinned {
-        target: Uncertain(trial::planted_sim(defect("force-push"))),
+    let target = Uncertain {
+        system: trial::planted_sim(defect("force-push")),
         twin: Sim::default(),
     };
-    let (smallest, _) = shrunk(&target);
+    let (smallest, _) = shrunk(&target, LONG);
     assert_eq!(smallest.on, "uncertain");
     assert_eq!(smallest.reproduced, (8, 8));
     assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);

@@ -20,6 +20,13 @@ pub struct Sample {
     pub unknown: u64,
     /// Entries of the sometimes-list that were reached.
     pub reached: u64,
+    /// Memory in use by the program, in bytes; of shards together the most that one had in use. 0
+    /// where it was not measured: only soaks do.
+    #[serde(default)]
+    pub memory: u64,
+    /// Seconds of the processor that went to it; 0 where they were not measured.
+    #[serde(default)]
+    pub cpu_seconds: f64,
 }
 
 /// Samples in the order of time, of even spacing but for the last.

@@ -34,6 +34,8 @@ fn violated() -> Verdict {
         rule: Rule::Fresh,
         kind: "stale".into(),
         step: None,
+        after_recovery: true,
+        about: None,
         at: Duration::ZERO,
         expected: "the newest build".into(),
         observed: "an older one".into(),

@@ -43,7 +43,7 @@ impl Bugs<'_> {
         mut campaign: Campaign,
         totals: &Totals,
     ) -> Result<(), WriteError> {
-        let index = args.campaign_page();
+        let index = args.index_page();
         for (failures, family) in totals.families() {
             let bug = family[0];
             let file = self.file(bug);

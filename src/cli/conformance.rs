@@ -1,21 +1,27 @@
 //! `shakedown conformance`: its arguments, and what it does with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::outputs::{OutputArgs, WriteError};
 use super::{SiteName, TargetArgs, TargetName, seed, time_scale};
-use crate::{Exit, interrupted_by_signals, open, print};
-use shakedown::conformance;
+use crate::{Exit, interrupted_by_signals, open};
+use shakedown::conformance::{self, Compared};
+use shakedown::explain::explain;
 use shakedown::plan::Plan;
-use shakedown::regression;
-use shakedown::report::{self, Style};
+use shakedown::regression::{self, Seed};
+use shakedown::report;
+use shakedown::report::checks::Checks;
+use shakedown::report::page::run::Run;
+use shakedown::site::SiteKind;
 use shakedown::target::Interruptible;
+use shakedown::verdict::Verdict;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ConformanceArgs {
-    /// The plans [default: those that come with the program]
+    /// Files of plans, or names of those that come with the program [default: all of these]
     pub files: Vec<PathBuf>,
     /// The seed of every run
     #[arg(long, value_name = "S", default_value = "1", value_parser = seed)]
@@ -26,12 +32,21 @@ pub struct ConformanceArgs {
     /// Real seconds for each of the system's seconds, on local; such as 0.05 [default: 1/30]
     #[arg(long, value_name = "X", value_parser = time_scale)]
     pub time_scale: Option<f64>,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   shakedown conformance                            the plans that come with the program
-  shakedown conformance my.plan other.plan --seed 3";
+  shakedown conformance my.plan other.plan --seed 3
+  shakedown conformance --html report/ --junit junit.xml
+
+--html writes a list of the plans, and the timelines of both runs of each; --junit a test case for
+each plan; --json a line of type `comparison` for each, and a `summary`.";
+
+/// Where plans are compared.
+const TARGETS: [&str; 2] = ["sim", "local"];
 
 /// Runs plans on sim and on local, and tells where they end in different ways.
 pub fn run(args: &ConformanceArgs) -> Exit {
@@ -54,32 +69,112 @@ fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
         interrupt: interrupt.clone(),
     });
     let compared = conformance::compare_all(&plans, [&sim, &local], args.seed, args.jobs.into());
-    let style = Style::of_stdout();
-    print(&report::conformance(&compared, ["sim", "local"], style));
-    Ok(
-        if compared.iter().any(|plan| !plan.differences.is_empty()) {
-            Exit::Violated
-        } else if compared.iter().any(|plan| plan.unknown.is_some()) {
-            Exit::Unknown
-        } else {
-            Exit::Held
+    let output = &args.output;
+    output.print(&report::conformance(&compared, TARGETS, output.style()));
+    let exit = if compared.iter().any(|plan| !plan.differences.is_empty()) {
+        Exit::Violated
+    } else if compared.iter().any(|plan| plan.unknown.is_some()) {
+        Exit::Unknown
+    } else {
+        Exit::Held
+    };
+    Ok(exit.where_written(write(args, &compared)))
+}
+
+/// Writes what was asked for.
+fn write(args: &ConformanceArgs, compared: &[Compared]) -> Result<(), WriteError> {
+    let checks = compared.iter().map(|of| {
+        let repeat = command(args, std::slice::from_ref(&of.name));
+        let [sim, local] = TARGETS.map(|target| page(args, of, target, &repeat));
+        Ok(report::comparison(of, TARGETS, &repeat, [sim?, local?]))
+    });
+    let files: Vec<String> = args.files.iter().map(|f| f.display().to_string()).collect();
+    args.output.write_checks(&Checks {
+        title: "Sim and local compared".into(),
+        kind: "comparison",
+        target: TARGETS.join("-"),
+        seed: Seed(args.seed).to_string(),
+        command: command(args, &files),
+        interrupted: false,
+        checks: checks.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Writes the page of a plan's run on one target, and returns the link to it.
+fn page(
+    args: &ConformanceArgs,
+    of: &Compared,
+    target: &'static str,
+    repeat: &str,
+) -> Result<Option<String>, WriteError> {
+    let outcome = &of.outcomes[usize::from(target != TARGETS[0])];
+    let explanation = match &outcome.verdict {
+        Verdict::Violated(violation) => Some(explain(
+            &of.plan,
+            SiteKind::Shell,
+            &outcome.history,
+            violation,
+        )),
+        Verdict::Held | Verdict::Unknown { .. } => None,
+    };
+    // Files of several folders may have one name.
+    let name = of.name.trim_end_matches(".plan").replace(['/', '\\'], "-");
+    args.output.write_run(
+        &format!("{name}-{target}"),
+        &Run {
+            target,
+            site: SiteKind::Shell,
+            plan: &of.plan,
+            seed: args.seed,
+            verdict: &outcome.verdict,
+            history: &outcome.history,
+            settled: outcome.settled.as_ref(),
+            left_out: &outcome.left_out,
+            origin: &format!(
+                "the plan {}, compared on {}",
+                of.name,
+                TARGETS.join(" and ")
+            ),
+            replay: repeat,
+            others: &[],
+            explanation: explanation.as_ref(),
         },
     )
 }
 
-/// The plans of these files, or those that come with the program, by name.
+/// The command that compares these plans again, with the program as it was called.
+fn command(args: &ConformanceArgs, plans: &[String]) -> String {
+    let program = std::env::args_os().next().unwrap_or("shakedown".into());
+    let plans: String = plans.iter().map(|plan| format!(" {plan}")).collect();
+    let scale = args.time_scale.map(|x| format!(" --time-scale {x}"));
+    format!(
+        "{} conformance{plans} --seed {}{}",
+        program.display(),
+        Seed(args.seed),
+        scale.unwrap_or_default()
+    )
+}
+
+/// The plans of these files or names, or all those that come with the program.
 fn plans(files: &[PathBuf]) -> Result<Vec<(String, Plan)>, Exit> {
+    let own = conformance::own_plans().map_err(|error| {
+        eprintln!("a plan that comes with the program cannot be read: {error}; report it");
+        Exit::Unknown
+    })?;
     if files.is_empty() {
-        return conformance::own_plans().map_err(|error| {
-            eprintln!("a plan that comes with the program cannot be read: {error}; report it");
-            Exit::Unknown
-        });
+        return Ok(own);
     }
-    let read = |file: &PathBuf| match regression::read(file) {
-        Ok(kept) => Ok((file.display().to_string(), kept.plan)),
-        Err(error) => {
-            eprintln!("{error}");
-            Err(Exit::Usage)
+    let read = |file: &PathBuf| {
+        let known = own.iter().find(|(name, _)| file == Path::new(name));
+        if let Some(known) = known.filter(|_| !file.exists()) {
+            return Ok(known.clone());
+        }
+        match regression::read(file) {
+            Ok(kept) => Ok((file.display().to_string(), kept.plan)),
+            Err(error) => {
+                eprintln!("{error}");
+                Err(Exit::Usage)
+            }
         }
     };
     files.iter().map(read).collect()

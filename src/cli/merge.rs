@@ -27,7 +27,10 @@ Examples:
   shakedown merge results-0 results-1 results-2    those of several machines
   shakedown merge shakedown-soak --html report/ --junit junit.xml
 
-A missing shard is told, and ends it with 2 where nothing was violated.";
+A missing shard is told, and ends it with 2 where nothing was violated.
+
+--html writes the page of all shards, and the timeline of each bug; --junit a test case for the plans
+and one for each bug; --json a line of type `totals`, one of type `shard` for each, and a `summary`.";
 
 /// Tells what the shards of a soak came to together.
 pub fn run(args: &MergeArgs) -> Exit {
@@ -52,16 +55,7 @@ pub fn run(args: &MergeArgs) -> Exit {
         }
     }
     let campaign = Campaign::of_merged(&merged, &command(args));
-    match bugs.write(output, campaign, &merged.totals) {
-        Ok(()) => exit(&merged),
-        Err(error) => {
-            eprintln!("{error}");
-            match exit(&merged) {
-                Exit::Held => Exit::Unknown,
-                worse => worse,
-            }
-        }
-    }
+    exit(&merged).where_written(bugs.write(output, campaign, &merged.totals))
 }
 
 fn exit(of: &Merged) -> Exit {

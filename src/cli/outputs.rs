@@ -1,4 +1,4 @@
-//! Where `run` puts what it has to tell: the terminal, pages, JSON lines, JUnit XML.
+//! Where commands put what they have to tell: the terminal, pages, JSON lines, JUnit XML.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use super::SiteName;
 use super::run::origin;
 use crate::replay_command;
 use shakedown::campaign::{Finished, Found, Summary};
-use shakedown::report::junit::{KeptCase, junit};
+use shakedown::report::checks::Checks;
+use shakedown::report::junit::{KeptCase, junit, junit_of_checks};
 use shakedown::report::lines;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
@@ -17,46 +18,123 @@ use shakedown::report::{Style, page};
 use shakedown::site::SiteKind;
 use shakedown::verdict::Verdict;
 
+/// For commands that tell of many runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OutputArgs {
-    /// Write the campaign's page there: a file that ends in .html, or a folder
+    /// Write the page of all there: a file that ends in .html, or a folder; the timelines of single
+    /// runs go beside it
     #[arg(long, value_name = "PATH")]
     pub html: Option<PathBuf>,
     /// Write a JUnit report there, for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Print JSON lines, one for each plan and a summary; what people read goes to standard error
+    /// Print JSON lines, one for each thing that is told and a summary; what people read goes to
+    /// standard error
     #[arg(long)]
     pub json: bool,
+}
+
+/// For commands that tell of one run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunOutputArgs {
+    /// Write the page of the run there, with its timeline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Print a JSON line; what people read goes to standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunOutputArgs {
+    /// How text for people is styled.
+    pub fn style(&self) -> Style {
+        style(self.json)
+    }
+
+    /// Prints text for people.
+    pub fn print(&self, text: &str) {
+        print(text, self.json);
+    }
+
+    /// Writes the run's page, where it is asked for.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, run: &Run<'_>) -> Result<(), WriteError> {
+        match &self.html {
+            Some(path) => write(path, &page::run(run)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl OutputArgs {
     /// How text for people is styled.
     pub fn style(&self) -> Style {
-        match self.json {
-            true => Style::of_stderr(),
-            false => Style::of_stdout(),
-        }
+        style(self.json)
     }
 
     /// Prints text for people.
     pub fn print(&self, text: &str) {
-        if self.json {
-            // Whoever closed it does not want the rest.
-            let _ = io::stderr().write_all(text.as_bytes());
-        } else {
-            crate::print(text);
-        }
+        print(text, self.json);
     }
 
-    /// The page of the campaign, where one is asked for.
-    pub fn campaign_page(&self) -> Option<PathBuf> {
+    /// The page of all, where one is asked for.
+    pub fn index_page(&self) -> Option<PathBuf> {
         let path = self.html.as_ref()?;
         let is_page = path.extension().is_some_and(|e| e == "html" || e == "htm");
         Some(match is_page {
             true => path.clone(),
             false => path.join("index.html"),
         })
+    }
+
+    /// Writes the page of one run beside that of all, where that is asked for, and returns the link
+    /// to it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_run(&self, name: &str, run: &Run<'_>) -> Result<Option<String>, WriteError> {
+        let Some(index) = self.index_page() else {
+            return Ok(None);
+        };
+        let file = format!("{name}.html");
+        write(&index.with_file_name(&file), &page::run(run))?;
+        Ok(Some(file))
+    }
+
+    /// Writes what was asked for of checks, and says where it is.
+    ///
+    /// # Errors
+    /// Where something cannot be written.
+    pub fn write_checks(&self, of: &Checks) -> Result<(), WriteError> {
+        if let Some(path) = self.index_page() {
+            write(&path, &page::checks(of))?;
+            self.print(&format!("page: {}\n", path.display()));
+        }
+        if let Some(path) = &self.junit {
+            write(path, &junit_of_checks(of))?;
+        }
+        if self.json {
+            crate::print(&of.lines());
+        }
+        Ok(())
+    }
+}
+
+fn style(json: bool) -> Style {
+    match json {
+        true => Style::of_stderr(),
+        false => Style::of_stdout(),
+    }
+}
+
+fn print(text: &str, json: bool) {
+    if json {
+        // Whoever closed it does not want the rest.
+        let _ = io::stderr().write_all(text.as_bytes());
+    } else {
+        crate::print(text);
     }
 }
 
@@ -108,7 +186,7 @@ impl<'a> Outputs<'a> {
     /// # Errors
     /// Where one cannot be written.
     pub fn run_pages(&self, summary: &Summary, out: &Path) -> Result<Vec<PathBuf>, WriteError> {
-        let campaign = self.args.campaign_page();
+        let campaign = self.args.index_page();
         let folder = match &campaign {
             Some(page) => page.parent().unwrap_or(Path::new("")),
             None => out,
@@ -142,7 +220,7 @@ impl<'a> Outputs<'a> {
             ViolationRow::of(found, &origin(found), &self.replay(found), link)
         };
         campaign.violations = summary.found.iter().zip(pages).map(row).collect();
-        if let Some(path) = args.campaign_page() {
+        if let Some(path) = args.index_page() {
             write(&path, &page::campaign(&campaign))?;
             args.print(&format!("page: {}\n", path.display()));
         }

@@ -1,12 +1,13 @@
 //! What `shakedown replay` does: one plan, run again and told.
 
-use super::outputs::write;
+use std::time::Instant;
+
 use super::{ReplayArgs, TargetName};
 use crate::{Exit, interrupted_by_signals, open_with, options, print, replay_command};
-use shakedown::campaign;
+use shakedown::campaign::{self, Finished};
 use shakedown::regression::{self, Seed};
 use shakedown::report::page::run::Run;
-use shakedown::report::{self, Style, Violated, page};
+use shakedown::report::{self, Violated, lines};
 use shakedown::verdict::Verdict;
 
 pub fn run(args: &ReplayArgs) -> Exit {
@@ -28,7 +29,9 @@ pub fn run(args: &ReplayArgs) -> Exit {
     };
     let seed = args.seed.or(kept.seed).unwrap_or_default();
     let interrupt = interrupted_by_signals();
+    let began = Instant::now();
     let (outcome, coverage) = campaign::run_one(&*target, kept.plan.clone(), seed, &interrupt);
+    let took = began.elapsed();
     if let Some(path) = &args.history
         && let Err(error) = outcome.history.write_file(path)
     {
@@ -49,34 +52,48 @@ pub fn run(args: &ReplayArgs) -> Exit {
         }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };
-    if let Some(path) = &args.html {
-        let page = page::run(&Run {
-            target: target.name(),
-            site: target.site(),
+    let output = &args.output;
+    let written = output.write(&Run {
+        target: target.name(),
+        site: target.site(),
+        plan: &kept.plan,
+        seed,
+        verdict: &outcome.verdict,
+        history: &outcome.history,
+        settled: outcome.settled.as_ref(),
+        left_out: &outcome.left_out,
+        origin: &from,
+        replay: &replay,
+        others: &[],
+        explanation: explanation.as_ref(),
+    });
+    if let Err(error) = written {
+        eprintln!("{error}");
+        return Exit::Unknown;
+    }
+    if output.json {
+        let held = matches!(outcome.verdict, Verdict::Held);
+        let finished = Finished {
+            number: 1,
+            kept: Some(&args.file),
             plan: &kept.plan,
             seed,
             verdict: &outcome.verdict,
-            history: &outcome.history,
-            settled: outcome.settled.as_ref(),
+            coverage: &coverage,
             left_out: &outcome.left_out,
-            origin: &from,
-            replay: &replay,
-            others: &[],
-            explanation: explanation.as_ref(),
-        });
-        if let Err(error) = write(path, &page) {
-            eprintln!("{error}");
-            return Exit::Unknown;
-        }
+            took,
+            file: (!held).then_some(&*args.file),
+        };
+        print(&lines::plan(target.name(), &finished));
     }
-    let style = Style::of_stdout();
+    let style = output.style();
     for (step, why) in &outcome.left_out {
         let text = format!("left out step {}: {why}", step + 1);
-        print(&format!("{}\n", style.odd(&text)));
+        output.print(&format!("{}\n", style.odd(&text)));
     }
     match outcome.verdict {
         Verdict::Held => {
-            print(&format!(
+            output.print(&format!(
                 "{} on {}: {} steps, {} events, run seed {}\n",
                 style.good("HELD"),
                 target.name(),
@@ -87,7 +104,7 @@ pub fn run(args: &ReplayArgs) -> Exit {
             Exit::Held
         }
         Verdict::Violated(violation) => {
-            print(&report::violation(
+            output.print(&report::violation(
                 &Violated {
                     target: target.name(),
                     plan: &kept.plan,
@@ -105,7 +122,7 @@ pub fn run(args: &ReplayArgs) -> Exit {
             Exit::Violated
         }
         Verdict::Unknown { why } => {
-            print(&format!(
+            output.print(&format!(
                 "{} on {}: {why}\n",
                 style.odd("UNKNOWN"),
                 target.name()

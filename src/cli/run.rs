@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::outputs::{OutputArgs, Outputs};
-use super::{RunArgs, TargetArgs, TargetName};
+use super::{PlansArgs, RunArgs, TargetName};
 use crate::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with, options};
 use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
-use shakedown::generate::Shape;
 use shakedown::regression::Seed;
 use shakedown::report::{self, Violated};
 use shakedown::target::Interrupt;
@@ -14,13 +13,9 @@ use shakedown::target::Interrupt;
 /// Both targets, one after the other; the second only when the first held.
 pub fn default_campaigns(quiet: bool) -> Exit {
     let args = |name, cases| RunArgs {
-        target: TargetArgs::of(name),
+        plans: PlansArgs::of(name),
         cases,
-        seed: None,
-        max_steps: None,
-        jobs: None,
         keep_going: false,
-        defect: None,
         output: OutputArgs::default(),
     };
     let interrupt = interrupted_by_signals();
@@ -34,28 +29,25 @@ pub fn default_campaigns(quiet: bool) -> Exit {
 }
 
 pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
-    let name = args.target.target.unwrap_or(TargetName::Sim);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (default_cases, default_jobs) = match name {
-        TargetName::Sim => (SIM_CASES, cores),
-        // Most of a real run is waiting.
-        TargetName::Local => (LOCAL_CASES, 2 * cores),
+    let plans = &args.plans;
+    let name = plans.target_name();
+    let default_cases = match name {
+        TargetName::Sim => SIM_CASES,
+        TargetName::Local => LOCAL_CASES,
     };
-    let mut shape = Shape::default();
-    if let Some(most) = args.max_steps {
-        shape.max_steps = most as usize;
-    }
-    let seed = campaign::seed_or_drawn(args.seed);
+    let shape = plans.shape();
+    let seed = campaign::seed_or_drawn(plans.seed);
     let cases = campaign::cases_or(args.cases, default_cases);
-    let target = match open_with(name, &args.target, args.defect.as_deref()) {
+    let target = match open_with(name, &plans.target, plans.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
-    let options = options(args.target.site, args.defect.as_deref());
+    let site = plans.target.site;
+    let options = options(site, plans.defect.as_deref());
     let config = Config {
         cases,
         seed,
-        jobs: args.jobs.map_or(default_jobs, usize::from),
+        jobs: plans.jobs(),
         keep_going: args.keep_going,
         quiet,
         out: PathBuf::from("shakedown-out"),
@@ -70,7 +62,7 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         ),
         shape,
     };
-    let mut outputs = Outputs::new(&args.output, target.name(), args.target.site, options);
+    let mut outputs = Outputs::new(&args.output, target.name(), site, options);
     let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
         outputs.see(finished);
     });

@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::outputs::{OutputArgs, WriteError, kind};
 use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::{Exit, interrupted_by_signals, open, planted, print};
 use shakedown::defect::{DEFECTS, Defect};
+use shakedown::explain::explain;
 use shakedown::regression::Seed;
-use shakedown::report::{self, Style, Violated};
+use shakedown::report::checks::{Check, CheckResult, Checks};
+use shakedown::report::page::run::Run;
+use shakedown::report::{self, Violated};
 use shakedown::scenario::{Ended, Grade, Scenario};
 use shakedown::target::Target;
 use shakedown::verdict::Verdict;
@@ -30,13 +35,19 @@ pub struct ScenarioArgs {
     /// Write every event of the scenario there, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   shakedown scenario list
   shakedown scenario push-conflict --target local
-  shakedown scenario all --defect force-push       shows that they can fail";
+  shakedown scenario all --defect force-push       shows that they can fail
+  shakedown scenario all --html report/ --junit junit.xml
+
+--html writes a list of the scenarios, and the timeline of each; --junit a test case for each;
+--json a line of type `scenario` for each, and a `summary`.";
 
 /// Runs the scenarios that were asked for; the worst of them says how it ends.
 pub fn run(args: &ScenarioArgs) -> Exit {
@@ -60,15 +71,22 @@ pub fn run(args: &ScenarioArgs) -> Exit {
         std::panic::set_hook(Box::new(|_| {}));
     }
     let interrupt = interrupted_by_signals();
-    let style = Style::of_stdout();
     let mut exit = Exit::Held;
-    let mut passed = 0;
-    let mut on = String::new();
+    let mut checks = Checks {
+        title: String::new(),
+        kind: "scenario",
+        target: String::new(),
+        seed: Seed(args.seed).to_string(),
+        command: String::new(),
+        interrupted: false,
+        checks: Vec::new(),
+    };
     for scenario in &chosen {
         let target = match target(args, scenario) {
             Ok(target) => target,
             Err(exit) => return exit,
         };
+        let began = Instant::now();
         let ended = scenario.run(&*target, args.seed, &interrupt);
         if let Some(path) = &args.history
             && let Err(error) = ended.outcome.history.write_file(path)
@@ -79,10 +97,25 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             );
             return Exit::Unknown;
         }
-        on = format!(" on {}", ended.target);
-        tell(&ended, &repeat(args, &ended), style);
+        let repeat = |name: &str| repeat(args, name, ended.target);
+        checks.target = ended.target.into();
+        checks.command = repeat(&args.name);
+        let repeat = repeat(scenario.name);
+        match tell(
+            &args.output,
+            args.target.site,
+            &ended,
+            &repeat,
+            began.elapsed(),
+        ) {
+            Ok(check) => checks.checks.push(check),
+            Err(error) => {
+                eprintln!("{error}");
+                return Exit::Unknown;
+            }
+        }
         match ended.grade() {
-            Grade::Passed => passed += 1,
+            Grade::Passed => {}
             Grade::Failed => exit = Exit::Violated,
             Grade::Unknown if exit == Exit::Held => exit = Exit::Unknown,
             Grade::Unknown => {}
@@ -91,29 +124,67 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             break;
         }
     }
-    print(&format!("{passed} of {} passed{on}\n", chosen.len()));
-    exit
+    checks.title = format!("Scenarios on {}", checks.target);
+    checks.interrupted = checks.checks.len() < chosen.len();
+    args.output.print(&format!(
+        "{} of {} passed on {}\n",
+        checks.count(CheckResult::Passed),
+        chosen.len(),
+        checks.target
+    ));
+    exit.where_written(args.output.write_checks(&checks))
 }
 
-fn tell(ended: &Ended, repeat: &str, style: Style) {
+/// Tells what came of a scenario, and writes its page where that is asked for.
+fn tell(
+    output: &OutputArgs,
+    site: SiteName,
+    ended: &Ended,
+    repeat: &str,
+    took: Duration,
+) -> Result<Check, WriteError> {
+    let style = output.style();
+    let Ended { outcome, plan, .. } = ended;
+    let origin = format!("the scenario {}", ended.scenario.name);
+    let mut explanation = None;
     if let Verdict::Violated(violation) = &ended.outcome.verdict {
-        print(&report::violation(
+        explanation = Some(explain(plan, kind(site), &outcome.history, violation));
+        output.print(&report::violation(
             &Violated {
                 target: ended.target,
-                plan: &ended.plan,
+                plan,
                 seed: ended.seed,
                 violation,
-                history: &ended.outcome.history,
-                origin: &format!("the scenario {}", ended.scenario.name),
+                history: &outcome.history,
+                origin: &origin,
                 replay: repeat,
                 others: &[],
                 more: &[],
-                explanation: None,
+                explanation: explanation.as_ref(),
             },
             style,
         ));
     }
-    print(&report::scenario(ended, repeat, style));
+    output.print(&report::scenario(ended, repeat, style));
+    let page = output.write_run(
+        ended.scenario.name,
+        &Run {
+            target: ended.target,
+            site: kind(site),
+            plan,
+            seed: ended.seed,
+            verdict: &outcome.verdict,
+            history: &outcome.history,
+            settled: outcome.settled.as_ref(),
+            left_out: &outcome.left_out,
+            origin: &origin,
+            replay: repeat,
+            others: &[],
+            explanation: explanation.as_ref(),
+        },
+    )?;
+    let seconds = took.as_secs_f64();
+    Ok(report::scenario_check(ended, repeat, seconds, page))
 }
 
 fn unknown_name(name: &str) -> Exit {
@@ -142,15 +213,13 @@ fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + S
     planted(defect, &target)
 }
 
-/// The command that runs a scenario again, with the program as it was called.
-fn repeat(args: &ScenarioArgs, ended: &Ended) -> String {
+/// The command that runs a scenario again, or all, with the program as it was called.
+fn repeat(args: &ScenarioArgs, name: &str, target: &str) -> String {
     let program = std::env::args_os().next().unwrap_or("shakedown".into());
     let mut text = format!(
-        "{} scenario {} --target {} --seed {}",
+        "{} scenario {name} --target {target} --seed {}",
         program.display(),
-        ended.scenario.name,
-        ended.target,
-        Seed(ended.seed)
+        Seed(args.seed)
     );
     if args.target.site == SiteName::Astro {
         text.push_str(" --site astro");

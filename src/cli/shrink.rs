@@ -1,20 +1,24 @@
 //! `shakedown shrink`: its arguments, and how a plan from elsewhere is made as small as it can be.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::outputs::RunOutputArgs;
 use super::soak::time;
 use super::{TargetArgs, TargetName, seed};
 use crate::{Exit, interrupted_by_signals, open_with, options, print, replay_command};
-use shakedown::campaign::{explain_on, shrink_budget};
+use shakedown::campaign::{Finished, explain_on, shrink_budget};
+use shakedown::coverage::Coverage;
+use shakedown::explain::explain;
 use shakedown::plan::Plan;
 use shakedown::progress::Progress;
 use shakedown::regression::{self, Origin, Seed};
-use shakedown::report::{self, Style, Violated, saved};
+use shakedown::report::page::run::Run;
+use shakedown::report::{self, Violated, lines, saved};
 use shakedown::runner::{self, Outcome};
-use shakedown::shrink::{Shrunk, shrink};
+use shakedown::shrink::{Shrunk, shrink, shrink_here};
 use shakedown::target::{Interrupt, Interruptible, Target};
 use shakedown::verdict::Verdict;
 
@@ -41,19 +45,29 @@ pub struct ShrinkArgs {
     /// The longest time, such as 90s or 10m [default: PROPTEST_MAX_SHRINK_TIME, else 2m]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
+    /// Make it small on the target itself: what is found on local is tried on sim first otherwise,
+    /// which is quicker where sim shows the same
+    #[arg(long)]
+    pub no_twin: bool,
     /// Where the smallest plan is kept
     #[arg(long, value_name = "DIR", default_value = "proptest-regressions")]
     pub regressions: PathBuf,
     /// Plant a defect in the system, to see how its plans shrink
     #[arg(long, value_name = "NAME", hide = true)]
     pub defect: Option<String>,
+    #[command(flatten)]
+    pub output: RunOutputArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   shakedown shrink colleague.plan                  where it was found, with its seed
   shakedown shrink events.jsonl --target local     the plan of a history
-  shakedown shrink long.plan --runs 500 --for 10m";
+  shakedown shrink long.plan --runs 500 --for 10m
+  shakedown shrink found.plan --target local --no-twin
+  shakedown shrink long.plan --html small.html     the timeline of the smallest plan
+
+--json prints a line of type `shrunk`, or of type `plan` where the plan breaks no rule.";
 
 /// A plan to shrink, and what is known of its run.
 struct Given {
@@ -83,12 +97,17 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
         interrupt: interrupt.clone(),
     };
     let seed = args.seed.or(given.seed);
-    let style = Style::of_stdout();
+    let output = &args.output;
+    let style = output.style();
+    let began = Instant::now();
     let (seed, outcome) = first_violation(&target, &given.plan, seed, &interrupt);
+    if !matches!(outcome.verdict, Verdict::Violated(_)) {
+        not_violated(args, &target, &given.plan, seed, &outcome, began.elapsed())?;
+    }
     let violation = match outcome.verdict {
         Verdict::Violated(violation) => violation,
         Verdict::Held => {
-            print(&format!(
+            output.print(&format!(
                 "{} on {}: {} steps break no rule, so there is nothing to shrink; if it is seldom \
                  that they do, name the run's seed with --seed\n",
                 style.good("HELD"),
@@ -98,7 +117,7 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
             return Ok(Exit::Held);
         }
         Verdict::Unknown { why } => {
-            print(&format!(
+            output.print(&format!(
                 "{} on {}: {why}\n",
                 style.odd("UNKNOWN"),
                 target.name()
@@ -111,6 +130,7 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
     budget.time = args.time.unwrap_or(budget.time);
     let most = u64::from(budget.runs);
     let mut progress = Progress::begin(quiet, &format!("shrinking {}", violation.rule), most);
+    let shrink = if args.no_twin { shrink_here } else { shrink };
     let smallest = shrink(
         &target,
         &given.plan,
@@ -121,11 +141,55 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
         &mut |at| progress.at(u64::from(at.runs), most, &format!("{} steps", at.steps)),
     );
     progress.end();
-    keep_and_tell(args, &target, given.plan.steps.len(), &smallest, style)?;
+    keep_and_tell(args, &target, given.plan.steps.len(), &smallest)?;
     if interrupt.load(std::sync::atomic::Ordering::Relaxed) {
         eprintln!("interrupted; a smaller plan may be found by running the command again");
     }
     Ok(Exit::Violated)
+}
+
+/// Writes what was asked for of a plan that breaks no rule, or that could not be judged.
+fn not_violated(
+    args: &ShrinkArgs,
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    outcome: &Outcome,
+    took: Duration,
+) -> Result<(), Exit> {
+    let options = options(args.target.site, args.defect.as_deref());
+    let written = args.output.write(&Run {
+        target: target.name(),
+        site: target.site(),
+        plan,
+        seed,
+        verdict: &outcome.verdict,
+        history: &outcome.history,
+        settled: outcome.settled.as_ref(),
+        left_out: &outcome.left_out,
+        origin: &format!("from {}", args.file.display()),
+        replay: &replay_command(&args.file, target.name(), &options, seed),
+        others: &[],
+        explanation: None,
+    });
+    if args.output.json {
+        let finished = Finished {
+            number: 1,
+            kept: Some(&args.file),
+            plan,
+            seed,
+            verdict: &outcome.verdict,
+            coverage: &Coverage::of(plan, &outcome.history),
+            left_out: &outcome.left_out,
+            took,
+            file: None,
+        };
+        print(&lines::plan(target.name(), &finished));
+    }
+    written.map_err(|error| {
+        eprintln!("{error}");
+        Exit::Unknown
+    })
 }
 
 /// Reads a plan, or takes it from a history.
@@ -178,7 +242,6 @@ fn keep_and_tell(
     target: &dyn Target,
     first_steps: usize,
     smallest: &Shrunk,
-    style: Style,
 ) -> Result<(), Exit> {
     let Shrunk {
         plan,
@@ -200,7 +263,11 @@ fn keep_and_tell(
         );
         Exit::Unknown
     })?;
-    let explanation = explain_on(target, plan, *seed, history, violation);
+    let explanation = if args.no_twin && !target.is_deterministic() {
+        explain(plan, target.site(), history, violation)
+    } else {
+        explain_on(target, plan, *seed, history, violation)
+    };
     let shown = match smallest.reproduced {
         (1, 1) => String::new(),
         (times, of) => format!(", violated in {times} of {of} runs"),
@@ -211,28 +278,58 @@ fn keep_and_tell(
         .map(|(_, other)| other.clone())
         .collect();
     let options = options(args.target.site, args.defect.as_deref());
-    print(&report::violation(
+    let origin = format!(
+        "given with {first_steps} steps, {} after {} runs of shrinking on {}{shown}; kept in {} \
+         (run seed {})",
+        plan.steps.len(),
+        smallest.runs,
+        smallest.on,
+        file.display(),
+        Seed(*seed)
+    );
+    let replay = replay_command(&file, target.name(), &options, *seed);
+    let output = &args.output;
+    output.print(&report::violation(
         &Violated {
             target: target.name(),
             plan,
             seed: *seed,
             violation,
             history,
-            origin: &format!(
-                "given with {first_steps} steps, {} after {} runs of shrinking on {}{shown}; kept \
-                 in {} (run seed {})",
-                plan.steps.len(),
-                smallest.runs,
-                smallest.on,
-                file.display(),
-                Seed(*seed)
-            ),
-            replay: &replay_command(&file, target.name(), &options, *seed),
+            origin: &origin,
+            replay: &replay,
             others: &others,
             more: &[],
             explanation: Some(&explanation),
         },
-        style,
+        output.style(),
     ));
+    if output.json {
+        print(&lines::shrunk(
+            target.name(),
+            first_steps,
+            smallest,
+            &file,
+            &replay,
+        ));
+    }
+    let written = output.write(&Run {
+        target: target.name(),
+        site: target.site(),
+        plan,
+        seed: *seed,
+        verdict: &Verdict::Violated(violation.clone()),
+        history,
+        settled: None,
+        left_out: &[],
+        origin: &origin,
+        replay: &replay,
+        others: &others,
+        explanation: Some(&explanation),
+    });
+    // It is violated, whatever cannot be written.
+    if let Err(error) = written {
+        eprintln!("{error}");
+    }
     Ok(())
 }

@@ -7,10 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::bugs::{self, Bugs};
 use super::outputs::OutputArgs;
-use super::{SiteName, TargetArgs, TargetName, seed};
+use super::{PlansArgs, SiteName, TargetName};
 use crate::{Exit, interrupted_by_signals, open_with, print};
 use shakedown::campaign;
-use shakedown::generate::Shape;
 use shakedown::regression::{Seed, parse_seed};
 use shakedown::report::page::campaign::Campaign;
 use shakedown::report::{self, lines};
@@ -20,22 +19,13 @@ use shakedown::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, Soak
 #[command(after_help = EXAMPLES)]
 pub struct SoakArgs {
     #[command(flatten)]
-    pub target: TargetArgs,
+    pub plans: PlansArgs,
     /// How long, over all its starts, such as 8h, 30m or 1h30m [default: until it is told to end]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
     /// How many plans, over all shards [default: PROPTEST_CASES, else until it is told to end]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub cases: Option<u64>,
-    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and told]
-    #[arg(long, value_name = "S", value_parser = seed)]
-    pub seed: Option<u64>,
-    /// The most steps of a plan [default: 30]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub max_steps: Option<u32>,
-    /// How many plans run at once [default: one a core on sim, two on local]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub jobs: Option<u16>,
     /// Run every Nth case from the Ith on, I from 0 [default: what AWS Batch, Kubernetes or Slurm
     /// says of an array job, else all]
     #[arg(long, value_name = "I/N")]
@@ -49,9 +39,6 @@ pub struct SoakArgs {
     /// Go on with the soak in that folder, if there is one
     #[arg(long)]
     pub resume: bool,
-    /// Plant a defect in every container, to see what a soak makes of it
-    #[arg(long, value_name = "NAME")]
-    pub defect: Option<String>,
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -65,7 +52,11 @@ Examples:
   sbatch --array=0-3 --wrap 'shakedown soak --for 1h --seed 7 --resume'
   touch shakedown-soak/stop                        ends it as Ctrl-C does
 
-It ends with the runs under way; a second Ctrl-C ends it at once, and loses nothing that was found.";
+It ends with the runs under way; a second Ctrl-C ends it at once, and loses nothing that was found.
+
+--html writes the page of the soak, and the timeline of each bug; --junit a test case for the plans
+and one for each bug; --json a line of type `bug` for each bug as it is found, one of type `known` for
+each kept plan that fails again, and a `summary`.";
 
 /// Soaks until a bound is reached or it is told to end.
 pub fn run(args: &SoakArgs, quiet: bool) -> Exit {
@@ -92,12 +83,9 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
             return Err(Exit::Usage);
         }
     };
-    let name = asked.target.target.unwrap_or(TargetName::Sim);
+    let name = asked.target_name();
     let target = open_with(name, &asked.target, asked.defect.as_deref())?;
-    let mut shape = Shape::default();
-    if let Some(most) = asked.max_steps {
-        shape.max_steps = most as usize;
-    }
+    let shape = asked.shape();
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").into(),
         target: target.name().into(),
@@ -105,12 +93,6 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         seed: Seed(seed).to_string(),
         max_steps: shape.max_steps,
         plans: soak::hash_of_plans(&shape, seed).map_err(|error| failed(&error))?,
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let default_jobs = match name {
-        TargetName::Sim => cores,
-        // Most of a real run is waiting.
-        TargetName::Local => 2 * cores,
     };
     let of_proptest = std::env::var_os("PROPTEST_CASES").is_some();
     let config = Config {
@@ -123,7 +105,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
             .cases
             .or_else(|| of_proptest.then(|| campaign::cases_or(None, 0).into())),
         time: args.time,
-        jobs: args.jobs.map_or(default_jobs, usize::from),
+        jobs: asked.jobs(),
         quiet,
         resume: args.resume,
         out,
@@ -156,16 +138,8 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     let replay = |bug: &Bug| bugs.replay(bug);
     output.print(&report::soak(&ended, &replay, style));
     let campaign = Campaign::of_soak(&ended, &config.command);
-    match bugs.write(output, campaign, &ended.state.totals) {
-        Ok(()) => Ok(exit(&ended)),
-        Err(error) => {
-            eprintln!("{error}");
-            Ok(match exit(&ended) {
-                Exit::Held => Exit::Unknown,
-                worse => worse,
-            })
-        }
-    }
+    let written = bugs.write(output, campaign, &ended.state.totals);
+    Ok(exit(&ended).where_written(written))
 }
 
 fn exit(of: &Ended) -> Exit {
@@ -213,23 +187,9 @@ fn shard(args: &SoakArgs) -> Result<Shard, Exit> {
     }
 }
 
-/// What a soak is a soak of, as far as it was asked for.
-#[derive(Clone)]
-struct Asked {
-    target: TargetArgs,
-    seed: Option<u64>,
-    max_steps: Option<u32>,
-    defect: Option<String>,
-}
-
 /// What was asked for; on `--resume`, what was left out is as it was at the first start.
-fn asked(args: &SoakArgs, out: &Path) -> Result<Asked, Exit> {
-    let mut asked = Asked {
-        target: args.target,
-        seed: args.seed,
-        max_steps: args.max_steps,
-        defect: args.defect.clone(),
-    };
+fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
+    let mut asked = args.plans.clone();
     if !args.resume {
         return Ok(asked);
     }
@@ -265,7 +225,7 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<Asked, Exit> {
 }
 
 /// What the command line says of the target beside its name, for all that changes what runs do.
-fn options(name: TargetName, asked: &Asked) -> Vec<String> {
+fn options(name: TargetName, asked: &PlansArgs) -> Vec<String> {
     let mut options = Vec::new();
     if name == TargetName::Local {
         if asked.target.site == SiteName::Astro {

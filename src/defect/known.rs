@@ -268,6 +268,8 @@ mod tests {
             rule: crate::verdict::Rule::Fresh,
             kind: "empty".into(),
             step: None,
+            after_recovery: true,
+            about: None,
             at: std::time::Duration::ZERO,
             expected: String::new(),
             observed: String::new(),

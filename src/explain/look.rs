@@ -9,6 +9,7 @@ use crate::model::breaker::{FAILURES, State};
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::plan::Mark;
+use crate::verdict::Subject;
 
 /// The model against what was seen, at the end of a step or of the run.
 #[derive(Debug, Serialize)]
@@ -112,7 +113,7 @@ fn breaker(model: &Model) -> Row {
         _ => format!("a sync of {} under way", syncing.join(", ")),
     };
     Row {
-        about: "S3 breaker".into(),
+        about: Subject::Breaker.to_string(),
         expected: match may_be_either {
             true => format!("{sure}; what was seen leaves another state open"),
             false => sure,
@@ -141,7 +142,7 @@ fn queue(model: &Model, is_over: bool) -> Row {
         .map(|(name, marks)| format!("{name}: {}", list(marks)));
     let told: Vec<String> = told.collect();
     Row {
-        about: "queue".into(),
+        about: Subject::Queue.to_string(),
         expected: "empty, once recovered".into(),
         observed: match told.len() {
             0 => "empty".into(),
@@ -155,7 +156,7 @@ fn container(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Ro
     let id = &model.clients[client].id;
     let is_up = seen.running.contains(id);
     Row {
-        about: format!("container {id}"),
+        about: Subject::Container(id.clone()).to_string(),
         expected: match model.clients[client].is_up {
             true => "runs".into(),
             false => "is up again within 120 s".into(),
@@ -189,7 +190,7 @@ fn site(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Row {
     };
     let breach = check_site(model, client, objects);
     Row {
-        about: format!("site {id}"),
+        about: Subject::Site(id.clone()).to_string(),
         expected,
         agrees: Agreement::of(breach.is_none(), is_over),
         observed: match breach {
@@ -222,7 +223,7 @@ fn branch(model: &Model, session: usize, is_over: bool) -> Row {
         observed.push_str(&format!("; lost with a workspace: {}", list(&lost)));
     }
     Row {
-        about: format!("branch of {}", own.id),
+        about: Subject::Branch(own.id.clone()).to_string(),
         expected: match kept.len() {
             0 => "no commit yet".into(),
             _ => format!("keeps {}", list(&kept)),
@@ -274,7 +275,7 @@ fn instructions(model: &Model, session: usize, is_over: bool) -> Option<Row> {
     };
     let join = |texts: Vec<String>| texts.join("; ");
     Some(Row {
-        about: format!("work of {}", model.sessions[session].id),
+        about: Subject::Work(model.sessions[session].id.clone()).to_string(),
         expected: join(shown.iter().map(expected).collect()),
         observed: join(shown.iter().map(observed).collect()),
         agrees: Agreement::of(!shown.iter().any(|i| i.is_pending()), is_over),
@@ -299,7 +300,7 @@ fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row 
     let agrees =
         fits(error, record.last_error.is_some()) && fits(warnings, !record.warnings.is_empty());
     Row {
-        about: format!("record of {id}"),
+        about: Subject::Record(id.clone()).to_string(),
         expected: format!(
             "{}, {}",
             words(error, "lastError"),

@@ -5,6 +5,7 @@ use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::breaker::{COOL_DOWN, FAILURES, State};
 use crate::plan::ClientId;
+use crate::verdict::Subject;
 
 pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
     match &event.what {
@@ -127,7 +128,8 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
         let may_be_lost = client.died >= client.prevented_in_record;
         client.prevented_in_record.is_some() && !client.prevented_in_log && !may_be_lost
     })?;
-    Breach::new(
+    Breach::standing(
+        Subject::Log(silent.id.clone()),
         "prevented-silently",
         "each sync that the breaker stops says so in the log",
         format!(
@@ -137,7 +139,7 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     )
 }
 
-fn counted(state: State) -> String {
+pub(super) fn counted(state: State) -> String {
     match state {
         State::Closed { failures } => format!("{failures} syncs failed in a row"),
         State::Open { .. } => "it was open".into(),

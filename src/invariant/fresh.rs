@@ -9,6 +9,7 @@ use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
 use crate::site::{SiteKind, astro, cksum, render_parts};
+use crate::verdict::Subject;
 
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
@@ -98,6 +99,7 @@ pub fn check_site(
     site: &BTreeMap<Arc<str>, Content>,
 ) -> Option<Breach> {
     let id = &model.clients[client].id;
+    let about = || Subject::Site(id.clone());
     let (candidates, may_be_empty) = candidates(model, client);
     let lost_workspace = model.clients[client].lost_workspace;
     let none_left = !candidates.iter().any(|c| is_left(model, Some(c)));
@@ -110,7 +112,8 @@ pub fn check_site(
         if may_be_empty {
             return None;
         }
-        return Breach::new(
+        return Breach::standing(
+            about(),
             "empty",
             format!("the site of {id} shows the build with {}", wanted.newest),
             "it is empty",
@@ -133,17 +136,22 @@ pub fn check_site(
             .any(|candidate| model.sessions[candidate.session].remote.tree == shown);
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);
-        return Breach::new(
+        return Breach::standing(
+            about(),
             "stale",
-            format!(
-                "the site of {id} shows the newest good build, with {}",
-                list(wanted)
-            ),
+            match candidates.len() {
+                0 => format!("the site of {id} is empty: no build was good"),
+                _ => format!(
+                    "the site of {id} shows the newest good build, with {}",
+                    list(wanted)
+                ),
+            },
             format!("it shows {}", list(&shown)),
         );
     }
     not_exactly(model, &shown, site).and_then(|difference| {
-        Breach::new(
+        Breach::standing(
+            about(),
             "mixed",
             format!("the site of {id} is exactly one build, of {}", list(&shown)),
             difference,

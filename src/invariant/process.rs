@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Breach;
 use crate::history::{Death, Event, What};
 use crate::model::{Client, Model};
+use crate::verdict::Subject;
 
 /// How soon a container is up again after its death.
 const RESTART: Duration = Duration::from_secs(120);
@@ -16,7 +17,8 @@ pub fn stays_up(model: &Model, event: &Event) -> Option<Breach> {
         !client.is_up && event.at.saturating_sub(died) > RESTART
     };
     if let Some(down) = model.clients.iter().find(is_late) {
-        return Breach::new(
+        return Breach::standing(
+            Subject::Container(down.id.clone()),
             "down",
             format!("a container is up again within {RESTART:?} of its death"),
             format!("that of {} is still down", down.id),

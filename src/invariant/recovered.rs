@@ -3,6 +3,7 @@
 use super::{Breach, list};
 use crate::history::Snapshot;
 use crate::model::Model;
+use crate::verdict::Subject;
 
 /// Every accepted instruction is done, or failed and told, or in the dead-letter queue.
 pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
@@ -10,21 +11,24 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         let mark = instruction.mark;
         let session = &model.sessions[instruction.session];
         let id = &session.id;
+        let about = Subject::Work(id.clone());
         if instruction.is_pending() {
             let place = if seen.queued.contains(&mark) {
                 "it is still in the queue"
             } else {
                 "it is nowhere"
             };
-            return Breach::new(
+            return Breach::standing(
+                about,
                 "pending",
                 format!("{mark} of {id} ends: done, told as failed, or a dead letter"),
-                format!("{place}, {} deliveries", instruction.deliveries),
+                format!("{place}; receives so far: {}", instruction.deliveries),
             );
         }
         if instruction.dead_lettered {
             if !seen.dead_letters.contains(&mark) {
-                return Breach::new(
+                return Breach::standing(
+                    about,
                     "dead-letter",
                     format!("{mark} of {id} stays in the dead-letter queue"),
                     "it is gone from there",
@@ -50,7 +54,8 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             continue;
         }
         if instruction.saved && !session.told_lost.contains(&mark) {
-            return Breach::new(
+            return Breach::standing(
+                Subject::Branch(id.clone()),
                 "work",
                 format!(
                     "the acknowledged work of {mark} is on the remote, or told as lost by name"
@@ -59,7 +64,8 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             );
         }
         if !instruction.told && !session.told_lost.contains(&mark) {
-            return Breach::new(
+            return Breach::standing(
+                about,
                 "untold",
                 format!("{mark} of {id} is done, or its failure was told"),
                 "it was acknowledged, left no commit, and no lastError was told",
@@ -83,14 +89,16 @@ pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
             .map(|commit| &*commit.subject)
             .collect();
         if !missing.is_empty() {
-            return Breach::new(
+            return Breach::standing(
+                Subject::Branch(id.clone()),
                 "commits",
                 format!("every commit of {id} is on the remote"),
                 format!("it lacks `{}`", missing.join("`, `")),
             );
         }
         if !workspace.debris.is_empty() {
-            return Breach::new(
+            return Breach::standing(
+                Subject::Workspace(id.clone()),
                 "debris",
                 format!("the workspace of {id} is clean"),
                 format!("it holds {}", list(&workspace.debris)),

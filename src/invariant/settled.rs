@@ -1,29 +1,34 @@
 //! settled: everything is at rest, and the records say exactly what is.
 
+use super::breaker::counted;
 use super::{Breach, list};
 use crate::history::Snapshot;
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::model::{HandledEnd, Model};
+use crate::verdict::Subject;
 
 /// Queue empty, breaker closed, containers running, `lastError` and `warnings` exact.
 pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
     if !seen.queued.is_empty() {
-        return Breach::new(
+        return Breach::standing(
+            Subject::Queue,
             "queue",
             "the queue is empty",
             format!("it holds {}", list(&seen.queued)),
         );
     }
     if !model.breaker.may_be_closed() {
-        return Breach::new(
+        return Breach::standing(
+            Subject::Breaker,
             "breaker",
             "the breaker is closed",
-            format!("{:?}", model.breaker.state()),
+            counted(model.breaker.state()),
         );
     }
     if let Some(down) = model.clients.iter().find(|c| !seen.running.contains(&c.id)) {
-        return Breach::new(
+        return Breach::standing(
+            Subject::Container(down.id.clone()),
             "container",
             "every container runs",
             format!("that of {} does not", down.id),
@@ -36,18 +41,21 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
     let own = &model.sessions[session];
     let id = &own.id;
     let record = seen.records.get(id).cloned().unwrap_or_default();
+    let about = Subject::Record(id.clone());
     let last = last_handled(model, session);
     match (&record.last_error, expected_error(model, session)) {
         (None, Expected::Yes) => {
             let mark = last?.mark;
-            return Breach::new(
+            return Breach::standing(
+                about,
                 "error-missing",
                 format!("{id} has a lastError: its last instruction, {mark}, failed"),
                 "it has none",
             );
         }
         (Some(error), Expected::No) => {
-            return Breach::new(
+            return Breach::standing(
+                about,
                 "error-left",
                 format!("{id} has no lastError: its last instruction did not fail"),
                 format!("it has `{error}`"),
@@ -59,12 +67,14 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
         record.warnings.is_empty(),
         expected_warnings(model, session),
     ) {
-        (true, Expected::Yes) => Breach::new(
+        (true, Expected::Yes) => Breach::standing(
+            about,
             "warning-missing",
             format!("{id} has warnings: its last build warned, or its last push met a conflict"),
             "it has none",
         ),
-        (false, Expected::No) => Breach::new(
+        (false, Expected::No) => Breach::standing(
+            about,
             "warning-left",
             format!("{id} has no warnings: its last build and push were clean"),
             format!("it has `{}`", record.warnings.join("; ")),

@@ -7,6 +7,7 @@ use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::HandlingEnd;
 use crate::plan::{ClientId, Mark, SessionId};
+use crate::verdict::Subject;
 
 /// A line that comes later than this after its stamp was kept back, and the world has moved on.
 const LATE: Duration = Duration::from_secs(2);
@@ -139,7 +140,8 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
         {
             return None;
         }
-        Breach::new(
+        Breach::standing(
+            Subject::Log(client.id.clone()),
             "not-logged",
             format!(
                 "an ERROR line in the log of {} says why {} failed",

@@ -15,7 +15,7 @@ pub(super) fn line(event: &Event, width: usize) -> String {
 }
 
 /// Who did it or whom it concerns, and what it was.
-pub(super) fn describe(what: &What) -> (String, String) {
+pub(crate) fn describe(what: &What) -> (String, String) {
     match what {
         What::StepBegan { step, text } => tester(format!("step {}: {text}", step + 1)),
         What::Healed => tester("all faults healed, recovery begins".into()),

@@ -17,12 +17,18 @@ pub(super) fn explained(of: &Explanation, history: &History, style: Style) -> St
     paragraph(&mut out, "  ", &of.summary);
     let _ = writeln!(out, "\n{}", style.strong("Step by step"));
     for step in &of.steps {
-        one_step(&mut out, step, history, style);
+        one_step(&mut out, step, &of.decisive, history, style);
     }
     out
 }
 
-fn one_step(out: &mut String, step: &Explained, history: &History, style: Style) {
+fn one_step(
+    out: &mut String,
+    step: &Explained,
+    decisive: &[usize],
+    history: &History,
+    style: Style,
+) {
     let number = step.step.map_or("-".into(), |step| (step + 1).to_string());
     let mark = if step.violates { ">" } else { " " };
     let line = format!(
@@ -49,7 +55,12 @@ fn one_step(out: &mut String, step: &Explained, history: &History, style: Style)
         };
         if !without.also.is_empty() {
             let also: Vec<String> = without.also.iter().map(|at| (at + 1).to_string()).collect();
-            let _ = write!(text, " (step {} makes no sense then)", also.join(", "));
+            let (steps, make) = match also.len() {
+                1 => ("step", "makes"),
+                _ => ("steps", "make"),
+            };
+            let also = also.join(", ");
+            let _ = write!(text, " ({steps} {also} {make} no sense then)");
         }
         paragraph(out, "          ", &style.strong(&text));
     }
@@ -67,14 +78,24 @@ fn one_step(out: &mut String, step: &Explained, history: &History, style: Style)
         paragraph(out, "          ", &text);
     }
     let shown = &step.events;
-    let skipped = shown.len().saturating_sub(FIRST_EVENTS + LAST_EVENTS);
+    let middle = FIRST_EVENTS..shown.len().saturating_sub(LAST_EVENTS);
+    let is_decisive = |index: &usize| decisive.contains(index);
+    let skipped: Vec<usize> = middle.filter(|at| !is_decisive(&shown[*at])).collect();
     for (at, index) in shown.iter().enumerate() {
-        if skipped > 1 && at == FIRST_EVENTS {
-            let _ = writeln!(out, "            … {skipped} more");
+        if skipped.len() > 1 && at == skipped[0] {
+            let _ = writeln!(out, "            … {} more", skipped.len());
         }
-        let is_skipped = skipped > 1 && (FIRST_EVENTS..FIRST_EVENTS + skipped).contains(&at);
-        if let Some(event) = history.events.get(*index).filter(|_| !is_skipped) {
-            let _ = writeln!(out, "         {}", events::line(event, WIDTH - 9));
+        if skipped.len() > 1 && skipped.contains(&at) {
+            continue;
+        }
+        if let Some(event) = history.events.get(*index) {
+            let line = events::line(event, WIDTH - 9);
+            let line = if is_decisive(index) {
+                style.bad(&format!("       > {line}"))
+            } else {
+                format!("         {line}")
+            };
+            let _ = writeln!(out, "{line}");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! JUnit XML for CI: a test case for each kept plan, one for the generated plans, and one for each
-//! violation among them.
+//! JUnit XML for CI. Of a campaign: a test case for each kept plan, one for the generated plans, and
+//! one for each violation among them. Of checks that have names: one for each.
 
 use std::io;
 
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
+use super::checks::{self, Checks};
 use super::page::campaign::{Campaign, Ended, ViolationRow};
 use crate::campaign::Finished;
 use crate::verdict::Verdict;
@@ -42,8 +43,11 @@ impl KeptCase {
                 kind: format!("{} ({})", violation.rule, violation.kind),
                 message: violation.observed.clone(),
                 text: format!(
-                    "expected: {}\nobserved: {}\n\n{}",
-                    violation.expected, violation.observed, finished.plan
+                    "seen {}\nexpected: {}\nobserved: {}\n\n{}",
+                    violation.place(),
+                    violation.expected,
+                    violation.observed,
+                    finished.plan
                 ),
             },
             Verdict::Unknown { why } => CaseResult::Error { text: why.clone() },
@@ -66,10 +70,76 @@ struct Case {
 
 /// The report of a campaign. Its kept plans are given apart, with their times.
 pub fn junit(of: &Campaign, kept: &[KeptCase]) -> String {
-    let cases = cases(of, kept);
+    written(&Suite {
+        title: &of.title,
+        seconds: of.seconds,
+        properties: [
+            ("target", &of.target),
+            ("seed", &of.seed),
+            ("command", &of.command),
+        ],
+        cases: cases(of, kept),
+    })
+}
+
+/// The report of checks that have names.
+pub fn junit_of_checks(of: &Checks) -> String {
+    let case = |check: &checks::Check| {
+        let text = format!(
+            "{}\n\nrepeat it: {}",
+            check.complaints.join("\n"),
+            check.repeat
+        );
+        Case {
+            class: format!("shakedown.{}.{}", of.target, of.kind),
+            name: check.name.clone(),
+            seconds: check.seconds,
+            result: match check.result {
+                checks::CheckResult::Passed => CaseResult::Passed,
+                checks::CheckResult::Failed => CaseResult::Failed {
+                    kind: of.kind.into(),
+                    message: check.complaints.first().cloned().unwrap_or_default(),
+                    text,
+                },
+                checks::CheckResult::Unknown => CaseResult::Error { text },
+            },
+        }
+    };
+    let mut cases: Vec<Case> = of.checks.iter().map(case).collect();
+    if of.interrupted {
+        cases.push(Case {
+            class: format!("shakedown.{}.{}", of.target, of.kind),
+            name: "those that had not run".into(),
+            seconds: 0.0,
+            result: CaseResult::Error {
+                text: "interrupted before all had run".into(),
+            },
+        });
+    }
+    written(&Suite {
+        title: &of.title,
+        seconds: of.checks.iter().map(|check| check.seconds).sum(),
+        properties: [
+            ("target", &of.target),
+            ("seed", &of.seed),
+            ("command", &of.command),
+        ],
+        cases,
+    })
+}
+
+/// Test cases, and what they have in common.
+struct Suite<'a> {
+    title: &'a str,
+    seconds: f64,
+    properties: [(&'a str, &'a String); 3],
+    cases: Vec<Case>,
+}
+
+fn written(of: &Suite<'_>) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // Writing to memory does not fail.
-    let written = write(&mut writer, of, &cases);
+    let written = write(&mut writer, of);
     debug_assert!(written.is_ok());
     let mut text = String::from_utf8_lossy(&writer.into_inner()).into_owned();
     text.push('\n');
@@ -131,13 +201,14 @@ fn failed(row: &ViolationRow) -> CaseResult {
         kind: format!("{} ({})", row.rule, row.kind),
         message: row.observed.clone(),
         text: format!(
-            "{}\n\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
-            row.words, row.expected, row.observed, row.origin, row.replay, row.plan
+            "{}\n\nseen {}\nexpected: {}\nobserved: {}\n\n{}\n\nreplay it: {}\n\n{}",
+            row.words, row.place, row.expected, row.observed, row.origin, row.replay, row.plan
         ),
     }
 }
 
-fn write(writer: &mut Writer<Vec<u8>>, of: &Campaign, cases: &[Case]) -> io::Result<()> {
+fn write(writer: &mut Writer<Vec<u8>>, of: &Suite<'_>) -> io::Result<()> {
+    let cases = &of.cases;
     let count = |is: fn(&CaseResult) -> bool| cases.iter().filter(|c| is(&c.result)).count();
     let figures = [
         ("tests", cases.len().to_string()),
@@ -158,13 +229,13 @@ fn write(writer: &mut Writer<Vec<u8>>, of: &Campaign, cases: &[Case]) -> io::Res
     suites
         .with_attributes(figures())
         .write_inner_content(|writer| {
-            let name = allowed(&of.title);
+            let name = allowed(of.title);
             let suite = writer.create_element("testsuite");
             let suite = suite.with_attribute(("name", name.as_str()));
             suite
                 .with_attributes(figures())
                 .write_inner_content(|writer| {
-                    properties(writer, of)?;
+                    properties(writer, &of.properties)?;
                     cases.iter().try_for_each(|case| write_case(writer, case))
                 })?;
             Ok(())
@@ -172,19 +243,14 @@ fn write(writer: &mut Writer<Vec<u8>>, of: &Campaign, cases: &[Case]) -> io::Res
     Ok(())
 }
 
-fn properties(writer: &mut Writer<Vec<u8>>, of: &Campaign) -> io::Result<()> {
-    let all = [
-        ("target", &of.target),
-        ("seed", &of.seed),
-        ("command", &of.command),
-    ];
+fn properties(writer: &mut Writer<Vec<u8>>, all: &[(&str, &String)]) -> io::Result<()> {
     let element = writer.create_element("properties");
     element.write_inner_content(|writer| {
         for (name, value) in all {
             let value = allowed(value);
             let property = writer.create_element("property");
             property
-                .with_attributes([("name", name), ("value", value.as_str())])
+                .with_attributes([("name", *name), ("value", value.as_str())])
                 .write_empty()?;
         }
         Ok(())
@@ -300,6 +366,7 @@ mod tests {
             rule: "fresh".into(),
             kind: "stale".into(),
             file: "a.plan".into(),
+            place: "while it recovered".into(),
             observed: "it <shows> \u{1b}[31mold\u{1b}[0m & \"others\"".into(),
             is_known,
             ..ViolationRow::default()
@@ -338,6 +405,7 @@ mod tests {
         assert_eq!(attribute(suite, "failures"), "2");
         assert_eq!(attribute(suite, "errors"), "0");
         assert_eq!(all("failure").len(), 2);
+        assert!(xml.contains("seen while it recovered"), "{xml}");
         assert!(xml.contains("it &lt;shows&gt; \u{fffd}[31mold"), "{xml}");
     }
 

@@ -5,7 +5,9 @@
 //! `summary`, has those of [`Campaign`]. A soak has a line of type `bug`
 //! ([`Bug`](crate::soak::Bug)) for each bug as it is found, and one of type `known` for each kept
 //! plan that fails again; a merge has one of type `totals` ([`Totals`](crate::soak::Totals)) and
-//! one of type `shard` ([`Part`](crate::soak::Part)) for each shard.
+//! one of type `shard` ([`Part`](crate::soak::Part)) for each shard. `shrink` prints one of type
+//! `shrunk`; scenarios and comparisons have one each, of [`Check`](super::checks::Check), and a
+//! summary of their own.
 
 use std::path::Path;
 
@@ -14,7 +16,8 @@ use serde::Serialize;
 use super::page::campaign::{Campaign, VERSION as SUMMARY_VERSION};
 use crate::campaign::Finished;
 use crate::regression::Seed;
-use crate::verdict::Verdict;
+use crate::shrink::Shrunk;
+use crate::verdict::{Verdict, Violation};
 
 /// The version of the lines.
 pub const VERSION: u32 = SUMMARY_VERSION;
@@ -37,7 +40,8 @@ pub struct PlanLine<'a> {
     /// How long the run took, in real seconds.
     seconds: f64,
     /// `verdict` is `held`, `violated` or `unknown`. Where it is violated: `rule`, `kind`, `step`
-    /// (from 0; null after recovery), `at`, `expected` and `observed`. Where it is unknown: `why`.
+    /// (from 0; null once all steps were made), `after_recovery`, `at`, `about`, `expected` and
+    /// `observed`. Where it is unknown: `why`.
     #[serde(flatten)]
     verdict: &'a Verdict,
     /// Where the plan stands, and its history beside it; null when it held.
@@ -93,6 +97,53 @@ pub fn plan(target: &str, of: &Finished<'_>) -> String {
             .map(|(step, why)| LeftOut { step: *step, why })
             .collect(),
     })
+}
+
+/// A plan that was made small.
+#[derive(Serialize)]
+struct ShrunkLine<'a> {
+    target: &'a str,
+    /// The run's seed, as the command line reads it.
+    seed: String,
+    /// Steps of the plan as it was given, and of the smallest one.
+    first_steps: usize,
+    steps: usize,
+    #[serde(flatten)]
+    verdict: Verdict,
+    /// Runs that it took, those aside that confirm the plan in the end.
+    runs: u32,
+    /// The target that it was made small on.
+    on: &'a str,
+    /// How often the smallest plan broke the rule, of how many runs.
+    reproduced: (u32, u32),
+    /// Other failures that were met on the way.
+    others: Vec<&'a Violation>,
+    /// Where the smallest plan is kept, and the plan as text.
+    file: &'a Path,
+    plan: String,
+    /// The command that runs it again.
+    replay: &'a str,
+}
+
+/// The line of a plan that was made small, with its end.
+pub fn shrunk(target: &str, first_steps: usize, of: &Shrunk, file: &Path, replay: &str) -> String {
+    other(
+        "shrunk",
+        &ShrunkLine {
+            target,
+            seed: Seed(of.seed).to_string(),
+            first_steps,
+            steps: of.plan.steps.len(),
+            verdict: Verdict::Violated(of.violation.clone()),
+            runs: of.runs,
+            on: of.on,
+            reproduced: of.reproduced,
+            others: of.others.iter().map(|(_, other)| other).collect(),
+            file,
+            plan: of.plan.to_string(),
+            replay,
+        },
+    )
 }
 
 /// The line of the whole, with its end.

@@ -1,4 +1,5 @@
-//! HTML pages that need nothing but themselves: the timeline of a run, and a campaign.
+//! HTML pages that need nothing but themselves: the timeline of a run, a campaign, and checks
+//! that have names.
 //!
 //! A page is data as JSON and a template that draws it in the browser. It asks for nothing from
 //! anywhere: what it may load is forbidden by its own policy. The data are escaped here, once,
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::checks::Checks;
 use campaign::Campaign;
 use run::Run;
 
@@ -33,6 +35,12 @@ const CAMPAIGN: Template = Template {
     style: include_str!("page/html/campaign.css"),
     body: include_str!("page/html/campaign.html"),
     scripts: &[include_str!("page/html/campaign.js")],
+};
+
+const CHECKS: Template = Template {
+    style: include_str!("page/html/checks.css"),
+    body: include_str!("page/html/checks.html"),
+    scripts: &[include_str!("page/html/checks.js")],
 };
 
 /// What a kind of page is made of.
@@ -56,6 +64,11 @@ pub fn run(of: &Run<'_>) -> String {
 /// The page of a campaign, a soak or a merge of shards.
 pub fn campaign(of: &Campaign) -> String {
     CAMPAIGN.fill(&format!("{} - Shakedown", of.title), of)
+}
+
+/// The page of checks that have names.
+pub fn checks(of: &Checks) -> String {
+    CHECKS.fill(&format!("{} - Shakedown", of.title), of)
 }
 
 /// Writes a page, and makes its folder where it is missing.

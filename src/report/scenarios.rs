@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::checks::{Check, CheckResult, CheckRun};
 use super::events;
 use super::summary::counted;
 use super::{Style, WIDTH, paragraph};
@@ -32,23 +33,8 @@ pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
         of.scenario.expect.len(),
         watched(of)
     );
-    match &of.outcome.verdict {
-        Verdict::Held => {}
-        Verdict::Violated(violation) => {
-            let text = format!(
-                "The run broke the rule {} and ended there; what was to come after it was not seen.",
-                violation.rule
-            );
-            paragraph(&mut out, "  ", &text);
-        }
-        Verdict::Unknown { why } => paragraph(&mut out, "  ", why),
-    }
-    for (step, why) in &of.outcome.left_out {
-        paragraph(
-            &mut out,
-            "  ",
-            &format!("left out step {}: {why}", step + 1),
-        );
+    for text in of_the_run(of) {
+        paragraph(&mut out, "  ", &text);
     }
     for unmet in &of.unmet {
         self::unmet(&mut out, unmet);
@@ -63,6 +49,57 @@ pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
         );
     }
     out
+}
+
+/// The same as a check of several. `page` is the link to its run's page.
+pub fn scenario_check(of: &Ended, repeat: &str, seconds: f64, page: Option<String>) -> Check {
+    let unmet = of.unmet.iter().map(|unmet| {
+        let (expected, seen) = told(unmet);
+        let nearest = unmet.instead.iter().map(|event| {
+            let (who, what) = events::describe(&event.what);
+            format!("\n{:.3} s, {who}: {what}", event.at.as_secs_f64())
+        });
+        let nearest: String = nearest.collect();
+        let head = if nearest.is_empty() {
+            ""
+        } else {
+            " The nearest to it:"
+        };
+        format!("{expected}. {seen}{head}{nearest}")
+    });
+    Check {
+        name: of.scenario.name.into(),
+        title: of.scenario.title.into(),
+        result: match of.grade() {
+            Grade::Passed => CheckResult::Passed,
+            Grade::Failed => CheckResult::Failed,
+            Grade::Unknown => CheckResult::Unknown,
+        },
+        seconds,
+        facts: watched(of),
+        complaints: of_the_run(of).into_iter().chain(unmet).collect(),
+        runs: vec![CheckRun {
+            target: of.target,
+            verdict: of.outcome.verdict.clone(),
+            page,
+        }],
+        repeat: repeat.into(),
+    }
+}
+
+/// Why the run itself was not as it should be.
+fn of_the_run(of: &Ended) -> Vec<String> {
+    let verdict = match &of.outcome.verdict {
+        Verdict::Held => None,
+        Verdict::Violated(violation) => Some(format!(
+            "The run broke the rule {} and ended there; what was to come after it was not seen.",
+            violation.rule
+        )),
+        Verdict::Unknown { why } => Some(why.clone()),
+    };
+    let left_out = of.outcome.left_out.iter();
+    let left_out = left_out.map(|(step, why)| format!("left out step {}: {why}", step + 1));
+    verdict.into_iter().chain(left_out).collect()
 }
 
 /// What an operator watches: the queue's depth, dead letters, restarts.
@@ -88,15 +125,8 @@ fn watched(of: &Ended) -> String {
 }
 
 fn unmet(out: &mut String, unmet: &Unmet) {
-    let text = format!("Expectation {}: {}", unmet.number, words(&unmet.expected));
+    let (text, seen) = told(unmet);
     paragraph(out, "  ", &text);
-    let seen = match unmet.why {
-        Why::Seen(0) => "It was not seen.".into(),
-        Why::Seen(times) => format!("It was seen {}.", counted(times as u64, "time")),
-        Why::Late(took) => format!("It was seen after {:.1} s.", took.as_secs_f64()),
-        Why::SeenThough => "It was seen.".into(),
-        Why::NotReached => "The run never came to where that begins.".into(),
-    };
     paragraph(out, "    ", &seen);
     let is_other = matches!(unmet.why, Why::Seen(_)) && !unmet.instead.is_empty();
     if is_other {
@@ -105,6 +135,19 @@ fn unmet(out: &mut String, unmet: &Unmet) {
     for event in &unmet.instead {
         let _ = writeln!(out, "    {}", events::line(event, WIDTH - 4));
     }
+}
+
+/// What was expected, and what was seen of it.
+fn told(unmet: &Unmet) -> (String, String) {
+    let seen = match unmet.why {
+        Why::Seen(0) => "It was not seen.".into(),
+        Why::Seen(times) => format!("It was seen {}.", counted(times as u64, "time")),
+        Why::Late(took) => format!("It was seen after {:.1} s.", took.as_secs_f64()),
+        Why::SeenThough => "It was seen.".into(),
+        Why::NotReached => "The run never came to where that begins.".into(),
+    };
+    let expected = words(&unmet.expected);
+    (format!("Expectation {}: {expected}", unmet.number), seen)
 }
 
 /// An expectation in words.

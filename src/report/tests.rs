@@ -59,12 +59,14 @@ fn history() -> History {
     History { events }
 }
 
-fn report(step: Option<usize>, at: u64, style: Style) -> String {
+fn report(step: Option<usize>, after_recovery: bool, style: Style) -> String {
     let violation = Violation {
         rule: Rule::CommitsPreserved,
         kind: "lost".into(),
         step,
-        at: Duration::from_secs(at),
+        after_recovery,
+        about: None,
+        at: Duration::from_secs(20),
         expected: "edit-1 on the branch thread-home ".repeat(6),
         observed: "no commit".into(),
     };
@@ -90,7 +92,7 @@ fn widest(text: &str) -> usize {
 
 #[test]
 fn a_violation_is_told_whole() {
-    let text = report(Some(1), 20, PLAIN);
+    let text = report(Some(1), false, PLAIN);
     assert!(
         text.starts_with("VIOLATED commits-preserved (lost) on sim, at step 2, 20.000 s"),
         "{text}"
@@ -113,19 +115,21 @@ fn a_violation_is_told_whole() {
 }
 
 #[test]
-fn a_violation_after_recovery_is_marked_there() {
-    let text = report(None, 21, PLAIN);
-    assert!(text.contains("after recovery, 21.000 s"), "{text}");
-    assert!(
-        text.contains(">       (all faults healed, then recovery)\n"),
-        "{text}"
-    );
+fn a_violation_is_marked_at_recovery_and_said_to_be_in_it_or_after_it() {
+    for (after, place) in [(true, "after recovery"), (false, "while it recovered")] {
+        let text = report(None, after, PLAIN);
+        assert!(text.contains(&format!("{place}, 20.000 s")), "{text}");
+        assert!(
+            text.contains(">       (all faults healed, then recovery)\n"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
 fn colours_are_left_out_where_they_are_not_wanted() {
-    assert!(!report(None, 1, PLAIN).contains('\x1b'));
-    assert!(report(None, 1, Style { coloured: true }).contains("\x1b[1;31mVIOLATED\x1b[0m"));
+    assert!(!report(None, true, PLAIN).contains('\x1b'));
+    assert!(report(None, true, Style { coloured: true }).contains("\x1b[1;31mVIOLATED\x1b[0m"));
 }
 
 #[test]
@@ -174,6 +178,8 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
             rule: Rule::Fresh,
             kind: "stale".into(),
             step: None,
+            after_recovery: true,
+            about: None,
             at: Duration::ZERO,
             expected: String::new(),
             observed: String::new(),

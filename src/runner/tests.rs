@@ -53,12 +53,12 @@ impl Run for SlowRun {
 }
 
 #[track_caller]
-fn check(defect: Option<&str>, expected: &str) {
+fn check(defect: Option<&str>, steps: &str, expected: &str) {
     let sim = match defect {
         Some(name) => trial::planted_sim(Defect::by_name(name).expect("a known defect")),
         None => Sim::default(),
     };
-    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n";
+    let plan = format!("# shakedown plan v1\nsession acme/home\n{steps}\n");
     let outcome = run(&Slow(sim), &plan.parse().unwrap(), 1);
     let verdict = match outcome.verdict {
         Verdict::Held => "held".into(),
@@ -69,8 +69,45 @@ fn check(defect: Option<&str>, expected: &str) {
 }
 
 #[test]
+fn a_long_wait_in_real_time_ends_with_what_is_wrong() {
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\nwait 1h\n";
+    let defect = Defect::by_name("deploys-failed-build").expect("a known defect");
+    let slow = Slow(trial::planted_sim(defect));
+    let mut system = slow.start(&[SessionId::new("acme", "home")], 1).unwrap();
+    let plan: Plan = plan.parse().unwrap();
+    let (mut judge, mut left_out) = (Judge::new(&plan), Vec::new());
+    let ended = disturb(&slow, &mut *system, &plan, &mut judge, &mut left_out);
+    let Err(Stop::Violated(violation)) = ended else {
+        panic!("the failed build was not seen");
+    };
+    assert_eq!(violation.step, Some(1));
+    let late = system.now().saturating_sub(violation.at);
+    assert!(late <= LOOK_EVERY, "it went on for {late:?}");
+    // A wait is not made longer or shorter by it.
+    let slow = Slow(Sim::default());
+    let mut system = slow.start(&plan.sessions, 1).unwrap();
+    let before = system.now();
+    let ended = wait(
+        &mut *system,
+        Duration::from_secs(25),
+        &mut Judge::new(&plan),
+    );
+    assert!(ended.is_ok());
+    assert_eq!(system.now() - before, Duration::from_secs(25));
+}
+
+#[test]
 fn on_a_slow_machine_only_what_does_not_hang_on_time_is_a_violation() {
-    check(None, "held");
-    check(Some("deploys-failed-build"), "no-broken-deploy");
-    check(Some("tells-no-error"), "the machine was busy; seen was: ");
+    let breaks = "instruct acme/home break-build";
+    check(None, breaks, "held");
+    check(Some("deploys-failed-build"), breaks, "no-broken-deploy");
+    let busy = "the machine was busy; seen was: ";
+    check(Some("tells-no-error"), breaks, busy);
+    // Of one rule, one kind hangs on time and the other does not.
+    let denied = "instruct acme/home change\ninject s3-denied\nuntil acme/home done";
+    check(Some("panics-on-denied"), denied, "stays-up");
+    let both = "session acme/blog\ninstruct acme/home change\ninstruct acme/blog change";
+    check(Some("one-workspace"), both, "no-cascade");
+    let broken = "session acme/blog\ninstruct acme/home break-build\ninstruct acme/blog change";
+    check(Some("keeps-error"), broken, busy);
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Budget, Progress, Shrunk, is_same, shrink};
 use crate::history::History;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::runner;
 use crate::target::Target;
 use crate::verdict::{Verdict, Violation};
@@ -16,6 +16,9 @@ const SEEDS: u64 = 8;
 const CONFIRMATIONS: u32 = 8;
 /// A plan that has not shown its violation in so many runs is not believed.
 const DOUBTED: u32 = 3;
+/// How much longer waits are tried, one after the other, where the plan as it is does not show the
+/// violation on the target: what takes no time on the twin, such as a build, takes some there.
+const SLOWER: [u32; 3] = [1, 2, 4];
 
 /// The smallest plan that shows the violation on the twin, if it shows there and the plan then
 /// shows it on the target too. The runs on both are counted.
@@ -45,12 +48,33 @@ pub(super) fn shrink_on_twin(
         &on_twin,
         progress,
     );
-    let (shown, of) = confirm(target, &mut smallest, violation, &|| {
-        began.elapsed() >= budget.time
-    });
-    smallest.runs += of;
-    smallest.reproduced = (shown, of);
-    (shown > 0).then_some(smallest)
+    let as_it_is = smallest.plan.clone();
+    for times in SLOWER {
+        smallest.plan = with_longer_waits(&as_it_is, times);
+        if times > 1 && smallest.plan == as_it_is {
+            break;
+        }
+        let (shown, of) = confirm(target, &mut smallest, violation, &|| {
+            began.elapsed() >= budget.time
+        });
+        smallest.runs += of;
+        smallest.reproduced = (shown, of);
+        if shown > 0 {
+            return Some(smallest);
+        }
+    }
+    None
+}
+
+/// The plan with so many times the time of each wait.
+fn with_longer_waits(plan: &Plan, times: u32) -> Plan {
+    let mut longer = plan.clone();
+    for step in &mut longer.steps {
+        if let Step::Wait(time) = step {
+            *time *= times;
+        }
+    }
+    longer
 }
 
 /// Runs the smallest plan on the target, and puts what is seen there in the place of what was

@@ -91,6 +91,8 @@ mod tests {
             rule: Rule::CommitsPreserved,
             kind: "remote".into(),
             step: None,
+            after_recovery: true,
+            about: None,
             at: Duration::ZERO,
             expected: String::new(),
             observed: String::new(),

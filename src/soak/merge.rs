@@ -34,6 +34,8 @@ pub struct Part {
     pub starts: u32,
     /// Time at work over all starts, in milliseconds.
     pub worked_ms: u64,
+    /// Time that the processor spent on it, in milliseconds.
+    pub cpu_ms: u64,
     pub quarters: Option<Quarters>,
     pub figures: Figures,
 }
@@ -136,6 +138,7 @@ fn part((folder, state): (PathBuf, State)) -> Part {
         is_complete: state.is_complete,
         starts: state.starts,
         worked_ms: state.worked_ms,
+        cpu_ms: state.cpu_ms,
         quarters: state.figures.quarters(),
         figures: state.figures,
     }

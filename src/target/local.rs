@@ -21,6 +21,7 @@ use self::container::Container;
 use self::load::LoadWatch;
 use self::run::LocalRun;
 use self::thread::CloudThread;
+use super::sim::Sim;
 use super::{Run, Target, TargetError};
 use crate::cloud::{
     ACCESS_KEY, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, LOG_GROUP, REGION, SECRET_KEY,
@@ -34,7 +35,7 @@ pub use self::astro::Astro;
 pub use self::container::WorkerCommand;
 
 /// Worker processes on this machine.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone)]
 pub struct Local {
     /// Real time over the system's own time: 1/30 makes half a minute a second.
     pub time_scale: f64,
@@ -44,6 +45,8 @@ pub struct Local {
     pub git: String,
     /// What sites are built with, where it is not the shell script that needs nothing.
     pub astro: Option<Astro>,
+    /// The simulated target on which the same worker runs, where whoever opens it knows one.
+    pub twin: Option<Sim>,
 }
 
 impl Local {
@@ -67,6 +70,7 @@ impl Local {
             },
             git: "git".into(),
             astro: None,
+            twin: None,
         })
     }
 
@@ -142,6 +146,10 @@ impl Target for Local {
             }
             _ => None,
         }
+    }
+
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        self.twin.as_ref().map(|twin| twin as &(dyn Target + Sync))
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {

@@ -32,7 +32,8 @@ window.checks = {
     apart(all("#tools button, #tools select, #tools input, #count"));
     apart(all("#plan .step"));
     apart(all(".title h2, .title label, .title button"));
-    apart(all(".tile, .chart, .violation, #heat, #sometimes"));
+    apart(all(".tile, .chart, .violation, .check, #heat, #sometimes"));
+    apart(all(".check .first > *"));
     apart(all("#heat td, #heat th"));
     for (const mark of all(".mark")) {
       for (const bar of all(".bar rect")) {
@@ -47,6 +48,8 @@ window.checks = {
       if (own.right > room.right + 1 || own.left < room.left - 1) bad.push(`${name(text)} is beyond the drawing`);
     }
     const { scrollWidth, clientWidth } = document.documentElement;
+    const heat = document.getElementById("heat");
+    if (heat && clientWidth > 1200 && heat.scrollWidth > heat.clientWidth) bad.push("a part of the heat map is out of sight");
     if (scrollWidth > clientWidth) bad.push(`the page is ${scrollWidth} px wide in ${clientWidth}`);
     return [...new Set(bad)].slice(0, 20);
   },

@@ -2,12 +2,13 @@
 //! them are left there, to be looked at.
 
 mod chromium;
+mod overviews;
 mod samples;
 
 use std::path::{Path, PathBuf};
 
 use chromium::Page;
-use serde_json::{Value, json};
+use serde_json::json;
 use shakedown::history::{Level, What};
 use shakedown::verdict::Verdict;
 
@@ -394,39 +395,4 @@ fn text_of_the_system_stays_text() {
     );
     assert_eq!(page.eval(&script), lines);
     check(page, "hostile text");
-}
-
-#[test]
-fn the_page_of_a_campaign_shows_what_was_reached_and_found() {
-    let Some(program) = chromium::program() else {
-        return;
-    };
-    let folder = Folder::new();
-    let scratch = tempfile::tempdir().unwrap();
-    let (summary, html) = samples::campaign(scratch.path());
-    assert!(!summary.found.is_empty());
-    let file = folder.write("campaign.html", &html);
-    let page = &mut open(&program, &file, 1440, true);
-    reopen(page, &file, 1366, false);
-    assert_eq!(text(page, ".badge"), "VIOLATED");
-    assert_eq!(count(page, ".violation") as usize, summary.found.len());
-    assert_eq!(
-        count(page, ".violation a[href$='.html']") as usize,
-        summary.found.len()
-    );
-    assert_eq!(
-        count(page, ".violation .command") as usize,
-        summary.found.len()
-    );
-    let missing = summary.coverage.not_reached();
-    assert_eq!(
-        count(page, "#sometimes li.unreached") as usize,
-        missing.len()
-    );
-    assert_eq!(count(page, "#sometimes li"), 27);
-    assert_eq!(count(page, ".chart path.line"), 4);
-    // A cell of the heat map says what was counted.
-    let cells: Value = page.eval("[...document.querySelectorAll('#heat tbody tr')].find(r => r.cells[0].textContent === 'crash').innerText.split('\\t')");
-    let crashes = &summary.coverage.disturbed["crash"];
-    assert_eq!(cells[11], crashes.idle.to_string(), "{cells}");
 }

@@ -11,7 +11,9 @@ use shakedown::report::page;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
 use shakedown::runner::{self, Outcome};
+use shakedown::scenario::{self, Scenario};
 use shakedown::site::SiteKind;
+use shakedown::soak::{self, Ended, Figures, Identity, Shard};
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
 use shakedown::verdict::{Rule, Verdict, Violation};
@@ -137,6 +139,70 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
     (summary, page)
 }
 
+/// Four shards of a soak, two of which have run; each with figures of an hour.
+pub fn shards(folder: &Path) -> Vec<Ended> {
+    let shard = |index| {
+        let config = soak::Config {
+            identity: Identity {
+                version: "0.0.0".into(),
+                target: "sim".into(),
+                options: Vec::new(),
+                seed: "0x7".into(),
+                max_steps: 30,
+                plans: String::new(),
+            },
+            seed: 7,
+            shape: Shape::default(),
+            shard: Shard { index, count: 4 },
+            cases: Some(40),
+            time: None,
+            jobs: 2,
+            quiet: true,
+            resume: false,
+            out: folder.join(format!("shard-{index}")),
+            regressions: folder.join("regressions"),
+            command: "shakedown soak --seed 7".into(),
+        };
+        let target = Sim::default();
+        let ended = soak::run(&target, &config, &Interrupt::default(), &mut |_| {});
+        let mut ended = ended.unwrap();
+        ended.state.figures = hour(40 + 20 * u64::from(index));
+        ended.state.worked_ms = 3_600_900;
+        ended.state.cpu_ms = 7_200_000;
+        ended
+    };
+    [0, 1].map(shard).into()
+}
+
+/// Samples of an hour whose memory grows from the given megabytes by a half.
+pub fn hour(megabytes: u64) -> Figures {
+    let sample = |second: u64| soak::Sample {
+        at_ms: second * 1000,
+        plans: second * 9 / 3600,
+        steps: second,
+        violated: 0,
+        unknown: 0,
+        bugs: 0,
+        reached: 9,
+        memory: (megabytes << 20) + (megabytes << 19) * second / 3600,
+        cpu_ms: second * 2000,
+        start: 1,
+    };
+    Figures {
+        every_ms: 16_000,
+        samples: (0..=225).map(|n| sample(n * 16)).collect(),
+    }
+}
+
+/// A scenario on a system that forces its pushes.
+pub fn scenario(of: &'static Scenario) -> scenario::Ended {
+    of.run(
+        &trial::planted_sim(defect("force-push")),
+        1,
+        &Interrupt::default(),
+    )
+}
+
 /// What is really to be said of a violation, and outcomes of every kind, whatever the plan needs.
 pub fn explanation(of: &Sample) -> Explanation {
     let Verdict::Violated(violation) = &of.outcome.verdict else {
@@ -147,6 +213,8 @@ pub fn explanation(of: &Sample) -> Explanation {
         rule: Rule::Fresh,
         kind: "stale".into(),
         step: None,
+        after_recovery: true,
+        about: None,
         at: std::time::Duration::ZERO,
         expected: "the newest build".into(),
         observed: "it shows edit-1".into(),

@@ -1,38 +1,12 @@
 //! `soak`, `merge` and `completions` as they are called: exit codes, and what bad input is told.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
-/// The binary in a folder, with nothing of the caller's environment that changes a soak.
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let prefixes = ["PROPTEST_", "SLURM_", "AWS_", "JOB_", "RUST_LOG"];
-        if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
-            command.env_remove(&*name);
-        }
-    }
-    command.args(args).current_dir(folder);
-    command
-}
-
-#[track_caller]
-fn check_output(out: &Output, code: i32, parts: &[&str]) {
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&out.stdout),
-        String::from_utf8_lossy(&out.stderr)
-    );
-    assert_eq!(out.status.code(), Some(code), "{text}");
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in:\n{text}");
-    }
-}
+use crate::program::{self, check as check_output, command};
 
 #[track_caller]
 fn check(folder: &Path, args: &[&str], code: i32, parts: &[&str]) {
-    check_output(&command(folder, args).output().unwrap(), code, parts);
+    check_output(&program::run(folder, args), code, parts);
 }
 
 #[test]

@@ -2,3 +2,5 @@
 
 mod commands;
 mod killed;
+#[path = "../program/mod.rs"]
+mod program;

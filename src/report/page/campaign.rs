@@ -41,6 +41,9 @@ pub struct Campaign {
     /// The whole sometimes-list, in the contract's order, with the plans that reached each entry.
     pub sometimes: Vec<Count>,
     pub samples: Vec<Sample>,
+    /// How many shards it is the sum of, where it is one.
+    #[serde(default)]
+    pub shards: Option<u32>,
     pub violations: Vec<ViolationRow>,
     pub unjudged: Vec<UnjudgedRow>,
     /// Why steps were left out, and how often.
@@ -90,6 +93,9 @@ pub struct ViolationRow {
     pub kind: String,
     /// The rule in the contract's words.
     pub words: String,
+    /// When in its run it was seen: `at step 3`, `while it recovered`, `after recovery`.
+    #[serde(default)]
+    pub place: String,
     pub expected: String,
     pub observed: String,
     /// The smallest plan, as text.
@@ -227,19 +233,7 @@ fn disturbances(cover: &Coverage) -> Vec<Disturbance> {
 impl ViolationRow {
     /// The row of a violation. `page` links to its timeline.
     pub fn of(found: &Found, origin: &str, replay: &str, page: Option<String>) -> Self {
-        let Violation {
-            rule,
-            kind,
-            expected,
-            observed,
-            ..
-        } = &found.violation;
         Self {
-            rule: rule.id().into(),
-            kind: kind.clone(),
-            words: rule.words().into(),
-            expected: expected.clone(),
-            observed: observed.clone(),
             plan: found.plan.to_string(),
             steps: found.plan.steps.len() as u64,
             origin: origin.into(),
@@ -248,6 +242,20 @@ impl ViolationRow {
             replay: replay.into(),
             more: found.more.len() as u64,
             is_known: found.is_known,
+            ..Self::of_violation(&found.violation)
+        }
+    }
+
+    /// What the violation itself tells.
+    pub(super) fn of_violation(violation: &Violation) -> Self {
+        Self {
+            rule: violation.rule.id().into(),
+            kind: violation.kind.clone(),
+            words: violation.rule.words().into(),
+            place: violation.place(),
+            expected: violation.expected.clone(),
+            observed: violation.observed.clone(),
+            ..Self::default()
         }
     }
 }

@@ -7,7 +7,6 @@ use super::lanes::{Kind, Lane, Lanes, Place, Tone};
 use crate::explain::Explanation;
 use crate::explain::look::{Look, look};
 use crate::history::{History, Snapshot, What};
-use crate::invariant::is_always;
 use crate::model::Model;
 use crate::plan::{Plan, Step};
 use crate::regression::Seed;
@@ -49,6 +48,8 @@ pub(super) struct Data<'a> {
     verdict: &'a Verdict,
     /// The violated rule in the contract's words.
     words: &'a str,
+    /// When in the run it was seen, in words.
+    place: String,
     /// The event that violates; none when it was seen after recovery.
     violating: Option<usize>,
     origin: &'a str,
@@ -109,7 +110,7 @@ impl<'a> Data<'a> {
             Verdict::Held | Verdict::Unknown { .. } => None,
         };
         let violating = violation
-            .filter(|violation| is_always(violation.rule))
+            .filter(|violation| !violation.after_recovery)
             .and(events.len().checked_sub(1));
         let mut looks = Vec::new();
         let mut bars = Bars::new(&lanes);
@@ -159,6 +160,7 @@ impl<'a> Data<'a> {
             seed: Seed(run.seed).to_string(),
             verdict: run.verdict,
             words: violation.map_or("", |violation| violation.rule.words()),
+            place: violation.map(Violation::place).unwrap_or_default(),
             violating,
             origin: run.origin,
             replay: run.replay,

@@ -16,7 +16,7 @@ impl Campaign {
         let on = &state.identity.target;
         let asked = state.most_cases.map(|cases| state.shard.share_of(cases));
         let samples = state.figures.samples.iter().map(drawn);
-        Self {
+        let campaign = Self {
             title: match state.shard {
                 Shard::WHOLE => format!("Soak on {on}"),
                 shard => format!("Shard {shard} of a soak on {on}"),
@@ -31,7 +31,8 @@ impl Campaign {
             asked,
             samples: samples.collect(),
             ..of_totals(&state.identity, &state.totals)
-        }
+        };
+        campaign.with_its_end(&state.totals, state.cpu_ms)
     }
 
     /// The data of a soak's shards. The rows of its violations are added by
@@ -44,7 +45,7 @@ impl Campaign {
             0 => String::new(),
             missing => format!(", {missing} missing"),
         };
-        Self {
+        let campaign = Self {
             title: format!("Soak of {} shards on {on}{missing}", of.shards),
             command: command.into(),
             ended: if is_whole {
@@ -55,8 +56,29 @@ impl Campaign {
             // They worked side by side.
             seconds: longest.unwrap_or_default() as f64 / 1000.0,
             samples: together(&of.parts),
+            shards: Some(of.shards),
             ..of_totals(&of.identity, &of.totals)
+        };
+        let cpu_ms = of.parts.iter().map(|part| part.cpu_ms).sum();
+        campaign.with_its_end(&of.totals, cpu_ms)
+    }
+
+    /// Samples are taken at equal distances, and the soak ends after the last one.
+    fn with_its_end(mut self, totals: &Totals, cpu_ms: u64) -> Self {
+        let last = self.samples.last().copied().unwrap_or_default();
+        if self.seconds > last.seconds {
+            self.samples.push(Sample {
+                seconds: self.seconds,
+                plans: self.plans,
+                steps: totals.coverage.steps,
+                violated: self.violated,
+                unknown: self.unknown,
+                reached: totals.coverage.sometimes.len() as u64,
+                memory: last.memory,
+                cpu_seconds: cpu_ms as f64 / 1000.0,
+            });
         }
+        self
     }
 }
 
@@ -95,6 +117,8 @@ fn drawn(of: &soak::Sample) -> Sample {
         violated: of.violated,
         unknown: of.unknown,
         reached: of.reached,
+        memory: of.memory,
+        cpu_seconds: of.cpu_ms as f64 / 1000.0,
     }
 }
 
@@ -112,14 +136,17 @@ fn together(parts: &[Part]) -> Vec<Sample> {
                 ..Sample::default()
             };
             for part in parts {
-                let before = part.figures.samples.iter();
-                if let Some(sample) = before.take_while(|sample| sample.at_ms <= now).last() {
+                let samples = &part.figures.samples;
+                let until = samples.partition_point(|sample| sample.at_ms <= now);
+                if let Some(sample) = samples[..until].last() {
                     sum.plans += sample.plans;
                     sum.steps += sample.steps;
                     sum.violated += sample.violated;
                     sum.unknown += sample.unknown;
                     // Which entries they are is only known at the end.
                     sum.reached = sum.reached.max(sample.reached);
+                    sum.cpu_seconds += sample.cpu_ms as f64 / 1000.0;
+                    sum.memory = sum.memory.max(sample.memory);
                 }
             }
             sum
@@ -137,15 +164,9 @@ impl ViolationRow {
         page: Option<String>,
     ) -> Self {
         let bug = family[0];
-        let violation = &bug.violation;
         let steps = bug.plan.parse::<Plan>().map(|plan| plan.steps.len());
         let seen: usize = family.iter().map(|bug| failures.times(bug)).sum();
         Self {
-            rule: violation.rule.id().into(),
-            kind: violation.kind.clone(),
-            words: violation.rule.words().into(),
-            expected: violation.expected.clone(),
-            observed: violation.observed.clone(),
             plan: bug.plan.clone(),
             steps: steps.unwrap_or_default() as u64,
             origin: times(failures, family),
@@ -153,7 +174,7 @@ impl ViolationRow {
             page,
             replay,
             more: seen.saturating_sub(1) as u64,
-            is_known: false,
+            ..Self::of_violation(&bug.violation)
         }
     }
 

@@ -220,6 +220,8 @@ fn no_text_ends_the_script_that_holds_it() {
         rule: Rule::Fresh,
         kind: hostile.into(),
         step: None,
+        after_recovery: true,
+        about: None,
         at,
         expected: hostile.into(),
         observed: hostile.into(),

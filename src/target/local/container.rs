@@ -120,7 +120,13 @@ impl Container {
         };
         let was_limited = self.limit != Limit::None;
         self.kill()?;
-        Ok(Some(death(status, was_limited)))
+        death(status, was_limited).map(Some).ok_or_else(|| {
+            TargetError::new(
+                "looking after a worker process",
+                "something outside of this run killed it",
+                "see in the kernel's log whether memory ran out, and run it again",
+            )
+        })
     }
 
     /// Kills the process with everything that it started, and waits until all are gone.
@@ -163,12 +169,14 @@ impl Drop for Container {
     }
 }
 
-/// What an end stands for. A process that cannot get memory aborts, or is killed by the system.
-fn death(status: ExitStatus, was_limited: bool) -> Death {
+/// What an end stands for; `None` where it is not the process's own doing. One that cannot get
+/// memory aborts, or is killed by the system.
+fn death(status: ExitStatus, was_limited: bool) -> Option<Death> {
     let by_memory = [Signal::SIGABRT as i32, Signal::SIGKILL as i32];
     match status.signal() {
-        Some(signal) if was_limited && by_memory.contains(&signal) => Death::OutOfMemory,
-        _ => Death::Exit,
+        Some(signal) if was_limited && by_memory.contains(&signal) => Some(Death::OutOfMemory),
+        Some(signal) if signal == Signal::SIGKILL as i32 => None,
+        _ => Some(Death::Exit),
     }
 }
 
@@ -276,9 +284,10 @@ mod tests {
     #[test]
     fn aborts_and_kills_count_as_out_of_memory_only_under_a_limit() {
         let ended = |raw, limited| death(ExitStatus::from_raw(raw), limited);
-        assert_eq!(ended(6, true), Death::OutOfMemory);
-        assert_eq!(ended(9, true), Death::OutOfMemory);
-        assert_eq!(ended(6, false), Death::Exit);
-        assert_eq!(ended(1 << 8, true), Death::Exit);
+        assert_eq!(ended(6, true), Some(Death::OutOfMemory));
+        assert_eq!(ended(9, true), Some(Death::OutOfMemory));
+        assert_eq!(ended(6, false), Some(Death::Exit));
+        assert_eq!(ended(1 << 8, true), Some(Death::Exit));
+        assert_eq!(ended(9, false), None, "the run itself did not kill it");
     }
 }

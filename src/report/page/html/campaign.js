@@ -42,6 +42,7 @@ function violations() {
     el("div", { class: "first" },
       el("b", {}, `${of.rule} (${of.kind})`),
       el("span", {}, counted(of.steps, "step")),
+      of.place && el("span", {}, `seen ${of.place}`),
       of.page && el("a", { href: of.page }, "timeline"),
       of.is_known && el("span", { class: "badge odd" }, "kept plan"),
       of.more > 0 && el("span", { class: "muted" }, `${counted(of.more, "more plan")} failed in the same way`),
@@ -53,14 +54,20 @@ function violations() {
   add(byId("violations"), {}, data.violations.map(card));
 }
 
+// Large counts, short enough for a cell.
+function brief(n) {
+  if (n >= 1e6) return `${(n / 1e6).toFixed(n < 1e7 ? 1 : 0)}\u202fM`;
+  return n >= 1e5 ? `${Math.round(n / 1e3)}\u202fk` : grouped(n);
+}
+
 function heat() {
   const most = Math.max(1, ...data.disturbances.flatMap((row) => [...row.phases, row.idle]));
   const cell = (n, name, phase) => {
     if (n === 0) return el("td", { class: "cell none", title: `${name} never came while ${phase}` }, "·");
     const strength = 0.1 + 0.45 * (Math.log1p(n) / Math.log1p(most));
-    return el("td", { class: "cell", style: `background:rgba(var(--heat),${strength.toFixed(3)})`, title: `${name} came while ${phase}: ${grouped(n)}` }, grouped(n));
+    return el("td", { class: "cell", style: `background:rgba(var(--heat),${strength.toFixed(3)})`, title: `${name} came while ${phase}: ${grouped(n)}` }, brief(n));
   };
-  const number = (n) => el("td", {}, n === null ? "" : grouped(n));
+  const number = (n) => (n === null ? el("td", {}) : el("td", { title: grouped(n) }, brief(n)));
   const row = (of) => {
     const total = of.idle + of.phases.reduce((sum, n) => sum + n, 0);
     return el("tr", { class: total ? "" : "never" }, el("th", { scope: "row" }, of.name), number(of.made), number(of.hit),
@@ -126,14 +133,20 @@ function charts() {
   byId("charts").replaceChildren();
   const of = (name) => samples.map((sample) => [sample.seconds, sample[name]]);
   const whole = (n) => grouped(Math.round(n));
-  const rates = samples.slice(1).map((sample, n) => {
+  const rate = (clock) => samples.slice(1).map((sample, n) => {
     // Over several samples, so that one slow plan is no cliff.
     const before = samples[Math.max(0, n - 5)];
-    return [sample.seconds, (sample.plans - before.plans) / Math.max(1e-3, sample.seconds - before.seconds)];
+    return [sample.seconds, (sample.plans - before.plans) / Math.max(1e-3, sample[clock] - before[clock])];
   });
+  const perSecond = (n) => (n < 10 ? n.toFixed(1) : whole(n));
+  // Only soaks measure them.
+  const memory = of("memory").filter(([, bytes]) => bytes > 0);
+  const isTimed = samples[samples.length - 1].cpu_seconds > 0;
   add(byId("charts"), {}, [
     chart("Plans", of("plans"), whole),
-    chart("Plans a second", rates, (n) => (n < 10 ? n.toFixed(1) : whole(n))),
+    chart("Plans a second", rate("seconds"), perSecond),
+    isTimed && chart("Plans for each second of the processor", rate("cpu_seconds"), perSecond),
+    memory.length > 1 && chart(data.shards ? "Memory of the largest shard" : "Memory in use", memory, (n) => `${(n / 2 ** 20).toFixed(1)} MB`),
     chart("Violations", of("violated"), whole, "bad"),
     chart("Sometimes reached", of("reached"), whole)]);
 }

@@ -25,9 +25,8 @@ const stepOf = (event) => (event.step !== null ? event.step : data.healed !== nu
 function head() {
   const badge = { held: ["good", "HELD"], violated: ["bad", "VIOLATED"], unknown: ["odd", "UNKNOWN"] }[data.verdict];
   const violated = data.verdict === "violated";
-  const place = violated && (data.step === null ? (data.violating === null ? "after recovery" : "during recovery") : `at step ${data.step + 1}`);
   const facts = [
-    `on ${data.target}`, place, violated && `${span(data.at)} into the run`,
+    `on ${data.target}`, violated && data.place, violated && `${span(data.at)} into the run`,
     `${data.steps.length} steps`, `${grouped(data.events.length)} events`, `run seed ${data.seed}`,
   ];
   add(byId("head"), {}, [
@@ -253,7 +252,7 @@ function modelPanel() {
   const rows = look ? look.rows.filter((row) => !state.onlyNews || isNew(row) || row.agrees !== "agrees") : [];
   rows.sort((a, b) => (b.agrees === "differs") - (a.agrees === "differs"));
   const gone = state.step !== null && without(state.step);
-  const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "during recovery") : `after step ${state.step + 1}`;
+  const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "while it recovered") : `after step ${state.step + 1}`;
   byId("model").replaceChildren(
     el("div", { class: "title" },
       el("h2", {}, where ? `Model against observation, ${where}` : "Model against observation"),
@@ -274,6 +273,8 @@ function modelPanel() {
 
 // Events that changed what is expected or known, by the explanation.
 const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
+// Those that the violation hangs on.
+const decisive = new Set(data.explanation ? data.explanation.decisive : [data.violating]);
 
 function eventsPanel(visible) {
   const wanted = visible.filter((index) => state.allSteps || stepOf(data.events[index]) === state.step);
@@ -288,7 +289,7 @@ function eventsPanel(visible) {
       rows.push(el("tr", { class: "divider" }, el("td", { colspan: 3, style: "text-align:left" }, text)));
     }
     if (event.kind === "step") continue;
-    const classes = `${event.tone}${index === state.event ? " current" : ""}${index === data.violating ? " violating" : ""}${matters.has(index) ? " matters" : ""}`;
+    const classes = `${event.tone}${index === state.event ? " current" : ""}${decisive.has(index) ? " violating" : ""}${matters.has(index) ? " matters" : ""}`;
     rows.push(el("tr", { class: classes, "data-event": index, onclick: () => on.choose(stepOf(event), index) },
       el("td", {}, event.at.toFixed(3)), el("td", {}, event.who), el("td", {}, el("div", { class: "clamp" }, marked(event.text)))));
   }

@@ -109,7 +109,7 @@ function draw(box, state, visible, on) {
   const marks = gather(visible, x, shown);
   for (const mark of marks) {
     const face = data.events[mark.face];
-    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.includes(data.violating) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
+    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.some((index) => decisive.has(index)) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
     mark.node.addEventListener("mouseenter", () => on.enter(mark));
     mark.node.addEventListener("mouseleave", on.leave);
     mark.node.addEventListener("click", () => on.choose(face.step, mark.face));
