@@ -132,6 +132,33 @@ impl Part {
         next
     }
 
+    /// Whether the same comes of an act before and after every change of the breaker's standing.
+    pub fn is_indifferent(&self, act: Act, habits: Habits) -> bool {
+        let mut parts = vec![self.clone()];
+        let mut at = 0;
+        while at < parts.len() {
+            for standing in Standing::ALL {
+                let other = parts[at].with_standing(standing);
+                if !parts.contains(&other) {
+                    parts.push(other);
+                }
+            }
+            at += 1;
+        }
+        let after: Vec<Option<Self>> = parts
+            .iter()
+            .map(|part| part.act(act, habits).next.ok())
+            .collect();
+        parts.iter().zip(&after).all(|(part, acted)| {
+            Standing::ALL.into_iter().all(|standing| {
+                let first = part.with_standing(standing);
+                let at = parts.iter().position(|other| *other == first);
+                let acted = acted.as_ref().map(|acted| acted.with_standing(standing));
+                acted.is_some() && at.is_some_and(|at| after[at] == acted)
+            })
+        })
+    }
+
     /// The same with all faults healed.
     pub fn healed(&self) -> Self {
         let mut next = self.clone();
