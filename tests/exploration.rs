@@ -400,3 +400,29 @@ fn the_command_ends_with_the_documented_codes() {
         "{text}"
     );
 }
+
+#[test]
+fn experiment() {
+    use shakedown::defect::{Defect, trial};
+    use shakedown::explore::mutant::MUTANTS;
+    use shakedown::explore::nearby;
+    for planted in MUTANTS {
+        let Some(defect) = planted.defect.map(|name| Defect::by_name(name).unwrap()) else {
+            continue;
+        };
+        let explored = run(planted.scope(), 1);
+        let failure = explored.failure.as_ref().unwrap();
+        let plan = report::told(&explored, failure).plan;
+        let began = std::time::Instant::now();
+        let rule = failure.rule().unwrap_or(defect.rule);
+        let shown = nearby::find(&trial::planted_sim(defect), &plan, rule, 300);
+        eprintln!(
+            "{} {} {rule} {:?} {:?}",
+            planted.name,
+            defect.name,
+            shown.as_ref().map(|s| (s.runs, s.seed)),
+            began.elapsed()
+        );
+        eprintln!("{}", shown.map_or(plan, |s| s.plan));
+    }
+}

@@ -31,6 +31,9 @@ pub struct Step {
     pub action: Action,
     /// What of the sometimes-list it may reach, as [`Exploration::reaches`] takes it.
     pub reached: u32,
+    /// From the state after it the ways to rest are those from the one before, but for steps at
+    /// their beginning to which there is no other.
+    pub recovers_alike: bool,
     /// The state after it, or the rule that it breaks.
     pub next: Result<State, Rule>,
 }
@@ -97,8 +100,8 @@ impl Exploration {
         let lets_time_pass = space.lets_time_pass(world);
         for client in 0..space.clients() {
             let gates = space.gates(world, client, lets_time_pass);
-            let steps = space.moves(world.parts[client]).steps.iter();
-            for (at, step) in steps.enumerate() {
+            let part = world.parts[client];
+            for (at, step) in space.moves(part).steps.iter().enumerate() {
                 if !gates.lets(step.gate) {
                     continue;
                 }
@@ -109,6 +112,7 @@ impl Exploration {
                 go(Step {
                     action: Action::Of(client as u8, at as u16),
                     reached: step.reached,
+                    recovers_alike: space.recovers_alike(part, at, step),
                     next: next.map(|world| State { world, left }),
                 });
             }
@@ -119,6 +123,7 @@ impl Exploration {
             go(Step {
                 action: Action::Time(op),
                 reached: 0,
+                recovers_alike: false,
                 next: next.map(|world| State { world, left }),
             });
         }
@@ -134,6 +139,7 @@ impl Exploration {
                 go(Step {
                     action,
                     reached: 0,
+                    recovers_alike: false,
                     next: Ok(State { world, left }),
                 });
             }

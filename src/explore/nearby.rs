@@ -5,6 +5,7 @@
 //! nearest first, until the target breaks the same rule.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use crate::plan::{Plan, Step};
 use crate::runner;
@@ -26,6 +27,7 @@ pub struct Shown {
 pub const MOST_RUNS: u32 = 2000;
 /// Each plan is run with these.
 const SEEDS: [u64; 2] = [1, 2];
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// Looks among the plans near to one for the nearest in which a target breaks a rule. `None` where
 /// so many runs show none.
@@ -59,7 +61,8 @@ pub fn find(target: &dyn Target, plan: &Plan, rule: Rule, most_runs: u32) -> Opt
     None
 }
 
-/// The plans that differ in one moment: it is a request later or earlier, or not waited for.
+/// The plans that differ in one moment: it is a request later or earlier, a wait is longer, or
+/// there is one more at the end; or it is not waited for.
 fn neighbours(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
@@ -83,9 +86,18 @@ fn neighbours(plan: &Plan) -> Vec<Plan> {
                 plans.extend(requests.checked_sub(1).map(|less| with(Some(until(less)))));
                 plans.push(with(None));
             }
-            Step::UntilStarted { .. } | Step::Wait(_) => plans.push(with(None)),
+            Step::UntilStarted { .. } => plans.push(with(None)),
+            Step::Wait(time) => {
+                plans.push(with(Some(Step::Wait(*time + A_MINUTE))));
+                plans.push(with(None));
+            }
             _ => {}
         }
+    }
+    if !matches!(plan.steps.last(), Some(Step::Wait(_))) {
+        let mut longer = plan.clone();
+        longer.steps.push(Step::Wait(A_MINUTE));
+        plans.push(longer);
     }
     plans
 }

@@ -77,8 +77,8 @@ struct Search<'a> {
 
 /// What follows from the states of a block.
 struct Block {
-    /// By shard.
-    next: Vec<Vec<(Key, Id)>>,
+    /// By shard: each state, where it was reached from, and whether it recovers as that does.
+    next: Vec<Vec<(Key, Id, bool)>>,
     wrong: Option<(Id, Wrong)>,
     reached: Vec<(Sometimes, Id)>,
 }
@@ -91,7 +91,7 @@ impl<'a> Search<'a> {
         let mut depth = vec![0..0; SHARDS];
         depth[hash.shard()] = 0..1;
         // It has no parent but itself.
-        shards[hash.shard()].insert(start, hash, Id::new(hash.shard(), 0));
+        shards[hash.shard()].insert(start, hash, Id::new(hash.shard(), 0), false);
         watched.states.store(1, Ordering::Relaxed);
         Self {
             exploration,
@@ -122,9 +122,9 @@ impl<'a> Search<'a> {
             self.threads,
             self.shards.iter_mut().enumerate().collect(),
             |(at, shard)| {
-                let known = shard.len();
-                for (key, parent) in blocks.iter().flat_map(|block| &block.next[at]) {
-                    shard.insert(*key, Hash::of(*key), *parent);
+                let known = shard.begin_depth();
+                for (key, parent, is_alike) in blocks.iter().flat_map(|block| &block.next[at]) {
+                    shard.insert(*key, Hash::of(*key), *parent, *is_alike);
                 }
                 known..shard.len()
             },
@@ -146,10 +146,10 @@ impl<'a> Search<'a> {
         for place in places {
             let id = Id::new(shard, place);
             let state = self.shards[shard].keys()[place].state();
-            let wrong = match exploration.recovery(&state) {
-                Recovery::Within(_) => None,
-                Recovery::Breaks(rule) => Some(Wrong::RecoveryBreaks(rule)),
-                Recovery::Circles => Some(Wrong::Circles),
+            let wrong = if self.shards[shard].recovers(place) {
+                None
+            } else {
+                Wrong::of(exploration.recovery(&state))
             };
             // A state from which it goes wrong is a step nearer than one that a step breaks.
             if wrong.is_some() && !matches!(block.wrong, Some((_, wrong)) if wrong.is_in_recovery())
@@ -170,7 +170,7 @@ impl<'a> Search<'a> {
                 match step.next {
                     Ok(next) => {
                         let key = Key::of(&exploration.representative(&next));
-                        block.next[Hash::of(key).shard()].push((key, id));
+                        block.next[Hash::of(key).shard()].push((key, id, step.recovers_alike));
                     }
                     Err(rule) if block.wrong.is_none() => {
                         block.wrong = Some((id, Wrong::Breaks(rule)));
@@ -254,6 +254,14 @@ impl<'a> Search<'a> {
 }
 
 impl Wrong {
+    fn of(recovery: Recovery) -> Option<Self> {
+        match recovery {
+            Recovery::Within(_) => None,
+            Recovery::Breaks(rule) => Some(Self::RecoveryBreaks(rule)),
+            Recovery::Circles => Some(Self::Circles),
+        }
+    }
+
     /// Whether the path itself broke nothing, but the recovery from its end does.
     pub fn is_in_recovery(self) -> bool {
         !matches!(self, Self::Breaks(_))

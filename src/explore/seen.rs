@@ -68,6 +68,10 @@ pub struct Shard {
     slots: Vec<u32>,
     keys: Vec<Key>,
     parents: Vec<Id>,
+    /// The first place of the last depth.
+    depth: usize,
+    /// From there on, whether a state is known to recover.
+    recovers: Vec<bool>,
 }
 
 const FREE: u32 = u32::MAX;
@@ -78,6 +82,8 @@ impl Default for Shard {
             slots: vec![FREE; 16],
             keys: Vec::new(),
             parents: Vec::new(),
+            depth: 0,
+            recovers: Vec::new(),
         }
     }
 }
@@ -95,11 +101,23 @@ impl Shard {
         self.parents[place]
     }
 
+    /// Whether a state of the last depth is known to recover.
+    pub fn recovers(&self, place: usize) -> bool {
+        self.recovers[place - self.depth]
+    }
+
+    /// What is added from now on is of the next depth. Returns its first place.
+    pub fn begin_depth(&mut self) -> usize {
+        self.depth = self.keys.len();
+        self.recovers.clear();
+        self.depth
+    }
+
     /// Adds a state that was not seen before.
     ///
     /// # Panics
     /// When there are more than 64 million states in a shard.
-    pub fn insert(&mut self, key: Key, hash: Hash, parent: Id) {
+    pub fn insert(&mut self, key: Key, hash: Hash, parent: Id, recovers: bool) {
         let mask = self.slots.len() - 1;
         let mut at = hash.slot() & mask;
         loop {
@@ -109,6 +127,9 @@ impl Shard {
             }
             let place = slot & PLACES;
             if slot ^ place == hash.tag() && self.keys[place as usize] == key {
+                if let Some(known) = (place as usize).checked_sub(self.depth) {
+                    self.recovers[known] |= recovers;
+                }
                 return;
             }
             at = (at + 1) & mask;
@@ -121,6 +142,7 @@ impl Shard {
         self.slots[at] = hash.tag() | place as u32;
         self.keys.push(key);
         self.parents.push(parent);
+        self.recovers.push(recovers);
         if self.keys.len() * 4 > self.slots.len() * 3 {
             self.grow();
         }

@@ -5,6 +5,7 @@
 //! of the others.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::moves::{Cost, Gate, Gates, Memo, Move, Moves, Next, When, bit_of};
 use super::part::Part;
@@ -42,6 +43,9 @@ pub struct World {
 #[derive(Default)]
 pub struct PartFacts {
     moves: OnceLock<Moves>,
+    /// By the place of a move: whether [`Space::recovers_alike`] is known, and in the upper half
+    /// whether it is so.
+    alike: AtomicU64,
     standing: [Memo; 3],
     recovering: OnceLock<Forced>,
     forced: OnceLock<Option<u32>>,
@@ -51,7 +55,7 @@ pub struct PartFacts {
 }
 
 /// Where a part that is left alone comes by steps without a choice, and how many.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Forced {
     part: u32,
     steps: u16,
@@ -260,12 +264,36 @@ impl Space {
     pub fn recovering(&self, world: &World) -> (World, u16) {
         let (mut next, mut steps) = (*world, 0);
         for part in &mut next.parts[..self.clients()] {
-            let facts = &self.parts.get(*part).1;
-            let forced = *facts.recovering.get_or_init(|| self.follow_forced(*part));
+            let forced = self.recovering_part(*part);
             *part = forced.part;
             steps += forced.steps;
         }
         (next, steps)
+    }
+
+    fn recovering_part(&self, part: u32) -> Forced {
+        let facts = &self.parts.get(part).1;
+        *facts.recovering.get_or_init(|| self.follow_forced(part))
+    }
+
+    /// Whether all that is left to recovery after a move is what was left before. Where a part has
+    /// too many moves, it is not said of all.
+    pub fn recovers_alike(&self, part: u32, at: usize, step: &Move) -> bool {
+        let Ok(next) = step.next.get() else {
+            return false;
+        };
+        if step.op != 0 || at >= 32 {
+            return false;
+        }
+        let facts = &self.parts.get(part).1;
+        let known = facts.alike.load(Ordering::Relaxed) >> at;
+        if known & 1 != 0 {
+            return known >> 32 & 1 != 0;
+        }
+        let is_alike = self.recovering_part(part).part == self.recovering_part(next).part;
+        let found = (1 | u64::from(is_alike) << 32) << at;
+        facts.alike.fetch_or(found, Ordering::Relaxed);
+        is_alike
     }
 
     fn follow_forced(&self, part: u32) -> Forced {
