@@ -120,6 +120,12 @@ impl Part {
         self.judge.breaker.standing()
     }
 
+    /// Whether a session's record tells an error, as it was written.
+    pub fn tells_error(&self) -> bool {
+        let mut sessions = self.judge.sessions.iter();
+        sessions.any(|session| session.record.last_error.is_some())
+    }
+
     /// The same, once it is known that the breaker stands so.
     pub fn with_standing(&self, standing: Standing) -> Self {
         let mut next = self.clone();

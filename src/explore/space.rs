@@ -133,7 +133,7 @@ impl Space {
                 steps: acts.iter().map(|act| self.move_of(part, *act)).collect(),
                 acts,
                 is_telling: part.system.is_telling(),
-                is_failing: part.system.is_failing(),
+                is_failing: part.tells_error(),
                 troubles: troubles.fold(0, |bits, (at, trouble)| {
                     bits | u8::from(part.system.troubles.contains(trouble)) << at
                 }),
