@@ -6,6 +6,7 @@
 //! are few against all states, so what is known of each is kept.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use dashmap::DashMap;
 
@@ -43,6 +44,7 @@ impl Recovery {
 #[derive(Default)]
 pub struct Recoveries {
     known: DashMap<World, Recovery, ahash::RandomState>,
+    longest: AtomicU16,
 }
 
 impl Recoveries {
@@ -51,19 +53,21 @@ impl Recoveries {
         self.known.len()
     }
 
-    /// The most steps of any recovery.
+    /// The most steps of any recovery that was asked for.
     pub fn longest(&self) -> u16 {
-        let steps = self.known.iter().map(|known| match *known.value() {
-            Recovery::Within(steps) => steps,
-            Recovery::Breaks(_) | Recovery::Circles => 0,
-        });
-        steps.max().unwrap_or_default()
+        self.longest.load(Ordering::Relaxed)
     }
 
     /// What becomes of a world once everything in it is healed.
     pub fn of(&self, space: &Space, world: &World) -> Recovery {
         let (next, steps) = space.recovering(world);
-        self.follow(space, &next).after(steps)
+        let outcome = self.follow(space, &next).after(steps);
+        if let Recovery::Within(steps) = outcome
+            && steps > self.longest()
+        {
+            self.longest.fetch_max(steps, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// The steps of a recovery that does not succeed, from a world with everything healed.
