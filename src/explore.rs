@@ -5,10 +5,14 @@ pub mod plans;
 pub mod mutant;
 
 pub mod checker;
+mod moves;
+pub mod nearby;
 pub mod part;
 pub mod recovery;
 pub mod run;
 pub mod scope;
+pub mod search;
+mod seen;
 pub mod shared;
 pub mod space;
 pub mod story;

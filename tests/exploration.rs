@@ -1,22 +1,26 @@
 //! The exploration of the reference model: that its parts say what the whole says, that what it
 //! claims to reach is reached, and how it ends.
 
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::process::Command;
+use std::sync::Mutex;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use shakedown::coverage::Sometimes;
-use shakedown::explore::checker::Exploration;
+use shakedown::explore::checker::{Action, Exploration, State, Step};
 use shakedown::explore::recovery::{Recovery, successors};
 use shakedown::explore::run::{Ended, Explored, explore, witness};
 use shakedown::explore::scope::{Bounds, Scope};
-use shakedown::explore::space::Space;
+use shakedown::explore::space::{Space, World};
 use shakedown::explore::story;
 use shakedown::explore::system::{Habits, Order, Trouble};
 use shakedown::plan::Edit;
 use shakedown::report::{self, Style};
 use shakedown::target::Interrupt;
-use stateright::Model;
+use shakedown::verdict::Rule;
+use stateright::{Checker, Model, Property};
 
 fn run(scope: Scope, threads: usize) -> Explored {
     let bounds = Bounds::default();
@@ -52,30 +56,30 @@ fn large(habits: Habits) -> Scope {
     }
 }
 
+fn steps(exploration: &Exploration, state: &State) -> Vec<Step> {
+    let mut steps = Vec::new();
+    exploration.each_step(state, |step| steps.push(step));
+    steps
+}
+
 /// Chooses `steps` of a path from the start by these numbers, then rest by the same.
-fn walk(exploration: &std::sync::Arc<Exploration>, choices: &[u16]) -> Result<(), String> {
-    let checked = shakedown::explore::checker::Checked(exploration.clone());
-    let mut state = checked.init_states()[0];
+fn walk(exploration: &Exploration, choices: &[u16]) -> Result<(), String> {
+    let mut state = exploration.start();
     let mut path = Vec::new();
     for choice in choices {
-        let mut actions = Vec::new();
-        checked.actions(&state, &mut actions);
-        let Some(action) = actions.get(usize::from(*choice) % actions.len().max(1)) else {
+        let steps = steps(exploration, &state);
+        let Some(step) = steps.get(usize::from(*choice) % steps.len().max(1)) else {
             break;
         };
-        path.push((state.world, *action));
-        let Some(next) = checked.next_state(&state, *action) else {
-            break;
-        };
-        if let Some(rule) = next.broken {
-            let told = story::tell(exploration, &path, false);
-            return Err(format!(
-                "{rule}: {:?}\n{}",
-                told.broken,
-                told.acts.join("\n")
-            ));
+        path.push((state.world, step.action));
+        match step.next {
+            Ok(next) => state = next,
+            Err(rule) => {
+                let told = story::tell(exploration, &path, false);
+                let acts = told.acts.join("\n");
+                return Err(format!("{rule}: {:?}\n{acts}", told.broken));
+            }
         }
-        state = next;
     }
     let told = story::tell(exploration, &path, false);
     if let Some(broken) = told.broken {
@@ -118,7 +122,7 @@ fn proptest_walks_hold_by_parts_and_as_a_whole() {
             ..Habits::default()
         },
     ] {
-        let exploration = std::sync::Arc::new(Exploration::new(Space::new(large(habits))));
+        let exploration = Exploration::new(Space::new(large(habits)));
         let config = Config {
             cases: 24,
             failure_persistence: None,
@@ -144,6 +148,127 @@ fn a_small_scope_is_seen_whole_and_alike_by_one_thread_and_by_two() {
     assert_eq!(one.progress.states, two.progress.states);
     assert_eq!(one.recovering, two.recovering);
     assert!(one.progress.states > 500, "{}", one.progress.states);
+}
+
+/// The same exploration for stateright, which searches it in its own way.
+struct Oracle {
+    exploration: Exploration,
+    /// What becomes of each world on a way to rest, by every single step.
+    recoveries: Mutex<HashMap<World, Recovery>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct OracleState {
+    state: State,
+    representative: State,
+    broken: Option<Rule>,
+}
+
+impl Hash for OracleState {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        (self.representative, self.broken).hash(to);
+    }
+}
+
+impl Oracle {
+    fn state(&self, state: State, broken: Option<Rule>) -> OracleState {
+        OracleState {
+            state,
+            representative: self.exploration.representative(&state),
+            broken,
+        }
+    }
+
+    /// Recovery as it is defined, without what makes it quick. The paths here have no circle.
+    fn recovery(&self, known: &mut HashMap<World, Recovery>, world: World) -> Recovery {
+        if let Some(known) = known.get(&world) {
+            return *known;
+        }
+        let space = &self.exploration.space;
+        let next = successors(space, &world);
+        let mut outcome = match space.check_rest(&world) {
+            Some(rule) if next.is_empty() => Recovery::Breaks(rule),
+            _ => Recovery::Within(0),
+        };
+        for (_, next) in next {
+            let after = next.map(|next| self.recovery(known, next));
+            outcome = match (outcome, after) {
+                (Recovery::Within(most), Ok(Recovery::Within(steps))) => {
+                    Recovery::Within(most.max(steps + 1))
+                }
+                (_, Ok(other)) => other,
+                (_, Err(rule)) => Recovery::Breaks(rule),
+            };
+        }
+        known.insert(world, outcome);
+        outcome
+    }
+}
+
+impl Model for Oracle {
+    type State = OracleState;
+    type Action = (Action, Result<State, Rule>);
+
+    fn init_states(&self) -> Vec<OracleState> {
+        vec![self.state(self.exploration.start(), None)]
+    }
+
+    fn actions(&self, from: &OracleState, actions: &mut Vec<Self::Action>) {
+        if from.broken.is_none() {
+            self.exploration
+                .each_step(&from.state, |step| actions.push((step.action, step.next)));
+        }
+    }
+
+    fn next_state(&self, from: &OracleState, (_, next): Self::Action) -> Option<OracleState> {
+        Some(match next {
+            Ok(state) => self.state(state, None),
+            Err(rule) => self.state(from.state, Some(rule)),
+        })
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("rules", |_, state: &OracleState| state.broken.is_none()),
+            Property::always("recovers alike", |oracle: &Self, of: &OracleState| {
+                let healed = oracle.exploration.space.healed(&of.state.world);
+                let mut known = oracle.recoveries.lock().unwrap();
+                oracle.recovery(&mut known, healed) == oracle.exploration.recovery(&of.state)
+            }),
+        ]
+    }
+}
+
+/// States, steps, depth and recoveries, by our own search and by stateright's.
+#[test]
+fn stateright_sees_the_same() {
+    let shared_fault = Scope {
+        clients: 1,
+        instructions: 1,
+        outsiders: 1,
+        troubles: vec![Trouble::GitAuth],
+        ..Scope::default()
+    };
+    let three = Scope {
+        clients: 3,
+        crashes: 0,
+        ..small()
+    };
+    for scope in [small(), shared_fault, three] {
+        let own = run(scope.clone(), 1);
+        assert!(own.failure.is_none(), "{scope:?}");
+        let oracle = Oracle {
+            exploration: Exploration::new(Space::new(scope.clone())),
+            recoveries: Mutex::default(),
+        };
+        let checker = oracle.checker().spawn_bfs().join();
+        assert!(checker.discoveries().is_empty(), "{scope:?}");
+        let (states, steps) = (checker.unique_state_count(), checker.state_count());
+        assert_eq!(own.progress.states, states as u64, "{scope:?}");
+        // It counts the start as a step.
+        assert_eq!(own.transitions + 1, steps as u64, "{scope:?}");
+        assert_eq!(own.progress.depth, checker.max_depth(), "{scope:?}");
+    }
 }
 
 #[test]
@@ -219,7 +344,11 @@ fn what_is_reached_is_what_coverage_counts() {
         );
         for (entry, path) in &explored.reached {
             let Some(story) = witness(&explored, *entry, path) else {
-                panic!("{entry} is not in the coverage of its path");
+                let story = story::tell(&explored.exploration, &path.steps, false);
+                panic!(
+                    "{entry} is not in the coverage of its path {}",
+                    story.acts.join("\n")
+                );
             };
             assert!(story.coverage().sometimes.contains_key(entry));
             missing.retain(|other| other != entry);
@@ -246,8 +375,11 @@ fn a_bound_ends_it_and_says_what_was_covered() {
 
 /// Runs the program with these arguments of `explore`.
 fn shakedown(arguments: &str) -> (Option<i32>, String) {
+    program(&format!("explore {arguments}"))
+}
+
+fn program(arguments: &str) -> (Option<i32>, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .arg("explore")
         .args(arguments.split_whitespace())
         .output()
         .unwrap();
@@ -270,4 +402,45 @@ fn the_command_ends_with_the_documented_codes() {
         text.contains("unknown fault `s3-dinied`; known: s3-denied"),
         "{text}"
     );
+}
+
+/// Each of these plans is printed for a mutant of the model, and the worker with the same mistake
+/// breaks the same rule in it; without the mistake it holds.
+#[test]
+fn what_a_mutant_breaks_the_worker_with_the_same_mistake_breaks_on_sim() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mutant.plan");
+    let file = file.to_str().unwrap();
+    for (mutant, defect, rule) in [
+        ("forgets-put-off-push", "forgets-unpushed", "pushed"),
+        ("forgets-put-off-deploy", "never-tries-again", "fresh"),
+        ("forgets-commit", "applies-redelivered", "exactly-once"),
+        ("claims-push", "claims-push", "errors-told"),
+        (
+            "deploys-broken-build",
+            "deploys-failed-build",
+            "no-broken-deploy",
+        ),
+        ("pages-first", "pages-first", "no-dangling-page"),
+        ("leaves-old-objects", "never-deletes", "fresh"),
+        ("syncs-once-more", "six-sync-attempts", "bounded-retries"),
+        (
+            "ignores-retry-after",
+            "ignores-retry-after",
+            "bounded-retries",
+        ),
+        ("opens-early", "breaker-opens-early", "breaker"),
+    ] {
+        let (code, text) = shakedown(&format!("--mutant {mutant} --plan {file}"));
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(&format!("breaks {rule} in it")), "{text}");
+        let (code, text) = program(&format!("replay {file} --defect {defect}"));
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(rule), "{text}");
+        let (code, text) = program(&format!("replay {file}"));
+        assert_eq!(code, Some(0), "{text}");
+    }
+    let (code, text) = shakedown("--mutant claims-pushes");
+    assert_eq!(code, Some(64), "{text}");
+    assert!(text.contains("unknown mutant `claims-pushes`; known: stays-down"));
 }

@@ -1,8 +1,10 @@
 //! `shakedown explore`: its arguments, and what it does with them.
 
+mod mutants;
 mod plans;
 mod scope;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,12 +13,10 @@ use self::plans::PlansArgs;
 use self::scope::ScopeArgs;
 use super::TargetName;
 use crate::{Exit, print};
-use shakedown::explore::mutant::MUTANTS;
 use shakedown::explore::run::{self, Ended, Explored};
 use shakedown::explore::scope::Bounds;
 use shakedown::progress::Progress;
 use shakedown::report::{self, Style};
-use shakedown::target::Interrupt;
 
 /// Without `--target`, the reference model is explored; with it, all short plans run on a target.
 #[derive(Debug, Args)]
@@ -39,6 +39,12 @@ pub struct ExploreArgs {
     /// Mutate the model, and show which mutants exploration catches
     #[arg(long, conflicts_with = "target")]
     pub mutants: bool,
+    /// Mutate the model in this way, and show what it breaks
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["target", "mutants"])]
+    pub mutant: Option<String>,
+    /// Write the plan of what is found there
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "mutants"])]
+    pub plan: Option<PathBuf>,
 
     /// Run all short plans on this target instead
     #[arg(long, value_enum)]
@@ -50,6 +56,8 @@ pub struct ExploreArgs {
 const EXAMPLES: &str = "\
 Examples:
   shakedown explore                                every state of the model, at small scope
+  shakedown explore --mutant claims-push --plan a.plan
+  shakedown replay a.plan --defect claims-push     the same mistake, planted in the worker
   shakedown explore --target sim --depth 3         every plan of up to three steps, on sim
   shakedown explore --target sim --depth 4 --defect force-push";
 
@@ -84,7 +92,10 @@ fn model(args: &ExploreArgs, quiet: bool) -> Exit {
     };
     let style = Style::of_stdout();
     if args.mutants {
-        return mutants(bounds, &interrupt, style);
+        return mutants::all(bounds, &interrupt, style);
+    }
+    if let Some(name) = &args.mutant {
+        return mutants::one(name, args.plan.as_deref(), bounds, &interrupt, style);
     }
     let scope = match args.scope.read() {
         Ok(scope) => scope,
@@ -97,6 +108,13 @@ fn model(args: &ExploreArgs, quiet: bool) -> Exit {
     let explored = run::explore(scope, bounds, threads, &interrupt, |now| line.at(now));
     line.end();
     print(&report::exploration(&explored, style));
+    if let (Some(path), Some(failure)) = (&args.plan, &explored.failure) {
+        let plan = report::told(&explored, failure).plan;
+        if let Err(error) = super::outputs::write(path, &plan.to_string()) {
+            eprintln!("{error}");
+            return Exit::Unknown;
+        }
+    }
     exit_of(&explored)
 }
 
@@ -105,31 +123,6 @@ fn exit_of(explored: &Explored) -> Exit {
         Ended::Found => Exit::Violated,
         Ended::Complete => Exit::Held,
         Ended::States | Ended::Time | Ended::Memory | Ended::Interrupted => Exit::Unknown,
-    }
-}
-
-/// Puts every mistake into the model, one after the other, and tells what finds it.
-fn mutants(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
-    print(&report::mutants_head());
-    let mut missed = 0;
-    for planted in MUTANTS {
-        // One thread goes strictly by depth, so the path found is a shortest one.
-        let explored = run::explore(planted.scope(), bounds, 1, interrupt, |_| {});
-        if explored.ended == Ended::Interrupted {
-            return Exit::Unknown;
-        }
-        missed += usize::from(explored.failure.is_none());
-        print(&report::mutants_row(planted, &explored, style));
-    }
-    print(&format!(
-        "{} of {} mutants caught\n",
-        MUTANTS.len() - missed,
-        MUTANTS.len()
-    ));
-    if missed == 0 {
-        Exit::Held
-    } else {
-        Exit::Violated
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Planted {
     /// Its name in the table.
     pub name: &'static str,
     pub what: &'static str,
+    /// The planted defect of the worker that is the same mistake, where there is one.
+    pub defect: Option<&'static str>,
     scope: fn() -> Scope,
 }
 
@@ -158,36 +160,42 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::StaysDown,
         name: "stays-down",
         what: "a transition lost: a container that was killed is not started again",
+        defect: None,
         scope: with_crash,
     },
     Planted {
         mutant: Mutant::ForgetsPutOffPush,
         name: "forgets-put-off-push",
         what: "a transition lost: what was saved locally is not pushed later",
+        defect: Some("forgets-unpushed"),
         scope: git_auth,
     },
     Planted {
         mutant: Mutant::ForgetsPutOffDeploy,
         name: "forgets-put-off-deploy",
         what: "a transition lost: a deploy that was put off is not tried again",
+        defect: Some("never-tries-again"),
         scope: s3_denied,
     },
     Planted {
         mutant: Mutant::ForgetsCommit,
         name: "forgets-commit",
         what: "a precondition dropped: the edit is made whether its commit is there or not",
+        defect: Some("applies-redelivered"),
         scope: with_crash,
     },
     Planted {
         mutant: Mutant::ForcePushes,
         name: "force-pushes",
         what: "a precondition dropped: the push goes up whatever the remote has",
+        defect: Some("force-push"),
         scope: with_outsider,
     },
     Planted {
         mutant: Mutant::DropsOutsider,
         name: "drops-outsider",
         what: "a conflict is resolved without the other's commit",
+        defect: Some("force-push-on-conflict"),
         scope: || Scope {
             kinds: vec![Outsider::Conflicting],
             ..with_outsider()
@@ -197,30 +205,35 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::ClaimsPush,
         name: "claims-push",
         what: "a push that was refused is taken for done",
+        defect: Some("claims-push"),
         scope: git_auth,
     },
     Planted {
         mutant: Mutant::AcknowledgesAtDelivery,
         name: "acknowledges-at-delivery",
         what: "a message is deleted before its outcome is durable",
+        defect: Some("acknowledges-on-receipt"),
         scope: one,
     },
     Planted {
         mutant: Mutant::DeadLettersLate,
         name: "dead-letters-late",
         what: "a wrong count: a message is given up after 4 receives",
+        defect: None,
         scope: out_of_memory,
     },
     Planted {
         mutant: Mutant::TellsNoFailure,
         name: "tells-no-failure",
         what: "a failed build is not told in the record",
+        defect: Some("tells-no-error"),
         scope: breaks_build,
     },
     Planted {
         mutant: Mutant::TellsNoLoss,
         name: "tells-no-loss",
         what: "work that went with the workspace is not told as lost",
+        defect: Some("forgets-lost-work"),
         scope: || Scope {
             crashes: 1,
             loses_workspace: true,
@@ -231,12 +244,14 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::LeavesError,
         name: "leaves-error",
         what: "the error of a deploy that was put off stays when it is made up for",
+        defect: Some("keeps-error"),
         scope: s3_denied,
     },
     Planted {
         mutant: Mutant::CommitsToSibling,
         name: "commits-to-sibling",
         what: "a commit lands on the branch of the client's other session too",
+        defect: None,
         scope: || Scope {
             sessions: 2,
             ..one()
@@ -246,60 +261,70 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::DeploysBrokenBuild,
         name: "deploys-broken-build",
         what: "a precondition dropped: a build is deployed whether it failed or not",
+        defect: Some("deploys-failed-build"),
         scope: breaks_build,
     },
     Planted {
         mutant: Mutant::PagesFirst,
         name: "pages-first",
         what: "pages go up before the assets that they name",
+        defect: Some("pages-first"),
         scope: one,
     },
     Planted {
         mutant: Mutant::LeavesOldObjects,
         name: "leaves-old-objects",
         what: "a transition lost: objects of older builds are not deleted",
+        defect: Some("never-deletes"),
         scope: two,
     },
     Planted {
         mutant: Mutant::TakesLostAnswerForDone,
         name: "takes-lost-answer-for-done",
         what: "a sync is taken for done when an answer does not come",
+        defect: Some("swallows-put-errors"),
         scope: || with_fault(Trouble::S3AckLost),
     },
     Planted {
         mutant: Mutant::SyncsOnceMore,
         name: "syncs-once-more",
         what: "a wrong count: four attempts of a sync",
+        defect: Some("six-sync-attempts"),
         scope: s3_denied,
     },
     Planted {
         mutant: Mutant::AsksAgentOnceMore,
         name: "asks-agent-once-more",
         what: "a wrong count: six requests to the agent",
+        defect: Some("eight-agent-attempts"),
         scope: || with_fault(Trouble::AgentSlow),
     },
     Planted {
         mutant: Mutant::IgnoresRetryAfter,
         name: "ignores-retry-after",
         what: "the agent is asked again before the time that it asked for",
+        defect: Some("ignores-retry-after"),
         scope: || with_fault(Trouble::AgentThrottled),
     },
     Planted {
         mutant: Mutant::OpensEarly,
         name: "opens-early",
         what: "a wrong count: the breaker opens after 4 failed syncs in a row",
+        defect: Some("breaker-opens-early"),
         scope: s3_denied,
     },
     Planted {
         mutant: Mutant::OpensLate,
         name: "opens-late",
         what: "a wrong count: the breaker opens after 6 failed syncs in a row",
+        defect: Some("breaker-never-opens"),
         scope: s3_denied,
     },
     Planted {
         mutant: Mutant::ForgetsReset,
         name: "forgets-reset",
         what: "a forgotten reset: a success does not set the count of failures back",
+        defect: Some("never-resets-count"),
         scope: || Scope {
             injections: 2,
             instructions: 2,
@@ -310,6 +335,7 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::KeepsDeadProbe,
         name: "keeps-dead-probe",
         what: "a probe lost: its container dies, and nobody may probe any more",
+        defect: Some("probe-permit-lost"),
         scope: || Scope {
             crashes: 1,
             ..s3_denied()
@@ -319,18 +345,21 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::ProbesAtOnce,
         name: "probes-at-once",
         what: "a precondition dropped: a probe begins before the cool-down is over",
+        defect: Some("short-cool-down"),
         scope: s3_denied,
     },
     Planted {
         mutant: Mutant::ProbesTwice,
         name: "probes-twice",
         what: "a precondition dropped: a second probe begins beside the first",
+        defect: Some("probe-lets-all-through"),
         scope: two_clients,
     },
     Planted {
         mutant: Mutant::MissesDeaths,
         name: "judge-misses-deaths",
         what: "the model is blind to the death of a container",
+        defect: None,
         scope: || Scope {
             crashes: 1,
             loses_workspace: true,
@@ -341,12 +370,14 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::MissesRecords,
         name: "judge-misses-records",
         what: "the model is blind to session records",
+        defect: None,
         scope: breaks_build,
     },
     Planted {
         mutant: Mutant::MissesDeliveries,
         name: "judge-misses-deliveries",
         what: "the model is blind to deliveries: a forgotten reset of the agent's attempts",
+        defect: None,
         scope: || Scope {
             crashes: 1,
             ..with_fault(Trouble::AgentSlow)
@@ -356,24 +387,28 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::MissesPuts,
         name: "judge-misses-puts",
         what: "the model is blind to objects that are put",
+        defect: None,
         scope: one,
     },
     Planted {
         mutant: Mutant::MissesAcknowledgements,
         name: "judge-misses-acknowledgements",
         what: "the model is blind to messages that are deleted",
+        defect: None,
         scope: one,
     },
     Planted {
         mutant: Mutant::MissesDeadLetters,
         name: "judge-misses-dead-letters",
         what: "the model is blind to messages that are given up",
+        defect: None,
         scope: out_of_memory,
     },
     Planted {
         mutant: Mutant::MissesSyncEnds,
         name: "judge-misses-sync-ends",
         what: "the model's breaker is blind to syncs that succeed: its count is not set back",
+        defect: None,
         scope: || Scope {
             injections: 2,
             instructions: 2,
@@ -384,6 +419,7 @@ pub const MUTANTS: &[Planted] = &[
         mutant: Mutant::MissesLimits,
         name: "judge-counts-to-4",
         what: "a wrong count: the model's breaker opens after 4 failed syncs in a row",
+        defect: None,
         scope: s3_denied,
     },
 ];

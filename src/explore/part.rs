@@ -120,6 +120,12 @@ impl Part {
         self.judge.breaker.standing()
     }
 
+    /// Whether a session's record tells an error, as it was written.
+    pub fn tells_error(&self) -> bool {
+        let mut sessions = self.judge.sessions.iter();
+        sessions.any(|session| session.record.last_error.is_some())
+    }
+
     /// The same, once it is known that the breaker stands so.
     pub fn with_standing(&self, standing: Standing) -> Self {
         let mut next = self.clone();
@@ -130,6 +136,33 @@ impl Part {
             }
         }
         next
+    }
+
+    /// Whether the same comes of an act before and after every change of the breaker's standing.
+    pub fn is_indifferent(&self, act: Act, habits: Habits) -> bool {
+        let mut parts = vec![self.clone()];
+        let mut at = 0;
+        while at < parts.len() {
+            for standing in Standing::ALL {
+                let other = parts[at].with_standing(standing);
+                if !parts.contains(&other) {
+                    parts.push(other);
+                }
+            }
+            at += 1;
+        }
+        let after: Vec<Option<Self>> = parts
+            .iter()
+            .map(|part| part.act(act, habits).next.ok())
+            .collect();
+        parts.iter().zip(&after).all(|(part, acted)| {
+            Standing::ALL.into_iter().all(|standing| {
+                let first = part.with_standing(standing);
+                let at = parts.iter().position(|other| *other == first);
+                let acted = acted.as_ref().map(|acted| acted.with_standing(standing));
+                acted.is_some() && at.is_some_and(|at| after[at] == acted)
+            })
+        })
     }
 
     /// The same with all faults healed.

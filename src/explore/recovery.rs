@@ -6,10 +6,12 @@
 //! are few against all states, so what is known of each is kept.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use dashmap::DashMap;
 
 use super::checker::Action;
+use super::moves::When;
 use super::space::{Space, World};
 use crate::verdict::Rule;
 
@@ -27,10 +29,22 @@ pub enum Recovery {
 /// Steps that a recovery may take.
 pub const STEPS: u16 = 1000;
 
+impl Recovery {
+    /// What becomes of a world from which this one comes by so many steps.
+    fn after(self, steps: u16) -> Self {
+        match self {
+            Self::Within(more) if more + steps > STEPS => Self::Circles,
+            Self::Within(more) => Self::Within(more + steps),
+            other => other,
+        }
+    }
+}
+
 /// What is known so far.
 #[derive(Default)]
 pub struct Recoveries {
     known: DashMap<World, Recovery, ahash::RandomState>,
+    longest: AtomicU16,
 }
 
 impl Recoveries {
@@ -39,18 +53,21 @@ impl Recoveries {
         self.known.len()
     }
 
-    /// The most steps of any recovery.
+    /// The most steps of any recovery that was asked for.
     pub fn longest(&self) -> u16 {
-        let steps = self.known.iter().map(|known| match *known.value() {
-            Recovery::Within(steps) => steps,
-            Recovery::Breaks(_) | Recovery::Circles => 0,
-        });
-        steps.max().unwrap_or_default()
+        self.longest.load(Ordering::Relaxed)
     }
 
     /// What becomes of a world once everything in it is healed.
     pub fn of(&self, space: &Space, world: &World) -> Recovery {
-        self.follow(space, &space.healed(world))
+        let (next, steps) = space.recovering(world);
+        let outcome = self.follow(space, &next).after(steps);
+        if let Recovery::Within(steps) = outcome
+            && steps > self.longest()
+        {
+            self.longest.fetch_max(steps, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// The steps of a recovery that does not succeed, from a world with everything healed.
@@ -59,7 +76,7 @@ impl Recoveries {
         let mut world = *world;
         loop {
             let next = successors(space, &world).into_iter().find(|(_, next)| {
-                let recovery = next.map(|next| self.follow(space, &next));
+                let recovery = next.map(|next| self.of(space, &next));
                 !matches!(recovery, Ok(Recovery::Within(_)))
             });
             let Some((action, next)) = next else {
@@ -93,19 +110,21 @@ impl Recoveries {
                 None => Some(visit.ends(space)),
                 Some(_) if is_too_long => Some(Recovery::Circles),
                 Some(Err(rule)) => Some(Recovery::Breaks(rule)),
-                Some(Ok(next)) => match self.known.get(&next).map(|known| *known) {
-                    Some(Recovery::Within(steps)) => {
-                        visit.longest = visit.longest.max(Some(steps + 1));
-                        visit.next.pop();
-                        None
+                Some(Ok((next, steps))) => {
+                    match self.known.get(&next).map(|known| known.after(steps)) {
+                        Some(Recovery::Within(steps)) => {
+                            visit.longest = visit.longest.max(Some(steps));
+                            visit.next.pop();
+                            None
+                        }
+                        Some(other) => Some(other),
+                        None if on_path.insert(next) => {
+                            path.push(Visit::new(space, next));
+                            None
+                        }
+                        None => Some(Recovery::Circles),
                     }
-                    Some(other) => Some(other),
-                    None if on_path.insert(next) => {
-                        path.push(Visit::new(space, next));
-                        None
-                    }
-                    None => Some(Recovery::Circles),
-                },
+                }
             };
             let Some(outcome) = outcome else {
                 continue;
@@ -125,19 +144,21 @@ impl Recoveries {
 /// A world on the path that is followed.
 struct Visit {
     world: World,
-    /// What may come next and was not followed yet.
-    next: Vec<Result<World, Rule>>,
+    /// What may come next and was not followed yet, each with the steps to there.
+    next: Vec<Result<(World, u16), Rule>>,
     longest: Option<u16>,
 }
 
 impl Visit {
     fn new(space: &Space, world: World) -> Self {
         let next = successors(space, &world).into_iter();
+        let recovering = |next| {
+            let (next, steps) = space.recovering(&next);
+            (space.representative(&next), steps + 1)
+        };
         Self {
             world,
-            next: next
-                .map(|(_, next)| next.map(|next| space.representative(&next)))
-                .collect(),
+            next: next.map(|(_, next)| next.map(recovering)).collect(),
             longest: None,
         }
     }
@@ -154,14 +175,14 @@ impl Visit {
 
 /// What may come next in a world that is left alone, and to which world that leads.
 pub fn successors(space: &Space, world: &World) -> Vec<(Action, Result<World, Rule>)> {
-    let of_clients = |timed: bool| -> Vec<(Action, Result<World, Rule>)> {
+    let lets_time_pass = space.lets_time_pass(world);
+    let of_clients = |when: When| -> Vec<(Action, Result<World, Rule>)> {
         let mut next = Vec::new();
         for client in 0..space.clients() {
-            for (at, step) in space.moves(world.parts[client]).iter().enumerate() {
-                if !step.act.is_testers()
-                    && step.act.is_timed() == timed
-                    && space.allows(world, client, step)
-                {
+            let gates = space.gates(world, client, lets_time_pass);
+            let steps = space.moves(world.parts[client]).steps.iter();
+            for (at, step) in steps.enumerate() {
+                if step.when == when && gates.lets(step.gate) {
                     let action = Action::Of(client as u8, at as u16);
                     next.push((action, space.moved(world, client, step)));
                 }
@@ -169,12 +190,12 @@ pub fn successors(space: &Space, world: &World) -> Vec<(Action, Result<World, Ru
         }
         next
     };
-    let at_once = of_clients(false);
+    let at_once = of_clients(When::Now);
     if !at_once.is_empty() {
         return at_once;
     }
     match space.time_at_breaker(world) {
         Some(op) => vec![(Action::Time(op), space.timed(world, op))],
-        None => of_clients(true),
+        None => of_clients(When::Later),
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use stateright::{Checker, HasDiscoveries, Model, Path};
-
-use super::checker::{Action, Checked, Exploration, RECOVERS, RULES, State};
-use super::recovery::Recovery;
+use super::checker::{Exploration, Path};
 use super::scope::{Bounds, Scope};
+use super::search::{Found, Watched, Wrong, search};
 use super::space::Space;
 use super::story::{self, Story};
 use crate::coverage::Sometimes;
@@ -46,17 +45,7 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub what: Wrong,
-    pub path: Path<State, Action>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wrong {
-    /// A rule, at the last step of the path.
-    Breaks(Rule),
-    /// A rule, after the path when all is healed.
-    RecoveryBreaks(Rule),
-    /// After the path when all is healed, it never comes to rest.
-    Circles,
+    pub path: Path,
 }
 
 /// What came of an exploration.
@@ -74,7 +63,7 @@ pub struct Explored {
     pub failure: Option<Failure>,
     /// How each entry of the sometimes-list that was reached is reached first, up to the state
     /// before.
-    pub reached: Vec<(Sometimes, Path<State, Action>)>,
+    pub reached: Vec<(Sometimes, Path)>,
     pub exploration: Arc<Exploration>,
 }
 
@@ -88,68 +77,41 @@ pub fn explore(
 ) -> Explored {
     let began = Instant::now();
     let exploration = Arc::new(Exploration::new(Space::new(scope)));
-    let checker = Checked(exploration.clone())
-        .checker()
-        .threads(threads)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs();
-    let progress = |checker: &dyn Fn() -> (usize, usize)| {
-        let (states, depth) = checker();
-        Progress {
-            states: states as u64,
-            depth,
-            time: began.elapsed(),
-            memory: resident_memory(),
-        }
+    let watched = Watched::default();
+    let progress = || Progress {
+        states: watched.states.load(Ordering::Relaxed),
+        depth: watched.depth.load(Ordering::Relaxed),
+        time: began.elapsed(),
+        memory: resident_memory(),
     };
     let mut ended = Ended::Complete;
-    while !checker.is_done() {
-        std::thread::sleep(LOOK_EVERY);
-        let now = progress(&|| (checker.unique_state_count(), checker.max_depth()));
-        tell(now);
-        let over = [
-            (
-                bounds.states.is_some_and(|most| now.states >= most),
-                Ended::States,
-            ),
-            (
-                bounds.time.is_some_and(|most| now.time >= most),
-                Ended::Time,
-            ),
-            (
-                bounds.memory.is_some_and(|most| now.memory >= most),
-                Ended::Memory,
-            ),
-            (interrupt.load(Ordering::Relaxed), Ended::Interrupted),
-        ];
-        if let Some((_, why)) = over.into_iter().find(|(is_over, _)| *is_over) {
-            ended = why;
-            exploration.is_stopped.store(true, Ordering::Relaxed);
+    let (done, outcome) = mpsc::channel::<()>();
+    let found = std::thread::scope(|scope| {
+        let (exploration, watched) = (&exploration, &watched);
+        let search = scope.spawn(move || {
+            // It hangs up when it ends, however it ends.
+            let _done = done;
+            search(exploration, threads, watched)
+        });
+        while outcome.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            let now = progress();
+            tell(now);
+            if let Some(why) = bounds.over(&now, interrupt) {
+                ended = why;
+                watched.is_stopped.store(true, Ordering::Relaxed);
+            }
         }
-    }
-    let checker = checker.join();
-    // Paths are made by going them again.
-    exploration.is_stopped.store(false, Ordering::Relaxed);
-    let mut found = checker.discoveries();
-    let failure = [RULES, RECOVERS]
-        .into_iter()
-        .find_map(|name| found.remove(name))
-        .map(|path| failure(&exploration, path));
+        search.join()
+    });
+    let Found { wrong, reached } = found.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let failure = wrong.map(|(path, what)| Failure { what, path });
     if failure.is_some() {
         ended = Ended::Found;
     }
-    let mut reached: Vec<(Sometimes, Path<State, Action>)> = found
-        .into_iter()
-        .filter_map(|(name, path)| {
-            let at: usize = name.strip_prefix("sometimes ")?.parse().ok()?;
-            Some((Sometimes::all().nth(at)?, path))
-        })
-        .collect();
-    reached.sort_by_key(|(entry, _)| *entry);
     Explored {
         ended,
-        progress: progress(&|| (checker.unique_state_count(), checker.max_depth())),
-        transitions: checker.state_count() as u64,
+        progress: progress(),
+        transitions: watched.transitions.load(Ordering::Relaxed),
         parts: exploration.space.parts.len(),
         breakers: exploration.space.shared.len(),
         recovering: exploration.recoveries.count(),
@@ -160,16 +122,24 @@ pub fn explore(
     }
 }
 
-fn failure(exploration: &Exploration, path: Path<State, Action>) -> Failure {
-    let last = path.last_state();
-    let what = match last.broken {
-        Some(rule) => Wrong::Breaks(rule),
-        None => match exploration.recovery(last) {
-            Recovery::Breaks(rule) => Wrong::RecoveryBreaks(rule),
-            Recovery::Circles | Recovery::Within(_) => Wrong::Circles,
-        },
-    };
-    Failure { what, path }
+impl Bounds {
+    /// Why an exploration is to end now, if it is.
+    fn over(&self, now: &Progress, interrupt: &Interrupt) -> Option<Ended> {
+        let over = [
+            (
+                self.states.is_some_and(|most| now.states >= most),
+                Ended::States,
+            ),
+            (self.time.is_some_and(|most| now.time >= most), Ended::Time),
+            (
+                self.memory.is_some_and(|most| now.memory >= most),
+                Ended::Memory,
+            ),
+            (interrupt.load(Ordering::Relaxed), Ended::Interrupted),
+        ];
+        let over = over.into_iter().find(|(is_over, _)| *is_over);
+        over.map(|(_, why)| why)
+    }
 }
 
 /// The resident memory of this process, bytes; 0 where the system does not tell.
@@ -197,13 +167,13 @@ impl Failure {
 
 /// The story that reaches an entry of the sometimes-list: the path to the state before, and one of
 /// the steps from there. `None` where the coverage of no such history has the entry.
-pub fn witness(explored: &Explored, entry: Sometimes, path: &Path<State, Action>) -> Option<Story> {
+pub fn witness(explored: &Explored, entry: Sometimes, path: &Path) -> Option<Story> {
     let exploration = &explored.exploration;
-    let last = path.last_state();
-    let steps = story::steps(path.clone());
-    exploration.moves(last).find_map(|(client, at, _)| {
-        let mut steps = steps.clone();
-        steps.push((last.world, Action::Of(client, at)));
+    let mut actions = Vec::new();
+    exploration.each_step(&path.last, |step| actions.push(step.action));
+    actions.into_iter().find_map(|action| {
+        let mut steps = path.steps.clone();
+        steps.push((path.last.world, action));
         let story = story::tell(exploration, &steps, false);
         let coverage = story.coverage();
         coverage.sometimes.contains_key(&entry).then_some(story)

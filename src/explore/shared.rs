@@ -62,8 +62,34 @@ pub enum Op {
 }
 
 impl Op {
-    /// How many there are.
-    pub const ALL: usize = 17;
+    /// All that there are, each at its number.
+    pub const ALL: [Self; 17] = [
+        Self::Nothing,
+        Self::Ask(Admitted::Ordinary),
+        Self::Ask(Admitted::Probe),
+        Self::Ask(Admitted::Prevented),
+        Self::Request,
+        Self::NextAttempt,
+        Self::count(false, false),
+        Self::count(false, true),
+        Self::count(true, false),
+        Self::count(true, true),
+        Self::tell(false, false),
+        Self::tell(false, true),
+        Self::tell(true, false),
+        Self::tell(true, true),
+        Self::Died,
+        Self::CoolDown,
+        Self::GiveUp,
+    ];
+
+    const fn count(succeeded: bool, probe: bool) -> Self {
+        Self::Count { succeeded, probe }
+    }
+
+    const fn tell(succeeded: bool, opened: bool) -> Self {
+        Self::Tell { succeeded, opened }
+    }
 
     /// Its number, from 0.
     pub fn number(self) -> usize {
@@ -202,6 +228,9 @@ impl Shared {
             client.died = None;
             client.error_line = None;
             client.is_up = true;
+            // A sync is told before it asks anything, so that it asks decides nothing.
+            client.asks_s3 = false;
+            client.prevented_in_log = false;
         }
         Ok(next)
     }

@@ -5,8 +5,11 @@
 //! of the others.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::moves::{Cost, Gate, Gates, Memo, Move, Moves, Next, When, bit_of};
 use super::part::Part;
+use super::recovery::STEPS;
 use super::scope::Scope;
 use super::shared::{Op, Shared};
 use super::system::{Act, Admitted, Trouble};
@@ -18,7 +21,7 @@ use crate::verdict::Rule;
 /// Clients at most.
 pub const MOST_CLIENTS: usize = 3;
 /// The part of a client that there is not.
-const NOBODY: u32 = u32::MAX;
+pub(super) const NOBODY: u32 = u32::MAX;
 /// Every order of the clients: `ORDERS[..1]` for one, `[..2]` for two, all for three.
 const ORDERS: [[usize; MOST_CLIENTS]; 6] = [
     [0, 1, 2],
@@ -36,35 +39,37 @@ pub struct World {
     pub shared: u32,
 }
 
-/// A part's next steps.
-#[derive(Clone, Copy, Debug)]
-pub struct Move {
-    pub act: Act,
-    /// What the part becomes, or the rule that this breaks.
-    next: Result<u32, Rule>,
-    op: Op,
-    /// A bit for each entry of the sometimes-list, in its order.
-    pub reached: u32,
-    pub is_hit: bool,
-    pub is_deployed: bool,
-}
-
+/// What follows from a part, found out when it is first asked for.
 #[derive(Default)]
 pub struct PartFacts {
-    moves: OnceLock<Box<[Move]>>,
-    /// What any of the moves may reach, a bit for each entry of the sometimes-list.
-    reached: OnceLock<u32>,
-    is_telling: OnceLock<bool>,
-    healed: OnceLock<u32>,
-    standing: [OnceLock<u32>; 3],
-    toggled: [[OnceLock<u32>; Trouble::SHARED.len()]; 2],
+    moves: OnceLock<Moves>,
+    /// By the place of a move: whether [`Space::recovers_alike`] is known, and in the upper half
+    /// whether it is so.
+    alike: AtomicU64,
+    standing: [Memo; 3],
+    recovering: OnceLock<Forced>,
+    forced: OnceLock<Option<u32>>,
+    healed: Memo,
     rest: OnceLock<Option<Rule>>,
+    toggled: [[Memo; Trouble::SHARED.len()]; 2],
 }
 
-#[derive(Default)]
+/// Where a part that is left alone comes by steps without a choice, and how many.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Forced {
+    part: u32,
+    steps: u16,
+}
+
+/// What follows from a situation of the breaker.
 pub struct SharedFacts {
-    next: [[OnceLock<Result<u32, Rule>>; Op::ALL]; MOST_CLIENTS],
-    renumbered: [OnceLock<u32>; ORDERS.len()],
+    /// By client and operation.
+    next: [[Memo; Op::ALL.len()]; MOST_CLIENTS],
+    renumbered: [Memo; ORDERS.len()],
+    /// By client: what it lets through, but for time.
+    gates: [Gates; MOST_CLIENTS],
+    standing: Standing,
+    timed: Option<Op>,
 }
 
 /// The tables.
@@ -89,77 +94,81 @@ impl Space {
 
     /// The world before anything happened.
     pub fn start(&self) -> World {
-        let part = self.parts.number(Part::new(self.scope.sessions));
+        let part = self.part(Part::new(self.scope.sessions));
         let mut parts = [NOBODY; MOST_CLIENTS];
         parts[..self.clients()].fill(part);
         let shared = Shared::new(self.clients(), self.scope.habits);
         World {
             parts,
-            shared: self.shared.number(shared),
+            shared: self.breaker(shared),
         }
     }
 
+    fn part(&self, part: Part) -> u32 {
+        self.parts.number(part, |_| PartFacts::default())
+    }
+
+    fn breaker(&self, shared: Shared) -> u32 {
+        let habits = self.scope.habits;
+        self.shared.number(shared, |shared| SharedFacts {
+            next: Default::default(),
+            renumbered: Default::default(),
+            gates: [0, 1, 2].map(|client| gates(shared, client, &self.scope)),
+            standing: shared.standing(),
+            timed: shared.timed(habits),
+        })
+    }
+
     /// What can happen at a client, as far as that depends on the client.
-    pub fn moves(&self, part: u32) -> &[Move] {
+    pub fn moves(&self, part: u32) -> &Moves {
         let (part, facts) = self.parts.get(part);
         facts.moves.get_or_init(|| {
             let habits = self.scope.habits;
             let disturbances = self.scope.disturbances();
             let disturbances = disturbances.into_iter().filter(|act| part.system.can(*act));
             let acts = part.system.own_acts(habits).into_iter().chain(disturbances);
-            acts.map(|act| self.move_of(part, act)).collect()
+            let acts: Box<[Act]> = acts.collect();
+            let troubles = Trouble::SHARED.iter().enumerate();
+            Moves {
+                steps: acts.iter().map(|act| self.move_of(part, *act)).collect(),
+                acts,
+                is_telling: part.system.is_telling(),
+                is_failing: part.tells_error(),
+                troubles: troubles.fold(0, |bits, (at, trouble)| {
+                    bits | u8::from(part.system.troubles.contains(trouble)) << at
+                }),
+            }
         })
-    }
-
-    /// Whether some move of a part may reach an entry of the sometimes-list.
-    pub fn may_reach(&self, part: u32, entry: Sometimes) -> bool {
-        let facts = &self.parts.get(part).1;
-        let reached = facts.reached.get_or_init(|| {
-            let bits = self.moves(part).iter().map(|step| {
-                let hit = if step.is_hit {
-                    bit_of(Sometimes::TwoFaultsAtOnce)
-                } else {
-                    0
-                };
-                let deployed = bit_of(Sometimes::HealthyWhileOtherFailed);
-                step.reached | hit | if step.is_deployed { deployed } else { 0 }
-            });
-            bits.fold(0, |all, bits| all | bits)
-        });
-        reached & bit_of(entry) != 0
     }
 
     fn move_of(&self, part: &Part, act: Act) -> Move {
         let acted = part.act(act, self.scope.habits);
-        let bits = acted.seen.reached.iter().map(|entry| bit_of(*entry));
+        let seen = &acted.seen;
+        let mut reached = seen.reached.iter().fold(0, |all, at| all | bit_of(*at));
+        if seen.is_hit {
+            reached |= bit_of(Sometimes::TwoFaultsAtOnce);
+        }
+        if seen.is_deployed {
+            reached |= bit_of(Sometimes::HealthyWhileOtherFailed);
+        }
+        let next = match acted.next {
+            Ok(next) => Ok(self.part(next)),
+            Err(broken) => Err(broken.rule),
+        };
         Move {
-            act,
-            next: match acted.next {
-                Ok(next) => Ok(self.parts.number(next)),
-                Err(broken) => Err(broken.rule),
-            },
-            op: acted.op,
-            reached: bits.fold(0, |all, bit| all | bit),
-            is_hit: acted.seen.is_hit,
-            is_deployed: acted.seen.is_deployed,
+            next: Next::from(next),
+            reached,
+            cost: Cost::of(act),
+            op: acted.op.number() as u8,
+            gate: Gate::of(act, acted.op),
+            when: When::of(act),
         }
     }
 
-    /// Whether the breaker gives the answer that a move is for.
-    pub fn allows(&self, world: &World, client: usize, step: &Move) -> bool {
-        let habits = self.scope.habits;
-        match step.act {
-            Act::Ask(answer) => {
-                let shared = &self.shared.get(world.shared).0;
-                shared.admits(client as u8, habits) == answer
-            }
-            Act::Count { opens } => {
-                let shared = &self.shared.get(world.shared).0;
-                shared.opens(client as u8, step.op, habits) == opens
-            }
-            act if act.is_timed() => self.lets_time_pass(world),
-            _ => true,
-        }
+    /// What the breaker, and time, let a client do.
+    pub fn gates(&self, world: &World, client: usize, lets_time_pass: bool) -> Gates {
+        let facts = &self.shared.get(world.shared).1;
+        facts.gates[client].open(Gate::Time, lets_time_pass)
     }
 
     /// The world after a client's move.
@@ -168,8 +177,11 @@ impl Space {
     /// The rule that it breaks.
     pub fn moved(&self, world: &World, client: usize, step: &Move) -> Result<World, Rule> {
         let mut next = *world;
-        next.parts[client] = step.next?;
-        self.operated(next, client, step.op)
+        next.parts[client] = step.next.get()?;
+        if step.op == 0 {
+            return Ok(next);
+        }
+        self.operated(next, client, step.op.into())
     }
 
     /// The world after time did something to the breaker.
@@ -177,23 +189,20 @@ impl Space {
     /// # Errors
     /// The rule that it breaks.
     pub fn timed(&self, world: &World, op: Op) -> Result<World, Rule> {
-        self.operated(*world, 0, op)
+        self.operated(*world, 0, op.number())
     }
 
-    fn operated(&self, mut world: World, client: usize, op: Op) -> Result<World, Rule> {
-        if op == Op::Nothing {
-            return Ok(world);
-        }
+    fn operated(&self, mut world: World, client: usize, op: usize) -> Result<World, Rule> {
         let (shared, facts) = self.shared.get(world.shared);
-        let next = facts.next[client][op.number()].get_or_init(|| {
-            match shared.apply(client as u8, op, self.scope.habits) {
-                Ok(next) => Ok(self.shared.number(next)),
+        let next = facts.next[client][op].next(|| {
+            match shared.apply(client as u8, Op::ALL[op], self.scope.habits) {
+                Ok(next) => Ok(self.breaker(next)),
                 Err(broken) => Err(broken.rule),
             }
         });
-        world.shared = (*next)?;
-        let standing = self.shared.get(world.shared).0.standing();
-        if standing != shared.standing() {
+        world.shared = next.get()?;
+        let standing = self.shared.get(world.shared).1.standing;
+        if standing != facts.standing {
             for part in &mut world.parts[..self.clients()] {
                 *part = self.with_standing(*part, standing);
             }
@@ -203,8 +212,7 @@ impl Space {
 
     fn with_standing(&self, part: u32, standing: Standing) -> u32 {
         let (known, facts) = self.parts.get(part);
-        *facts.standing[standing as usize]
-            .get_or_init(|| self.parts.number(known.with_standing(standing)))
+        facts.standing[standing as usize].number(|| self.part(known.with_standing(standing)))
     }
 
     /// The world with a fault of all clients injected or healed.
@@ -213,7 +221,7 @@ impl Space {
         let at = Trouble::SHARED.iter().position(|other| *other == trouble);
         for part in &mut next.parts[..self.clients()] {
             let (known, facts) = self.parts.get(*part);
-            *part = *facts.toggled[usize::from(on)][at.unwrap_or_default()].get_or_init(|| {
+            *part = facts.toggled[usize::from(on)][at.unwrap_or_default()].number(|| {
                 let act = if on {
                     Act::Inject(trouble)
                 } else {
@@ -221,8 +229,7 @@ impl Space {
                 };
                 let next = known.act(act, self.scope.habits).next;
                 // A fault shows nothing by itself, so it breaks nothing.
-                self.parts
-                    .number(next.unwrap_or_else(|_| (**known).clone()))
+                self.part(next.unwrap_or_else(|_| (**known).clone()))
             });
         }
         next
@@ -230,20 +237,98 @@ impl Space {
 
     /// Whether a fault of all clients is active.
     pub fn has(&self, world: &World, trouble: Trouble) -> bool {
-        let first = &self.parts.get(world.parts[0]).0;
-        first.system.troubles.contains(&trouble)
+        let at = Trouble::SHARED.iter().position(|other| *other == trouble);
+        let active = self.moves(world.parts[0]).troubles;
+        at.is_some_and(|at| active >> at & 1 != 0)
     }
 
     /// The world with everything healed.
     pub fn healed(&self, world: &World) -> World {
         let mut next = *world;
         for part in &mut next.parts[..self.clients()] {
-            let (known, facts) = self.parts.get(*part);
-            *part = *facts
-                .healed
-                .get_or_init(|| self.parts.number(known.healed()));
+            *part = self.healed_part(*part);
         }
         next
+    }
+
+    fn healed_part(&self, part: u32) -> u32 {
+        let (known, facts) = self.parts.get(part);
+        facts.healed.number(|| self.part(known.healed()))
+    }
+
+    /// Where a world comes, once all is healed, by those steps of each client to which there is no
+    /// other and which touch nobody else; and how many steps that are.
+    ///
+    /// Such a step comes on every way to rest, and whenever it comes the same follows: it can go
+    /// first. So all ways from a world come to rest if those from there do, in so many steps more.
+    pub fn recovering(&self, world: &World) -> (World, u16) {
+        let (mut next, mut steps) = (*world, 0);
+        for part in &mut next.parts[..self.clients()] {
+            let forced = self.recovering_part(*part);
+            *part = forced.part;
+            steps += forced.steps;
+        }
+        (next, steps)
+    }
+
+    fn recovering_part(&self, part: u32) -> Forced {
+        let facts = &self.parts.get(part).1;
+        *facts.recovering.get_or_init(|| self.follow_forced(part))
+    }
+
+    /// Whether all that is left to recovery after a move is what was left before. Where a part has
+    /// too many moves, it is not said of all.
+    pub fn recovers_alike(&self, part: u32, at: usize, step: &Move) -> bool {
+        let Ok(next) = step.next.get() else {
+            return false;
+        };
+        if step.op != 0 || at >= 32 {
+            return false;
+        }
+        let facts = &self.parts.get(part).1;
+        let known = facts.alike.load(Ordering::Relaxed) >> at;
+        if known & 1 != 0 {
+            return known >> 32 & 1 != 0;
+        }
+        let is_alike = self.recovering_part(part).part == self.recovering_part(next).part;
+        let found = (1 | u64::from(is_alike) << 32) << at;
+        facts.alike.fetch_or(found, Ordering::Relaxed);
+        is_alike
+    }
+
+    fn follow_forced(&self, part: u32) -> Forced {
+        let first = self.healed_part(part);
+        let (mut part, mut steps) = (first, 0);
+        while let Some(next) = self.forced(part) {
+            part = next;
+            steps += 1;
+            if steps > STEPS {
+                // A circle, which is for those to find who follow every step.
+                return Forced {
+                    part: first,
+                    steps: 0,
+                };
+            }
+        }
+        Forced { part, steps }
+    }
+
+    /// What a part that is left alone becomes next, where it has no choice, and nobody else can
+    /// tell whether it happened.
+    fn forced(&self, part: u32) -> Option<u32> {
+        let (known, facts) = self.parts.get(part);
+        *facts.forced.get_or_init(|| {
+            let moves = self.moves(part);
+            let mut now = moves.steps.iter().zip(&moves.acts);
+            let mut now = now.by_ref().filter(|(step, _)| step.when == When::Now);
+            let (Some((step, act)), None) = (now.next(), now.next()) else {
+                return None;
+            };
+            let next = step.next.get().ok()?;
+            let is_alone = step.op == 0 && step.gate == Gate::Free;
+            let is_forced = is_alone && known.is_indifferent(*act, self.scope.habits);
+            is_forced.then_some(next)
+        })
     }
 
     /// The rule that does not hold of a world at rest.
@@ -259,7 +344,7 @@ impl Space {
     /// The least of the worlds that differ only in which client is which.
     pub fn representative(&self, world: &World) -> World {
         let clients = self.clients();
-        if world.parts.is_sorted() && world.parts[..clients].windows(2).all(|p| p[0] != p[1]) {
+        if world.parts[..clients].windows(2).all(|p| p[0] < p[1]) {
             return *world;
         }
         let orders = match clients {
@@ -268,56 +353,52 @@ impl Space {
             _ => ORDERS.len(),
         };
         let (shared, facts) = self.shared.get(world.shared);
-        let renumbered = ORDERS[..orders].iter().enumerate().map(|(at, order)| {
+        let mut least: Option<World> = None;
+        for (at, order) in ORDERS[..orders].iter().enumerate() {
             let parts = order.map(|old| world.parts[old]);
-            let order = &order[..clients];
-            let shared = move || {
-                *facts.renumbered[at].get_or_init(|| self.shared.number(shared.renumbered(order)))
-            };
-            (parts, shared)
-        });
-        let least = renumbered.clone().map(|(parts, _)| parts).min();
-        let least = least.unwrap_or(world.parts);
-        let shared = renumbered
-            .filter(|(parts, _)| *parts == least)
-            .map(|(_, shared)| shared())
-            .min();
-        World {
-            parts: least,
-            shared: shared.unwrap_or(world.shared),
+            if least.is_some_and(|least| parts > least.parts) {
+                continue;
+            }
+            let shared =
+                facts.renumbered[at].number(|| self.breaker(shared.renumbered(&order[..clients])));
+            if least.is_none_or(|least| (parts, shared) < (least.parts, least.shared)) {
+                least = Some(World { parts, shared });
+            }
         }
+        least.unwrap_or(*world)
     }
 
     /// Whether a wait may end now. A line that is due does not come so late.
     pub fn lets_time_pass(&self, world: &World) -> bool {
-        let is_telling = |part: &u32| {
-            let (part, facts) = self.parts.get(*part);
-            *facts.is_telling.get_or_init(|| part.system.is_telling())
-        };
-        !world.parts[..self.clients()].iter().any(is_telling)
+        let mut parts = world.parts[..self.clients()].iter();
+        !parts.any(|part| self.moves(*part).is_telling)
     }
 
     /// What time does to the breaker next, if anything.
     pub fn time_at_breaker(&self, world: &World) -> Option<Op> {
-        if !self.lets_time_pass(world) {
-            return None;
-        }
-        self.shared.get(world.shared).0.timed(self.scope.habits)
-    }
-
-    /// Whether a client's records tell an error.
-    pub fn is_failing(&self, part: u32) -> bool {
-        self.parts.get(part).0.system.is_failing()
+        let op = self.shared.get(world.shared).1.timed?;
+        self.lets_time_pass(world).then_some(op)
     }
 }
 
-/// A bit for an entry of the sometimes-list.
-pub fn bit_of(entry: Sometimes) -> u32 {
-    let at = Sometimes::all().position(|other| other == entry);
-    1 << at.unwrap_or_default()
-}
-
-/// The answers of the breaker stand for themselves in a path.
-pub fn is_prevented(act: Act) -> bool {
-    act == Act::Ask(Admitted::Prevented)
+/// What the breaker lets a client do.
+fn gates(shared: &Shared, client: u8, scope: &Scope) -> Gates {
+    let habits = scope.habits;
+    let answer = shared.admits(client, habits);
+    let opens = |probe| {
+        let op = Op::Count {
+            succeeded: false,
+            probe,
+        };
+        shared.opens(client, op, habits)
+    };
+    Gates::default()
+        .open(Gate::Free, true)
+        .open(Gate::Ordinary, answer == Admitted::Ordinary)
+        .open(Gate::Probe, answer == Admitted::Probe)
+        .open(Gate::Prevented, answer == Admitted::Prevented)
+        .open(Gate::Opens, opens(false))
+        .open(Gate::Stays, !opens(false))
+        .open(Gate::OpensByProbe, opens(true))
+        .open(Gate::StaysByProbe, !opens(true))
 }

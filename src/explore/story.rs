@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::checker::{Action, Exploration, State};
+use super::checker::{Action, Exploration};
 use super::part::{Broken, forget_pace, judge_all};
 use super::shared::{CLIENTS, Op, limits};
 use super::space::World;
@@ -61,14 +61,6 @@ pub fn tell(exploration: &Exploration, path: &[(World, Action)], recovers: bool)
     }
 }
 
-/// The steps of a path that the checker found.
-pub fn steps(path: stateright::Path<State, Action>) -> Vec<(World, Action)> {
-    let steps = path.into_vec().into_iter();
-    steps
-        .filter_map(|(state, action)| Some((state.world, action?)))
-        .collect()
-}
-
 /// The world that a path ends in.
 fn end_of(exploration: &Exploration, path: &[(World, Action)]) -> World {
     let space = &exploration.space;
@@ -78,11 +70,8 @@ fn end_of(exploration: &Exploration, path: &[(World, Action)]) -> World {
     let next = match *action {
         Action::Of(client, at) => {
             let client = usize::from(client);
-            space.moved(
-                world,
-                client,
-                &space.moves(world.parts[client])[usize::from(at)],
-            )
+            let moves = space.moves(world.parts[client]);
+            space.moved(world, client, &moves.steps[usize::from(at)])
         }
         Action::Time(op) => space.timed(world, op),
         Action::Inject(trouble) => Ok(space.toggled(world, trouble, true)),
@@ -144,7 +133,7 @@ impl<'a> Teller<'a> {
             Action::Of(client, at) => {
                 let client = usize::from(client);
                 let moves = self.exploration.space.moves(world.parts[client]);
-                self.act(client, moves[usize::from(at)].act);
+                self.act(client, moves.acts[usize::from(at)]);
             }
             Action::Time(op) => {
                 self.acts.push(format!("time: {op:?}"));

@@ -266,13 +266,6 @@ impl System {
         self.troubles.contains(&trouble)
     }
 
-    /// Whether a session's record tells an error.
-    pub fn is_failing(&self) -> bool {
-        self.threads
-            .iter()
-            .any(|thread| thread.notes.last_error().is_some())
-    }
-
     /// Whether a sync's end was counted and its line is yet to come.
     pub fn is_telling(&self) -> bool {
         matches!(

@@ -1,7 +1,7 @@
 //! A table of distinct values by number, which many threads read and fill.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -16,28 +16,29 @@ pub struct Table<K, V> {
     chunks: Box<[OnceLock<Chunk<K, V>>]>,
     /// The numbers of the values with a hash, by the hash.
     numbers: Vec<Mutex<HashMap<u64, Vec<u32>>>>,
-    hasher: RandomState,
+    hasher: ahash::RandomState,
     count: AtomicU32,
 }
 
 /// The values stand apart: what is kept beside them is looked at far more often.
 type Chunk<K, V> = Box<[OnceLock<(Box<K>, V)>]>;
 
-impl<K: Hash + Eq, V: Default> Table<K, V> {
+impl<K: Hash + Eq, V> Table<K, V> {
     pub fn new() -> Self {
         Self {
             chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
             numbers: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: ahash::RandomState::new(),
             count: AtomicU32::new(0),
         }
     }
 
-    /// The number of a value, which is new or was there before.
+    /// The number of a value, which is new or was there before. What is kept beside a new one is
+    /// made of it.
     ///
     /// # Panics
     /// When there are more than 64 million values.
-    pub fn number(&self, value: K) -> u32 {
+    pub fn number(&self, value: K, beside: impl FnOnce(&K) -> V) -> u32 {
         let hash = self.hasher.hash_one(&value);
         let mut numbers = self.numbers[hash as usize % SHARDS]
             .lock()
@@ -48,10 +49,16 @@ impl<K: Hash + Eq, V: Default> Table<K, V> {
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let at = number as usize;
+        // The last number is left for what is in no table.
+        assert!(
+            at + 1 < CHUNK * CHUNKS,
+            "too many situations for one exploration"
+        );
         let chunk =
             self.chunks[at / CHUNK].get_or_init(|| (0..CHUNK).map(|_| OnceLock::new()).collect());
+        let beside = beside(&value);
         // The number is new, so nothing stands there.
-        let _ = chunk[at % CHUNK].set((Box::new(value), V::default()));
+        let _ = chunk[at % CHUNK].set((Box::new(value), beside));
         known.push(number);
         number
     }

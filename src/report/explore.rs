@@ -5,9 +5,13 @@ use std::fmt::Write;
 use super::Style;
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Planted;
-use crate::explore::run::{Ended, Explored, Failure, Wrong};
+use crate::explore::nearby::Shown;
+use crate::explore::run::{Ended, Explored, Failure};
+use crate::explore::search::Wrong;
 use crate::explore::story::{self, Story};
 use crate::invariant::{Check, INVARIANTS};
+use crate::plan::Plan;
+use crate::regression::Seed;
 
 /// What an exploration covered and found.
 pub fn exploration(explored: &Explored, style: Style) -> String {
@@ -21,6 +25,11 @@ fn write_exploration(to: &mut String, explored: &Explored, style: Style) -> std:
     let now = &explored.progress;
     if let Some(failure) = &explored.failure {
         write_failure(to, explored, failure, style)?;
+        let plan = told(explored, failure).plan;
+        writeln!(
+            to,
+            "\nAs a plan, for `shakedown replay FILE --target sim`:\n{plan}"
+        )?;
     }
     let how = match explored.ended {
         Ended::Complete => style.good("HELD, every reachable state seen"),
@@ -75,7 +84,7 @@ fn write_reached(to: &mut String, explored: &Explored, style: Style) -> std::fmt
     let reached: Vec<String> = explored
         .reached
         .iter()
-        .map(|(entry, path)| format!("{entry} ({})", path.clone().into_actions().len() + 1))
+        .map(|(entry, path)| format!("{entry} ({})", path.steps.len() + 1))
         .collect();
     let all = Sometimes::all().count();
     writeln!(
@@ -135,17 +144,13 @@ fn write_failure(
     for act in &story.acts {
         writeln!(to, "  {act}")?;
     }
-    writeln!(
-        to,
-        "\nAs a plan, for `shakedown replay FILE --target sim`:\n{}",
-        story.plan
-    )
+    Ok(())
 }
 
 /// The story of a failure.
 pub fn told(explored: &Explored, failure: &Failure) -> Story {
-    let steps = story::steps(failure.path.clone());
-    story::tell(&explored.exploration, &steps, failure.is_in_recovery())
+    let steps = &failure.path.steps;
+    story::tell(&explored.exploration, steps, failure.is_in_recovery())
 }
 
 /// The head of the table of mutants.
@@ -154,6 +159,60 @@ pub fn mutants_head() -> String {
         "{:<28} {:<6} {:<28} {:>6} {:>9}  {}\n",
         "mutant", "", "property", "depth", "states", "what it is"
     )
+}
+
+/// What a mutant breaks, and a plan that shows it; the plan with which the worker breaks the same
+/// rule, where it was given the same mistake.
+pub fn mutant(
+    planted: &Planted,
+    explored: &Explored,
+    shown: Option<&Shown>,
+    style: Style,
+) -> String {
+    let mut text = format!("{}: {}\n", planted.name, planted.what);
+    let Some(failure) = &explored.failure else {
+        return text;
+    };
+    // Writing to a string cannot fail.
+    let _ = write_failure(&mut text, explored, failure, style);
+    let _ = match (planted.defect, shown) {
+        (Some(defect), Some(shown)) => writeln!(
+            text,
+            "\nAs a plan. The worker with the same mistake breaks {} in it, by \
+             `shakedown replay FILE --defect {defect}`:\n{}",
+            shown.violation.rule,
+            shown_plan(planted, shown)
+        ),
+        (Some(defect), None) => writeln!(
+            text,
+            "\nAs a plan. No plan near to it shows the same on sim with `--defect {defect}`:\n{}",
+            told(explored, failure).plan
+        ),
+        (None, _) => writeln!(
+            text,
+            "\nAs a plan. No planted defect of the worker is the same mistake:\n{}",
+            told(explored, failure).plan
+        ),
+    };
+    text
+}
+
+/// The plan with which the worker shows a mutant, with what `shakedown replay` is to know.
+pub fn shown_plan(planted: &Planted, shown: &Shown) -> String {
+    let plan = Plan {
+        comments: vec![
+            (
+                0,
+                format!(
+                    " violates {} on sim; found by explore --mutant {}",
+                    shown.violation.rule, planted.name
+                ),
+            ),
+            (0, format!(" seed {}", Seed(shown.seed))),
+        ],
+        ..shown.plan.clone()
+    };
+    plan.to_string()
 }
 
 /// A mutant's row.
@@ -166,7 +225,7 @@ pub fn mutants_row(planted: &Planted, explored: &Explored, style: Style) -> Stri
                 Wrong::RecoveryBreaks(rule) => format!("{rule} in recovery"),
                 Wrong::Circles => "recovers".to_owned(),
             };
-            let depth = failure.path.clone().into_actions().len();
+            let depth = failure.path.steps.len();
             (style.good("caught"), property, depth)
         }
     };

@@ -23,8 +23,8 @@ fn every_mutant_is_caught_and_nothing_is_found_without_it() {
             wrong.push(format!("{}: missed, {:?}", planted.name, found.ended));
             continue;
         };
-        let steps = story::steps(failure.path.clone());
-        let told = story::tell(&found.exploration, &steps, failure.is_in_recovery());
+        let steps = &failure.path.steps;
+        let told = story::tell(&found.exploration, steps, failure.is_in_recovery());
         let whole = told.broken.map(|broken| broken.rule);
         if failure.rule().is_some() && whole != failure.rule() {
             let acts = told.acts.join("\n");

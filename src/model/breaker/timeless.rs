@@ -18,6 +18,10 @@ pub enum Standing {
     NotClosed,
 }
 
+impl Standing {
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Unclear, Self::NotClosed];
+}
+
 impl Breaker {
     pub fn standing(&self) -> Standing {
         match (self.is_closed(), self.may_be_closed()) {
