@@ -18,3 +18,4 @@ pub mod space;
 pub mod story;
 pub mod system;
 mod table;
+pub mod verify;

@@ -30,7 +30,9 @@ use crate::verdict::Violation;
 
 pub use conformance::{comparison, conformance};
 pub use contest::{contest, longer_than_known};
-pub use explore::{exploration, mutant, mutants_head, mutants_row, shown_plan, told};
+pub use explore::{
+    exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, told,
+};
 pub use plans::{explored, shortest_head, shortest_row};
 pub use scenarios::{scenario, scenario_check, scenario_list};
 pub use soak::{merged, soak, soak_news};

@@ -16,6 +16,7 @@ use shakedown::explore::scope::{Bounds, Scope};
 use shakedown::explore::space::{Space, World};
 use shakedown::explore::story;
 use shakedown::explore::system::{Habits, Order, Trouble};
+use shakedown::explore::verify::by_stateright;
 use shakedown::plan::Edit;
 use shakedown::report::{self, Style};
 use shakedown::target::Interrupt;
@@ -267,6 +268,8 @@ fn stateright_sees_the_same() {
         assert_eq!(own.progress.states, states as u64, "{scope:?}");
         // It counts the start as a step.
         assert_eq!(own.transitions + 1, steps as u64, "{scope:?}");
+        let second = by_stateright(&own.exploration, 2, &Interrupt::default(), |_| {});
+        assert_eq!(second.agrees(&own), Some(true), "{scope:?}: {second:?}");
         assert_eq!(own.progress.depth, checker.max_depth(), "{scope:?}");
     }
 }

@@ -15,8 +15,10 @@ use super::TargetName;
 use crate::{Exit, print};
 use shakedown::explore::run::{self, Ended, Explored};
 use shakedown::explore::scope::Bounds;
+use shakedown::explore::verify::by_stateright;
 use shakedown::progress::Progress;
 use shakedown::report::{self, Style};
+use shakedown::target::Interrupt;
 
 /// Without `--target`, the reference model is explored; with it, all short plans run on a target.
 #[derive(Debug, Args)]
@@ -36,6 +38,9 @@ pub struct ExploreArgs {
     /// How many threads [default: one a core]
     #[arg(long, alias = "jobs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// Then explore the same with stateright, and compare what both saw
+    #[arg(long, conflicts_with_all = ["target", "mutants", "mutant"])]
+    pub verify: bool,
     /// Mutate the model, and show which mutants exploration catches
     #[arg(long, conflicts_with = "target")]
     pub mutants: bool,
@@ -56,6 +61,7 @@ pub struct ExploreArgs {
 const EXAMPLES: &str = "\
 Examples:
   shakedown explore                                every state of the model, at small scope
+  shakedown explore --verify                       and once more by stateright
   shakedown explore --mutant claims-push --plan a.plan
   shakedown replay a.plan --defect claims-push     the same mistake, planted in the worker
   shakedown explore --target sim --depth 3         every plan of up to three steps, on sim
@@ -108,6 +114,11 @@ fn model(args: &ExploreArgs, quiet: bool) -> Exit {
     let explored = run::explore(scope, bounds, threads, &interrupt, |now| line.at(now));
     line.end();
     print(&report::exploration(&explored, style));
+    if args.verify
+        && let Some(exit) = verify(&explored, threads, &interrupt, quiet, style)
+    {
+        return exit;
+    }
     if let (Some(path), Some(failure)) = (&args.plan, &explored.failure) {
         let plan = report::told(&explored, failure).plan;
         if let Err(error) = super::outputs::write(path, &plan.to_string()) {
@@ -116,6 +127,31 @@ fn model(args: &ExploreArgs, quiet: bool) -> Exit {
         }
     }
     exit_of(&explored)
+}
+
+/// Lets stateright explore the same. Returns how to end where the two do not agree, or that is not
+/// known.
+fn verify(
+    explored: &Explored,
+    threads: usize,
+    interrupt: &Interrupt,
+    quiet: bool,
+    style: Style,
+) -> Option<Exit> {
+    if explored.ended != Ended::Complete {
+        eprintln!(
+            "--verify compares whole explorations, and this one did not see every state; nothing \
+             was compared"
+        );
+        return None;
+    }
+    let mut progress = Progress::begin(quiet, "stateright", explored.progress.states);
+    let second = by_stateright(&explored.exploration, threads, interrupt, |states| {
+        progress.counted(states, "");
+    });
+    progress.end();
+    print(&report::second_opinion(explored, &second, style));
+    (second.agrees(explored) != Some(true)).then_some(Exit::Unknown)
 }
 
 fn exit_of(explored: &Explored) -> Exit {

@@ -9,6 +9,7 @@ use crate::explore::nearby::Shown;
 use crate::explore::run::{Ended, Explored, Failure};
 use crate::explore::search::Wrong;
 use crate::explore::story::{self, Story};
+use crate::explore::verify::Second;
 use crate::invariant::{Check, INVARIANTS};
 use crate::plan::Plan;
 use crate::regression::Seed;
@@ -19,6 +20,26 @@ pub fn exploration(explored: &Explored, style: Style) -> String {
     // Writing to a string cannot fail.
     let _ = write_exploration(&mut text, explored, style);
     text
+}
+
+/// Whether stateright saw the same.
+pub fn second_opinion(explored: &Explored, second: &Second, style: Style) -> String {
+    let how = match second.agrees(explored) {
+        Some(true) => style.good("AGREED, stateright sees the same"),
+        Some(false) => style.bad("DIFFERENT, stateright does not see the same: please report it"),
+        None => style.odd("NOT COMPLETE: interrupted before stateright had seen every state"),
+    };
+    format!(
+        "{how}\n  {} distinct states, {} transitions, to depth {}; {}\n",
+        second.states,
+        second.transitions,
+        second.depth,
+        if second.holds {
+            "every rule holds"
+        } else {
+            "a rule breaks"
+        },
+    )
 }
 
 fn write_exploration(to: &mut String, explored: &Explored, style: Style) -> std::fmt::Result {

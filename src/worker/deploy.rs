@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::breaker::Admission;
 use super::container::Worker;
-use super::ports::{Build, BuildStatus, Kind, PortResult, SessionRecord, Wanted};
+use super::ports::{Build, BuildStatus, Kind, PortError, PortResult, SessionRecord, Wanted};
 use crate::history::Level;
 use crate::plan::SessionId;
 use crate::site::is_page;
@@ -168,6 +168,11 @@ impl Worker {
         let build = self.ports.builder.build(session, &wanted.commit).await;
         if !matches!(&build, Err(error) if error.kind == Kind::Missing) {
             return build;
+        }
+        if record.failure_injection.as_deref() == Some("BUILD_ERROR") {
+            // No build of the session is good for now: it is tried again.
+            let text = "the session's builds are made to fail";
+            return Err(PortError::new(Kind::Other, text));
         }
         let head = self.ports.workspace.status(session).await?.head;
         self.ports.builder.build(session, &head).await
