@@ -190,7 +190,7 @@ impl Sketcher<'_> {
             self.deployed(),
         ];
         let [one, some, long] = [ONE, SOME, LONG].map(Step::Wait);
-        let up_to = |steps: &[Step], end: &Step| [steps, &[end.clone()]].concat();
+        let up_to = |steps: &[Step], end: &Step| [steps, std::slice::from_ref(end)].concat();
         let mut found = vec![
             up_to(&first, &self.until(Phase::Done)),
             up_to(&first, &long),
@@ -227,7 +227,7 @@ impl Sketcher<'_> {
         let Some(crash) = crash else {
             return Vec::new();
         };
-        let then = |steps: &Vec<Step>| [steps.as_slice(), &[crash.clone()]].concat();
+        let then = |steps: &Vec<Step>| [steps.as_slice(), std::slice::from_ref(&crash)].concat();
         of.iter().map(then).collect()
     }
 }
@@ -261,6 +261,8 @@ mod tests {
             rule,
             kind: kind.into(),
             step: None,
+            after_recovery: false,
+            about: None,
             at: Duration::ZERO,
             expected: String::new(),
             observed: "acme/home".into(),
