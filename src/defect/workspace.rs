@@ -123,6 +123,10 @@ impl Workspace for Bad {
         }
     }
 
+    async fn instructed(&self, session: &SessionId) -> PortResult<Vec<CommitId>> {
+        self.inner.instructed(&self.session(session)).await
+    }
+
     async fn apply(&self, session: &SessionId, changes: &[FileChange]) -> PortResult<()> {
         self.inner.apply(&self.session(session), changes).await
     }

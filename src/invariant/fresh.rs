@@ -108,7 +108,8 @@ pub fn check_site(
         return None;
     }
     if site.is_empty() {
-        let wanted = candidates.first()?;
+        let wanted = candidates.iter().find(|c| is_left(model, Some(c)));
+        let wanted = wanted.or(candidates.first())?;
         if may_be_empty {
             return None;
         }
@@ -129,11 +130,14 @@ pub fn check_site(
             && (Some(candidate.newest) == newest_shown
                 || lost_workspace && newest_shown <= Some(candidate.newest))
     });
-    // What a lost workspace took is built again from what the remote has of its session by then.
+    // What a lost workspace took is built again from what the remote has of its session by then,
+    // up to the newest of its edits that builds.
     let is_what_is_left = lost_workspace
-        && candidates
-            .iter()
-            .any(|candidate| model.sessions[candidate.session].remote.tree == shown);
+        && candidates.iter().any(|candidate| {
+            let remote = &model.sessions[candidate.session].remote;
+            let upto = || remote.marks_up_to(candidate.newest);
+            remote.tree == shown || upto().is_some_and(|marks| is_same_tree(marks, &shown))
+        });
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);
         return Breach::standing(
@@ -157,6 +161,14 @@ pub fn check_site(
             difference,
         )
     })
+}
+
+/// Whether these marks, in whatever order, are those of a tree.
+fn is_same_tree(mut marks: Vec<Mark>, tree: &[Mark]) -> bool {
+    let mut tree = tree.to_vec();
+    marks.sort_unstable();
+    tree.sort_unstable();
+    marks == tree
 }
 
 fn is_edit(mark: &Mark) -> bool {

@@ -99,7 +99,16 @@ impl Worker {
     /// the remote kept, and where there is none leaves the site as it is.
     async fn fall_back(&self, session: &SessionId) {
         let mut site = self.site_record().await;
-        site.wanted = site.pushed.take();
+        site.wanted = match site.pushed.take() {
+            Some(pushed) => Some(pushed),
+            None => match self.newest_good(session).await {
+                Ok(found) => found,
+                Err(error) => {
+                    let text = format!("Cannot look for an older build: {error}");
+                    return self.say(Level::Error, Some(session), &text).await;
+                }
+            },
+        };
         let text = match &site.wanted {
             Some(_) => "What the site should show is lost: going back to the last pushed build",
             None => "What the site should show is lost, and no other build is left",
@@ -110,6 +119,21 @@ impl Worker {
         if is_over {
             self.settle_deploy(None).await;
         }
+    }
+
+    /// The newest commit of the session's instructions that builds. A rebase gives commits other
+    /// names than those that were written down.
+    async fn newest_good(&self, session: &SessionId) -> PortResult<Option<Wanted>> {
+        let mut record = self.session_record(session).await;
+        self.open(session, &mut record).await?;
+        for commit in self.ports.workspace.instructed(session).await? {
+            let build = self.ports.builder.build(session, &commit).await?;
+            if !matches!(build.status, BuildStatus::Failed(_)) {
+                let session_id = session.clone();
+                return Ok(Some(Wanted { session_id, commit }));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes down that the site shows what it should, and clears the errors of all that waited

@@ -218,6 +218,8 @@ pub trait Workspace {
     async fn status(&self, session: &SessionId) -> PortResult<Status>;
     /// Whether a commit of this instruction is on the branch.
     async fn has_instruction(&self, session: &SessionId, id: &str) -> PortResult<bool>;
+    /// The commits of instructions on the branch, newest first.
+    async fn instructed(&self, session: &SessionId) -> PortResult<Vec<CommitId>>;
     async fn apply(&self, session: &SessionId, changes: &[FileChange]) -> PortResult<()>;
     /// Commits everything; the message is `message`, then the trailer `Instruction: <id>`.
     /// Makes a commit even where no file changed.

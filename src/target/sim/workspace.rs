@@ -246,6 +246,19 @@ impl Workspace for WorkspacePort {
         })
     }
 
+    async fn instructed(&self, session: &SessionId) -> PortResult<Vec<CommitId>> {
+        self.link.spend(LOCAL).await;
+        self.with(session, |commits, checkout| {
+            let mut found: Vec<CommitId> = commits
+                .lacking(TEMPLATE, checkout.head)
+                .filter(|index| commits.get(*index).instruction.is_some())
+                .map(|index| commits.id(index))
+                .collect();
+            found.reverse();
+            Ok(found)
+        })
+    }
+
     async fn apply(&self, session: &SessionId, changes: &[FileChange]) -> PortResult<()> {
         // A crash can come between the files.
         let (first, rest) = changes.split_at(changes.len().min(1));

@@ -207,6 +207,17 @@ impl Workspace for Checkouts {
         Ok(told.lines().any(|line| line == id))
     }
 
+    async fn instructed(&self, session: &SessionId) -> PortResult<Vec<CommitId>> {
+        let head = self.head(session)?;
+        let format = format!("--format=%H%x00{INSTRUCTION_IDS}%x00");
+        let told = self
+            .git(session, &["log", "--topo-order", &format, &head])
+            .await?;
+        let fields: Vec<&str> = told.split('\0').map(str::trim).collect();
+        let commits = fields.chunks_exact(2).filter(|pair| !pair[1].is_empty());
+        Ok(commits.map(|pair| pair[0].into()).collect())
+    }
+
     async fn apply(&self, session: &SessionId, changes: &[FileChange]) -> PortResult<()> {
         let folder = self.folder(session);
         for change in changes {

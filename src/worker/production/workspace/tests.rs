@@ -163,6 +163,10 @@ async fn a_rejected_push_is_rebased_and_a_conflict_merged() {
     );
     bench.push().await.unwrap();
     assert_eq!(bench.subjects().1, "Edit a.txt (edit-1), Outside, Start");
+    // Commits of instructions only, by the names that they have now.
+    let instructed = bench.checkouts.instructed(&bench.session).await;
+    let newest = bench.inside("git rev-parse thread-home");
+    assert_eq!(instructed, Ok(vec![newest.trim().into()]));
 
     bench.push_from_outside("echo theirs >a.txt && echo theirs >c.txt");
     bench.edit("a.txt", "ours\n", "edit-2").await;
