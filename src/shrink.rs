@@ -7,9 +7,10 @@
 //! 1. small plans made of the pieces that the violation points at ([`sketch`]);
 //! 2. the plan without the other sessions and clients, and then without halves of what is least
 //!    likely to matter ([`clues`], [`sweep`]);
-//! 3. one wait in the place of several ([`time`]), fewer sessions, simpler arguments, pairs of
-//!    steps, and small plans again, until nothing changes ([`simpler`]);
-//! 4. single steps again, with other seeds of the run.
+//! 3. where much is left, more small plans: other moments, other ends, other seeds ([`sketch`]);
+//! 4. one wait in the place of several ([`time`]), single steps and fewer sessions, and where that
+//!    changes nothing small plans again, pairs of steps, and single steps with other seeds;
+//! 5. simpler arguments ([`simpler`]), for which some runs are kept.
 //!
 //! What the model does not allow is mended without a run ([`mend`]), and no plan is run twice,
 //! by whatever names.

@@ -24,7 +24,7 @@ pub(super) struct Search<'a> {
 
 /// Waits of so long are tried on every target.
 const LEAST_WAIT: Duration = Duration::from_secs(60);
-/// Runs that are left for simpler arguments.
+/// Runs that are left for simpler arguments, or a quarter of all where that is less.
 const FOR_ARGUMENTS: u32 = 8;
 /// Plans longer than this are sketched anew before single steps are left out.
 const SKETCHED: usize = 4;
@@ -75,7 +75,7 @@ impl<'a> Search<'a> {
 
     fn run(&mut self) {
         let all = self.budget.runs;
-        self.budget.runs = all.saturating_sub(FOR_ARGUMENTS);
+        self.budget.runs = all - FOR_ARGUMENTS.min(all / 4);
         self.sketch();
         self.shorter(self.best.plan.clone());
         self.focus();
