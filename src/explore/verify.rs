@@ -33,13 +33,14 @@ pub struct Second {
 
 impl Second {
     /// Whether it saw what our own search saw. `None` where one of them did not see everything.
+    /// Several threads may come to a state on a longer way first, so it may go deeper.
     pub fn agrees(&self, own: &Explored) -> Option<bool> {
         let is_whole = own.ended == Ended::Complete && !self.is_partial;
         is_whole.then_some(
             self.holds
                 && self.states == own.progress.states
                 && self.transitions == own.transitions
-                && self.depth == own.progress.depth,
+                && self.depth >= own.progress.depth,
         )
     }
 }
