@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{LONG, Sketcher, disturbances, whole};
-use crate::plan::{Edit, Fault, Outsider, Phase, Plan, SessionId, Step};
+use crate::plan::{Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step};
 use crate::shrink::clues::{Clues, is_of_s3};
 use crate::verdict::Rule;
 
@@ -35,7 +35,9 @@ pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
     if clues.rule == Rule::Breaker {
         let sketches = sketcher.breaker(clues);
         let likely = sketches.iter().filter(|steps| suits(steps, &clues.kind));
-        return with_seeds(plan, 1..SEEDS, likely);
+        let mut found = with_seeds(plan, 0..1, sketcher.slow_probes(clues).iter());
+        found.extend(with_seeds(plan, 1..SEEDS, likely));
+        return found;
     }
     let near = disturbances(plan, &home, clues);
     let mut found = Vec::new();
@@ -149,6 +151,26 @@ impl Sketcher<'_> {
         }
     }
 
+    /// Syncs of two clients that take long, so that probes meet, where S3 is down in the plan.
+    fn slow_probes(&self, clues: &Clues) -> Vec<Vec<Step>> {
+        let is_down = |step: &Step| matches!(step, Step::Inject(Fault::S3Down(_)));
+        let is_other = |session: &&SessionId| session.client != self.home.client;
+        let other = self.plan.sessions.iter().find(is_other);
+        let (Some(other), "second-probe") = (other, clues.kind.as_str()) else {
+            return Vec::new();
+        };
+        if !self.plan.steps.iter().any(is_down) {
+            return Vec::new();
+        }
+        let down = Step::Inject(Fault::S3Down(Outage::Timeout));
+        let other = Step::Instruct(other.clone(), Edit::Change);
+        let (own, long) = (self.deployed(), Step::Wait(LONG));
+        vec![
+            vec![down.clone(), own.clone(), other.clone(), long.clone()],
+            vec![down, own, long, other],
+        ]
+    }
+
     /// Two sessions of the client, one of them with an edit that leaves a mark, while something
     /// keeps it from being taken off.
     fn neighbours(&self, near: &[Step]) -> Vec<Vec<Step>> {
@@ -163,7 +185,8 @@ impl Sketcher<'_> {
         let is_push = |step: &Step| matches!(step, Step::PushFromOutside(..));
         let push = Step::PushFromOutside(self.home.clone(), Outsider::Clean);
         let push = self.plan.steps.iter().any(is_push).then_some(&push);
-        let disturbances = [push, near.iter().find(is_fault)];
+        let mut faults = near.iter().filter(is_fault);
+        let disturbances = [push, faults.next(), faults.next()];
         let mut found = Vec::new();
         for edit in TROUBLES.into_iter().filter(is_there) {
             let marked = |of: &SessionId| Step::Instruct(of.clone(), edit);
@@ -189,7 +212,7 @@ impl Sketcher<'_> {
             fault.clone(),
             self.deployed(),
         ];
-        let [one, some, long] = [ONE, SOME, LONG].map(Step::Wait);
+        let [one, some, half, long] = [ONE, SOME, LONG / 2, LONG].map(Step::Wait);
         let up_to = |steps: &[Step], end: &Step| [steps, std::slice::from_ref(end)].concat();
         let mut found = vec![
             up_to(&first, &self.until(Phase::Done)),
@@ -198,10 +221,13 @@ impl Sketcher<'_> {
         ];
         found.extend(self.then_crashed(&[up_to(&first, &one)]));
         if matches!(clues.rule, Rule::Fresh | Rule::NoDanglingPage) {
-            let mut of_later = vec![up_to(&later, &one), up_to(&later, &long)];
+            let mut of_later = [&one, &half, &long].map(|end| up_to(&later, end)).to_vec();
+            let both = [fault.clone(), self.deployed(), self.deployed()];
+            of_later.push(up_to(&both, &some));
             of_later.extend(self.then_crashed(&[up_to(&later, &one), up_to(&first, &some)]));
-            // A site that is empty had no earlier deploy; one that is stale or mixed had.
-            if clues.kind == "empty" {
+            // A site that is empty, or a page too early, needs no earlier deploy; what is stale or
+            // mixed does.
+            if matches!(clues.kind.as_str(), "empty" | "page-first") {
                 found.extend(of_later);
             } else {
                 found.splice(0..0, of_later);
