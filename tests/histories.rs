@@ -513,6 +513,16 @@ fn bounded_retries() {
     };
     cut_off(0).is("held");
     cut_off(1).is("bounded-retries retry-after");
+    let cut_off_before = || {
+        Story::of("instruct acme/home change\ninject partition acme\n")
+            .step(0)
+            .delivered(edit(1))
+            .step(1)
+            .and(asked(429, Some(9)))
+            .later(1)
+            .and(asked(200, None))
+    };
+    cut_off_before().is("held");
     let mut at_once = failing(5);
     for event in at_once.events.iter_mut().rev().take(5) {
         event.at = Duration::from_secs(9);

@@ -205,6 +205,10 @@ impl Model {
     ) {
         let is_of_agent = |fault: &Fault| matches!(fault, Fault::AgentSlow | Fault::AgentError(_));
         let only_the_agent = !self.has_fault(|fault| !is_of_agent(fault));
+        let asker = mark.and_then(|mark| self.instruction(mark));
+        let asker = asker.map(|instruction| &self.sessions[instruction.session].id.client);
+        let is_cut_off = self
+            .has_fault(|fault| matches!(fault, Fault::Partition(client) if Some(client) == asker));
         let Some(instruction) = mark.and_then(|mark| self.instruction_mut(mark)) else {
             return;
         };
@@ -222,7 +226,8 @@ impl Model {
             instruction.agent_waited += at.saturating_sub(before);
         }
         instruction.agent_failures += 1;
-        instruction.agent_asked = Some((at, retry_after));
+        // The answer does not come through, so nobody need obey what it asks for.
+        instruction.agent_asked = Some((at, retry_after.filter(|_| !is_cut_off)));
         instruction.agent_was_slow |= status.is_none();
     }
 
