@@ -786,6 +786,74 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
 }
 
 #[test]
+fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
+    let steps = "instruct acme/blog change\ninstruct acme/home break-build\n\
+        inject git-auth\ninstruct acme/home repair\ninstruct acme/home change\n\
+        workspace-lost acme\n";
+    let home_has = [edit(2), edit(3), edit(4)];
+    let of_blog = |what: fn(SessionId, Mark) -> What| what(blog(), edit(1));
+    let redone_and_failed = || {
+        let branch_of_blog = Arc::new(branch(&[edit(1)]));
+        let mut story = Story::of(steps)
+            .step(0)
+            .and(of_blog(|session, mark| What::Delivered {
+                session,
+                mark,
+                receives: 1,
+            }))
+            .and(What::Pushed {
+                session: blog(),
+                outcome: GitOutcome::Done,
+                branch: branch_of_blog,
+            })
+            .deployed(&[edit(1)])
+            .and(of_blog(|session, mark| What::Acknowledged {
+                session,
+                mark,
+            }))
+            .step(1)
+            .delivered(edit(2))
+            .committed(&home_has[..1])
+            .pushed(&home_has[..1])
+            .fails("build failed")
+            .acknowledged(edit(2))
+            .step(2)
+            .step(3)
+            .delivered(edit(3))
+            .committed(&home_has[..2])
+            .fails("Saved work locally")
+            .deployed(&home_has[..2])
+            .acknowledged(edit(3))
+            .step(4)
+            .delivered(edit(4))
+            .committed(&home_has)
+            .deployed(&home_has)
+            .step(5)
+            .and(What::Died {
+                client: acme(),
+                cause: Death::WorkspaceLost,
+            })
+            .and(What::Started { client: acme() })
+            .delivered(edit(4))
+            .committed(&[edit(2), edit(4)])
+            .pushed(&[edit(2), edit(4)])
+            .fails("build failed; lost with the workspace: edit-3")
+            .acknowledged(edit(4));
+        story.seen.remote.insert(blog(), branch(&[edit(1)]));
+        story
+    };
+    redone_and_failed().ends_as("held");
+    // Something builds, so the site is a whole build.
+    let mut mixed = redone_and_failed();
+    let site: &mut BTreeMap<_, _> = mixed.seen.sites.get_mut(&acme()).unwrap();
+    site.insert("assets/old.css".into(), read_content(b"edit-1"));
+    mixed.ends_as("fresh mixed");
+    let mut empty = redone_and_failed();
+    empty.seen.sites.clear();
+    empty.ends_as("fresh empty");
+}
+
+#[test]
 fn settled() {
     let mut queued = plain("instruct acme/home change\n");
     queued.seen.queued = vec![edit(1)];
