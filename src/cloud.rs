@@ -214,6 +214,15 @@ impl Cloud {
         }
     }
 
+    /// Waits until the client's front is as it was set: cut off, or not any more.
+    ///
+    /// # Errors
+    /// When no port of the loopback interface is free for it.
+    pub async fn settled(&self, client: &ClientId) -> Result<(), TargetError> {
+        self.open_front(client)?.settled().await;
+        Ok(())
+    }
+
     /// Sends an instruction to the session's queue.
     ///
     /// # Errors

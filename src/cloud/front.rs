@@ -25,7 +25,16 @@ use crate::plan::ClientId;
 pub struct Front {
     client: ClientId,
     address: SocketAddr,
-    is_cut_off: watch::Sender<bool>,
+    cut: watch::Sender<Cut>,
+    /// The last cut that it has carried out.
+    carried_out: watch::Receiver<Cut>,
+}
+
+/// Whether a front is cut off, and how often it was: whoever looks late still sees that.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Cut {
+    is_on: bool,
+    times: u64,
 }
 
 /// How many connections may wait to be accepted.
@@ -49,15 +58,17 @@ impl Front {
         let reserve = socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let address = reserve.local_addr()?;
         let listener = socket(address)?.listen(BACKLOG)?;
-        let (is_cut_off, cut_off) = watch::channel(false);
+        let (cut, cuts) = watch::channel(Cut::default());
+        let (carrying_out, carried_out) = watch::channel(Cut::default());
         let front = Self {
             client: client.clone(),
             address,
-            is_cut_off,
+            cut,
+            carried_out,
         };
         let serving = async move {
             let _reserve = reserve;
-            serve(services, client, listener, address, cut_off).await;
+            serve(services, client, listener, address, cuts, carrying_out).await;
         };
         Ok((front, serving))
     }
@@ -94,7 +105,17 @@ impl Front {
 
     /// Cuts the container off: its connections are reset and new ones refused, until healed.
     pub fn set_partition(&self, on: bool) {
-        self.is_cut_off.send_replace(on);
+        self.cut.send_modify(|cut| {
+            cut.times += u64::from(on && !cut.is_on);
+            cut.is_on = on;
+        });
+    }
+
+    /// Waits until it is as it was set: a container that is healed must not be refused any more.
+    pub async fn settled(&self) {
+        let cut = *self.cut.borrow();
+        // A front that nobody serves any more never settles.
+        let _ = self.carried_out.clone().wait_for(|is| *is == cut).await;
     }
 }
 
@@ -117,16 +138,23 @@ async fn serve(
     client: ClientId,
     mut listener: TcpListener,
     address: SocketAddr,
-    mut cut_off: watch::Receiver<bool>,
+    mut cuts: watch::Receiver<Cut>,
+    carrying_out: watch::Sender<Cut>,
 ) {
     loop {
         let mut connections = JoinSet::new();
-        accept(&services, &client, &listener, &cut_off, &mut connections).await;
+        let until_cut = CutOff {
+            cuts: cuts.clone(),
+            times: carrying_out.borrow().times,
+        };
+        accept(&services, &client, &listener, &until_cut, &mut connections).await;
         drop(listener);
         while connections.join_next().await.is_some() {}
-        if cut_off.wait_for(|is| !is).await.is_err() {
+        let times = cuts.borrow().times;
+        carrying_out.send_replace(Cut { is_on: true, times });
+        let Ok(healed) = cuts.wait_for(|cut| !cut.is_on).await.map(|cut| *cut) else {
             return;
-        }
+        };
         // The reserve keeps the port free of others; only sockets that are closing can be in the
         // way, and not for long.
         listener = loop {
@@ -135,6 +163,23 @@ async fn serve(
                 Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         };
+        carrying_out.send_replace(healed);
+    }
+}
+
+/// The next time that a front is cut off.
+#[derive(Clone)]
+struct CutOff {
+    cuts: watch::Receiver<Cut>,
+    /// How often it was before.
+    times: u64,
+}
+
+impl CutOff {
+    async fn comes(mut self) {
+        let times = self.times;
+        // A front that is gone cuts its connections off too.
+        let _ = self.cuts.wait_for(|cut| cut.times != times).await;
     }
 }
 
@@ -143,20 +188,19 @@ async fn accept(
     services: &Arc<Services>,
     client: &ClientId,
     listener: &TcpListener,
-    cut_off: &watch::Receiver<bool>,
+    until_cut: &CutOff,
     connections: &mut JoinSet<()>,
 ) {
-    let mut cut = cut_off.clone();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = cut.wait_for(|is| *is) => return,
+            () = until_cut.clone().comes() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
                 let connection =
-                    connection(services.clone(), client.clone(), stream, cut_off.clone());
+                    connection(services.clone(), client.clone(), stream, until_cut.clone());
                 connections.spawn(connection);
             }
             // Out of file descriptors, for one: others may be closed meanwhile.
@@ -171,7 +215,7 @@ async fn connection(
     services: Arc<Services>,
     client: ClientId,
     stream: TcpStream,
-    mut cut_off: watch::Receiver<bool>,
+    until_cut: CutOff,
 ) {
     // Small answers go out at once. A stream that is gone shows itself soon enough.
     let _ = stream.set_nodelay(true);
@@ -193,7 +237,7 @@ async fn connection(
     // Cutting off comes first: an answer that is ready must not slip out.
     let how = tokio::select! {
         biased;
-        _ = cut_off.wait_for(|is| *is) => End::Reset,
+        () = until_cut.comes() => End::Reset,
         Ok(how) = ended.wait_for(Option::is_some) => how.unwrap_or(End::Close),
         _ = &mut serving => End::Close,
     };

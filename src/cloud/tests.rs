@@ -208,8 +208,27 @@ async fn a_partition_cuts_one_container_off_and_keeps_its_port() {
 
     cloud.set_fault(&fault, false).unwrap();
     until_accepts(&mine, true).await;
-    let healed = soon(poll.wait_time_seconds(0).send()).await;
+    let healed = soon(poll.clone().wait_time_seconds(0).send()).await;
     assert!(healed.is_ok(), "{healed:?}");
+
+    // However short a cut is, it ends the connections that there are, and then it is over.
+    for _ in 0..50 {
+        // One that was kept from before the last cut may be found gone.
+        let kept = poll.clone().wait_time_seconds(0);
+        if soon(kept.clone().send()).await.is_err() {
+            assert!(soon(kept.send()).await.is_ok());
+        }
+        cloud.set_fault(&fault, true).unwrap();
+        cloud.set_fault(&fault, false).unwrap();
+        cloud.settled(&home().client).await.unwrap();
+        assert!(accepts(&mine).await);
+        cloud.set_fault(&fault, true).unwrap();
+        cloud.settled(&home().client).await.unwrap();
+        assert!(!accepts(&mine).await);
+        cloud.set_fault(&fault, false).unwrap();
+        cloud.settled(&home().client).await.unwrap();
+        assert!(accepts(&mine).await);
+    }
 }
 
 #[tokio::test]

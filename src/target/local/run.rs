@@ -25,7 +25,7 @@ pub(super) struct LocalRun {
     containers: BTreeMap<ClientId, Slot>,
     pub(super) checkouts: Checkouts,
     pub(super) cloud: Cloud,
-    thread: CloudThread,
+    pub(super) thread: CloudThread,
     load: LoadWatch,
     pub(super) folder: Scratch,
     events: Vec<Event>,

@@ -87,7 +87,12 @@ impl LocalRun {
             let limit = if on { Limit::TIGHT } else { Limit::None };
             return self.slot(client)?.container.set_limit(limit);
         }
-        self.cloud.set_fault(fault, on)
+        self.cloud.set_fault(fault, on)?;
+        if let Fault::Partition(client) = fault {
+            let settled = self.cloud.settled(client);
+            self.thread.handle().block_on(settled)?;
+        }
+        Ok(())
     }
 
     fn lose_workspace(&mut self, client: &ClientId) -> Result<(), TargetError> {
