@@ -1,9 +1,7 @@
 //! The S3 breaker: one for all containers, kept in the session table.
 
-use std::sync::Arc;
-
 use super::container::Worker;
-use super::ports::{BreakerRecord, BreakerState, Item, Key};
+use super::ports::{BreakerRecord, BreakerState, Counted, Item, Key};
 
 /// Whether a sync may begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,13 +46,13 @@ impl Worker {
 
     /// Counts a sync that ended. Returns whether that opened the breaker.
     pub(super) async fn count_sync(&self, admission: Admission, succeeded: bool) -> bool {
-        let (client, now) = (&self.settings.client, self.ports.clock.now());
-        let sync: Arc<str> = format!("{client}@{}", now.as_nanos()).into();
+        let (client, ended) = (&self.settings.client, self.ports.clock.now());
         loop {
             let record = self.breaker_record().await;
-            if record.counted.as_ref() == Some(&sync) {
+            let counted = record.counted.get(client);
+            if let Some(counted) = counted.filter(|it| it.ended == ended) {
                 // The write was done, and its answer lost: it is not counted again.
-                return record.state == BreakerState::Open;
+                return counted.opened;
             }
             let is_probe = admission == Admission::Probe
                 && record.state == BreakerState::HalfOpen
@@ -68,6 +66,8 @@ impl Worker {
             if succeeded && !is_probe && record.failures == 0 {
                 return false;
             }
+            let mut counted = record.counted.clone();
+            counted.insert(client.clone(), Counted { ended, opened: opens });
             let next = BreakerRecord {
                 version: record.version + 1,
                 state: if opens {
@@ -82,7 +82,7 @@ impl Worker {
                     record.until
                 },
                 probe: None,
-                counted: Some(sync.clone()),
+                counted,
             };
             if self.swap_breaker(&record, next).await {
                 return opens;

@@ -428,8 +428,17 @@ pub struct BreakerRecord {
     pub until: Duration,
     /// Half-open: the client whose container holds the permit.
     pub probe: Option<ClientId>,
-    /// The sync that was counted last, so that a write whose answer was lost counts once.
-    pub counted: Option<Arc<str>>,
+    /// The sync of each client that was counted last, so that a write whose answer was lost counts
+    /// once, however many others were counted since.
+    pub counted: BTreeMap<ClientId, Counted>,
+}
+
+/// A sync that the breaker has counted.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Counted {
+    pub ended: Duration,
+    /// Whether it opened the breaker.
+    pub opened: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]

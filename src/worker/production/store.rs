@@ -196,7 +196,9 @@ fn to_json(value: AttributeValue) -> Value {
 mod tests {
     use super::*;
     use crate::plan::SessionId;
-    use crate::worker::ports::{BreakerRecord, BreakerState, SessionRecord, SiteRecord, Wanted};
+    use crate::worker::ports::{
+        BreakerRecord, BreakerState, Counted, SessionRecord, SiteRecord, Wanted,
+    };
     use std::time::Duration;
 
     /// Applies an update as the table does, and reads the item back.
@@ -243,6 +245,10 @@ mod tests {
                 sessions: vec![session],
             }),
         );
+        let counted = Counted {
+            ended: Duration::new(53_000_000_000, 1),
+            opened: true,
+        };
         check(
             Key::Breaker,
             Item::Breaker(BreakerRecord {
@@ -251,7 +257,7 @@ mod tests {
                 failures: 5,
                 until: Duration::new(53_000_000_000, 123_456_789),
                 probe: Some("globex".into()),
-                counted: Some("acme@1".into()),
+                counted: [("acme".into(), counted)].into(),
             }),
         );
     }
