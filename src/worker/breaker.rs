@@ -38,7 +38,10 @@ impl Worker {
                 probe: Some(self.settings.client.clone()),
                 counted: record.counted.clone(),
             };
-            if self.swap_breaker(&record, half_open).await {
+            // A permit that was long in coming may run out before the sync ends: it is renewed.
+            if self.swap_breaker(&record, half_open).await
+                && self.ports.clock.now() < now + self.settings.request_limit
+            {
                 return Admission::Probe;
             }
         }
@@ -62,21 +65,21 @@ impl Worker {
                 return false;
             }
             let failures = if succeeded { 0 } else { record.failures + 1 };
-            let opens = !succeeded && (is_probe || failures >= self.settings.breaker_failures);
+            let opened = !succeeded && (is_probe || failures >= self.settings.breaker_failures);
             if succeeded && !is_probe && record.failures == 0 {
                 return false;
             }
             let mut counted = record.counted.clone();
-            counted.insert(client.clone(), Counted { ended, opened: opens });
+            counted.insert(client.clone(), Counted { ended, opened });
             let next = BreakerRecord {
                 version: record.version + 1,
-                state: if opens {
+                state: if opened {
                     BreakerState::Open
                 } else {
                     BreakerState::Closed
                 },
                 failures,
-                until: if opens {
+                until: if opened {
                     self.ports.clock.now() + self.settings.cool_down
                 } else {
                     record.until
@@ -85,7 +88,7 @@ impl Worker {
                 counted,
             };
             if self.swap_breaker(&record, next).await {
-                return opens;
+                return opened;
             }
         }
     }
