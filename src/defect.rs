@@ -115,6 +115,15 @@ defects! {
         };
     "six-sync-attempts", BoundedRetries, "a sync is tried six times",
         |_, settings| settings.sync.attempts = 6;
+    "one-sync-attempt", BoundedRetries, "a sync fails with its first attempt",
+        |_, settings| settings.sync.attempts = 1;
+    "endless-sync", BoundedRetries, "a sync is tried until it succeeds, each time as the first",
+        |ports, settings| {
+            settings.sync.attempts = u32::MAX;
+            log::plant(ports, log::Mistake::CountsAttemptsAnew);
+        };
+    "ignores-retry-push", BoundedRetries, "a message that asks for a push is deleted unread",
+        |ports, _| queue::plant_deaf(ports);
     "eight-agent-attempts", BoundedRetries, "the agent is asked eight times",
         |_, settings| settings.agent.attempts = 8;
     "no-wait-for-agent", BoundedRetries, "the agent is asked again at once",

@@ -583,6 +583,75 @@ fn bounded_retries() {
 }
 
 #[test]
+fn a_sync_is_tried_three_times_where_s3_is_out_of_service() {
+    let asked = |outcome| What::S3Asked {
+        client: acme(),
+        operation: shakedown::history::S3Operation::Put,
+        outcome,
+    };
+    let failing = |attempts: u32, outcome, wait| {
+        let story = plain("instruct acme/home change\n");
+        (1..=attempts)
+            .fold(story, |story, attempt| {
+                let line = format!("S3 sync attempt {attempt}/3");
+                story.says("acme", &line).and(asked(outcome)).later(wait)
+            })
+            .says("acme", FAILED)
+    };
+    let unavailable = shakedown::history::S3Outcome::Unavailable;
+    failing(2, unavailable, 1).is("bounded-retries gave-up");
+    failing(3, unavailable, 1).is("held");
+    // What is refused for good, or took long, may be given up sooner.
+    failing(1, shakedown::history::S3Outcome::Denied, 1).is("held");
+    failing(2, unavailable, 15).is("held");
+    // One that is cut off and begins again has an end of its own.
+    let again = |times: u32, wait| {
+        let story = plain("instruct acme/home change\n");
+        (0..times).fold(story, |story, _| {
+            story.says("acme", "S3 sync attempt 1/3").later(wait)
+        })
+    };
+    again(5, 4).is("bounded-retries sync");
+    again(4, 4).is("held");
+    again(9, 20).is("held");
+}
+
+#[test]
+fn a_push_that_is_asked_for_is_tried() {
+    let asked = |steps: &str, wait| {
+        let saved = "instruct acme/home change\ninject git-auth\nheal git-auth\n";
+        let story = Story::of(&format!("{saved}{steps}"));
+        let steps = story.plan.steps.len();
+        let story = story
+            .step(0)
+            .step(1)
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .told(home(), Some("Saved work locally: git push failed"), &[])
+            .acknowledged(edit(1))
+            .step(2)
+            .and(What::RetryDelivered { session: home() });
+        (3..steps).fold(story, Story::step).later(wait)
+    };
+    asked("", 35).is("bounded-retries retry-ignored");
+    asked("", 20).pushed(&[edit(1)]).later(35).is("held");
+    // A container that is held up comes to it later.
+    asked("inject partition acme\n", 35).is("held");
+    asked("inject partition globex\n", 35).is("bounded-retries retry-ignored");
+    asked("inject agent-slow\n", 35).is("bounded-retries retry-ignored");
+    asked("instruct acme/home change\n", 0)
+        .delivered(edit(2))
+        .later(35)
+        .is("held");
+    // Where nothing waits there is nothing to push.
+    Story::of("instruct acme/home change\n")
+        .steps()
+        .and(What::RetryDelivered { session: home() })
+        .later(35)
+        .is("held");
+}
+
+#[test]
 fn stays_up_and_no_secret_told() {
     let died = |cause| What::Died {
         client: acme(),

@@ -66,9 +66,8 @@ harmless! {
         |ports, _| around(ports, Way { says: |line| line.level == Level::Error, ..Way::default() });
     "tells-no-phases", "the log names no phases",
         |ports, _| around(ports, Way { tells_no_phases: true, ..Way::default() });
-    "one-attempt", "nothing is tried a second time at once",
+    "one-attempt", "neither the agent nor a push is tried a second time at once",
         |_, settings| {
-            settings.sync.attempts = 1;
             settings.agent.attempts = 1;
             settings.push.attempts = 1;
         };

@@ -12,6 +12,8 @@ use crate::worker::ports::{Line, Log, Ports};
 pub(super) enum Mistake {
     /// Errors are lines like all others.
     NoErrorLevel,
+    /// Each attempt of a sync is its first.
+    CountsAttemptsAnew,
     /// Says nothing of the syncs that the breaker stops.
     SilentBreaker,
 }
@@ -30,6 +32,9 @@ impl Log for Bad {
     async fn write(&self, mut line: Line) {
         match self.mistake {
             Mistake::NoErrorLevel if line.level == Level::Error => line.level = Level::Info,
+            Mistake::CountsAttemptsAnew if line.text.starts_with("S3 sync attempt") => {
+                line.text = "S3 sync attempt 1/3".into();
+            }
             Mistake::SilentBreaker if line.text.contains("Circuit breaker prevented") => return,
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Mistakes around the queue of instructions.
+//! Mistakes around the queues.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -37,6 +37,33 @@ pub(super) fn plant_acknowledging_push(ports: &mut Ports) {
         Rc::new(Watched { inner, under_way })
     });
     workspace::plant_after_push(ports, queue, under_way);
+}
+
+/// Deletes whatever comes on the retry queue.
+pub(super) fn plant_deaf(ports: &mut Ports) {
+    wrap(&mut ports.retries, |inner| Rc::new(Deaf { inner }));
+}
+
+struct Deaf {
+    inner: Rc<dyn Queue>,
+}
+
+#[async_trait(?Send)]
+impl Queue for Deaf {
+    async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
+        if let Some(delivery) = self.inner.receive(wait).await? {
+            self.inner.delete(&delivery.receipt).await?;
+        }
+        Ok(None)
+    }
+
+    async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
+        self.inner.extend(receipt, visibility).await
+    }
+
+    async fn delete(&self, receipt: &str) -> PortResult<()> {
+        self.inner.delete(receipt).await
+    }
 }
 
 struct Bad {

@@ -225,6 +225,8 @@ impl Part {
             } else {
                 session.push_failed_at = NOW;
             }
+            // Judged by the clock, as the pace is.
+            session.retry_asked = None;
             session.trees.sort_unstable();
         }
         for client in &mut judge.clients {

@@ -35,7 +35,7 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         .unwrap_or(&session)
         .clone();
     let writer = Writer { session, other };
-    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 20] = [
+    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 22] = [
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
@@ -51,6 +51,8 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         Writer::s3_fails_again_and_again,
         Writer::s3_fails_again_and_again,
         Writer::both_wait_for_the_breaker,
+        Writer::retry_is_asked_for,
+        Writer::retry_is_asked_for,
         Writer::conflict,
         Writer::conflict,
         Writer::partition,
@@ -224,6 +226,21 @@ impl Writer {
         }
         steps.push(Step::Wait(Duration::from_secs(130)));
         steps
+    }
+
+    /// The remote is well again, and somebody asks for the push that waits.
+    fn retry_is_asked_for(&self, draws: &mut Draws) -> Vec<Step> {
+        let fault = [Fault::GitAuth, Fault::GitDown][draws.below(2)].clone();
+        vec![
+            self.instruct(Edit::Change),
+            self.until(Phase::Committing, 0),
+            Step::Inject(fault.clone()),
+            self.done(),
+            Step::Wait(Duration::from_secs(1)),
+            Step::Heal(fault),
+            Step::RetryPush(self.session.clone()),
+            Step::Wait(Duration::from_secs(40)),
+        ]
     }
 
     fn conflict(&self, draws: &mut Draws) -> Vec<Step> {

@@ -32,9 +32,18 @@ const HASTY_ATTEMPTS: u32 = 10;
 const HASTY_REQUESTS: u32 = 50;
 /// Syncs that were put off and tried at once, in a row.
 const HASTY_SYNCS: u32 = 3;
+/// First attempts of one sync: of a system that begins to count again each time.
+const FIRST_ATTEMPTS: u32 = 5;
+/// A sync that took longer may have been given up for the time that it took.
+const QUICK_SYNC: Duration = Duration::from_secs(20);
+/// How soon an idle container tries a push that it was asked for.
+const ASKED_PUSH: Duration = Duration::from_secs(30);
 
 pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
     if let Some(breach) = too_fast(model, event) {
+        return Some(breach);
+    }
+    if let Some(breach) = not_tried(model, event) {
         return Some(breach);
     }
     match &event.what {
@@ -132,6 +141,15 @@ fn too_fast(model: &Model, event: &Event) -> Option<Breach> {
         ("requests to the session table", pace.table)
     } else if pace.put_off >= HASTY_SYNCS {
         ("syncs that were put off", pace.put_off)
+    } else if pace.first_attempts >= FIRST_ATTEMPTS {
+        return Breach::new(
+            "sync",
+            format!("at most {SYNC_ATTEMPTS} attempts of an S3 sync"),
+            format!(
+                "{} began its attempts {FIRST_ATTEMPTS} times without a word of an end between",
+                client.id
+            ),
+        );
     } else {
         return None;
     };
@@ -139,5 +157,49 @@ fn too_fast(model: &Model, event: &Event) -> Option<Breach> {
         "at-once",
         format!("growing waits between {what}, and an interval before what was put off"),
         format!("{times} of {} in a row came at once", client.id),
+    )
+}
+
+/// What the contract asks to be tried: a sync three times where S3 is out of service, and a push
+/// that somebody asks for.
+fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
+    for session in &model.sessions {
+        let asked = session.retry_asked.filter(|at| event.at > *at + ASKED_PUSH);
+        if let Some(asked) = asked {
+            return Breach::new(
+                "retry-ignored",
+                format!(
+                    "a push of {}, for RETRY_GIT_PUSH reached its idle container {} s into the run",
+                    session.id,
+                    asked.as_secs()
+                ),
+                format!("none within {ASKED_PUSH:?}"),
+            );
+        }
+    }
+    let What::Logged {
+        client,
+        claim: Some(Claim::SyncFailed),
+        stamp,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    let sync = model.clients[model.client_index(client)?]
+        .pace
+        .sync
+        .as_ref()?;
+    let is_given_up = sync.attempt < SYNC_ATTEMPTS
+        && sync.unavailable
+        && !sync.refused
+        && *stamp < sync.began + QUICK_SYNC;
+    if !is_given_up {
+        return None;
+    }
+    Breach::new(
+        "gave-up",
+        format!("{SYNC_ATTEMPTS} attempts of an S3 sync before it fails"),
+        format!("{client} gave one up after attempt {}", sync.attempt),
     )
 }

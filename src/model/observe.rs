@@ -41,11 +41,7 @@ impl Model {
             What::Delivered { session, mark, .. } => self.delivered(session, *mark),
             What::Acknowledged { mark, .. } => self.handled(*mark, false),
             What::DeadLettered { mark, .. } => self.handled(*mark, true),
-            What::RetryDelivered { session } => {
-                if let Some(session) = self.session_mut(session) {
-                    session.push_failures = 0;
-                }
-            }
+            What::RetryDelivered { session } => self.retry_delivered(session),
             What::AgentAsked {
                 mark,
                 status,
@@ -148,6 +144,8 @@ impl Model {
         let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
         if let Some(session) = self.session_mut(session) {
             session.push_failures = 0;
+            let client = session.client;
+            self.hold_up(client);
         }
         let Some(instruction) = self.instruction_mut(mark) else {
             return;
@@ -165,6 +163,35 @@ impl Model {
         instruction.agent_asked = None;
         instruction.agent_waited = Duration::ZERO;
         instruction.agent_was_slow = false;
+    }
+
+    fn retry_delivered(&mut self, session: &SessionId) {
+        let now = self.now;
+        let Some(at) = self.session_index(session) else {
+            return;
+        };
+        let client = self.sessions[at].client;
+        let is_held_up = |(fault, _): &(Fault, _)| self.touches(fault, at) && holds_up(fault);
+        let is_idle = !self.faults.iter().any(is_held_up)
+            && self.breaker.is_closed()
+            && !self.instructions.iter().any(|instruction| {
+                instruction.in_flight && self.sessions[instruction.session].client == client
+            });
+        let session = &mut self.sessions[at];
+        session.push_failures = 0;
+        if is_idle && session.is_ahead() {
+            session.retry_asked = session.retry_asked.or(Some(now));
+        }
+    }
+
+    /// Something holds a client's container up: nobody can say when it gets to a push that it was
+    /// asked for.
+    fn hold_up(&mut self, client: usize) {
+        for session in &mut self.sessions {
+            if session.client == client {
+                session.retry_asked = None;
+            }
+        }
     }
 
     fn handled(&mut self, mark: Mark, dead: bool) {
@@ -236,6 +263,7 @@ impl Model {
         let Some(session) = self.session_mut(session) else {
             return;
         };
+        session.retry_asked = None;
         if outcome != GitOutcome::Done {
             if outcome != GitOutcome::Rejected {
                 // Refusals further apart are not of one push: put-off work waits 15 s at least.
@@ -350,6 +378,7 @@ impl Model {
         };
         self.clients[at].is_up = false;
         self.clients[at].died = Some(self.now);
+        self.hold_up(at);
         self.breaker.died(at, self.now);
         for index in 0..self.sessions.len() {
             let session = &mut self.sessions[index];
@@ -408,6 +437,14 @@ impl Model {
             Claim::PushDone | Claim::SavedLocally | Claim::BuildDone | Claim::BuildFailed => {}
         }
     }
+}
+
+/// Whether a container that has no instruction may have to wait for the end of a fault.
+pub(super) fn holds_up(fault: &Fault) -> bool {
+    !matches!(
+        fault,
+        Fault::AgentSlow | Fault::AgentError(_) | Fault::BuildError(_) | Fault::BuildWarning(_)
+    )
 }
 
 /// Whether a text names a mark, and not one that only begins like it.

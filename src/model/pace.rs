@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::history::{Claim, What};
+use crate::history::{Claim, S3Outcome, What};
 
 /// A sync that is tried again sooner than this after the request that failed was not waited for.
 /// With full jitter from 1 s on, one wait in fifteen is so short.
@@ -12,6 +12,9 @@ const TABLE_AT_ONCE: Duration = Duration::from_millis(60);
 /// A put-off sync that is tried again sooner than this after it failed does not wait for its
 /// interval.
 const PUT_OFF_AT_ONCE: Duration = Duration::from_secs(2);
+/// A sync that begins sooner than this after the one before, of whose end nothing was told, is the
+/// same one: what was put off waits longer.
+const SAME_SYNC: Duration = Duration::from_secs(14);
 
 /// Tries in a row that came too soon after the failure before them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -26,14 +29,35 @@ pub struct Pace {
     failed: Option<Duration>,
     /// Syncs with nothing new to do.
     pub put_off: u32,
+    /// The sync under way.
+    pub sync: Option<SyncPace>,
+    /// First attempts in a row that can only be of one sync.
+    pub first_attempts: u32,
+}
+
+/// How a sync has gone so far, as the log and S3 tell it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct SyncPace {
+    pub began: Duration,
+    /// The last attempt that was told; counts from 1.
+    pub attempt: u32,
+    /// Whether S3 was out of service for a request of it.
+    pub unavailable: bool,
+    /// Whether S3 refused one for a reason that stays.
+    pub refused: bool,
 }
 
 impl Pace {
     /// Takes in an event of the container.
     pub fn take(&mut self, what: &What, at: Duration) {
         match what {
-            What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => {
+            What::ObjectPut { .. } | What::ObjectDeleted { .. } => self.last_s3 = at,
+            What::S3Asked { outcome, .. } => {
                 self.last_s3 = at;
+                if let Some(sync) = &mut self.sync {
+                    sync.unavailable |= *outcome == S3Outcome::Unavailable;
+                    sync.refused |= matches!(outcome, S3Outcome::Denied | S3Outcome::NoSuchBucket);
+                }
             }
             What::StoreRefused { .. } => {
                 let is_hasty = self.refused.is_some_and(|last| at < last + TABLE_AT_ONCE);
@@ -43,6 +67,8 @@ impl Pace {
             What::Delivered { .. } | What::RetryDelivered { .. } | What::Started { .. } => {
                 self.failed = None;
                 self.put_off = 0;
+                self.sync = None;
+                self.first_attempts = 0;
             }
             What::Logged {
                 claim: Some(claim),
@@ -55,17 +81,40 @@ impl Pace {
 
     fn claimed(&mut self, claim: Claim, stamp: Duration) {
         match claim {
-            Claim::SyncAttempt(1) => self.tried_again(stamp),
-            Claim::SyncAttempt(_) => {
+            Claim::SyncAttempt(1) => {
+                let is_same = self
+                    .sync
+                    .as_ref()
+                    .is_some_and(|sync| sync.attempt == 1 && stamp < sync.began + SAME_SYNC);
+                self.first_attempts = if is_same { self.first_attempts + 1 } else { 1 };
+                self.sync = Some(SyncPace {
+                    began: stamp,
+                    attempt: 1,
+                    unavailable: false,
+                    refused: false,
+                });
+                self.tried_again(stamp);
+            }
+            Claim::SyncAttempt(attempt) => {
+                if let Some(sync) = &mut self.sync {
+                    sync.attempt = attempt;
+                }
                 let is_hasty = stamp < self.last_s3 + AT_ONCE;
                 self.attempts = if is_hasty { self.attempts + 1 } else { 0 };
             }
             Claim::SyncPrevented => {
+                self.sync = None;
                 self.tried_again(stamp);
                 self.failed = Some(stamp);
             }
-            Claim::SyncFailed => self.failed = Some(stamp),
-            Claim::SyncDone => self.put_off = 0,
+            Claim::SyncFailed => {
+                self.sync = None;
+                self.failed = Some(stamp);
+            }
+            Claim::SyncDone => {
+                self.sync = None;
+                self.put_off = 0;
+            }
             _ => {}
         }
     }

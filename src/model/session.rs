@@ -34,6 +34,9 @@ pub struct Session {
     /// Pushes in a row that were refused, and when the last one was.
     pub push_failures: u32,
     pub push_failed_at: std::time::Duration,
+    /// When a container that had nothing else to do was asked to push what waits: since then
+    /// nothing has held it up, and it has not tried.
+    pub retry_asked: Option<std::time::Duration>,
 }
 
 /// What the contract demands of something, as far as what was seen decides it.
@@ -73,6 +76,7 @@ impl Session {
             push_conflict: Expected::No,
             push_failures: 0,
             push_failed_at: std::time::Duration::ZERO,
+            retry_asked: None,
         }
     }
 
@@ -95,6 +99,12 @@ impl Session {
     /// Whether the branch has a commit with this mark, local or remote.
     pub fn has(&self, mark: Mark) -> bool {
         self.remote_has(mark) || self.local_has(mark)
+    }
+
+    /// Whether the branch in the workspace has a commit that the remote lacks.
+    pub fn is_ahead(&self) -> bool {
+        let remote = &self.remote.commits;
+        self.local.commits.iter().any(|it| !remote.contains(it))
     }
 
     pub(super) fn see(&mut self, branch: &Branch) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::instruction::Instruction;
+use super::observe::holds_up;
 use super::{Model, Outside};
 use crate::plan::{ClientId, Fault, Mark, Outsider, SessionId, Step};
 
@@ -113,6 +114,9 @@ impl Model {
             for at in 0..self.sessions.len() {
                 if self.touches(fault, at) {
                     self.sessions[at].trouble = true;
+                    if holds_up(fault) {
+                        self.sessions[at].retry_asked = None;
+                    }
                 }
             }
         }
