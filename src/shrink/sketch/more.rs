@@ -41,6 +41,11 @@ pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
     }
     let near = disturbances(plan, &home, clues);
     let mut found = Vec::new();
+    if clues.kind == "retry-ignored" {
+        // Whether the push is tried by itself before anybody asks for it is chance.
+        let sketches = sketcher.retry_asked(&near);
+        found.extend(with_seeds(plan, 0..2 * SEEDS, sketches.iter()));
+    }
     if clues.rule == Rule::Settled {
         found.extend(with_seeds(plan, 0..1, sketcher.neighbours(&near).iter()));
     }
@@ -169,6 +174,20 @@ impl Sketcher<'_> {
             vec![down.clone(), own.clone(), other.clone(), long.clone()],
             vec![down, own, long, other],
         ]
+    }
+
+    /// Work that is saved locally, and a request to push it.
+    fn retry_asked(&self, near: &[Step]) -> Option<Vec<Step>> {
+        let is_of_git =
+            |step: &&Step| matches!(step, Step::Inject(Fault::GitAuth | Fault::GitDown));
+        let fault = near.iter().find(is_of_git)?;
+        Some(vec![
+            self.instruct(),
+            self.until(Phase::Editing),
+            fault.clone(),
+            self.until(Phase::Done),
+            Step::RetryPush(self.home.clone()),
+        ])
     }
 
     /// Two sessions of the client, one of them with an edit that leaves a mark, while something
@@ -320,6 +339,16 @@ mod tests {
         let steps = "inject s3-denied\ninstruct acme/home change\n";
         let breaker = tried(steps, Rule::Breaker, "opened-early");
         assert!(!breaker.is_empty() && breaker.iter().all(|line| !line.ends_with("+0")));
+    }
+
+    #[test]
+    fn a_push_that_is_asked_for_is_given_other_seeds() {
+        let steps = "inject git-auth\ninstruct acme/home change\nretry-push acme/home\n";
+        let asked = "instruct acme/home change; until acme/home editing; inject git-auth; until \
+                     acme/home done; retry-push acme/home";
+        let tried = tried(steps, Rule::BoundedRetries, "retry-ignored");
+        assert_eq!(tried[0], format!("{asked}; seed +0"));
+        assert_eq!(tried[1], format!("{asked}; seed +1"));
     }
 
     #[test]
