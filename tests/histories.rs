@@ -637,6 +637,20 @@ fn a_push_that_is_asked_for_is_tried() {
     asked("", 20).pushed(&[edit(1)]).later(35).is("held");
     // A container that is held up comes to it later.
     asked("inject partition acme\n", 35).is("held");
+    // So does one that may still be in the midst of a wait that began before.
+    let after = |seconds| {
+        let steps = "instruct acme/home change\ninject git-auth\ninject store-throttled\n\
+                     heal store-throttled\nheal git-auth\n";
+        let story = Story::of(steps).step(0).step(1).step(2).step(3);
+        let story = story.delivered(edit(1)).committed(&[edit(1)]);
+        let story = story.told(home(), Some("Saved work locally: git push failed"), &[]);
+        let story = story.acknowledged(edit(1)).later(seconds).step(4);
+        story
+            .and(What::RetryDelivered { session: home() })
+            .later(35)
+    };
+    after(5).is("held");
+    after(70).is("bounded-retries retry-ignored");
     asked("inject partition globex\n", 35).is("bounded-retries retry-ignored");
     asked("inject agent-slow\n", 35).is("bounded-retries retry-ignored");
     asked("instruct acme/home change\n", 0)

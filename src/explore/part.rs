@@ -227,6 +227,7 @@ impl Part {
             }
             // Judged by the clock, as the pace is.
             session.retry_asked = None;
+            session.disturbed = None;
             session.trees.sort_unstable();
         }
         for client in &mut judge.clients {

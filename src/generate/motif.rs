@@ -34,8 +34,17 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         .find(|other| other.client != session.client)
         .unwrap_or(&session)
         .clone();
-    let writer = Writer { session, other };
-    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 22] = [
+    let active = model
+        .faults
+        .iter()
+        .map(|(fault, _)| fault.clone())
+        .collect();
+    let writer = Writer {
+        session,
+        other,
+        active,
+    };
+    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 21] = [
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
@@ -52,7 +61,6 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         Writer::s3_fails_again_and_again,
         Writer::both_wait_for_the_breaker,
         Writer::retry_is_asked_for,
-        Writer::retry_is_asked_for,
         Writer::conflict,
         Writer::conflict,
         Writer::partition,
@@ -67,6 +75,8 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
 struct Writer {
     session: SessionId,
     other: SessionId,
+    /// The faults that are active before it.
+    active: Vec<Fault>,
 }
 
 impl Writer {
@@ -229,18 +239,21 @@ impl Writer {
     }
 
     /// The remote is well again, and somebody asks for the push that waits.
-    fn retry_is_asked_for(&self, draws: &mut Draws) -> Vec<Step> {
-        let fault = [Fault::GitAuth, Fault::GitDown][draws.below(2)].clone();
-        vec![
+    fn retry_is_asked_for(&self, _: &mut Draws) -> Vec<Step> {
+        // Nothing else may hold the container up.
+        let mut steps: Vec<Step> = self.active.iter().cloned().map(Step::Heal).collect();
+        steps.extend([
+            Step::Wait(Duration::from_secs(70)),
             self.instruct(Edit::Change),
             self.until(Phase::Committing, 0),
-            Step::Inject(fault.clone()),
+            Step::Inject(Fault::GitAuth),
             self.done(),
             Step::Wait(Duration::from_secs(1)),
-            Step::Heal(fault),
+            Step::Heal(Fault::GitAuth),
             Step::RetryPush(self.session.clone()),
             Step::Wait(Duration::from_secs(40)),
-        ]
+        ]);
+        steps
     }
 
     fn conflict(&self, draws: &mut Draws) -> Vec<Step> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::instruction::Toggled;
 use super::session::Expected;
+use super::steps::may_hold_up;
 use super::{Handled, HandledEnd, Model};
 use crate::history::{
     Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
@@ -14,6 +15,8 @@ use crate::site::{SiteKind, astro, render_parts};
 
 /// Within this, refused pushes count as attempts of one push.
 pub const ONE_PUSH: Duration = Duration::from_secs(10);
+/// No request lasts longer, with the wait after it.
+const LONG_WAIT: Duration = Duration::from_secs(60);
 
 impl Model {
     /// Takes in what happened. The rules were asked before.
@@ -89,6 +92,7 @@ impl Model {
                     self.clients[at].is_up = true;
                     for session in self.sessions.iter_mut().filter(|s| s.client == at) {
                         session.push_failures = 0;
+                        session.disturbed = Some(event.at);
                     }
                 }
             }
@@ -171,8 +175,10 @@ impl Model {
             return;
         };
         let client = self.sessions[at].client;
-        let is_held_up = |(fault, _): &(Fault, _)| self.touches(fault, at) && holds_up(fault);
+        let disturbed = self.sessions[at].disturbed;
+        let is_held_up = |(fault, _): &(Fault, _)| self.touches(fault, at) && may_hold_up(fault);
         let is_idle = !self.faults.iter().any(is_held_up)
+            && disturbed.is_none_or(|at| now > at + LONG_WAIT)
             && self.breaker.is_closed()
             && !self.instructions.iter().any(|instruction| {
                 instruction.in_flight && self.sessions[instruction.session].client == client
@@ -437,14 +443,6 @@ impl Model {
             Claim::PushDone | Claim::SavedLocally | Claim::BuildDone | Claim::BuildFailed => {}
         }
     }
-}
-
-/// Whether a container that has no instruction may have to wait for the end of a fault.
-pub(super) fn holds_up(fault: &Fault) -> bool {
-    !matches!(
-        fault,
-        Fault::AgentSlow | Fault::AgentError(_) | Fault::BuildError(_) | Fault::BuildWarning(_)
-    )
 }
 
 /// Whether a text names a mark, and not one that only begins like it.

@@ -37,6 +37,8 @@ pub struct Session {
     /// When a container that had nothing else to do was asked to push what waits: since then
     /// nothing has held it up, and it has not tried.
     pub retry_asked: Option<std::time::Duration>,
+    /// When what can leave its container in the midst of a long wait last began or ended.
+    pub disturbed: Option<std::time::Duration>,
 }
 
 /// What the contract demands of something, as far as what was seen decides it.
@@ -77,6 +79,7 @@ impl Session {
             push_failures: 0,
             push_failed_at: std::time::Duration::ZERO,
             retry_asked: None,
+            disturbed: None,
         }
     }
 

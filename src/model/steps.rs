@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::instruction::Instruction;
-use super::observe::holds_up;
 use super::{Model, Outside};
 use crate::plan::{ClientId, Fault, Mark, Outsider, SessionId, Step};
 
@@ -108,15 +107,23 @@ impl Model {
                 instruction.agent_alone = false;
             }
         }
+        if may_hold_up(fault) {
+            for at in 0..self.sessions.len() {
+                if self.touches(fault, at) {
+                    self.sessions[at].retry_asked = None;
+                    // What is refused at once leaves nobody waiting.
+                    if *fault != Fault::GitAuth {
+                        self.sessions[at].disturbed = Some(self.now);
+                    }
+                }
+            }
+        }
         self.faults.retain(|(active, _)| !active.excludes(fault));
         if on {
             self.faults.push((fault.clone(), self.now));
             for at in 0..self.sessions.len() {
                 if self.touches(fault, at) {
                     self.sessions[at].trouble = true;
-                    if holds_up(fault) {
-                        self.sessions[at].retry_asked = None;
-                    }
                 }
             }
         }
@@ -178,4 +185,12 @@ impl Model {
             || self.build_of(&own.remote.tree).fails
             || self.build_of(&own.local.tree).fails
     }
+}
+
+/// Whether a container that has no instruction may have to wait for the end of a fault.
+pub(super) fn may_hold_up(fault: &Fault) -> bool {
+    !matches!(
+        fault,
+        Fault::AgentSlow | Fault::AgentError(_) | Fault::BuildError(_) | Fault::BuildWarning(_)
+    )
 }
