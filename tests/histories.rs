@@ -583,6 +583,27 @@ fn bounded_retries() {
 }
 
 #[test]
+fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
+    let opened = || {
+        let story = plain("inject s3-denied\ninstruct acme/home change\nworkspace-lost acme\n");
+        (0..5).fold(story, |story, _| story.later(15).synced("acme", FAILED))
+    };
+    let lost = |story: Story| {
+        let client = acme();
+        let cause = Death::WorkspaceLost;
+        let died = What::Died { client, cause };
+        let started = What::Started { client: acme() };
+        story.and(died).later(60).and(started)
+    };
+    opened().ends_as("settled breaker");
+    lost(opened()).ends_as("held");
+    // What tries again has something to deploy.
+    lost(opened())
+        .says("acme", "Circuit breaker prevented S3 sync")
+        .ends_as("settled breaker");
+}
+
+#[test]
 fn a_sync_is_tried_three_times_where_s3_is_out_of_service() {
     let asked = |outcome| What::S3Asked {
         client: acme(),

@@ -18,7 +18,7 @@ pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
             format!("it holds {}", list(&seen.queued)),
         );
     }
-    if !model.breaker.may_be_closed() {
+    if !model.breaker.may_be_closed() && !may_lack_a_probe(model) {
         return Breach::standing(
             Subject::Breaker,
             "breaker",
@@ -35,6 +35,17 @@ pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
         );
     }
     (0..model.sessions.len()).find_map(|session| check_record(model, session, seen))
+}
+
+/// Whether what a probe would have deployed may have gone with a workspace: a probe is a real sync,
+/// and there may be none to make.
+fn may_lack_a_probe(model: &Model) -> bool {
+    let mut clients = model.clients.iter();
+    clients.any(|client| client.lost_workspace)
+        && model
+            .clients
+            .iter()
+            .all(|client| client.pace.wants_no_sync())
 }
 
 fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach> {

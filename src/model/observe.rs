@@ -90,9 +90,11 @@ impl Model {
             What::Started { client } => {
                 if let Some(at) = self.client_index(client) {
                     self.clients[at].is_up = true;
+                    // One that starts again has much to look after.
+                    let restarted = self.clients[at].died.map(|_| event.at);
                     for session in self.sessions.iter_mut().filter(|s| s.client == at) {
                         session.push_failures = 0;
-                        session.disturbed = Some(event.at);
+                        session.disturbed = session.disturbed.max(restarted);
                     }
                 }
             }

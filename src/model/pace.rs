@@ -48,6 +48,11 @@ pub struct SyncPace {
 }
 
 impl Pace {
+    /// Whether no sync failed, or was stopped, since the container started or had something new.
+    pub fn wants_no_sync(&self) -> bool {
+        self.failed.is_none() && self.sync.is_none()
+    }
+
     /// Takes in an event of the container.
     pub fn take(&mut self, what: &What, at: Duration) {
         match what {
