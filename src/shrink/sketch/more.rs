@@ -178,9 +178,8 @@ impl Sketcher<'_> {
 
     /// Work that is saved locally, and a request to push it.
     fn retry_asked(&self, near: &[Step]) -> Option<Vec<Step>> {
-        let is_of_git =
-            |step: &&Step| matches!(step, Step::Inject(Fault::GitAuth | Fault::GitDown));
-        let fault = near.iter().find(is_of_git)?;
+        let is_auth = |step: &&Step| **step == Step::Inject(Fault::GitAuth);
+        let fault = near.iter().find(is_auth)?;
         Some(vec![
             self.instruct(),
             self.until(Phase::Editing),
