@@ -585,7 +585,14 @@ fn bounded_retries() {
 #[test]
 fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
     let opened = || {
-        let story = plain("inject s3-denied\ninstruct acme/home change\nworkspace-lost acme\n");
+        let steps = "instruct acme/home change\ninject s3-denied\ninject git-auth\n\
+                     instruct acme/home change\nworkspace-lost acme\n";
+        let told = "Saved work locally: git push failed";
+        let story = plain(steps)
+            .delivered(edit(2))
+            .committed(&[edit(1), edit(2)]);
+        let mut story = story.fails(told).acknowledged(edit(2));
+        story.seen.workspaces.clear();
         (0..5).fold(story, |story, _| story.later(15).synced("acme", FAILED))
     };
     let lost = |story: Story| {
@@ -595,12 +602,22 @@ fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
         let started = What::Started { client: acme() };
         story.and(died).later(60).and(started)
     };
-    opened().ends_as("settled breaker");
-    lost(opened()).ends_as("held");
+    let unpushed = || {
+        let story = lost(opened());
+        story.fails("lost with the workspace: edit-2")
+    };
+    unpushed().ends_as("held");
     // What tries again has something to deploy.
-    lost(opened())
+    unpushed()
         .says("acme", "Circuit breaker prevented S3 sync")
         .ends_as("settled breaker");
+    // So has one whose work is all on the remote.
+    let pushed = || {
+        let story = plain("instruct acme/home change\ninject s3-denied\nworkspace-lost acme\n");
+        (0..5).fold(story, |story, _| story.later(15).synced("acme", FAILED))
+    };
+    pushed().ends_as("settled breaker");
+    lost(pushed()).ends_as("settled breaker");
 }
 
 #[test]

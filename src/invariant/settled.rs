@@ -40,8 +40,10 @@ pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
 /// Whether what a probe would have deployed may have gone with a workspace: a probe is a real sync,
 /// and there may be none to make.
 fn may_lack_a_probe(model: &Model) -> bool {
-    let mut clients = model.clients.iter();
-    clients.any(|client| client.lost_workspace)
+    model
+        .sessions
+        .iter()
+        .any(|session| !session.lost.is_empty())
         && model
             .clients
             .iter()
