@@ -13,6 +13,8 @@ use crate::verdict::Rule;
 const DISTURBANCES: usize = 2;
 /// Long enough for one instruction, and too short for what was put off to be tried again.
 const ONE: Duration = Duration::from_secs(15);
+/// Long enough for an idle container to try what it is asked for.
+const SEEN: Duration = Duration::from_secs(40);
 /// Long enough for some tries of what was put off, and too short for the breaker to open.
 const SOME: Duration = Duration::from_secs(90);
 
@@ -176,17 +178,27 @@ impl Sketcher<'_> {
         ]
     }
 
-    /// Work that is saved locally, and a request to push it.
-    fn retry_asked(&self, near: &[Step]) -> Option<Vec<Step>> {
-        let is_auth = |step: &&Step| **step == Step::Inject(Fault::GitAuth);
-        let fault = near.iter().find(is_auth)?;
-        Some(vec![
+    /// Work that is saved locally, and a request to push it: in recovery, or with time to see that
+    /// nothing comes of it.
+    fn retry_asked(&self, near: &[Step]) -> Vec<Vec<Step>> {
+        let auth = Step::Inject(Fault::GitAuth);
+        if !near.contains(&auth) {
+            return Vec::new();
+        }
+        let retry = Step::RetryPush(self.home.clone());
+        let saved = [
             self.instruct(),
             self.until(Phase::Editing),
-            fault.clone(),
+            auth,
             self.until(Phase::Done),
-            Step::RetryPush(self.home.clone()),
-        ])
+        ];
+        let seen = [
+            Step::Heal(Fault::GitAuth),
+            retry.clone(),
+            Step::Wait(SEEN),
+            self.instruct(),
+        ];
+        vec![[&saved[..], &[retry]].concat(), [saved, seen].concat()]
     }
 
     /// Two sessions of the client, one of them with an edit that leaves a mark, while something
@@ -347,7 +359,10 @@ mod tests {
                      acme/home done; retry-push acme/home";
         let tried = tried(steps, Rule::BoundedRetries, "retry-ignored");
         assert_eq!(tried[0], format!("{asked}; seed +0"));
-        assert_eq!(tried[1], format!("{asked}; seed +1"));
+        let seen = asked.replace("retry-push", "heal git-auth; retry-push");
+        let seen = format!("{seen}; wait 40s; instruct acme/home change");
+        assert_eq!(tried[1], format!("{seen}; seed +0"));
+        assert_eq!(tried[2], format!("{asked}; seed +1"));
     }
 
     #[test]
