@@ -123,7 +123,7 @@ defects! {
             log::plant(ports, log::Mistake::CountsAttemptsAnew);
         };
     "ignores-retry-push", BoundedRetries, "a message that asks for a push is deleted unread",
-        |ports, _| queue::plant_deaf(ports);
+        |ports, _| queue::plant(ports, queue::Mistake::DeletesRetries);
     "eight-agent-attempts", BoundedRetries, "the agent is asked eight times",
         |_, settings| settings.agent.attempts = 8;
     "no-wait-for-agent", BoundedRetries, "the agent is asked again at once",

@@ -16,10 +16,16 @@ pub(super) enum Mistake {
     AcknowledgesOnReceipt,
     /// A poll that failed is the last one.
     StopsPolling,
+    /// Whatever comes on the retry queue is deleted.
+    DeletesRetries,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
-    wrap(&mut ports.instructions, |inner| {
+    let queue = match mistake {
+        Mistake::DeletesRetries => &mut ports.retries,
+        Mistake::AcknowledgesOnReceipt | Mistake::StopsPolling => &mut ports.instructions,
+    };
+    wrap(queue, |inner| {
         Rc::new(Bad {
             inner,
             mistake,
@@ -37,33 +43,6 @@ pub(super) fn plant_acknowledging_push(ports: &mut Ports) {
         Rc::new(Watched { inner, under_way })
     });
     workspace::plant_after_push(ports, queue, under_way);
-}
-
-/// Deletes whatever comes on the retry queue.
-pub(super) fn plant_deaf(ports: &mut Ports) {
-    wrap(&mut ports.retries, |inner| Rc::new(Deaf { inner }));
-}
-
-struct Deaf {
-    inner: Rc<dyn Queue>,
-}
-
-#[async_trait(?Send)]
-impl Queue for Deaf {
-    async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
-        if let Some(delivery) = self.inner.receive(wait).await? {
-            self.inner.delete(&delivery.receipt).await?;
-        }
-        Ok(None)
-    }
-
-    async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
-        self.inner.extend(receipt, visibility).await
-    }
-
-    async fn delete(&self, receipt: &str) -> PortResult<()> {
-        self.inner.delete(receipt).await
-    }
 }
 
 struct Bad {
@@ -105,12 +84,12 @@ impl Queue for Bad {
         let received = self.inner.receive(wait).await?;
         self.is_asking.set(false);
         if let Some(delivery) = &received
-            && self.mistake == Mistake::AcknowledgesOnReceipt
+            && self.mistake != Mistake::StopsPolling
         {
             // Whether that worked makes no difference to what follows.
             let _ = self.inner.delete(&delivery.receipt).await;
         }
-        Ok(received)
+        Ok(received.filter(|_| self.mistake != Mistake::DeletesRetries))
     }
 
     async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {

@@ -40,7 +40,7 @@ const QUICK_SYNC: Duration = Duration::from_secs(20);
 const ASKED_PUSH: Duration = Duration::from_secs(30);
 
 pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
-    if let Some(breach) = too_fast(model, event) {
+    if let Some(breach) = by_pace(model, event) {
         return Some(breach);
     }
     if let Some(breach) = not_tried(model, event) {
@@ -130,8 +130,9 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
     }
 }
 
-/// No loop without a wait: not of attempts, not of requests to the table, not of put-off syncs.
-fn too_fast(model: &Model, event: &Event) -> Option<Breach> {
+/// No loop without a wait: not of attempts, not of requests to the table, not of put-off syncs. And
+/// no sync without an end.
+fn by_pace(model: &Model, event: &Event) -> Option<Breach> {
     let client = &model.clients[model.container_of(&event.what)?];
     let mut pace = client.pace.clone();
     pace.take(&event.what, event.at);
