@@ -9,6 +9,7 @@ pub mod merge;
 pub mod outputs;
 pub mod replay;
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
@@ -24,6 +25,7 @@ use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
 use self::outputs::{OutputArgs, RunOutputArgs};
 use self::report::ReportArgs;
+use self::rules::RulesArgs;
 use self::scenario::ScenarioArgs;
 use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
@@ -79,6 +81,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Run the scenarios of the contract: plans with the log words and times to be seen in them
     Scenario(ScenarioArgs),
+    /// Print the rules of the contract, and the ways in which each can be broken
+    Rules(RulesArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end

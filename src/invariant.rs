@@ -7,12 +7,16 @@ mod branch;
 mod breaker;
 mod cascade;
 mod fresh;
+mod kind;
 mod process;
 mod recovered;
 mod retries;
 mod settled;
 mod site;
 mod told;
+
+pub use kind::BreachKind;
+use kind::kinds;
 
 use crate::history::{Event, Snapshot};
 use crate::model::Model;
@@ -21,7 +25,7 @@ use crate::verdict::{Rule, Subject};
 /// How a rule did not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Breach {
-    /// Which of the rule's demands; two breaches are the same failure when rule and kind agree.
+    /// The id of a [`BreachKind`]; two breaches are the same failure when rule and kind agree.
     pub kind: &'static str,
     pub expected: String,
     pub observed: String,
@@ -31,12 +35,12 @@ pub struct Breach {
 
 impl Breach {
     pub(crate) fn new(
-        kind: &'static str,
+        kind: BreachKind,
         expected: impl Into<String>,
         observed: impl Into<String>,
     ) -> Option<Self> {
         Some(Self {
-            kind,
+            kind: kind.id,
             expected: expected.into(),
             observed: observed.into(),
             about: None,
@@ -46,7 +50,7 @@ impl Breach {
     /// A breach that no event shows by itself, and what it is about.
     fn standing(
         about: Subject,
-        kind: &'static str,
+        kind: BreachKind,
         expected: impl Into<String>,
         observed: impl Into<String>,
     ) -> Option<Self> {
@@ -145,6 +149,34 @@ pub const INVARIANTS: [Invariant; 16] = [
     },
 ];
 
+/// Every rule that has a checker, in the contract's order.
+pub fn rules() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = INVARIANTS.iter().map(|invariant| invariant.rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules
+}
+
+/// The ways in which a rule can be broken.
+pub fn kinds_of(rule: Rule) -> &'static [BreachKind] {
+    match rule {
+        Rule::NoBrokenDeploy => site::NO_BROKEN_DEPLOY,
+        Rule::NoDanglingPage => site::NO_DANGLING_PAGE,
+        Rule::CommitsPreserved => branch::COMMITS_PRESERVED,
+        Rule::ExactlyOnce => branch::EXACTLY_ONCE,
+        Rule::NoCascade => cascade::NO_CASCADE,
+        Rule::Breaker => breaker::BREAKER,
+        Rule::BoundedRetries => retries::BOUNDED_RETRIES,
+        Rule::StaysUp => process::STAYS_UP,
+        Rule::ErrorsTold => told::ERRORS_TOLD,
+        Rule::NoSecretTold => process::NO_SECRET_TOLD,
+        Rule::NothingLost => recovered::NOTHING_LOST,
+        Rule::Pushed => recovered::PUSHED,
+        Rule::Fresh => fresh::FRESH,
+        Rule::Settled => settled::SETTLED,
+    }
+}
+
 /// What each rule that holds after recovery says of what is seen.
 pub fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {
     INVARIANTS
@@ -161,7 +193,7 @@ pub fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {
     INVARIANTS
         .iter()
         .find_map(|invariant| match invariant.check {
-            Always(check) => Some((invariant.rule, check(model, event)?)),
+            Always(check) => Some(broken(invariant.rule, check(model, event)?)),
             AfterRecovery(_) => None,
         })
 }
@@ -171,9 +203,19 @@ pub fn check_recovered(model: &Model, seen: &Snapshot) -> Option<(Rule, Breach)>
     INVARIANTS
         .iter()
         .find_map(|invariant| match invariant.check {
-            AfterRecovery(check) => Some((invariant.rule, check(model, seen)?)),
+            AfterRecovery(check) => Some(broken(invariant.rule, check(model, seen)?)),
             Always(_) => None,
         })
+}
+
+/// A rule and how it was broken, which has to be one of its kinds.
+fn broken(rule: Rule, breach: Breach) -> (Rule, Breach) {
+    debug_assert!(
+        kinds_of(rule).iter().any(|kind| kind.id == breach.kind),
+        "{rule} does not list {}",
+        breach.kind
+    );
+    (rule, breach)
 }
 
 /// Marks as a sentence has them.
@@ -183,5 +225,21 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
         "nothing".into()
     } else {
         items.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_a_rule_has_an_id_of_its_own_and_a_sentence() {
+        for rule in rules() {
+            let kinds = kinds_of(rule);
+            for (n, kind) in kinds.iter().enumerate() {
+                assert!(kind.words.ends_with('.'), "{rule}: {kind:?}");
+                assert!(!kinds[..n].iter().any(|other| other.id == kind.id));
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod junit;
 pub mod lines;
 pub mod page;
 mod plans;
+mod rules;
 pub mod saved;
 mod scenarios;
 mod soak;
@@ -34,6 +35,7 @@ pub use explore::{
     exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, told,
 };
 pub use plans::{explored, shortest_head, shortest_row};
+pub use rules::rules;
 pub use scenarios::{scenario, scenario_check, scenario_list};
 pub use soak::{merged, soak, soak_news};
 pub use summary::summary;

@@ -55,19 +55,19 @@ impl Rule {
         match self {
             Self::NoBrokenDeploy => "No object made by a failed build is ever in a site.",
             Self::NoDanglingPage => {
-                "A page in a site never names an asset that the site lacks, at no moment."
+                "A page in a site never refers to an asset that the site lacks, not even for a moment."
             }
             Self::CommitsPreserved => {
                 "A commit once on a session's branch, local or remote, by an instruction or an \
-                 outsider, stays reachable from that branch. No force-push ever drops one."
+                 outsider, stays reachable from that branch. No force-push drops one."
             }
             Self::ExactlyOnce => {
                 "An instruction's edit is in its branch at most once, whatever is redelivered, \
                  retried or restarted."
             }
             Self::NoCascade => {
-                "A session's own trouble changes nothing of another session. A shared \
-                 dependency's outage may delay others, never corrupt or lose."
+                "What fails in one session changes nothing of another session. An outage of a \
+                 shared dependency may delay others, but corrupts and loses nothing."
             }
             Self::Breaker => {
                 "The S3 breaker opens after 5 failed syncs in a row, then no sync begins until \
@@ -91,7 +91,7 @@ impl Rule {
             }
             Self::NothingLost => {
                 "After recovery every accepted instruction is done, or failed with its lastError \
-                 told, or in the dead-letter queue."
+                 set, or in the dead-letter queue."
             }
             Self::Pushed => {
                 "After recovery the remote branch has every commit of the local one, and nothing \
@@ -103,7 +103,7 @@ impl Rule {
             }
             Self::Settled => {
                 "After recovery the queue is empty, the breaker closed, the containers running, \
-                 and lastError and warnings stand exactly where they belong."
+                 and lastError and warnings are set exactly where they should be."
             }
         }
     }

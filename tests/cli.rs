@@ -110,6 +110,30 @@ fn help_tells_the_exit_codes() {
 }
 
 #[test]
+fn the_rules_are_printed_with_their_kinds_of_breach() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = shakedown(folder.path(), &["rules", "stays-up"]);
+    assert_eq!(one.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8_lossy(&one.stdout),
+        "stays-up  checked always
+  A container survives everything but crash and out-of-memory, and is up again within 120 s of
+  those.
+    down  A container was still down when its time to restart was over.
+    exit  A container ended by itself.
+"
+    );
+    let parts = ["no-broken-deploy  checked always\n", "\nsettled  checked"];
+    check(&shakedown(folder.path(), &["rules"]), 0, &parts);
+    let unknown = shakedown(folder.path(), &["rules", "stays-upp"]);
+    check(
+        &unknown,
+        64,
+        &["'stays-upp'", "a similar value exists: 'stays-up'"],
+    );
+}
+
+#[test]
 fn a_bad_kept_plan_stops_a_campaign_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("proptest-regressions");

@@ -1,9 +1,22 @@
 //! commits-preserved and exactly-once: what the branches hold.
 
-use super::{Breach, list};
+use super::{Breach, kinds, list};
 use crate::history::{Branch, Commit, Event, GitOutcome, What};
 use crate::model::Model;
 use crate::plan::{Mark, SessionId};
+
+kinds! {
+    COMMITS_PRESERVED:
+    REMOTE = "remote", "A commit of the remote branch is gone from it after a push.";
+    LOCAL = "local",
+        "A commit of the workspace is gone from its branch, and the remote does not have it.";
+}
+
+kinds! {
+    EXACTLY_ONCE:
+    COMMIT = "commit", "Two commits of one branch add the edit of the same instruction.";
+    TREE = "tree", "The files of a branch contain the edit of one instruction twice.";
+}
 
 /// The branch that an event shows, and whether it is the remote's.
 pub(super) fn shown(event: &Event) -> Option<(&SessionId, &Branch, bool)> {
@@ -51,7 +64,7 @@ pub fn commits_preserved(model: &Model, event: &Event) -> Option<Breach> {
         return None;
     }
     Breach::new(
-        if is_remote { "remote" } else { "local" },
+        if is_remote { REMOTE } else { LOCAL },
         format!("every commit of {id} stays on its branch {place}"),
         format!("gone: `{}`", dropped.join("`, `")),
     )
@@ -68,7 +81,7 @@ pub fn exactly_once(model: &Model, event: &Event) -> Option<Breach> {
         .flat_map(|commit| &commit.adds);
     if let Some(twice) = repeated(committed) {
         return Breach::new(
-            "commit",
+            COMMIT,
             format!("one commit of {twice} on the branch of {id}"),
             format!(
                 "more than one: {}",
@@ -78,7 +91,7 @@ pub fn exactly_once(model: &Model, event: &Event) -> Option<Breach> {
     }
     let twice = repeated(branch.tree.iter())?;
     Breach::new(
-        "tree",
+        TREE,
         format!("the edit of {twice} once in the files of {id}"),
         format!("the files hold {}", list(&branch.tree)),
     )

@@ -1,11 +1,29 @@
 //! The rule `breaker`: the claims of the log and the S3 endpoint's record against the model's.
 
-use super::Breach;
+use super::{Breach, kinds};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::breaker::{COOL_DOWN, FAILURES, State};
 use crate::plan::ClientId;
 use crate::verdict::Subject;
+
+kinds! {
+    BREAKER:
+    REQUEST_WHILE_OPEN = "request-while-open",
+        "An S3 request reached the endpoint while the breaker was open, from a client without a \
+         sync under way.";
+    SECOND_PROBE = "second-probe",
+        "Two syncs were under way while the breaker was half-open, or a sync went on beside what \
+         the log says of the others.";
+    SYNC_WHILE_OPEN = "sync-while-open",
+        "A sync began before the cool-down of an open breaker was over.";
+    PREVENTED_WHILE_CLOSED = "prevented-while-closed",
+        "A sync was stopped although the breaker was closed.";
+    OPENED_EARLY = "opened-early",
+        "The log says that the breaker opened before enough syncs had failed in a row.";
+    PREVENTED_SILENTLY = "prevented-silently",
+        "The breaker stopped a sync, and no line of the log says so.";
+}
 
 pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
     match &event.what {
@@ -29,7 +47,7 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
                 return None;
             }
             Breach::new(
-                "request-while-open",
+                REQUEST_WHILE_OPEN,
                 "no S3 request while the breaker is open, but of syncs that had begun before",
                 format!("a request of {client}, which has no sync under way"),
             )
@@ -45,7 +63,7 @@ fn breaker_goes_on(model: &Model, client: usize, now: std::time::Duration) -> bo
 
 fn beside(client: &ClientId) -> Option<Breach> {
     Breach::new(
-        "second-probe",
+        SECOND_PROBE,
         "what other containers were told of the breaker, given how this sync goes on",
         format!(
             "a sync of {client} goes on, or ended otherwise, that must have ended for theirs to \
@@ -70,12 +88,12 @@ fn claimed(
             }
             match breaker.state() {
                 State::HalfOpen { .. } => Breach::new(
-                    "second-probe",
+                    SECOND_PROBE,
                     "one probe while the breaker is half-open",
                     format!("{client} began another sync beside the probe"),
                 ),
                 _ => Breach::new(
-                    "sync-while-open",
+                    SYNC_WHILE_OPEN,
                     format!(
                         "no sync begins for {} s after {FAILURES} failed syncs in a row, or a \
                          failed probe",
@@ -98,7 +116,7 @@ fn claimed(
                 return None;
             }
             Breach::new(
-                "prevented-while-closed",
+                PREVENTED_WHILE_CLOSED,
                 format!(
                     "a closed breaker stops no sync; {}",
                     counted(breaker.state())
@@ -111,7 +129,7 @@ fn claimed(
                 return None;
             }
             Breach::new(
-                "opened-early",
+                OPENED_EARLY,
                 format!("the breaker opens after {FAILURES} failed syncs in a row"),
                 format!("{client} says that it opened; {}", counted(breaker.state())),
             )
@@ -130,7 +148,7 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     })?;
     Breach::standing(
         Subject::Log(silent.id.clone()),
-        "prevented-silently",
+        PREVENTED_SILENTLY,
         "each sync that the breaker stops says so in the log",
         format!(
             "a lastError of {} tells of one, and no line of its log",

@@ -1,9 +1,18 @@
 //! no-cascade: a session's own trouble changes nothing of another session.
 
-use super::{Breach, branch, list};
+use super::{Breach, branch, kinds, list};
 use crate::history::{Event, Record, What};
 use crate::model::Model;
 use crate::plan::{Mark, SessionId};
+
+kinds! {
+    NO_CASCADE:
+    BRANCH = "branch", "The branch of a session contains an edit of another session.";
+    SITE = "site", "An object with an edit of another client was put into a site.";
+    LAST_ERROR = "last-error", "A session that nothing disturbed got a lastError.";
+    WARNINGS = "warnings",
+        "A session whose builds were clean and that nothing disturbed got warnings.";
+}
 
 pub fn no_cascade(model: &Model, event: &Event) -> Option<Breach> {
     if let Some((id, branch, _)) = branch::shown(event) {
@@ -17,7 +26,7 @@ pub fn no_cascade(model: &Model, event: &Event) -> Option<Breach> {
         let first = foreign.first()?;
         let owner = &model.sessions[model.owner(*first)?].id;
         return Breach::new(
-            "branch",
+            BRANCH,
             format!("only edits of {id} on its branch"),
             format!("it holds {first}, an edit of {owner}"),
         );
@@ -44,7 +53,7 @@ pub fn no_cascade(model: &Model, event: &Event) -> Option<Breach> {
                 return None;
             }
             Breach::new(
-                "site",
+                SITE,
                 format!("only edits of {client} in its site"),
                 format!(
                     "{key} was put with {}, edits of another client",
@@ -67,7 +76,7 @@ fn told_of_another(model: &Model, id: &SessionId, record: &Record) -> Option<Bre
         && !model.is_troubled(at)
     {
         return Breach::new(
-            "last-error",
+            LAST_ERROR,
             format!("no lastError for {id}: {reason}"),
             format!("its lastError became `{error}`"),
         );
@@ -78,7 +87,7 @@ fn told_of_another(model: &Model, id: &SessionId, record: &Record) -> Option<Bre
         && !model.is_troubled(at)
     {
         return Breach::new(
-            "warnings",
+            WARNINGS,
             format!("no warnings for {id}: none of its builds warned, nobody pushed into it"),
             format!("its warnings became `{}`", record.warnings.join("; ")),
         );

@@ -3,13 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Breach, list};
+use super::{Breach, kinds, list};
 use crate::history::{Content, Snapshot};
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::plan::Mark;
 use crate::site::{SiteKind, astro, cksum, render_parts};
 use crate::verdict::Subject;
+
+kinds! {
+    FRESH:
+    EMPTY = "empty", "The site is empty although a build was good.";
+    STALE = "stale", "The site shows another build than the newest good one.";
+    MIXED = "mixed",
+        "The site is not exactly one build: an object is missing, left over or of another build.";
+}
 
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
@@ -115,7 +123,7 @@ pub fn check_site(
         }
         return Breach::standing(
             about(),
-            "empty",
+            EMPTY,
             format!("the site of {id} shows the build with {}", wanted.newest),
             "it is empty",
         );
@@ -142,7 +150,7 @@ pub fn check_site(
         let wanted = candidates.iter().map(|candidate| candidate.newest);
         return Breach::standing(
             about(),
-            "stale",
+            STALE,
             match candidates.len() {
                 0 => format!("the site of {id} is empty: no build was good"),
                 _ => format!(
@@ -156,7 +164,7 @@ pub fn check_site(
     not_exactly(model, &shown, site).and_then(|difference| {
         Breach::standing(
             about(),
-            "mixed",
+            MIXED,
             format!("the site of {id} is exactly one build, of {}", list(&shown)),
             difference,
         )

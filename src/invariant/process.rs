@@ -2,10 +2,21 @@
 
 use std::time::Duration;
 
-use super::Breach;
+use super::{Breach, kinds};
 use crate::history::{Death, Event, What};
 use crate::model::{Client, Model};
 use crate::verdict::Subject;
+
+kinds! {
+    STAYS_UP:
+    DOWN = "down", "A container was still down when its time to restart was over.";
+    EXIT = "exit", "A container ended by itself.";
+}
+
+kinds! {
+    NO_SECRET_TOLD:
+    SECRET = "secret", "A token or key is in a log line, a session record, a commit or a site.";
+}
 
 /// How soon a container is up again after its death.
 const RESTART: Duration = Duration::from_secs(120);
@@ -19,7 +30,7 @@ pub fn stays_up(model: &Model, event: &Event) -> Option<Breach> {
     if let Some(down) = model.clients.iter().find(is_late) {
         return Breach::standing(
             Subject::Container(down.id.clone()),
-            "down",
+            DOWN,
             format!("a container is up again within {RESTART:?} of its death"),
             format!("that of {} is still down", down.id),
         );
@@ -32,7 +43,7 @@ pub fn stays_up(model: &Model, event: &Event) -> Option<Breach> {
         return None;
     };
     Breach::new(
-        "exit",
+        EXIT,
         "a container ends only when it is killed or out of memory",
         format!("the container of {client} ended by itself"),
     )
@@ -44,7 +55,7 @@ pub fn no_secret_told(_: &Model, event: &Event) -> Option<Breach> {
         return None;
     };
     Breach::new(
-        "secret",
+        SECRET,
         "no token or key leaves the container but as a credential",
         format!("the container of {client} wrote one into {place}"),
     )

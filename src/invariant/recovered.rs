@@ -1,9 +1,26 @@
 //! nothing-lost and pushed: every instruction has an outcome, and the remote has the work.
 
-use super::{Breach, list};
+use super::{Breach, kinds, list};
 use crate::history::Snapshot;
 use crate::model::Model;
 use crate::verdict::Subject;
+
+kinds! {
+    NOTHING_LOST:
+    PENDING = "pending",
+        "An accepted instruction has no outcome: it is still in the queue, or nowhere.";
+    DEAD_LETTER = "dead-letter", "A dead letter is gone from the dead-letter queue.";
+    WORK = "work", "Acknowledged work is on no branch, and no lastError names it as lost.";
+    UNTOLD = "untold", "An instruction was acknowledged without a commit and without a lastError.";
+}
+
+kinds! {
+    PUSHED:
+    COMMITS = "commits", "The remote branch lacks a commit of the workspace.";
+    DEBRIS = "debris",
+        "The workspace contains something unfinished or stray: a merge, a rebase, a stash, a \
+         file or a lock.";
+}
 
 /// Every accepted instruction is done, or failed and told, or in the dead-letter queue.
 pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
@@ -20,7 +37,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             };
             return Breach::standing(
                 about,
-                "pending",
+                PENDING,
                 format!("{mark} of {id} ends: done, told as failed, or a dead letter"),
                 format!("{place}; receives so far: {}", instruction.deliveries),
             );
@@ -29,7 +46,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             if !seen.dead_letters.contains(&mark) {
                 return Breach::standing(
                     about,
-                    "dead-letter",
+                    DEAD_LETTER,
                     format!("{mark} of {id} stays in the dead-letter queue"),
                     "it is gone from there",
                 );
@@ -56,7 +73,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if instruction.saved && !session.told_lost.contains(&mark) {
             return Breach::standing(
                 Subject::Branch(id.clone()),
-                "work",
+                WORK,
                 format!(
                     "the acknowledged work of {mark} is on the remote, or told as lost by name"
                 ),
@@ -66,7 +83,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if !instruction.told && !session.told_lost.contains(&mark) {
             return Breach::standing(
                 about,
-                "untold",
+                UNTOLD,
                 format!("{mark} of {id} is done, or its failure was told"),
                 "it was acknowledged, left no commit, and no lastError was told",
             );
@@ -91,7 +108,7 @@ pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if !missing.is_empty() {
             return Breach::standing(
                 Subject::Branch(id.clone()),
-                "commits",
+                COMMITS,
                 format!("every commit of {id} is on the remote"),
                 format!("it lacks `{}`", missing.join("`, `")),
             );
@@ -99,7 +116,7 @@ pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if !workspace.debris.is_empty() {
             return Breach::standing(
                 Subject::Workspace(id.clone()),
-                "debris",
+                DEBRIS,
                 format!("the workspace of {id} is clean"),
                 format!("it holds {}", list(&workspace.debris)),
             );

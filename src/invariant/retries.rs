@@ -2,11 +2,33 @@
 
 use std::time::Duration;
 
-use super::Breach;
+use super::{Breach, kinds};
 use crate::history::{Claim, Event, GitOutcome, What};
 use crate::model::Model;
 use crate::model::observe::ONE_PUSH;
 use crate::plan::Fault;
+
+kinds! {
+    BOUNDED_RETRIES:
+    SYNC = "sync",
+        "A sync made more attempts than it may, or began again and again without an end.";
+    TOO_MANY_RECEIVES = "receives",
+        "A message was received more often than the queue allows before it is a dead letter.";
+    AGENT = "agent", "The agent was asked more often than it may be without an answer.";
+    RETRY_AFTER = "retry-after",
+        "The agent was asked again before the time in its retry-after header was over.";
+    AGENT_TOO_LONG = "agent-limit",
+        "A request to the agent was not given up after its time-out, or the wait before the next \
+         one was longer than the cap.";
+    AGENT_WITHOUT_WAIT = "no-wait", "The agent was asked again and again without waits that grow.";
+    PUSH = "push", "A push made more attempts at once than it may.";
+    AT_ONCE = "at-once",
+        "Attempts, table requests or postponed syncs followed each other without a wait.";
+    RETRY_IGNORED = "retry-ignored",
+        "A container had nothing else to do and did not push after RETRY_GIT_PUSH.";
+    GAVE_UP = "gave-up",
+        "A sync failed before it had made all its attempts, although S3 was only unavailable.";
+}
 
 /// Attempts of one S3 sync (`contract.md`, Numbers).
 const SYNC_ATTEMPTS: u32 = 3;
@@ -52,12 +74,12 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
             claim: Some(Claim::SyncAttempt(n)),
             ..
         } if *n > SYNC_ATTEMPTS => Breach::new(
-            "sync",
+            SYNC,
             format!("at most {SYNC_ATTEMPTS} attempts of an S3 sync"),
             format!("attempt {n} by {client}"),
         ),
         What::Delivered { mark, receives, .. } if *receives > RECEIVES => Breach::new(
-            "receives",
+            TOO_MANY_RECEIVES,
             format!("at most {RECEIVES} receives of {mark}, then the dead letters"),
             format!("receive {receives}"),
         ),
@@ -71,7 +93,7 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
             let gap = event.at.saturating_sub(asked);
             if instruction.agent_failures >= AGENT_ATTEMPTS {
                 return Breach::new(
-                    "agent",
+                    AGENT,
                     format!("at most {AGENT_ATTEMPTS} agent requests for {mark} without an answer"),
                     format!("one more by {client}"),
                 );
@@ -80,7 +102,7 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
                 && gap < wait.mul_f64(0.9)
             {
                 return Breach::new(
-                    "retry-after",
+                    RETRY_AFTER,
                     format!("the next agent request for {mark} after the {wait:?} asked for"),
                     format!("it came after {gap:?}"),
                 );
@@ -88,7 +110,7 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
             let limit = AGENT_LIMIT + AGENT_CAP.max(retry_after.unwrap_or_default()) + SLACK;
             if instruction.agent_alone && gap > limit {
                 return Breach::new(
-                    "agent-limit",
+                    AGENT_TOO_LONG,
                     format!(
                         "the agent has {AGENT_LIMIT:?} to answer {mark}, and is asked again after \
                          {AGENT_CAP:?} at most"
@@ -102,7 +124,7 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
                 && waited < NO_WAIT
             {
                 return Breach::new(
-                    "no-wait",
+                    AGENT_WITHOUT_WAIT,
                     format!("growing waits between agent requests for {mark}"),
                     format!("{AGENT_ATTEMPTS} requests within {waited:?}"),
                 );
@@ -121,7 +143,7 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
                 return None;
             }
             Breach::new(
-                "push",
+                PUSH,
                 format!("at most {PUSH_ATTEMPTS} attempts of a push of {session}, then a wait"),
                 format!("attempt {} at once", own.push_failures + 1),
             )
@@ -144,7 +166,7 @@ fn by_pace(model: &Model, event: &Event) -> Option<Breach> {
         ("syncs that were put off", pace.put_off)
     } else if pace.first_attempts >= FIRST_ATTEMPTS {
         return Breach::new(
-            "sync",
+            SYNC,
             format!("at most {SYNC_ATTEMPTS} attempts of an S3 sync"),
             format!(
                 "{} began its attempts {FIRST_ATTEMPTS} times without a word of an end between",
@@ -155,7 +177,7 @@ fn by_pace(model: &Model, event: &Event) -> Option<Breach> {
         return None;
     };
     Breach::new(
-        "at-once",
+        AT_ONCE,
         format!("growing waits between {what}, and an interval before what was put off"),
         format!("{times} of {} in a row came at once", client.id),
     )
@@ -168,7 +190,7 @@ fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
         let asked = session.retry_asked.filter(|at| event.at > *at + ASKED_PUSH);
         if let Some(asked) = asked {
             return Breach::new(
-                "retry-ignored",
+                RETRY_IGNORED,
                 format!(
                     "a push of {}, for RETRY_GIT_PUSH reached its idle container {} s into the run",
                     session.id,
@@ -199,7 +221,7 @@ fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
         return None;
     }
     Breach::new(
-        "gave-up",
+        GAVE_UP,
         format!("{SYNC_ATTEMPTS} attempts of an S3 sync before it fails"),
         format!("{client} gave one up after attempt {}", sync.attempt),
     )

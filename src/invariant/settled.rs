@@ -1,19 +1,34 @@
 //! settled: everything is at rest, and the records say exactly what is.
 
 use super::breaker::counted;
-use super::{Breach, list};
+use super::{Breach, kinds, list};
 use crate::history::Snapshot;
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::model::{HandledEnd, Model};
 use crate::verdict::Subject;
 
+kinds! {
+    SETTLED:
+    QUEUE = "queue", "A message is left in the queue.";
+    BREAKER = "breaker", "The breaker is not closed.";
+    CONTAINER = "container", "A container is not running.";
+    ERROR_MISSING = "error-missing",
+        "The last instruction of a session failed, and its record has no lastError.";
+    ERROR_LEFT = "error-left",
+        "A session has a lastError although its last instruction did not fail.";
+    WARNING_MISSING = "warning-missing",
+        "The last build warned or the last push met a conflict, and the record has no warnings.";
+    WARNING_LEFT = "warning-left",
+        "A session has warnings although its last build and push were clean.";
+}
+
 /// Queue empty, breaker closed, containers running, `lastError` and `warnings` exact.
 pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
     if !seen.queued.is_empty() {
         return Breach::standing(
             Subject::Queue,
-            "queue",
+            QUEUE,
             "the queue is empty",
             format!("it holds {}", list(&seen.queued)),
         );
@@ -21,7 +36,7 @@ pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
     if !model.breaker.may_be_closed() && !may_lack_a_probe(model) {
         return Breach::standing(
             Subject::Breaker,
-            "breaker",
+            BREAKER,
             "the breaker is closed",
             counted(model.breaker.state()),
         );
@@ -29,7 +44,7 @@ pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
     if let Some(down) = model.clients.iter().find(|c| !seen.running.contains(&c.id)) {
         return Breach::standing(
             Subject::Container(down.id.clone()),
-            "container",
+            CONTAINER,
             "every container runs",
             format!("that of {} does not", down.id),
         );
@@ -61,7 +76,7 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
             let mark = last?.mark;
             return Breach::standing(
                 about,
-                "error-missing",
+                ERROR_MISSING,
                 format!("{id} has a lastError: its last instruction, {mark}, failed"),
                 "it has none",
             );
@@ -69,7 +84,7 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
         (Some(error), Expected::No) => {
             return Breach::standing(
                 about,
-                "error-left",
+                ERROR_LEFT,
                 format!("{id} has no lastError: its last instruction did not fail"),
                 format!("it has `{error}`"),
             );
@@ -82,13 +97,13 @@ fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach
     ) {
         (true, Expected::Yes) => Breach::standing(
             about,
-            "warning-missing",
+            WARNING_MISSING,
             format!("{id} has warnings: its last build warned, or its last push met a conflict"),
             "it has none",
         ),
         (false, Expected::No) => Breach::standing(
             about,
-            "warning-left",
+            WARNING_LEFT,
             format!("{id} has no warnings: its last build and push were clean"),
             format!("it has `{}`", record.warnings.join("; ")),
         ),

@@ -1,10 +1,23 @@
 //! no-broken-deploy and no-dangling-page: what the S3 endpoint took.
 
-use super::{Breach, list};
+use super::{Breach, kinds, list};
 use crate::history::{Event, What};
 use crate::model::Model;
 use crate::plan::Fault;
 use crate::site::is_page;
+
+kinds! {
+    NO_BROKEN_DEPLOY:
+    BROKEN = "broken", "An object was put that was built from files that do not build.";
+    INJECTED = "injected",
+        "An object was put from a build that the injected BUILD_ERROR had failed.";
+}
+
+kinds! {
+    NO_DANGLING_PAGE:
+    PAGE_FIRST = "page-first", "A page was put before an asset that it refers to.";
+    DELETED_FIRST = "deleted-first", "An asset was deleted while a page still refers to it.";
+}
 
 /// No object made by a failed build is ever in a site.
 ///
@@ -23,7 +36,7 @@ pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {
     };
     if model.build_of(&content.marks).fails {
         return Breach::new(
-            "broken",
+            BROKEN,
             format!("no object of a failed build in the site of {client}"),
             format!(
                 "{key} was put, made of {}, whose build fails",
@@ -43,7 +56,7 @@ pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {
         }
     })?;
     Breach::new(
-        "injected",
+        INJECTED,
         format!("no object of a failed build in the site of {client}"),
         format!(
             "{key} was put, made of {}; BUILD_ERROR was injected since before {injected} was \
@@ -68,7 +81,7 @@ pub fn no_dangling_page(model: &Model, event: &Event) -> Option<Breach> {
                 .iter()
                 .find(|name| *name != key && !site.contains_key(*name))?;
             Breach::new(
-                "page-first",
+                PAGE_FIRST,
                 format!("{key} goes up after every asset that it names"),
                 format!("it was put while the site of {client} lacks {missing}"),
             )
@@ -79,7 +92,7 @@ pub fn no_dangling_page(model: &Model, event: &Event) -> Option<Breach> {
                 .iter()
                 .find(|(page, content)| *page != key && content.names.contains(key))?;
             Breach::new(
-                "deleted-first",
+                DELETED_FIRST,
                 format!("{key} is deleted after the last page that names it"),
                 format!("it was deleted while {page} of {client} names it"),
             )

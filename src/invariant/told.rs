@@ -2,12 +2,28 @@
 
 use std::time::Duration;
 
-use super::{Breach, list};
+use super::{Breach, kinds, list};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::HandlingEnd;
 use crate::plan::{ClientId, Mark, SessionId};
 use crate::verdict::Subject;
+
+kinds! {
+    ERRORS_TOLD:
+    NOT_PUSHED = "not-pushed",
+        "An instruction was acknowledged without its commit on the remote and without a \
+         lastError.";
+    NOT_FAILED = "not-failed",
+        "An instruction whose build failed was acknowledged without a lastError.";
+    NOT_DEPLOYED = "not-deployed",
+        "An instruction was acknowledged without its build in the site and without a lastError.";
+    PUSH_CLAIMED = "push-claimed",
+        "The log says that a push is complete, and the remote lacks a commit.";
+    SYNC_CLAIMED = "sync-claimed",
+        "The log says that a sync is complete, and the site shows no whole build.";
+    NOT_LOGGED = "not-logged", "An instruction failed, and no ERROR line of the log says so.";
+}
 
 /// A line that comes later than this after its stamp was kept back, and the world has moved on.
 const LATE: Duration = Duration::from_secs(2);
@@ -40,14 +56,14 @@ fn acknowledged(model: &Model, mark: Mark) -> Option<Breach> {
     let id = &session.id;
     if !session.remote_has(mark) {
         return Breach::new(
-            "not-pushed",
+            NOT_PUSHED,
             format!("{mark} is acknowledged when its commit is pushed, or its lastError told"),
             format!("it was acknowledged; the remote branch of {id} lacks it, no lastError"),
         );
     }
     if model.end_of(instruction) == HandlingEnd::Failed {
         return Breach::new(
-            "not-failed",
+            NOT_FAILED,
             format!("the failed build of {mark} is told in the lastError of {id}"),
             "it was acknowledged without one",
         );
@@ -63,7 +79,7 @@ fn acknowledged(model: &Model, mark: Mark) -> Option<Breach> {
         return None;
     }
     Breach::new(
-        "not-deployed",
+        NOT_DEPLOYED,
         format!("{mark} is acknowledged when its build is deployed, or its lastError told"),
         format!(
             "it was acknowledged; the site of {} never showed it whole, and {id} has no lastError",
@@ -95,7 +111,7 @@ fn push_claimed(model: &Model, id: &SessionId, stamp: Duration, now: Duration) -
         return None;
     }
     Breach::new(
-        "push-claimed",
+        PUSH_CLAIMED,
         format!("`Git push complete` for {id} when the remote has every commit"),
         format!("the remote lacks `{}`", missing.join("`, `")),
     )
@@ -117,7 +133,7 @@ fn sync_claimed(
         return None;
     }
     Breach::new(
-        "sync-claimed",
+        SYNC_CLAIMED,
         format!("`S3 sync complete` when a whole build stands in the site of {client}"),
         format!("the site holds {}", list(facts.site.keys())),
     )
@@ -142,7 +158,7 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
         }
         Breach::standing(
             Subject::Log(client.id.clone()),
-            "not-logged",
+            NOT_LOGGED,
             format!(
                 "an ERROR line in the log of {} says why {} failed",
                 client.id, instruction.mark

@@ -1,0 +1,35 @@
+//! The rules of the contract: when each is checked, its text, and its kinds of breach.
+
+use std::fmt::Write;
+
+use super::{Style, paragraph};
+use crate::invariant::{Check, INVARIANTS, kinds_of};
+use crate::verdict::Rule;
+
+/// Describes each of these rules.
+pub fn rules(chosen: &[Rule], style: Style) -> String {
+    let described: Vec<String> = chosen.iter().map(|rule| one(*rule, style)).collect();
+    described.join("\n")
+}
+
+fn one(rule: Rule, style: Style) -> String {
+    let rows = || INVARIANTS.iter().filter(|row| row.rule == rule);
+    let at_events = rows().any(|row| matches!(row.check, Check::Always(_)));
+    let at_rest = rows().any(|row| matches!(row.check, Check::AfterRecovery(_)));
+    let when = match (at_events, at_rest) {
+        (true, true) => "always, and once more after recovery",
+        (true, false) => "always",
+        _ => "after recovery",
+    };
+    let mut out = format!("{}  checked {when}\n", style.strong(rule.id()));
+    paragraph(&mut out, "  ", rule.words());
+    let kinds = kinds_of(rule);
+    let width = kinds.iter().map(|kind| kind.id.len()).max().unwrap_or(0);
+    for kind in kinds {
+        let mut words = String::new();
+        paragraph(&mut words, &" ".repeat(width + 6), kind.words);
+        // Writing to a string cannot fail.
+        let _ = write!(out, "    {:<width$}  {}", kind.id, words.trim_start());
+    }
+    out
+}
