@@ -8,10 +8,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use shakedown::generate::{Shape, plans};
-use shakedown::plan::{Plan, Step};
+use shakedown::plan::{Plan, Step, set_fault};
 use shakedown::runner;
+use shakedown::target::Target;
 use shakedown::target::sim::Sim;
-use shakedown::target::{Target, set_fault};
 use shakedown::verdict::Verdict;
 
 const PLANS: usize = 128;

@@ -63,11 +63,11 @@ use self::s3::S3;
 use self::services::Services;
 use self::sqs::Sqs;
 use self::table::Table;
+use crate::error::TargetError;
 use crate::history::{Branch, Content, Record};
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
 use crate::scratch::Scratch;
 use crate::site::{self, SiteKind};
-use crate::target::TargetError;
 use crate::worker::ports::{Instruction, RetryRequest};
 
 /// What a cloud is started with.

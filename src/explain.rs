@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::describe::describe;
 use crate::history::{Event, History, What};
 use crate::model::Model;
 use crate::plan::Plan;
-use crate::report::events::describe;
 use crate::runner;
 use crate::site::SiteKind;
 use crate::verdict::{Subject, Violation};

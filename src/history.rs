@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{ClientId, Mark, Phase, SessionId};
 
+pub(crate) mod describe;
+mod line;
+
+pub use line::Line;
+
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Event {

@@ -35,6 +35,10 @@
 //! catch something is shown by planting mistakes: [`defect`].
 
 // What is done, and who says what makes sense.
+pub mod files;
+
+pub mod error;
+
 pub mod plan;
 
 pub mod model;

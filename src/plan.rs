@@ -428,3 +428,11 @@ impl Plan {
             .collect()
     }
 }
+
+/// Adds a fault to the active ones, or takes it away; both can be done twice without harm.
+pub fn set_fault(active: &mut Vec<Fault>, fault: &Fault, on: bool) {
+    active.retain(|other| !other.excludes(fault));
+    if on {
+        active.push(fault.clone());
+    }
+}

@@ -4,7 +4,6 @@
 pub mod checks;
 mod conformance;
 mod contest;
-pub(crate) mod events;
 mod explained;
 mod explore;
 pub mod junit;
@@ -24,7 +23,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use crate::explain::Explanation;
-use crate::history::History;
+use crate::history::{History, describe};
 use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
@@ -160,7 +159,7 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
     if !last.is_empty() {
         let _ = writeln!(out, "\n{}", style.strong("The last events before it"));
         for event in last {
-            let _ = writeln!(out, "  {}", events::line(event, WIDTH - 2));
+            let _ = writeln!(out, "  {}", describe::line(event, WIDTH - 2));
         }
     }
     let _ = writeln!(out, "\n{}\n  {}", style.strong("Replay it"), of.replay);

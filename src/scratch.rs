@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::target::TargetError;
+use crate::error::TargetError;
 
 /// What the names of all folders begin with.
 const PREFIX: &str = "shakedown-";

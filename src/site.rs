@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use crc::{CRC_32_CKSUM, Crc};
 
+use crate::files::FileChange;
 use crate::history::Content;
 use crate::plan::{Edit, Mark};
-use crate::worker::ports::FileChange;
 
+pub use crate::files::Tree;
 pub use kind::SiteKind;
 
 /// Where every edit leaves its mark, one a line.
@@ -27,9 +28,6 @@ pub const OUTSIDE: &str = "content/outside/";
 pub const PACKAGE: &str = "package.json";
 /// The shell site's component whose syntax errors make a build partial.
 pub const BANNER: &str = "components/banner.txt";
-
-/// The files of a checkout, by path.
-pub type Tree = BTreeMap<Arc<str>, Arc<str>>;
 
 /// What a user writes to the agent for an edit; the mark makes it traceable.
 pub fn instruction_text(edit: Edit, mark: Mark) -> String {

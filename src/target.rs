@@ -7,13 +7,12 @@ pub mod sim;
 use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
-use crate::plan::{Fault, Mark, SessionId, Step};
+use crate::plan::{Mark, SessionId, Step};
 use crate::site::SiteKind;
 
+pub use crate::cloud::GIT_TOKEN;
+pub use crate::error::TargetError;
 pub use interruptible::{Interrupt, Interruptible};
-
-/// The token that containers push and fetch with, on every target that is made here.
-pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
 
 /// A kind of system that plans can be run against.
 pub trait Target {
@@ -91,36 +90,5 @@ pub trait Run {
     /// same seed and hash go on in the same way, bit for bit.
     fn fingerprint(&self) -> Option<u64> {
         None
-    }
-}
-
-/// Why the harness could not do its work: what it was doing, why it failed, what to do next.
-#[derive(Debug, thiserror::Error)]
-#[error("while {doing}: {why}; {remedy}")]
-pub struct TargetError {
-    pub doing: String,
-    pub why: String,
-    pub remedy: String,
-}
-
-impl TargetError {
-    pub fn new(
-        doing: impl Into<String>,
-        why: impl std::fmt::Display,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self {
-            doing: doing.into(),
-            why: why.to_string(),
-            remedy: remedy.into(),
-        }
-    }
-}
-
-/// Adds a fault to the active ones, or takes it away; both can be done twice without harm.
-pub fn set_fault(active: &mut Vec<Fault>, fault: &Fault, on: bool) {
-    active.retain(|other| !other.excludes(fault));
-    if on {
-        active.push(fault.clone());
     }
 }

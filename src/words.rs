@@ -1,8 +1,7 @@
 //! The log lines of the system: their form, and what their words claim.
 
-use crate::history::{Claim, Level};
+use crate::history::{Claim, Level, Line};
 use crate::plan::{Phase, SessionId};
-use crate::worker::ports::Line;
 
 /// What the contract's words in a log line claim.
 pub fn claim(text: &str) -> Option<Claim> {

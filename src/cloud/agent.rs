@@ -15,9 +15,9 @@ use super::answer::{Answer, Body, json};
 use super::credentials::AGENT_KEY;
 use super::route::Asked;
 use super::services::Services;
+use crate::files::FileChange;
 use crate::history::What;
 use crate::site;
-use crate::worker::ports::FileChange;
 
 /// How long a 429 asks to wait, in the system's own time.
 const ASKED_WAIT: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 //! the system under test, which must never tell them.
 
 /// The password of the git remote; its user is `x-access-token`.
-pub use crate::target::GIT_TOKEN;
+pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
 
 /// The AWS access key id.
 pub const ACCESS_KEY: &str = "LOOPBACKACCESSKEY000";

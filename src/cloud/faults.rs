@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::plan::set_fault;
 use crate::plan::{ClientId, Fault, Outage, SessionId};
-use crate::target::set_fault;
 
 /// The active faults, and the seeded chance that decides where a fault has more than one face.
 pub(super) struct Faults {

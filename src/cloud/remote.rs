@@ -10,11 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::branch::{git, isolate, read_branch};
 use super::children::Children;
 use super::recorder::Recorder;
+use crate::error::TargetError;
+use crate::files::FileChange;
 use crate::history::{Branch, What};
 use crate::plan::{ClientId, Mark, Outsider, SessionId};
 use crate::site::{self, SiteKind, Tree};
-use crate::target::TargetError;
-use crate::worker::ports::FileChange;
 
 const INSTALL_GIT: &str = "install git (2.36 or newer, with `git http-backend`) and put it on PATH";
 

@@ -24,9 +24,9 @@ use super::faults::Active;
 use super::recorder::Recorder;
 use super::route::Asked;
 use super::services::Services;
+use crate::error::TargetError;
 use crate::history::{Content, S3Operation, S3Outcome, What};
 use crate::plan::{ClientId, Outage};
-use crate::target::TargetError;
 
 /// The buckets of all clients.
 pub(super) struct S3 {

@@ -13,9 +13,9 @@ use super::answer::{Answer, AwsError, JSON_1_0, aws_json, json as json_answer};
 use super::credentials::tells_secret;
 use super::route::{Asked, operation};
 use super::services::Services;
+use crate::error::TargetError;
 use crate::history::{Record, What};
 use crate::plan::SessionId;
-use crate::target::TargetError;
 
 /// The name of the session table.
 pub const SESSION_TABLE: &str = "webordinary-edit-sessions";

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Coverage, Reached, Sometimes, is_warned_build, seen_at_work};
 use crate::history::{Claim, Death, GitOutcome, S3Operation, S3Outcome, What};
-use crate::plan::{ClientId, Fault};
-use crate::target::set_fault;
+use crate::plan::{ClientId, Fault, set_fault};
 
 #[derive(Default)]
 pub(super) struct Faults {

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Style, WIDTH, events, paragraph};
+use super::{Style, WIDTH, paragraph};
 use crate::explain::{Change, Explained, Explanation, WithoutOutcome};
-use crate::history::History;
+use crate::history::{History, describe};
 
 /// Events of one step that are shown: the first few and the last few.
 const FIRST_EVENTS: usize = 4;
@@ -89,7 +89,7 @@ fn one_step(
             continue;
         }
         if let Some(event) = history.events.get(*index) {
-            let line = events::line(event, WIDTH - 9);
+            let line = describe::line(event, WIDTH - 9);
             let line = if is_decisive(index) {
                 style.bad(&format!("       > {line}"))
             } else {

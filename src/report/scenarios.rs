@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::checks::{Check, CheckResult, CheckRun};
-use super::events;
 use super::summary::counted;
 use super::{Style, WIDTH, paragraph};
+use crate::history::describe;
 use crate::regression::Seed;
 use crate::scenario::{Count, Ended, Expectation, Grade, Scenario, Sight, Since, Unmet, Why};
 use crate::verdict::Verdict;
@@ -56,7 +56,7 @@ pub fn scenario_check(of: &Ended, repeat: &str, seconds: f64, page: Option<Strin
     let unmet = of.unmet.iter().map(|unmet| {
         let (expected, seen) = told(unmet);
         let nearest = unmet.instead.iter().map(|event| {
-            let (who, what) = events::describe(&event.what);
+            let (who, what) = describe::describe(&event.what);
             format!("\n{:.3} s, {who}: {what}", event.at.as_secs_f64())
         });
         let nearest: String = nearest.collect();
@@ -133,7 +133,7 @@ fn unmet(out: &mut String, unmet: &Unmet) {
         paragraph(out, "    ", "The nearest to it:");
     }
     for event in &unmet.instead {
-        let _ = writeln!(out, "    {}", events::line(event, WIDTH - 4));
+        let _ = writeln!(out, "    {}", describe::line(event, WIDTH - 4));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two kinds of site, by their sources, and what the scripted agent does to them.
 
 use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, mark_in};
-use crate::worker::ports::FileChange;
+use crate::files::FileChange;
 
 /// What the sites of a system are built with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

@@ -12,9 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::history::Level;
-use crate::plan::{ClientId, Phase, SessionId};
-use crate::site::Tree;
+use crate::plan::{ClientId, SessionId};
+
+pub use crate::files::FileChange;
+pub use crate::history::Line;
 
 /// Everything that a container is given.
 #[derive(Clone)]
@@ -89,34 +90,6 @@ pub trait Log {
     async fn write(&self, line: Line);
 }
 
-#[derive(Clone, PartialEq, Debug)]
-pub struct Line {
-    pub level: Level,
-    pub session: Option<SessionId>,
-    /// The phase that begins with this line.
-    pub phase: Option<Phase>,
-    pub text: String,
-}
-
-/// The text that a line has in the log group: `INFO [acme/home] [pushing] Pushing edit-1`.
-impl std::fmt::Display for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let level = match self.level {
-            Level::Info => "INFO",
-            Level::Warn => "WARN",
-            Level::Error => "ERROR",
-        };
-        f.write_str(level)?;
-        if let Some(session) = &self.session {
-            write!(f, " [{session}]")?;
-        }
-        if let Some(phase) = self.phase {
-            write!(f, " [{phase}]")?;
-        }
-        write!(f, " {}", self.text)
-    }
-}
-
 /// A queue with at-least-once delivery, a visibility timeout and a dead-letter queue.
 #[async_trait(?Send)]
 pub trait Queue {
@@ -166,38 +139,6 @@ pub trait Agent {
 pub struct Turn {
     /// The file changes it asks for; none when it has finished.
     pub changes: Vec<FileChange>,
-}
-
-/// One change to the files of a workspace. Paths are relative to its top.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "tool", rename_all = "snake_case")]
-pub enum FileChange {
-    #[serde(rename = "write_file")]
-    Write { path: Arc<str>, text: Arc<str> },
-    /// Adds a line at the end of a file, which is made if it is missing.
-    #[serde(rename = "append_line")]
-    Append { path: Arc<str>, line: Arc<str> },
-    /// Deletes a file; one that is missing is left missing.
-    #[serde(rename = "delete_file")]
-    Delete { path: Arc<str> },
-}
-
-impl FileChange {
-    /// Does the change to files held in memory.
-    pub fn apply_to(&self, tree: &mut Tree) {
-        match self {
-            Self::Write { path, text } => {
-                tree.insert(path.clone(), text.clone());
-            }
-            Self::Append { path, line } => {
-                let text = tree.entry(path.clone()).or_default();
-                *text = format!("{text}{line}\n").into();
-            }
-            Self::Delete { path } => {
-                tree.remove(path);
-            }
-        }
-    }
 }
 
 /// The checkouts of the client's sessions, one folder each, and their remote.

@@ -23,10 +23,10 @@ use super::policy::Policy;
 use crate::cloud::credentials::tells_secret;
 use crate::cloud::lock;
 use crate::cloud::recorder::Recorder;
+use crate::error::TargetError;
 use crate::history::{Content, What};
 use crate::plan::ClientId;
 use crate::site::read_content;
-use crate::target::TargetError;
 
 /// The buckets of all clients; a clone is another handle on the same.
 #[derive(Clone)]

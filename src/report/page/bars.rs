@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::lanes::{LaneKind, Lanes, Tone};
+use crate::history::describe::death;
 use crate::history::{Claim, Event, What};
 use crate::model::Model;
 use crate::model::breaker::State;
 use crate::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
-use crate::report::events::death;
 
 /// A span of a lane, from one event to another.
 #[derive(Clone, Debug, Serialize)]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::history::{Branch, Claim, History, Record};
+use crate::plan::set_fault;
 use crate::plan::{Phase, Plan};
 use crate::runner::{self, Outcome};
 use crate::verdict::Verdict;

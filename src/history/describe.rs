@@ -1,10 +1,10 @@
 //! One event as one readable line: when, who, what.
 
-use crate::history::{Branch, Death, Event, GitOutcome, Level, S3Operation, S3Outcome, What};
+use super::{Branch, Death, Event, GitOutcome, Level, S3Operation, S3Outcome, What};
 use crate::plan::Mark;
 
 /// The event in at most `width` columns.
-pub(super) fn line(event: &Event, width: usize) -> String {
+pub(crate) fn line(event: &Event, width: usize) -> String {
     let (who, what) = describe(&event.what);
     let text = format!("{:>9.3} s  {who:<12} {what}", event.at.as_secs_f64());
     let one_line = text.replace(['\n', '\r'], " ");
@@ -187,7 +187,7 @@ fn operation_word(operation: S3Operation) -> &'static str {
 }
 
 /// What a container died of.
-pub(super) fn death(cause: Death) -> &'static str {
+pub(crate) fn death(cause: Death) -> &'static str {
     match cause {
         Death::Crash => "crash",
         Death::OutOfMemory => "out of memory",

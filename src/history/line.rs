@@ -1,0 +1,33 @@
+//! A line of the log group, as the system writes it.
+
+use super::Level;
+use crate::plan::{Phase, SessionId};
+
+/// A line, by its parts.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
+    pub level: Level,
+    pub session: Option<SessionId>,
+    /// The phase that begins with this line.
+    pub phase: Option<Phase>,
+    pub text: String,
+}
+
+/// The text that a line has in the log group: `INFO [acme/home] [pushing] Pushing edit-1`.
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let level = match self.level {
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+            Level::Error => "ERROR",
+        };
+        f.write_str(level)?;
+        if let Some(session) = &self.session {
+            write!(f, " [{session}]")?;
+        }
+        if let Some(phase) = self.phase {
+            write!(f, " [{phase}]")?;
+        }
+        write!(f, " {}", self.text)
+    }
+}
