@@ -133,6 +133,28 @@ pub struct Found {
 }
 
 impl Found {
+    /// How the plan came to be, and where it is kept, in a sentence.
+    pub fn origin(&self) -> String {
+        let kept = format!("kept in {}", self.file.display());
+        if self.is_known {
+            return kept;
+        }
+        let shown = match self.reproduced {
+            (1, 1) => String::new(),
+            (times, of) => format!(", violated in {times} of {of} runs"),
+        };
+        let on = match (self.reproduced, self.shrunk_on) {
+            ((1, 1), _) => String::new(),
+            (_, on) => format!(" on {on}"),
+        };
+        format!(
+            "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
+            self.first_steps,
+            self.plan.steps.len(),
+            self.shrink_runs,
+        )
+    }
+
     /// Puts the smallest plan in the place of the one that was found.
     fn shrink_to(&mut self, smallest: Shrunk) {
         self.plan = smallest.plan;

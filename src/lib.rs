@@ -72,6 +72,10 @@ pub mod explore;
 // Many plans, and what is left of them.
 pub mod campaign;
 
+pub mod check;
+
+pub use check::{Check, check};
+
 pub mod soak;
 
 pub mod durable;

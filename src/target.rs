@@ -29,7 +29,10 @@ pub trait Target {
 
     /// Why this target cannot carry out a step, where it cannot; runs leave such steps out and
     /// say so.
-    fn cannot(&self, step: &Step) -> Option<String>;
+    fn cannot(&self, step: &Step) -> Option<String> {
+        let _ = step;
+        None
+    }
 
     /// Starts a fresh system with these sessions, all containers running and no fault active.
     ///
@@ -62,6 +65,8 @@ pub trait Run {
     /// Lets the system run until it is at rest (nothing queued or in flight, and nothing happened
     /// for `quiet`), at most for `bound`, both in its own time. Returns whether it came to rest.
     ///
+    /// Without an implementation of its own, a system waits in small steps and looks at its queue.
+    ///
     /// # Errors
     /// As [`Run::apply`].
     fn rest(
@@ -69,7 +74,22 @@ pub trait Run {
         quiet: Duration,
         bound: Duration,
         events: &mut Vec<Event>,
-    ) -> Result<bool, TargetError>;
+    ) -> Result<bool, TargetError> {
+        let end = self.now() + bound;
+        let slice = (quiet / 10).max(Duration::from_millis(1));
+        let mut quiet_since = self.now();
+        while self.now() < end {
+            let seen = events.len();
+            let left = end.saturating_sub(self.now());
+            self.apply(&Step::Wait(slice.min(left)), None, events)?;
+            if events.len() > seen {
+                quiet_since = self.now();
+            } else if self.now() >= quiet_since + quiet && self.snapshot()?.queued.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 
     /// The system's own time since the start.
     fn now(&self) -> Duration;

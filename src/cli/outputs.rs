@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::SiteName;
-use super::run::origin;
 use crate::replay_command;
 use shakedown::campaign::{Finished, Found, Summary};
 use shakedown::report::checks::Checks;
@@ -217,7 +216,7 @@ impl<'a> Outputs<'a> {
         let mut campaign = Campaign::of(summary, command);
         let row = |(found, page): (&Found, &PathBuf)| {
             let link = page.file_name().map(|name| name.to_string_lossy().into());
-            ViolationRow::of(found, &origin(found), &self.replay(found), link)
+            ViolationRow::of(found, &found.origin(), &self.replay(found), link)
         };
         campaign.violations = summary.found.iter().zip(pages).map(row).collect();
         if let Some(path) = args.index_page() {
@@ -248,7 +247,7 @@ impl<'a> Outputs<'a> {
             history: &found.history,
             settled: None,
             left_out: &[],
-            origin: &origin(found),
+            origin: &found.origin(),
             replay: &self.replay(found),
             others: &found.others,
             explanation: found.explanation.as_ref(),

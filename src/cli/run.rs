@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::outputs::{OutputArgs, Outputs};
 use super::{PlansArgs, RunArgs, TargetName};
 use crate::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with, options};
-use shakedown::campaign::{self, CampaignError, Config, Found, Summary};
+use shakedown::campaign::{self, CampaignError, Config, Summary};
 use shakedown::regression::Seed;
 use shakedown::report::{self, Violated};
 use shakedown::target::Interrupt;
@@ -90,7 +90,7 @@ fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outpu
                 seed: found.seed,
                 violation: &found.violation,
                 history: &found.history,
-                origin: &origin(found),
+                origin: &found.origin(),
                 replay: &outputs.replay(found),
                 others: &found.others,
                 more: &found.more,
@@ -124,26 +124,4 @@ fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outpu
     } else {
         Exit::Held
     }
-}
-
-/// How a found plan came to be.
-pub fn origin(found: &Found) -> String {
-    let kept = format!("kept in {}", found.file.display());
-    if found.is_known {
-        return kept;
-    }
-    let shown = match found.reproduced {
-        (1, 1) => String::new(),
-        (times, of) => format!(", violated in {times} of {of} runs"),
-    };
-    let on = match (found.reproduced, found.shrunk_on) {
-        ((1, 1), _) => String::new(),
-        (_, on) => format!(" on {on}"),
-    };
-    format!(
-        "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
-        found.first_steps,
-        found.plan.steps.len(),
-        found.shrink_runs,
-    )
 }
