@@ -98,7 +98,7 @@ fn a_violation_is_told_whole() {
         "{text}"
     );
     for part in [
-        "No force-push ever drops one.",
+        "No force-push drops one.",
         "Plan\n  found with 9 steps, 3 after 12 runs\n",
         "       session acme/home\n     1  instruct acme/home change\n>    2  crash acme\n     3  wait 30s\n",
         "Observed\n  no commit\n",
