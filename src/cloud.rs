@@ -34,7 +34,6 @@ mod credentials;
 mod faults;
 mod git;
 mod logs;
-mod queue;
 mod remote;
 mod s3;
 mod sqs;

@@ -58,6 +58,8 @@ pub mod history;
 
 pub mod words;
 
+mod queue;
+
 // What is said of it.
 pub mod invariant;
 

@@ -12,11 +12,14 @@ use tokio::sync::Notify;
 
 pub(super) use self::wire::{answer, polls};
 use super::answer::AwsError;
-use super::queue::{Message, Queue, ReceiptError};
 use super::recorder::Recorder;
 use crate::history::What;
 use crate::plan::{ClientId, Mark, SessionId};
+use crate::queue::{Expired, Receipt, Received, Rules};
 use crate::worker::ports::{Instruction, RetryRequest};
+
+type Queue = crate::queue::Queue<Arc<str>>;
+type Message = crate::queue::Message<Arc<str>>;
 
 const ACCOUNT: &str = "000000000000";
 
@@ -59,23 +62,55 @@ pub(super) struct Sqs {
 #[derive(Default)]
 struct State {
     queues: BTreeMap<String, Queue>,
+    /// How many messages were ever sent.
+    sent: u64,
     /// The body of the newest acknowledged instruction of a session.
     handled: BTreeMap<SessionId, Arc<str>>,
+}
+
+impl State {
+    /// Puts a message in a queue; returns its id, or `None` where there is no such queue.
+    fn put_in(&mut self, queue: &str, body: Arc<str>, visible_at: Duration) -> Option<u64> {
+        let queue = self.queues.get_mut(queue)?;
+        self.sent += 1;
+        queue.send(self.sent, body, visible_at);
+        Some(self.sent)
+    }
+
+    /// How many messages of a queue are visible, and how many are in flight or delayed.
+    fn depth(&self, queue: &str, now: Duration) -> (usize, usize) {
+        let messages = self.queues.get(queue).map_or(&[][..], Queue::messages);
+        let hidden = messages.iter().filter(|one| one.is_hidden(now)).count();
+        (messages.len() - hidden, hidden)
+    }
+
+    /// A receipt that was given at some time.
+    fn receipt(&self, text: &str) -> Result<Receipt, AwsError> {
+        let receipt = text.parse().ok();
+        receipt
+            .filter(|receipt: &Receipt| receipt.id <= self.sent)
+            .ok_or_else(|| {
+                AwsError::new(
+                    "com.amazonaws.sqs#ReceiptHandleIsInvalid",
+                    "The input receipt handle is invalid.",
+                )
+            })
+    }
 }
 
 impl Sqs {
     pub(super) fn new(clients: &[ClientId], recorder: Arc<Recorder>) -> Self {
         let mut queues = BTreeMap::new();
         for client in clients {
-            queues.insert(instructions(client), Queue::new(true, true));
-            queues.insert(retries(client), Queue::new(false, false));
-            queues.insert(dead_letters(client), Queue::new(true, false));
+            queues.insert(instructions(client), Queue::new(Rules::INSTRUCTIONS));
+            queues.insert(retries(client), Queue::new(Rules::RETRIES));
+            queues.insert(dead_letters(client), Queue::new(Rules::DEAD_LETTERS));
         }
         Self {
             recorder,
             state: Mutex::new(State {
                 queues,
-                handled: BTreeMap::new(),
+                ..State::default()
             }),
             changed: Notify::new(),
         }
@@ -86,7 +121,7 @@ impl Sqs {
     pub(super) fn send(&self, queue: &str, body: &str, delay: Duration) -> Option<u64> {
         let mut state = self.state();
         let visible_at = self.recorder.now() + delay;
-        let id = state.queues.get_mut(queue)?.send(body.into(), visible_at);
+        let id = state.put_in(queue, body.into(), visible_at)?;
         self.record_sent(body);
         drop(state);
         self.changed.notify_waiters();
@@ -101,35 +136,33 @@ impl Sqs {
             return false;
         };
         let now = self.recorder.now();
-        let queue = state.queues.get_mut(&instructions(&session.client));
         // Nobody sent it, so that is not recorded: the queue delivers what it had delivered.
-        let sent = queue.map(|queue| queue.send(body, now)).is_some();
+        let sent = state.put_in(&instructions(&session.client), body, now);
         drop(state);
         self.changed.notify_waiters();
-        sent
+        sent.is_some()
     }
 
     pub(super) fn depths(&self, client: &ClientId) -> Depths {
         let state = self.state();
         let now = self.recorder.now();
-        let depth = |queue: &str| state.queues.get(queue).map_or((0, 0), |q| q.depth(now));
-        let (visible, hidden) = depth(&instructions(client));
-        let (retries_visible, retries_hidden) = depth(&retries(client));
-        let (dead, dead_hidden) = depth(&dead_letters(client));
+        let (visible, hidden) = state.depth(&instructions(client), now);
+        let all = |queue: &str| state.queues.get(queue).map_or(0, |q| q.messages().len());
         Depths {
             visible,
             hidden,
-            retries: retries_visible + retries_hidden,
-            dead_letters: dead + dead_hidden,
+            retries: all(&retries(client)),
+            dead_letters: all(&dead_letters(client)),
         }
     }
 
     /// The marks of the instructions in a queue, in order.
     pub(super) fn marks(&self, queue: &str) -> Vec<Mark> {
         let state = self.state();
-        let bodies = state.queues.get(queue).into_iter().flat_map(Queue::bodies);
-        bodies
-            .filter_map(|body| Some(instruction_in(body)?.1))
+        let queue = state.queues.get(queue).into_iter();
+        let messages = queue.flat_map(Queue::messages);
+        messages
+            .filter_map(|message| Some(instruction_in(&message.body)?.1))
             .collect()
     }
 
@@ -163,32 +196,31 @@ impl Sqs {
     ) -> Result<(Option<Message>, Option<Duration>), AwsError> {
         let mut state = self.state();
         let now = self.recorder.now();
-        let queue = find(&mut state, name)?;
-        let (message, dead) = queue.receive(now, visibility);
-        let next = queue.next_visible(now);
-        let letters = name
-            .strip_prefix("instructions-")
-            .map(|rest| format!("dead-letters-{rest}"));
-        for letter in dead {
-            if let Some(to) = letters.as_ref().and_then(|to| state.queues.get_mut(to)) {
-                to.send(letter.body.clone(), now);
-            }
-            if let Some((session, mark)) = instruction_in(&letter.body) {
-                self.recorder.record(What::DeadLettered { session, mark });
+        while let Some(received) = find(&mut state, name)?.receive(now, now + visibility) {
+            match received {
+                Received::Delivered(message) => {
+                    self.record_delivered(&message);
+                    return Ok((Some(message), None));
+                }
+                Received::DeadLettered(message) => {
+                    if let Some((session, mark)) = instruction_in(&message.body) {
+                        self.recorder.record(What::DeadLettered { session, mark });
+                    }
+                    if let Some(client) = name.strip_prefix("instructions-") {
+                        state.put_in(&format!("dead-letters-{client}"), message.body, now);
+                    }
+                }
             }
         }
-        if let Some(message) = &message {
-            self.record_delivered(message);
-        }
-        Ok((message, next))
+        Ok((None, find(&mut state, name)?.next_visible(now)))
     }
 
     fn delete(&self, name: &str, receipt: &str) -> Result<(), AwsError> {
         let mut state = self.state();
         let now = self.recorder.now();
-        let deleted = find(&mut state, name)?
-            .delete(receipt, now)
-            .map_err(|error| receipt_error(error, receipt))?;
+        let known = state.receipt(receipt)?;
+        let deleted = find(&mut state, name)?.delete(known, now);
+        let deleted = deleted.map_err(|Expired| expired(receipt))?;
         if let Some(message) = deleted
             && let Some((session, mark)) = instruction_in(&message.body)
         {
@@ -207,18 +239,19 @@ impl Sqs {
     fn extend(&self, name: &str, receipt: &str, visibility: Duration) -> Result<(), AwsError> {
         let mut state = self.state();
         let now = self.recorder.now();
-        let found = find(&mut state, name)?
-            .extend(receipt, now, now + visibility)
-            .map_err(|error| match error {
-                ReceiptError::Expired => AwsError::new(
+        let known = state.receipt(receipt)?;
+        let queue = find(&mut state, name)?;
+        if queue.message(known.id).is_none() {
+            return Err(expired(receipt));
+        }
+        queue
+            .extend(known, now, now + visibility)
+            .map_err(|Expired| {
+                AwsError::new(
                     "com.amazonaws.sqs#MessageNotInflight",
                     "The message referred to is not in flight.",
-                ),
-                error => receipt_error(error, receipt),
+                )
             })?;
-        if !found {
-            return Err(receipt_error(ReceiptError::Expired, receipt));
-        }
         drop(state);
         self.changed.notify_waiters();
         Ok(())
@@ -271,20 +304,14 @@ fn retry_in(body: &str) -> Option<SessionId> {
     Some(session_id)
 }
 
-fn receipt_error(error: ReceiptError, receipt: &str) -> AwsError {
-    match error {
-        ReceiptError::Unreadable => AwsError::new(
-            "com.amazonaws.sqs#ReceiptHandleIsInvalid",
-            "The input receipt handle is invalid.",
+fn expired(receipt: &str) -> AwsError {
+    AwsError::new(
+        "com.amazonaws.sqs#InvalidParameterValueException",
+        format!(
+            "Value {receipt} for parameter ReceiptHandle is invalid. Reason: The receipt handle \
+             has expired."
         ),
-        ReceiptError::Expired => AwsError::new(
-            "com.amazonaws.sqs#InvalidParameterValueException",
-            format!(
-                "Value {receipt} for parameter ReceiptHandle is invalid. Reason: The receipt \
-                 handle has expired."
-            ),
-        ),
-    }
+    )
 }
 
 #[cfg(test)]

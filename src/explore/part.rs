@@ -45,10 +45,10 @@ pub struct Acted {
 }
 
 impl Part {
-    pub fn new(sessions: u8) -> Self {
+    pub fn new(sessions: u8, habits: Habits) -> Self {
         let ids = ["home", "blog"].map(|thread| SessionId::new("acme", thread));
         let ids = &ids[..usize::from(sessions)];
-        let system = System::new("acme".into(), ids.to_vec());
+        let system = System::new("acme".into(), ids.to_vec(), habits);
         let mut part = Self {
             system,
             judge: Model::with_sessions(ids),

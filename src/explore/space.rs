@@ -94,7 +94,7 @@ impl Space {
 
     /// The world before anything happened.
     pub fn start(&self) -> World {
-        let part = self.part(Part::new(self.scope.sessions));
+        let part = self.part(Part::new(self.scope.sessions, self.scope.habits));
         let mut parts = [NOBODY; MOST_CLIENTS];
         parts[..self.clients()].fill(part);
         let shared = Shared::new(self.clients(), self.scope.habits);

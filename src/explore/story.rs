@@ -115,7 +115,7 @@ impl<'a> Teller<'a> {
             exploration,
             systems: clients
                 .iter()
-                .map(|client| System::new((*client).into(), sessions(client)))
+                .map(|client| System::new((*client).into(), sessions(client), scope.habits))
                 .collect(),
             judge,
             plan,

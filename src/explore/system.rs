@@ -24,6 +24,7 @@ use crate::coverage::Sometimes;
 use crate::history::{Branch, Content, Level, Snapshot, What, Workspace};
 use crate::model::BuildOf;
 use crate::plan::{ClientId, Edit, Mark, Outsider, Phase, SessionId, Step};
+use crate::queue::{MAX_RECEIVES, Queue, Rules};
 use crate::words;
 
 pub use acts::{Act, Admitted};
@@ -37,7 +38,7 @@ pub struct System {
     /// Every instruction that was sent.
     pub sent: Vec<Sent>,
     pub outsiders: Vec<(Mark, Outsider)>,
-    pub messages: Vec<Message>,
+    pub messages: Messages,
     pub dead_letters: Vec<Mark>,
     pub container: Container,
     pub site: BTreeMap<Arc<str>, Arc<Content>>,
@@ -85,12 +86,14 @@ pub struct Sent {
     pub edit: Edit,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Message {
-    pub mark: Mark,
-    pub session: usize,
-    pub receives: u32,
-    pub in_flight: bool,
+/// The queue of instructions, each with its session, by marks. Its time has two moments: a message
+/// in flight becomes visible later.
+pub type Messages = Queue<usize, Mark, Moment>;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Moment {
+    Now,
+    Later,
 }
 
 /// A good build.
@@ -193,6 +196,15 @@ impl Habits {
     pub(super) fn has(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
     }
+
+    /// The rules of the queue of instructions.
+    fn queue(&self) -> Rules {
+        let late = u32::from(self.has(Mutant::DeadLettersLate));
+        Rules {
+            max_receives: Some(MAX_RECEIVES + late),
+            ..Rules::INSTRUCTIONS
+        }
+    }
 }
 
 /// Orders of work that the contract allows.
@@ -238,7 +250,7 @@ impl Seen {
 }
 
 impl System {
-    pub fn new(client: ClientId, sessions: Vec<SessionId>) -> Self {
+    pub fn new(client: ClientId, sessions: Vec<SessionId>, habits: Habits) -> Self {
         let thread = |id| Thread {
             id,
             remote: Arc::default(),
@@ -251,7 +263,7 @@ impl System {
             threads: sessions.into_iter().map(thread).collect(),
             sent: Vec::new(),
             outsiders: Vec::new(),
-            messages: Vec::new(),
+            messages: Queue::new(habits.queue()),
             dead_letters: Vec::new(),
             container: Container::Idle,
             site: BTreeMap::new(),
@@ -350,7 +362,8 @@ impl System {
         let objects = self.site.iter();
         let objects = objects.map(|(key, content)| (key.clone(), (**content).clone()));
         seen.sites.insert(self.client.clone(), objects.collect());
-        seen.queued.extend(self.messages.iter().map(|m| m.mark));
+        seen.queued
+            .extend(self.messages.messages().iter().map(|m| m.id));
         seen.dead_letters.extend(&self.dead_letters);
         if !matches!(self.container, Container::Down { .. }) {
             seen.running.push(self.client.clone());

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use self::queue::{QueuePort, Which};
+use self::queue::{Letter, QueuePort, Which};
 use self::time::Timers;
 use self::world::{Link, Watch, World};
 use super::{Run, Target, TargetError};
@@ -186,7 +186,14 @@ impl SimRun {
                     instruction: instruction_text(*edit, mark).into(),
                 })?;
                 let client = self.client(&session.client)?;
-                self.world.borrow_mut().send(client, session, mark, body);
+                self.world.borrow_mut().send(
+                    client,
+                    Letter {
+                        session: session.clone(),
+                        mark: Some(mark),
+                        body,
+                    },
+                );
             }
             Step::Until {
                 session,
@@ -202,7 +209,7 @@ impl SimRun {
                 self.run_until(self.timers.now() + UNTIL_BOUND, |world| {
                     let it = &world.clients[client];
                     let seen_at = world.watch.as_ref().and_then(|watch| watch.seen_at);
-                    seen_at.is_some_and(|at| it.requests - at >= *requests) || it.has_no_message()
+                    seen_at.is_some_and(|at| it.requests - at >= *requests) || it.queues.is_empty()
                 });
                 self.world.borrow_mut().watch = None;
             }
@@ -229,7 +236,14 @@ impl SimRun {
                     session_id: session.clone(),
                 })?;
                 let client = self.client(&session.client)?;
-                self.world.borrow_mut().send_retry(client, session, body);
+                self.world.borrow_mut().send(
+                    client,
+                    Letter {
+                        session: session.clone(),
+                        mark: None,
+                        body,
+                    },
+                );
             }
             Step::Redeliver(session) => {
                 let client = self.client(&session.client)?;
@@ -295,7 +309,7 @@ impl Run for SimRun {
             let is_idle = world
                 .clients
                 .iter()
-                .all(|client| client.running && client.has_no_message());
+                .all(|client| client.running && client.queues.is_empty());
             drop(world);
             if is_idle && quiet_at <= next.min(limit) {
                 self.timers.skip_to(quiet_at);
@@ -339,9 +353,8 @@ impl Run for SimRun {
                 .map(|(key, object)| (key.clone(), (*object.content).clone()))
                 .collect();
             seen.sites.insert(client.id.clone(), objects);
-            let waiting = client.instructions.waiting.iter();
-            seen.queued.extend(waiting.map(|message| message.mark));
-            seen.dead_letters.extend(&client.instructions.dead_letters);
+            seen.queued.extend(client.queues.queued());
+            seen.dead_letters.extend(&client.queues.dead_letters);
             if client.running {
                 seen.running.push(client.id.clone());
             }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 
-use super::{Sqs, find, url};
+use super::{Message, Sqs, find, url};
 use crate::cloud::answer::{Answer, AwsError, JSON_1_0, aws_json};
-use crate::cloud::queue::{MAX_RECEIVES, Message, VISIBILITY};
 use crate::cloud::route::{Asked, operation};
 use crate::cloud::s3::md5;
 use crate::cloud::services::Services;
+use crate::queue::{MAX_RECEIVES, VISIBILITY};
 
 /// Whether a request may wait for a message.
 pub(in crate::cloud) fn polls(asked: &Asked) -> bool {
@@ -103,14 +103,14 @@ async fn call(sqs: &Sqs, asked: &Asked, request: &Value) -> Result<Value, AwsErr
         "GetQueueAttributes" => {
             let now = sqs.recorder.now();
             let mut state = sqs.state();
-            let queue = find(&mut state, name)?;
-            let (visible, hidden) = queue.depth(now);
+            let is_fifo = find(&mut state, name)?.is_fifo();
+            let (visible, hidden) = state.depth(name, now);
             let mut attributes = json!({
                 "ApproximateNumberOfMessages": visible.to_string(),
                 "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
                 "VisibilityTimeout": VISIBILITY.as_secs().to_string(),
             });
-            if queue.is_fifo() {
+            if is_fifo {
                 attributes["FifoQueue"] = "true".into();
             }
             if name.starts_with("instructions-") {
@@ -134,7 +134,7 @@ fn message_id(id: u64) -> String {
 fn received(request: &Value, message: &Message) -> Value {
     let mut told = json!({
         "MessageId": message_id(message.id),
-        "ReceiptHandle": message.receipt(),
+        "ReceiptHandle": message.receipt().to_string(),
         "Body": &*message.body,
         "MD5OfBody": md5(message.body.as_bytes()),
     });

@@ -90,7 +90,7 @@ impl System {
     /// What the system itself may do next. What needs an answer of the breaker stands there once
     /// for each answer.
     pub fn own_acts(&self, habits: Habits) -> Vec<Act> {
-        let mut acts = self.queue_acts(habits);
+        let mut acts = self.queue_acts();
         let (is_cut_off, is_mute) = (
             self.has(Trouble::Partition),
             self.has(Trouble::StoreThrottled),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Act, Container, Job, Message, Seen, Sent, Stage, System, Trouble};
+use super::{Act, Container, Job, Moment, Seen, Sent, Stage, System, Trouble};
 use crate::coverage::Sometimes;
 use crate::history::{Branch, Commit, Death, What};
 use crate::plan::{Edit, Mark, Outsider, Phase};
@@ -27,7 +27,7 @@ impl System {
             }
             Act::Redeliver(session) => {
                 let is_newest_handled = self.newest_handled(session).is_some();
-                is_newest_handled && self.messages.iter().all(|m| m.session != session)
+                is_newest_handled && self.messages.messages().iter().all(|m| m.body != session)
             }
             _ => false,
         }
@@ -60,12 +60,7 @@ impl System {
                     session,
                     edit,
                 });
-                self.messages.push(Message {
-                    mark,
-                    session,
-                    receives: 0,
-                    in_flight: false,
-                });
+                self.messages.send(mark, session, Moment::Now);
                 seen.see(What::Sent {
                     session: self.threads[session].id.clone(),
                     mark,
@@ -109,12 +104,7 @@ impl System {
             }
             (Act::Redeliver(session), _) => {
                 if let Some(mark) = self.newest_handled(session) {
-                    self.messages.push(Message {
-                        mark,
-                        session,
-                        receives: 0,
-                        in_flight: false,
-                    });
+                    self.messages.send(mark, session, Moment::Now);
                 }
             }
             _ => {}
@@ -165,11 +155,7 @@ impl System {
         if phase == Phase::Pushing && is_unpushed {
             seen.reach(Sometimes::CrashBetweenCommitAndPush);
         }
-        if self
-            .messages
-            .iter()
-            .any(|m| m.mark == mark && m.receives > 1)
-        {
+        if self.messages.message(mark).is_some_and(|m| m.receives > 1) {
             seen.reach(Sometimes::CrashDuringRecovery);
         }
     }

@@ -1,46 +1,66 @@
 //! The queue's side: deliveries, dead letters, the visibility timeout.
 
-use super::{Act, Container, Habits, Job, Message, Seen, Stage, System, Task, Trouble};
+use super::{Act, Container, Habits, Job, Moment, Seen, Stage, System, Task, Trouble};
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::What;
 use crate::plan::{Mark, Phase};
-
-/// A message goes to the dead letters instead of another receive after so many.
-const MOST_RECEIVES: u32 = 3;
+use crate::queue::{Next, Received};
 
 impl System {
-    pub(super) fn queue_acts(&self, habits: Habits) -> Vec<Act> {
-        let mut acts = Vec::new();
-        // In the order sent: one in flight blocks those behind it.
+    /// What comes next of the queue. One in flight comes again once nobody is at work on it.
+    pub(super) fn queue_acts(&self) -> Vec<Act> {
+        let is_free = self.container == Container::Idle
+            && !self.has(Trouble::Partition)
+            && self.threads.iter().all(|thread| thread.local.is_some());
         let is_at_work = |mark: Mark| match &self.container {
             Container::Busy(task) => task.job == Job::Instruction(mark),
             _ => false,
         };
-        if let Some(first) = self.messages.first() {
-            if first.in_flight {
-                if !is_at_work(first.mark) {
-                    acts.push(Act::BecomeVisible(first.mark));
-                }
-            } else if first.receives
-                >= MOST_RECEIVES + u32::from(habits.has(Mutant::DeadLettersLate))
-            {
-                acts.push(Act::DeadLetter);
-            } else if self.container == Container::Idle
-                && !self.has(Trouble::Partition)
-                && self.threads.iter().all(|thread| thread.local.is_some())
-            {
-                acts.push(Act::Deliver);
+        let act = match self.messages.next(Moment::Now) {
+            Some(Next::GiveUp(_)) => Some(Act::DeadLetter),
+            Some(Next::Deliver(_)) => is_free.then_some(Act::Deliver),
+            None => {
+                let first = self.messages.messages().first();
+                let hidden = first.filter(|first| !is_at_work(first.id));
+                hidden.map(|first| Act::BecomeVisible(first.id))
             }
-        }
-        acts
+        };
+        act.into_iter().collect()
     }
 
-    pub(super) fn deliver(&mut self, habits: Habits, seen: &mut Seen) {
-        let message = &mut self.messages[0];
-        message.in_flight = true;
-        message.receives += 1;
-        let (mark, session, receives) = (message.mark, message.session, message.receives);
+    pub(super) fn become_visible(&mut self, mark: Mark) {
+        if let Some(receipt) = self.messages.message(mark).map(|m| m.receipt()) {
+            let _ = self.messages.extend(receipt, Moment::Now, Moment::Now);
+        }
+    }
+
+    /// The queue delivers a message, or gives it up.
+    pub(super) fn receive(&mut self, habits: Habits, seen: &mut Seen) {
+        match self.messages.receive(Moment::Now, Moment::Later) {
+            Some(Received::Delivered(message)) => {
+                self.deliver(message.id, message.body, message.receives, habits, seen);
+            }
+            Some(Received::DeadLettered(message)) => {
+                self.dead_letters.push(message.id);
+                seen.reach(Sometimes::DeadLettered);
+                seen.see(What::DeadLettered {
+                    session: self.threads[message.body].id.clone(),
+                    mark: message.id,
+                });
+            }
+            None => {}
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        mark: Mark,
+        session: usize,
+        receives: u32,
+        habits: Habits,
+        seen: &mut Seen,
+    ) {
         let is_new = !self.threads[session].notes.handled.contains(&mark);
         if receives > 1 || !is_new {
             seen.reach(Sometimes::Redelivered);
@@ -63,25 +83,12 @@ impl System {
         }
     }
 
-    pub(super) fn dead_letter(&mut self, seen: &mut Seen) {
-        let Message { mark, session, .. } = self.messages.remove(0);
-        self.dead_letters.push(mark);
-        seen.reach(Sometimes::DeadLettered);
-        seen.see(What::DeadLettered {
-            session: self.threads[session].id.clone(),
-            mark,
-        });
-    }
-
     pub(super) fn acknowledge(&mut self, mark: Mark, seen: &mut Seen) {
-        let at = self
-            .messages
-            .iter()
-            .position(|m| m.mark == mark && m.in_flight);
-        if let Some(at) = at {
-            let message = self.messages.remove(at);
+        let receipt = self.messages.message(mark).map(|m| m.receipt());
+        let deleted = receipt.map(|receipt| self.messages.delete(receipt, Moment::Now));
+        if let Some(Ok(Some(message))) = deleted {
             seen.see(What::Acknowledged {
-                session: self.threads[message.session].id.clone(),
+                session: self.threads[message.body].id.clone(),
                 mark,
             });
         }

@@ -9,6 +9,7 @@ use crate::coverage::{Sometimes, seen_at_work};
 use crate::explore::mutant::Mutant;
 use crate::history::{Branch, Commit, Death, Level, What};
 use crate::plan::{Mark, Phase};
+use crate::queue::{MAX_RECEIVES, VISIBILITY};
 
 /// Attempts to get an answer of the agent.
 const AGENT_ATTEMPTS: u8 = 5;
@@ -19,7 +20,6 @@ const AGENT_WAIT: Duration = Duration::from_secs(90);
 
 /// What was put off is tried again after so long at the least (`contract.md`, Numbers).
 const PUT_OFF: Duration = Duration::from_secs(15);
-const VISIBILITY: Duration = Duration::from_secs(120);
 
 impl System {
     /// Carries out an act that is enabled. `mark` is for the acts that make one.
@@ -35,13 +35,10 @@ impl System {
     fn change(&mut self, act: Act, mark: Option<Mark>, habits: Habits, seen: &mut Seen) {
         match act {
             act if act.is_testers() => self.disturbed(act, mark, seen),
-            Act::Deliver => self.deliver(habits, seen),
-            Act::DeadLetter => self.dead_letter(seen),
+            Act::Deliver | Act::DeadLetter => self.receive(habits, seen),
             Act::BecomeVisible(mark) => {
                 seen.waited = VISIBILITY;
-                for message in self.messages.iter_mut().filter(|m| m.mark == mark) {
-                    message.in_flight = false;
-                }
+                self.become_visible(mark);
             }
             Act::Start => self.start(seen),
             Act::DeliverRetry(session) => {
@@ -130,8 +127,8 @@ impl System {
             task.stage = Stage::Acknowledge;
             return;
         }
-        let receives = self.messages.iter().find(|m| m.mark == mark);
-        let is_last = receives.is_some_and(|message| message.receives >= 3);
+        let message = self.messages.message(mark);
+        let is_last = message.is_some_and(|message| message.receives >= MAX_RECEIVES);
         let notes = &mut self.threads[session].notes;
         notes.failure = is_last.then_some("cut off twice; if it is again, it is given up");
         notes.lost.clear();

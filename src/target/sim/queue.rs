@@ -1,6 +1,6 @@
 //! The queues of a client: instructions in order with a dead-letter queue, and retry requests.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,173 +9,150 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::world::{Client, Link, World};
+use super::world::{Link, World};
 use crate::history::What;
 use crate::plan::{Mark, SessionId};
+use crate::queue::{self, Expired, Receipt, Received, Rules, VISIBILITY};
 use crate::worker::ports::{Delivery, Kind, PortError, PortResult, Queue};
 
-/// How long a delivered message stays invisible, unless that is extended.
-const VISIBILITY: Duration = Duration::from_secs(120);
-/// A message that was received so often goes to the dead letters instead of another receive.
-const MOST_RECEIVES: u32 = 3;
-
-/// Instructions in the order sent: one in flight blocks those behind it.
-#[derive(Default)]
-pub struct Instructions {
-    pub waiting: VecDeque<Message<Mark>>,
+/// What a client has in SQS.
+pub struct Queues {
+    instructions: queue::Queue<Letter>,
+    retries: queue::Queue<Letter>,
     pub dead_letters: Vec<Mark>,
     /// The newest acknowledged instruction of each session, for redelivery.
-    handled: Vec<Message<Mark>>,
+    handled: BTreeMap<SessionId, Letter>,
+    /// How many messages were ever sent.
+    sent: u64,
 }
 
-/// Requests to try again, in any order.
-#[derive(Default)]
-pub struct Retries {
-    pub waiting: VecDeque<Message<()>>,
+/// An instruction, or without a mark a request to push again.
+#[derive(Clone, Hash)]
+pub struct Letter {
+    pub session: SessionId,
+    pub mark: Option<Mark>,
+    pub body: Arc<str>,
 }
 
-#[derive(Clone)]
-pub struct Message<T> {
-    pub mark: T,
-    session: SessionId,
-    body: Arc<str>,
-    receives: u32,
-    visible_at: Duration,
-    /// Of the newest delivery.
-    receipt: Option<Arc<str>>,
-}
-
-impl<T> Message<T> {
-    fn new(session: SessionId, mark: T, body: Arc<str>) -> Self {
+impl Default for Queues {
+    fn default() -> Self {
         Self {
-            mark,
-            session,
-            body,
-            receives: 0,
-            visible_at: Duration::ZERO,
-            receipt: None,
+            instructions: queue::Queue::new(Rules::INSTRUCTIONS),
+            retries: queue::Queue::new(Rules::RETRIES),
+            dead_letters: Vec::new(),
+            handled: BTreeMap::new(),
+            sent: 0,
         }
-    }
-
-    fn deliver(&mut self, now: Duration) -> Delivery {
-        self.receives += 1;
-        self.visible_at = now + VISIBILITY;
-        // Made of what the message and the moment are, so that no two deliveries share one.
-        let receipt: Arc<str> = format!("{}@{}", self.receives, now.as_micros()).into();
-        self.receipt = Some(receipt.clone());
-        Delivery {
-            body: self.body.clone(),
-            receipt,
-            receives: self.receives,
-        }
-    }
-
-    fn has_receipt(&self, receipt: &str) -> bool {
-        self.receipt.as_deref() == Some(receipt)
     }
 }
 
-impl Client {
+impl Queues {
     /// Whether no message waits or is in flight.
-    pub fn has_no_message(&self) -> bool {
-        self.instructions.waiting.is_empty() && self.retries.waiting.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.instructions.messages().is_empty() && self.retries.messages().is_empty()
+    }
+
+    /// The instructions that wait or are in flight.
+    pub fn queued(&self) -> impl Iterator<Item = Mark> {
+        let messages = self.instructions.messages().iter();
+        messages.filter_map(|message| message.body.mark)
+    }
+
+    fn queue(&mut self, which: Which) -> &mut queue::Queue<Letter> {
+        match which {
+            Which::Instructions => &mut self.instructions,
+            Which::Retries => &mut self.retries,
+        }
     }
 }
 
 impl World {
-    /// A user's instruction reaches the queue.
-    pub fn send(&mut self, client: usize, session: &SessionId, mark: Mark, body: Arc<str>) {
-        self.put_in(client, Message::new(session.clone(), mark, body));
+    /// A user's instruction, or a request to push again, reaches its queue.
+    pub fn send(&mut self, client: usize, letter: Letter) {
+        self.course.note(&letter);
+        let session = letter.session.clone();
+        let (which, what) = match letter.mark {
+            Some(mark) => (Which::Instructions, What::Sent { session, mark }),
+            None => (Which::Retries, What::RetrySent { session }),
+        };
+        self.emit(what);
+        let queues = &mut self.clients[client].queues;
+        queues.sent += 1;
+        let id = queues.sent;
+        queues.queue(which).send(id, letter, Duration::ZERO);
+        self.timers.wake_at(client, self.now());
     }
 
     /// The newest instruction of the session that was acknowledged comes again.
     pub fn redeliver(&mut self, client: usize, session: &SessionId) {
-        let handled = &self.clients[client].instructions.handled;
-        if let Some(newest) = handled.iter().find(|one| one.session == *session) {
-            let again = Message::new(session.clone(), newest.mark, newest.body.clone());
-            self.put_in(client, again);
+        if let Some(newest) = self.clients[client].queues.handled.get(session) {
+            self.send(client, newest.clone());
         }
     }
 
-    fn put_in(&mut self, client: usize, message: Message<Mark>) {
-        self.course
-            .note((&message.session, message.mark, &message.body));
-        self.emit(What::Sent {
-            session: message.session.clone(),
-            mark: message.mark,
-        });
-        self.clients[client].instructions.waiting.push_back(message);
-        self.timers.wake_at(client, self.now());
-    }
-
-    /// A request to push again reaches the retry queue.
-    pub fn send_retry(&mut self, client: usize, session: &SessionId, body: Arc<str>) {
-        self.course.note((session, &body));
-        self.emit(What::RetrySent {
-            session: session.clone(),
-        });
-        let message = Message::new(session.clone(), (), body);
-        self.clients[client].retries.waiting.push_back(message);
-        self.timers.wake_at(client, self.now());
-    }
-
-    /// The next instruction that may be delivered; what was received too often goes to the dead
+    /// The next message that may be delivered; what was received too often goes to the dead
     /// letters.
-    fn take_instruction(&mut self, client: usize) -> Option<Delivery> {
+    fn take(&mut self, client: usize, which: Which) -> Option<Delivery> {
         let now = self.now();
         loop {
-            let instructions = &mut self.clients[client].instructions;
-            let first = instructions.waiting.front_mut()?;
-            if first.visible_at > now {
-                return None;
+            let queues = &mut self.clients[client].queues;
+            match queues.queue(which).receive(now, now + VISIBILITY)? {
+                Received::Delivered(message) => {
+                    let receipt = message.receipt().to_string().into();
+                    let (
+                        Letter {
+                            session,
+                            mark,
+                            body,
+                        },
+                        receives,
+                    ) = (message.body, message.receives);
+                    self.emit(match mark {
+                        Some(mark) => What::Delivered {
+                            session,
+                            mark,
+                            receives,
+                        },
+                        None => What::RetryDelivered { session },
+                    });
+                    return Some(Delivery {
+                        body,
+                        receipt,
+                        receives,
+                    });
+                }
+                Received::DeadLettered(message) => {
+                    let Letter { session, mark, .. } = message.body;
+                    queues.dead_letters.extend(mark);
+                    if let Some(mark) = mark {
+                        self.emit(What::DeadLettered { session, mark });
+                    }
+                }
             }
-            let (session, mark) = (first.session.clone(), first.mark);
-            if first.receives < MOST_RECEIVES {
-                let delivery = first.deliver(now);
-                let receives = delivery.receives;
-                self.emit(What::Delivered {
-                    session,
-                    mark,
-                    receives,
-                });
-                return Some(delivery);
-            }
-            instructions.waiting.pop_front();
-            instructions.dead_letters.push(mark);
-            self.emit(What::DeadLettered { session, mark });
         }
     }
 
-    fn take_retry(&mut self, client: usize) -> Option<Delivery> {
+    fn delete(&mut self, client: usize, which: Which, receipt: &str) -> Result<(), PortError> {
         let now = self.now();
-        let retries = &mut self.clients[client].retries;
-        let message = retries
-            .waiting
-            .iter_mut()
-            .find(|message| message.visible_at <= now)?;
-        let session = message.session.clone();
-        let delivery = message.deliver(now);
-        self.emit(What::RetryDelivered { session });
-        Some(delivery)
+        let queues = &mut self.clients[client].queues;
+        let deleted = queues
+            .queue(which)
+            .delete(read(receipt)?, now)
+            .map_err(|Expired| PortError::new(Kind::Other, "the receipt handle has expired"))?;
+        if let Some(message) = deleted
+            && let Some(mark) = message.body.mark
+        {
+            let session = message.body.session.clone();
+            queues.handled.insert(session.clone(), message.body);
+            self.emit(What::Acknowledged { session, mark });
+        }
+        Ok(())
     }
+}
 
-    fn delete_instruction(&mut self, client: usize, receipt: &str) {
-        let instructions = &mut self.clients[client].instructions;
-        let at = |one: &Message<Mark>| one.has_receipt(receipt);
-        // A receipt that a later delivery has replaced deletes nothing.
-        let Some(message) = instructions
-            .waiting
-            .iter()
-            .position(at)
-            .and_then(|place| instructions.waiting.remove(place))
-        else {
-            return;
-        };
-        let (session, mark) = (message.session.clone(), message.mark);
-        instructions.handled.retain(|one| one.session != session);
-        instructions.handled.push(message);
-        self.emit(What::Acknowledged { session, mark });
-    }
+fn read(receipt: &str) -> Result<Receipt, PortError> {
+    let read = receipt.parse();
+    read.map_err(|_| PortError::new(Kind::Other, "ReceiptHandleIsInvalid: it cannot be read"))
 }
 
 /// Which of the two queues a port speaks with.
@@ -190,24 +167,6 @@ pub struct QueuePort {
     pub which: Which,
 }
 
-impl QueuePort {
-    fn take(&self, world: &mut World) -> Option<Delivery> {
-        match self.which {
-            Which::Instructions => world.take_instruction(self.link.client),
-            Which::Retries => world.take_retry(self.link.client),
-        }
-    }
-
-    /// When the message that blocks the queue becomes visible.
-    fn visible_at(&self, world: &World) -> Option<Duration> {
-        let client = &world.clients[self.link.client];
-        match self.which {
-            Which::Instructions => client.instructions.waiting.front().map(|m| m.visible_at),
-            Which::Retries => client.retries.waiting.iter().map(|m| m.visible_at).min(),
-        }
-    }
-}
-
 #[async_trait(?Send)]
 impl Queue for QueuePort {
     async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
@@ -215,22 +174,24 @@ impl Queue for QueuePort {
         let mut limit = self.link.sleep(wait);
         let mut wakes_at = None;
         let received = poll_fn(|context| {
-            let mut world = self.link.world();
-            if world.is_partitioned(self.link.client) {
+            let (mut world, client) = (self.link.world(), self.link.client);
+            if world.is_partitioned(client) {
                 let error = PortError::new(Kind::Network, "connection reset");
                 return Poll::Ready(Err(error));
             }
-            if let Some(delivery) = self.take(&mut world) {
+            if let Some(delivery) = world.take(client, self.which) {
                 return Poll::Ready(Ok(Some(delivery)));
             }
             if wait.is_zero() {
                 return Poll::Ready(Ok(None));
             }
-            let visible_at = self.visible_at(&world);
+            let now = world.now();
+            let queues = &mut world.clients[client].queues;
+            let visible_at = queues.queue(self.which).next_visible(now);
             if visible_at.is_some() && wakes_at != visible_at {
                 wakes_at = visible_at;
                 let at = visible_at.unwrap_or_default();
-                self.link.timers.wake_at(self.link.client, at);
+                self.link.timers.wake_at(client, at);
             }
             drop(world);
             Pin::new(&mut limit).poll(context).map(|()| Ok(None))
@@ -241,47 +202,21 @@ impl Queue for QueuePort {
 
     async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
         self.link.there().await?;
-        let extended = {
+        let extended = read(receipt).and_then(|receipt| {
+            let now = self.link.timers.now();
             let mut client = self.link.mine();
-            let until = self.link.timers.now() + visibility;
-            let visible_at = match self.which {
-                Which::Instructions => find(&mut client.instructions.waiting, receipt),
-                Which::Retries => find(&mut client.retries.waiting, receipt),
-            };
-            match visible_at {
-                Some(visible_at) => {
-                    *visible_at = until;
-                    Ok(())
-                }
-                None => Err(PortError::new(
-                    Kind::Other,
-                    "ReceiptHandleIsInvalid: the message is not in flight",
-                )),
-            }
-        };
+            let queue = client.queues.queue(self.which);
+            queue
+                .extend(receipt, now, now + visibility)
+                .map_err(|Expired| PortError::new(Kind::Other, "the message is not in flight"))
+        });
         self.link.back(Some(extended)).await
     }
 
     async fn delete(&self, receipt: &str) -> PortResult<()> {
         self.link.there().await?;
-        {
-            let mut world = self.link.world();
-            match self.which {
-                Which::Instructions => world.delete_instruction(self.link.client, receipt),
-                Which::Retries => world.clients[self.link.client]
-                    .retries
-                    .waiting
-                    .retain(|message| !message.has_receipt(receipt)),
-            }
-        }
-        self.link.back(Some(Ok(()))).await
+        let client = self.link.client;
+        let deleted = self.link.world().delete(client, self.which, receipt);
+        self.link.back(Some(deleted)).await
     }
-}
-
-/// The visibility of the message that was last delivered with this receipt.
-fn find<'a, T>(waiting: &'a mut VecDeque<Message<T>>, receipt: &str) -> Option<&'a mut Duration> {
-    waiting
-        .iter_mut()
-        .find(|message| message.has_receipt(receipt))
-        .map(|message| &mut message.visible_at)
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::course::Course;
-use super::queue::{Instructions, Retries};
+use super::queue::Queues;
 use super::repository::Repository;
 use super::site::Bucket;
 use super::store::Table;
@@ -45,8 +45,7 @@ pub struct Client {
     pub killed: Option<Death>,
     /// Log lines that wait for the network, with their time.
     pub kept_lines: Vec<(Duration, Line)>,
-    pub instructions: Instructions,
-    pub retries: Retries,
+    pub queues: Queues,
     pub repository: Repository,
     pub bucket: Bucket,
 }
@@ -71,8 +70,7 @@ impl World {
                 requests_at_start: 0,
                 killed: None,
                 kept_lines: Vec::new(),
-                instructions: Instructions::default(),
-                retries: Retries::default(),
+                queues: Queues::default(),
                 repository: Repository::default(),
                 bucket: Bucket::default(),
             })
