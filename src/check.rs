@@ -161,7 +161,10 @@ impl<'a> Check<'a> {
         let regressions = if keeps_failures() {
             self.regressions.clone()
         } else {
-            out.join("regressions")
+            let folder = out.join("regressions");
+            // Those of an earlier run are not to run first.
+            let _ = std::fs::remove_dir_all(&folder);
+            folder
         };
         Config {
             cases: campaign::cases_or(None, self.cases),
