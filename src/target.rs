@@ -49,6 +49,28 @@ pub trait Target {
 }
 
 /// A started system. Dropping it removes every trace of it.
+///
+/// A rule can only be judged by what a run reports: the events (variants of
+/// [`What`](crate::history::What)) that [`apply`](Self::apply) and [`rest`](Self::rest) append, in
+/// the order of time, and the fields of the [`Snapshot`] after recovery. `Sent` and
+/// `OutsiderPushed` belong to the steps that make them; `StepBegan` and `Healed` are the runner's.
+///
+/// | rule | events | fields of the snapshot |
+/// |---|---|---|
+/// | `no-broken-deploy` | `Delivered`, `ObjectPut` | |
+/// | `no-dangling-page` | `ObjectPut`, `ObjectDeleted` | |
+/// | `commits-preserved` | `Committed`, `Pushed`, `OutsiderPushed` | |
+/// | `exactly-once` | `Committed`, `Pushed`, `OutsiderPushed` | |
+/// | `no-cascade` | `Committed`, `Pushed`, `OutsiderPushed`, `ObjectPut`, `RecordWritten`, `Died` | |
+/// | `breaker` | `Logged`, `ObjectPut`, `ObjectDeleted`, `S3Asked`, `RecordWritten`, `Died` | |
+/// | `bounded-retries` | `Delivered`, `AgentAsked`, `Pushed`, `RetryDelivered`, `StoreRefused`, `S3Asked`, `Logged`, `Committed`, `Acknowledged`, `ObjectPut`, `Started`, `Died` | |
+/// | `stays-up` | `Started`, `Died` | |
+/// | `errors-told` | `Delivered`, `Acknowledged`, `Committed`, `Pushed`, `ObjectPut`, `RecordWritten`, `Logged` | |
+/// | `no-secret-told` | `SecretSeen` | |
+/// | `nothing-lost` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `RecordWritten` | `remote`, `workspaces`, `dead_letters` |
+/// | `pushed` | | `remote`, `workspaces` |
+/// | `fresh` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Died` | `sites` |
+/// | `settled` | `Delivered`, `AgentAsked`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Logged`, `S3Asked`, `ObjectPut`, `Died` | `queued`, `running`, `records` |
 pub trait Run {
     /// Carries out one step. For `wait` and `until` that lets the system run; every other step
     /// takes no time. What happened meanwhile is appended to `events`.
@@ -112,3 +134,6 @@ pub trait Run {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
