@@ -1,19 +1,23 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
-pub mod bugs;
-pub mod completions;
-pub mod conformance;
-pub mod contest;
-pub mod explore;
-pub mod merge;
-pub mod outputs;
-pub mod replay;
-pub mod report;
-pub mod rules;
-pub mod run;
-pub mod scenario;
-pub mod shrink;
-pub mod soak;
+mod bugs;
+mod completions;
+mod conformance;
+mod contest;
+mod dispatch;
+mod explore;
+mod merge;
+mod outputs;
+mod replay;
+mod report;
+mod rules;
+mod run;
+mod scenario;
+mod shrink;
+mod signals;
+mod soak;
+
+pub use dispatch::main;
 
 use std::path::PathBuf;
 
@@ -29,8 +33,8 @@ use self::rules::RulesArgs;
 use self::scenario::ScenarioArgs;
 use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
-use shakedown::generate::Shape;
-use shakedown::regression::parse_seed;
+use crate::generate::Shape;
+use crate::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
 /// judged by its recovery contract.

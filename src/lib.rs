@@ -100,3 +100,8 @@ pub mod site;
 pub mod worker;
 
 pub mod defect;
+
+// The program.
+mod cli;
+
+pub use cli::main;

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::outputs::{OutputArgs, WriteError, kind, write};
 use super::{SiteName, outputs};
-use shakedown::explain::explain;
-use shakedown::regression::parse_seed;
-use shakedown::report::page::campaign::{Campaign, ViolationRow};
-use shakedown::report::page::run::Run;
-use shakedown::report::{junit, lines, page, saved};
-use shakedown::soak::{Bug, Identity, Totals};
-use shakedown::verdict::Verdict;
+use crate::explain::explain;
+use crate::regression::parse_seed;
+use crate::report::page::campaign::{Campaign, ViolationRow};
+use crate::report::page::run::Run;
+use crate::report::{junit, lines, page, saved};
+use crate::soak::{Bug, Identity, Totals};
+use crate::verdict::Verdict;
 
 /// The bugs of a soak, whose folders are these.
 pub struct Bugs<'a> {
@@ -64,7 +64,7 @@ impl Bugs<'_> {
             write(path, &junit::junit(&campaign, &[]))?;
         }
         if args.json {
-            crate::print(&lines::summary(&campaign));
+            crate::cli::dispatch::print(&lines::summary(&campaign));
         }
         Ok(())
     }

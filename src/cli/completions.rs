@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::{Exit, print};
+use crate::cli::dispatch::{Exit, print};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

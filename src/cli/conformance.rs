@@ -6,17 +6,17 @@ use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError};
 use super::{SiteName, TargetArgs, TargetName, seed, time_scale};
-use crate::{Exit, interrupted_by_signals, open};
-use shakedown::conformance::{self, Compared};
-use shakedown::explain::explain;
-use shakedown::plan::Plan;
-use shakedown::regression::{self, Seed};
-use shakedown::report;
-use shakedown::report::checks::Checks;
-use shakedown::report::page::run::Run;
-use shakedown::site::SiteKind;
-use shakedown::target::Interruptible;
-use shakedown::verdict::Verdict;
+use crate::cli::dispatch::{Exit, interrupted_by_signals, open};
+use crate::conformance::{self, Compared};
+use crate::explain::explain;
+use crate::plan::Plan;
+use crate::regression::{self, Seed};
+use crate::report;
+use crate::report::checks::Checks;
+use crate::report::page::run::Run;
+use crate::site::SiteKind;
+use crate::target::Interruptible;
+use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

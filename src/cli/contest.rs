@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::DefectsArgs;
-use crate::{Exit, interrupted_by_signals, print};
-use shakedown::defect::Defect;
-use shakedown::defect::contest::Contest;
-use shakedown::defect::known::{self, Known};
-use shakedown::durable;
-use shakedown::generate::Shape;
-use shakedown::progress::Progress;
-use shakedown::report::{self, Style};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::defect::Defect;
+use crate::defect::contest::Contest;
+use crate::defect::known::{self, Known};
+use crate::durable;
+use crate::generate::Shape;
+use crate::progress::Progress;
+use crate::report::{self, Style};
 
 /// Runs the bench and prints its table; a shorter plan than those known fails it.
 pub fn run(args: &DefectsArgs, defects: &[&'static Defect], cases: u32, quiet: bool) -> Exit {

@@ -12,13 +12,13 @@ use clap::Args;
 use self::plans::PlansArgs;
 use self::scope::ScopeArgs;
 use super::TargetName;
-use crate::{Exit, print};
-use shakedown::explore::run::{self, Ended, Explored};
-use shakedown::explore::scope::Bounds;
-use shakedown::explore::verify::by_stateright;
-use shakedown::progress::Progress;
-use shakedown::report::{self, Style};
-use shakedown::target::Interrupt;
+use crate::cli::dispatch::{Exit, print};
+use crate::explore::run::{self, Ended, Explored};
+use crate::explore::scope::Bounds;
+use crate::explore::verify::by_stateright;
+use crate::progress::Progress;
+use crate::report::{self, Style};
+use crate::target::Interrupt;
 
 /// Without `--target`, the reference model is explored; with it, all short plans run on a target.
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ impl ExploreArgs {
 
 /// Every state of the reference model.
 fn model(args: &ExploreArgs, quiet: bool) -> Exit {
-    let interrupt = crate::interrupted_by_signals();
+    let interrupt = crate::cli::dispatch::interrupted_by_signals();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or(cores, usize::from);
     let bounds = Bounds {

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::bugs::Bugs;
 use super::outputs::OutputArgs;
-use crate::{Exit, print};
-use shakedown::report::page::campaign::Campaign;
-use shakedown::report::{self, lines};
-use shakedown::soak::{self, Merged};
+use crate::cli::dispatch::{Exit, print};
+use crate::report::page::campaign::Campaign;
+use crate::report::{self, lines};
+use crate::soak::{self, Merged};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

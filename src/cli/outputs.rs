@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::SiteName;
-use crate::replay_command;
-use shakedown::campaign::{Finished, Found, Summary};
-use shakedown::report::checks::Checks;
-use shakedown::report::junit::{KeptCase, junit, junit_of_checks};
-use shakedown::report::lines;
-use shakedown::report::page::campaign::{Campaign, ViolationRow};
-use shakedown::report::page::run::Run;
-use shakedown::report::{Style, page};
-use shakedown::site::SiteKind;
-use shakedown::verdict::Verdict;
+use crate::campaign::{Finished, Found, Summary};
+use crate::cli::dispatch::replay_command;
+use crate::report::checks::Checks;
+use crate::report::junit::{KeptCase, junit, junit_of_checks};
+use crate::report::lines;
+use crate::report::page::campaign::{Campaign, ViolationRow};
+use crate::report::page::run::Run;
+use crate::report::{Style, page};
+use crate::site::SiteKind;
+use crate::verdict::Verdict;
 
 /// For commands that tell of many runs.
 #[derive(Clone, Debug, Default, Args)]
@@ -115,7 +115,7 @@ impl OutputArgs {
             write(path, &junit_of_checks(of))?;
         }
         if self.json {
-            crate::print(&of.lines());
+            crate::cli::dispatch::print(&of.lines());
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ fn print(text: &str, json: bool) {
         // Whoever closed it does not want the rest.
         let _ = io::stderr().write_all(text.as_bytes());
     } else {
-        crate::print(text);
+        crate::cli::dispatch::print(text);
     }
 }
 
@@ -174,7 +174,7 @@ impl<'a> Outputs<'a> {
     /// Takes note of a plan that has run.
     pub fn see(&mut self, finished: &Finished<'_>) {
         if self.args.json {
-            crate::print(&lines::plan(self.target, finished));
+            crate::cli::dispatch::print(&lines::plan(self.target, finished));
         }
         self.kept.extend(KeptCase::of(finished));
     }
@@ -227,7 +227,7 @@ impl<'a> Outputs<'a> {
             write(path, &junit(&campaign, &self.kept))?;
         }
         if args.json {
-            crate::print(&lines::summary(&campaign));
+            crate::cli::dispatch::print(&lines::summary(&campaign));
         }
         Ok(())
     }

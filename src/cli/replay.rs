@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use super::{ReplayArgs, TargetName};
-use crate::{Exit, interrupted_by_signals, open_with, options, print, replay_command};
-use shakedown::campaign::{self, Finished};
-use shakedown::regression::{self, Seed};
-use shakedown::report::page::run::Run;
-use shakedown::report::{self, Violated, lines};
-use shakedown::verdict::Verdict;
+use crate::campaign::{self, Finished};
+use crate::cli::dispatch::{
+    Exit, interrupted_by_signals, open_with, options, print, replay_command,
+};
+use crate::regression::{self, Seed};
+use crate::report::page::run::Run;
+use crate::report::{self, Violated, lines};
+use crate::verdict::Verdict;
 
 pub fn run(args: &ReplayArgs) -> Exit {
     let kept = match regression::read(&args.file) {

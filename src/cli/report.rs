@@ -6,13 +6,13 @@ use clap::Args;
 
 use super::outputs::{kind, write};
 use super::{SiteName, TargetName, seed};
-use crate::{Exit, print, replay_command};
-use shakedown::explain::explain;
-use shakedown::regression::Seed;
-use shakedown::report::page::run::Run;
-use shakedown::report::saved::{self, Saved, SavedError};
-use shakedown::report::{Style, page};
-use shakedown::verdict::Verdict;
+use crate::cli::dispatch::{Exit, print, replay_command};
+use crate::explain::explain;
+use crate::regression::Seed;
+use crate::report::page::run::Run;
+use crate::report::saved::{self, Saved, SavedError};
+use crate::report::{Style, page};
+use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

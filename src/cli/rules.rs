@@ -3,9 +3,9 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::{Exit, print};
-use shakedown::invariant;
-use shakedown::report::{self, Style};
+use crate::cli::dispatch::{Exit, print};
+use crate::invariant;
+use crate::report::{self, Style};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use super::outputs::{OutputArgs, Outputs};
 use super::{PlansArgs, RunArgs, TargetName};
-use crate::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with, options};
-use shakedown::campaign::{self, CampaignError, Config, Summary};
-use shakedown::regression::Seed;
-use shakedown::report::{self, Violated};
-use shakedown::target::Interrupt;
+use crate::campaign::{self, CampaignError, Config, Summary};
+use crate::cli::dispatch::{
+    Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with, options,
+};
+use crate::regression::Seed;
+use crate::report::{self, Violated};
+use crate::target::Interrupt;
 
 /// Both targets, one after the other; the second only when the first held.
 pub fn default_campaigns(quiet: bool) -> Exit {

@@ -8,16 +8,16 @@ use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError, kind};
 use super::{SiteName, TargetArgs, TargetName, seed};
-use crate::{Exit, interrupted_by_signals, open, planted, print};
-use shakedown::defect::{DEFECTS, Defect};
-use shakedown::explain::explain;
-use shakedown::regression::Seed;
-use shakedown::report::checks::{Check, CheckResult, Checks};
-use shakedown::report::page::run::Run;
-use shakedown::report::{self, Violated};
-use shakedown::scenario::{Ended, Grade, Scenario};
-use shakedown::target::Target;
-use shakedown::verdict::Verdict;
+use crate::cli::dispatch::{Exit, interrupted_by_signals, open, planted, print};
+use crate::defect::{DEFECTS, Defect};
+use crate::explain::explain;
+use crate::regression::Seed;
+use crate::report::checks::{Check, CheckResult, Checks};
+use crate::report::page::run::Run;
+use crate::report::{self, Violated};
+use crate::scenario::{Ended, Grade, Scenario};
+use crate::target::Target;
+use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

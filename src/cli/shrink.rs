@@ -8,19 +8,21 @@ use clap::Args;
 use super::outputs::RunOutputArgs;
 use super::soak::time;
 use super::{TargetArgs, TargetName, seed};
-use crate::{Exit, interrupted_by_signals, open_with, options, print, replay_command};
-use shakedown::campaign::{Finished, explain_on, shrink_budget};
-use shakedown::coverage::Coverage;
-use shakedown::explain::explain;
-use shakedown::plan::Plan;
-use shakedown::progress::Progress;
-use shakedown::regression::{self, Origin, Seed};
-use shakedown::report::page::run::Run;
-use shakedown::report::{self, Violated, lines, saved};
-use shakedown::runner::{self, Outcome};
-use shakedown::shrink::{Shrunk, shrink, shrink_here};
-use shakedown::target::{Interrupt, Interruptible, Target};
-use shakedown::verdict::Verdict;
+use crate::campaign::{Finished, explain_on, shrink_budget};
+use crate::cli::dispatch::{
+    Exit, interrupted_by_signals, open_with, options, print, replay_command,
+};
+use crate::coverage::Coverage;
+use crate::explain::explain;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::regression::{self, Origin, Seed};
+use crate::report::page::run::Run;
+use crate::report::{self, Violated, lines, saved};
+use crate::runner::{self, Outcome};
+use crate::shrink::{Shrunk, shrink, shrink_here};
+use crate::target::{Interrupt, Interruptible, Target};
+use crate::verdict::Verdict;
 
 /// Runs that a plan of unknown seed, or on a target with chances of its own, is given to show its
 /// violation.

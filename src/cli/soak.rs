@@ -8,12 +8,12 @@ use clap::{Args, ValueEnum};
 use super::bugs::{self, Bugs};
 use super::outputs::OutputArgs;
 use super::{PlansArgs, SiteName, TargetName};
-use crate::{Exit, interrupted_by_signals, open_with, print};
-use shakedown::campaign;
-use shakedown::regression::{Seed, parse_seed};
-use shakedown::report::page::campaign::Campaign;
-use shakedown::report::{self, lines};
-use shakedown::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, SoakError, State};
+use crate::campaign;
+use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
+use crate::regression::{Seed, parse_seed};
+use crate::report::page::campaign::Campaign;
+use crate::report::{self, lines};
+use crate::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, SoakError, State};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

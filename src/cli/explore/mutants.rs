@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use crate::cli::dispatch::{Exit, print};
 use crate::cli::outputs::write;
-use crate::{Exit, print};
-use shakedown::defect::{Defect, trial};
-use shakedown::explore::mutant::{MUTANTS, Planted};
-use shakedown::explore::nearby::{self, Shown};
-use shakedown::explore::run::{self, Ended, Explored};
-use shakedown::explore::scope::Bounds;
-use shakedown::report::{self, Style};
-use shakedown::target::Interrupt;
+use crate::defect::{Defect, trial};
+use crate::explore::mutant::{MUTANTS, Planted};
+use crate::explore::nearby::{self, Shown};
+use crate::explore::run::{self, Ended, Explored};
+use crate::explore::scope::Bounds;
+use crate::report::{self, Style};
+use crate::target::Interrupt;
 
 /// Puts every mistake into the model, one after the other, and tells what finds it.
 pub fn all(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {

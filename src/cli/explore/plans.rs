@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print, replay_command};
 use crate::cli::{TargetName, seed};
-use crate::{Exit, interrupted_by_signals, print, replay_command};
-use shakedown::defect::{DEFECTS, Defect, trial};
-use shakedown::explore::plans::alphabet::Alphabet;
-use shakedown::explore::plans::minima::Minimum;
-use shakedown::explore::plans::{Config, Ended, Found, Pruning, Summary, explore};
-use shakedown::regression::{self, Origin, Seed};
-use shakedown::report::{self, Style, Violated};
-use shakedown::target::Interrupt;
-use shakedown::target::sim::Sim;
+use crate::defect::{DEFECTS, Defect, trial};
+use crate::explore::plans::alphabet::Alphabet;
+use crate::explore::plans::minima::Minimum;
+use crate::explore::plans::{Config, Ended, Found, Pruning, Summary, explore};
+use crate::regression::{self, Origin, Seed};
+use crate::report::{self, Style, Violated};
+use crate::target::Interrupt;
+use crate::target::sim::Sim;
 
 #[derive(Debug, Args)]
 pub struct PlansArgs {

@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use shakedown::explore::scope::Scope;
-use shakedown::explore::system::{Habits, Order, Trouble};
-use shakedown::plan::Edit;
+use crate::explore::scope::Scope;
+use crate::explore::system::{Habits, Order, Trouble};
+use crate::plan::Edit;
 
 #[derive(Debug, Args)]
 pub struct ScopeArgs {

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
-use shakedown::target::Interrupt;
+use crate::target::Interrupt;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Exit;
+use crate::cli::dispatch::Exit;
 
 /// An interrupt that the first SIGINT or SIGTERM sets; the second ends the program at once.
 pub fn interrupted_by_signals() -> Interrupt {

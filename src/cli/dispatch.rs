@@ -1,0 +1,292 @@
+//! The program: arguments, then a command, then an exit code.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::outputs::WriteError;
+pub use crate::cli::signals::interrupted_by_signals;
+use crate::cli::{self, Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetName, WorkerArgs};
+use crate::defect::harmless::HARMLESS;
+use crate::defect::{DEFECTS, Defect, trial};
+use crate::generate::Shape;
+use crate::regression::Seed;
+use crate::report::{self, Style};
+use crate::target::local::{Astro, Local};
+use crate::target::sim::Sim;
+use crate::target::{Target, TargetError};
+use crate::worker::production::worker_main;
+
+/// Plans that a campaign generates on each target when nothing else is asked for.
+pub const SIM_CASES: u32 = 256;
+pub const LOCAL_CASES: u32 = 10;
+/// Plans that may be needed to catch a planted defect on local.
+const LOCAL_TRIAL_CASES: u32 = 20;
+
+/// How the program ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    Held = 0,
+    Violated = 1,
+    /// The harness could not tell, or was interrupted.
+    Unknown = 2,
+    Usage = 64,
+}
+
+impl Exit {
+    /// The same, but not held where what was asked for could not be written, which is told.
+    pub fn where_written(self, written: Result<(), WriteError>) -> Self {
+        let Err(error) = written else {
+            return self;
+        };
+        eprintln!("{error}");
+        match self {
+            Self::Held => Self::Unknown,
+            worse => worse,
+        }
+    }
+}
+
+/// What `shakedown` does with the arguments that it was given, and how it ends.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. What cannot be printed has no reader.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Held
+            };
+            return ExitCode::from(exit as u8);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::from_default_env())
+        .init();
+    let exit = match cli.command {
+        None => cli::run::default_campaigns(cli.quiet),
+        Some(Command::Run(args)) => cli::run::run(&args, cli.quiet, &interrupted_by_signals()),
+        Some(Command::Soak(args)) => cli::soak::run(&args, cli.quiet),
+        Some(Command::Merge(args)) => cli::merge::run(&args),
+        Some(Command::Replay(args)) => cli::replay::run(&args),
+        Some(Command::Report(args)) => cli::report::run(&args),
+        Some(Command::Rules(args)) => cli::rules::run(&args),
+        Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
+        Some(Command::Scenario(args)) => cli::scenario::run(&args),
+        Some(Command::Defects(args)) => defects(&args, cli.quiet),
+        Some(Command::Conformance(args)) => cli::conformance::run(&args),
+        Some(Command::Completions(args)) => cli::completions::run(&args),
+        Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
+        Some(Command::Worker(args)) => return worker(&args),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// What a command line says of a target beside its name.
+pub fn options(site: SiteName, defect: Option<&str>) -> String {
+    let defect = defect.map(|name| format!(" --defect {name}"));
+    format!("{}{}", site.option(), defect.unwrap_or_default())
+}
+
+/// The command that runs a plan again, with the program as it was called.
+pub fn replay_command(file: &Path, target: &str, options: &str, seed: u64) -> String {
+    let program = std::env::args_os().next().unwrap_or("shakedown".into());
+    format!(
+        "{} replay {} --target {target}{options} --seed {}",
+        program.display(),
+        file.display(),
+        Seed(seed)
+    )
+}
+
+/// Plants each defect and tells what catches it.
+fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
+    if args.harmless {
+        return harmless(args);
+    }
+    let mut chosen = Vec::new();
+    for name in &args.names {
+        match Defect::by_name(name) {
+            Some(defect) => chosen.push(defect),
+            None => {
+                let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
+                eprintln!("unknown defect `{name}`; known: {}", known.join(", "));
+                return Exit::Usage;
+            }
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(DEFECTS);
+    }
+    let cases = args.cases.unwrap_or(match args.target.target {
+        Some(TargetName::Local) => LOCAL_TRIAL_CASES,
+        _ => SIM_CASES,
+    });
+    // A planted panic is part of the trial, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    if args.shrink_bench {
+        return cli::contest::run(args, &chosen, cases, quiet);
+    }
+    let style = Style::of_stdout();
+    print(&report::trials_head());
+    let mut missed = 0;
+    for defect in &chosen {
+        let target = match planted(defect, &args.target) {
+            Ok(target) => target,
+            Err(exit) => return exit,
+        };
+        let mut trials = Vec::new();
+        for seed in args.seed..args.seed + args.seeds {
+            match trial::run(&*target, &Shape::default(), seed, cases) {
+                Ok(trial) => trials.push(trial),
+                Err(why) => {
+                    eprintln!("{why}");
+                    return Exit::Unknown;
+                }
+            }
+        }
+        print(&report::trials_row(defect, &trials, style));
+        if args.plans
+            && let Some(caught) = trials.iter().find_map(|trial| trial.caught.as_ref())
+        {
+            print(&format!(
+                "  {}\n{}\n",
+                caught.violation.observed, caught.plan
+            ));
+        }
+        missed += usize::from(trials.iter().any(|trial| trial.caught.is_none()));
+    }
+    print(&format!(
+        "{} of {} defects caught with every seed\n",
+        chosen.len() - missed,
+        chosen.len()
+    ));
+    if missed == 0 {
+        Exit::Held
+    } else {
+        Exit::Violated
+    }
+}
+
+/// Runs plans on systems that keep the contract in other ways, and tells what a rule says of them.
+fn harmless(args: &DefectsArgs) -> Exit {
+    let cases = args.cases.unwrap_or(SIM_CASES);
+    let mut exit = Exit::Held;
+    for way in HARMLESS {
+        let target = trial::harmless_sim(way);
+        for seed in args.seed..args.seed + args.seeds {
+            match trial::run(&target, &Shape::default(), seed, cases) {
+                Ok(trial) => {
+                    let told = report::harmless_row(way, &trial, Style::of_stdout());
+                    print(&told);
+                    if trial.caught.is_some() {
+                        exit = Exit::Violated;
+                    }
+                }
+                Err(why) => {
+                    eprintln!("{why}");
+                    return Exit::Unknown;
+                }
+            }
+        }
+    }
+    exit
+}
+
+/// The target that was asked for, with a defect in every container.
+pub fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    if on.target != Some(TargetName::Local) {
+        return Ok(Box::new(trial::planted_sim(defect)));
+    }
+    match open_local(on) {
+        Ok(local) => Ok(Box::new(Local {
+            twin: Some(trial::planted_sim(defect)),
+            ..local.with_worker_arguments(["--defect", defect.name])
+        })),
+        Err(error) => {
+            eprintln!("{error}");
+            Err(Exit::Unknown)
+        }
+    }
+}
+
+/// A target by its name; where it cannot be had, says why and ends.
+pub fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    if name == TargetName::Sim && args.site != SiteName::Shell {
+        eprintln!("sim builds no real site; use `--site` with `--target local`");
+        return Err(Exit::Usage);
+    }
+    match name {
+        TargetName::Sim => Ok(Box::new(Sim::default())),
+        TargetName::Local => match open_local(args) {
+            Ok(local) => Ok(Box::new(Local {
+                twin: Some(Sim::default()),
+                ..local
+            })),
+            Err(error) => {
+                eprintln!("{error}");
+                Err(Exit::Unknown)
+            }
+        },
+    }
+}
+
+/// A target by its name, with a defect in every container where one is named.
+pub fn open_with(
+    name: TargetName,
+    args: &TargetArgs,
+    defect: Option<&str>,
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let Some(defect) = defect else {
+        return open(name, args);
+    };
+    let Some(defect) = Defect::by_name(defect) else {
+        eprintln!("unknown defect `{defect}`; `shakedown defects` shows their names");
+        return Err(Exit::Usage);
+    };
+    // A planted panic is part of the run, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let target = Some(name);
+    planted(defect, &TargetArgs { target, ..*args })
+}
+
+fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
+    Ok(Local {
+        time_scale: args.time_scale(),
+        astro: match args.site {
+            SiteName::Shell => None,
+            SiteName::Astro => Some(Astro::install(Path::new("target"))?),
+        },
+        ..Local::new()?
+    })
+}
+
+/// Runs a container until it is told to end.
+fn worker(args: &WorkerArgs) -> ExitCode {
+    let defect = match &args.defect {
+        None => None,
+        Some(name) => match Defect::by_name(name) {
+            Some(defect) => Some(defect),
+            None => {
+                eprintln!("there is no defect `{name}` that could be planted in a worker");
+                return ExitCode::from(Exit::Usage as u8);
+            }
+        },
+    };
+    worker_main(|ports, settings| {
+        if let Some(defect) = defect {
+            defect.plant(ports, settings);
+        }
+    })
+}
+
+/// Prints to standard output. Whoever closed it does not want the rest.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
