@@ -183,11 +183,11 @@ impl System {
                 }
             }
             Phase::Pushing if self.git_is_down => {
-                let branch = Arc::new(worker.remote[&session].clone());
                 see(What::Pushed {
-                    session: session.clone(),
+                    client: client.clone(),
+                    session: None,
                     outcome: GitOutcome::Unavailable,
-                    branch,
+                    branch: None,
                 });
                 // It is tried again later.
                 worker.due = at + Duration::from_secs(30);
@@ -198,9 +198,10 @@ impl System {
                 let branch = worker.local[&session].clone();
                 worker.remote.insert(session.clone(), branch.clone());
                 see(What::Pushed {
-                    session: session.clone(),
+                    client: client.clone(),
+                    session: Some(session.clone()),
                     outcome: GitOutcome::Done,
-                    branch: Arc::new(branch),
+                    branch: Some(Arc::new(branch)),
                 });
             }
             Phase::Deploying => deploy(client, worker, &session, &mut see),

@@ -55,7 +55,6 @@ pub use sqs::Depths;
 pub use table::SESSION_TABLE;
 
 use self::faults::Faults;
-use self::git::GitMemory;
 use self::logs::Logs;
 use self::remote::Remote;
 use self::s3::S3;
@@ -150,7 +149,6 @@ impl Cloud {
             sqs: Sqs::new(&clients, recorder.clone()),
             logs: Logs::default(),
             remote,
-            git_memory: GitMemory::default(),
             faults: Faults::new(config.seed),
             recorder,
             config,

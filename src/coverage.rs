@@ -256,10 +256,11 @@ pub(crate) fn seen_at_work(what: &What) -> Option<&ClientId> {
         What::Delivered { session, .. }
         | What::Acknowledged { session, .. }
         | What::RetryDelivered { session }
-        | What::Pushed { session, .. }
         | What::RecordWritten { session, .. } => Some(&session.client),
         What::AgentAsked { client, .. }
         | What::Fetched { client, .. }
+        | What::PushBegan { client }
+        | What::Pushed { client, .. }
         | What::ObjectPut { client, .. }
         | What::ObjectDeleted { client, .. }
         | What::S3Asked { client, .. }

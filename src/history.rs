@@ -88,11 +88,18 @@ pub enum What {
         client: ClientId,
         outcome: GitOutcome,
     },
-    /// A push was answered. `branch` is the branch as it then stands.
+    /// A container asked for the refs to push, and was given them. A git client that sees from
+    /// them that the remote has more goes no further: nothing is pushed then.
+    PushBegan {
+        client: ClientId,
+    },
+    /// A push was answered, or refused before it named its branch. `branch` is the branch as it
+    /// then stands.
     Pushed {
-        session: SessionId,
+        client: ClientId,
+        session: Option<SessionId>,
         outcome: GitOutcome,
-        branch: Arc<Branch>,
+        branch: Option<Arc<Branch>>,
     },
     /// The branch in a container's workspace changed.
     Committed {
@@ -165,6 +172,9 @@ impl What {
         match self {
             Self::Logged {
                 client, session, ..
+            }
+            | Self::Pushed {
+                client, session, ..
             } => (Some(client), session.as_ref()),
             Self::OutsiderPushed { session, .. }
             | Self::Sent { session, .. }
@@ -173,11 +183,11 @@ impl What {
             | Self::DeadLettered { session, .. }
             | Self::RetrySent { session }
             | Self::RetryDelivered { session }
-            | Self::Pushed { session, .. }
             | Self::Committed { session, .. }
             | Self::RecordWritten { session, .. } => (Some(&session.client), Some(session)),
             Self::AgentAsked { client, .. }
             | Self::Fetched { client, .. }
+            | Self::PushBegan { client }
             | Self::ObjectPut { client, .. }
             | Self::ObjectDeleted { client, .. }
             | Self::S3Asked { client, .. }

@@ -25,7 +25,7 @@ use crate::site::SiteKind;
 
 use breaker::Breaker;
 use instruction::Instruction;
-use pace::Pace;
+use pace::{Pace, Pushing};
 use session::Session;
 
 /// Everything that is known at one moment.
@@ -71,6 +71,7 @@ pub struct Client {
     /// Whether its log ever said so.
     pub prevented_in_log: bool,
     pub pace: Pace,
+    pub pushing: Pushing,
     /// Whether its log ever had the words of a sync.
     pub tells_syncs: bool,
     /// Whether its container ever asked anything of S3.
@@ -126,6 +127,7 @@ impl Model {
                     prevented_in_record: None,
                     prevented_in_log: false,
                     pace: Pace::default(),
+                    pushing: Pushing::default(),
                     tells_syncs: false,
                     asks_s3: false,
                 });

@@ -111,11 +111,8 @@ impl Story {
 
     fn pushed_branch(mut self, branch: Branch) -> Self {
         self.seen.remote.insert(home(), branch.clone());
-        self.and(What::Pushed {
-            session: home(),
-            outcome: GitOutcome::Done,
-            branch: Arc::new(branch),
-        })
+        self.and(What::PushBegan { client: acme() })
+            .and(pushed_to(home(), branch))
     }
 
     fn outsider(mut self, mark: Mark, marks: &[Mark]) -> Self {
@@ -237,6 +234,15 @@ fn short(verdict: &Verdict) -> String {
         Verdict::Held => "held".into(),
         Verdict::Violated(violation) => format!("{} {}", violation.rule, violation.kind),
         Verdict::Unknown { .. } => "unknown".into(),
+    }
+}
+
+fn pushed_to(session: SessionId, branch: Branch) -> What {
+    What::Pushed {
+        client: session.client.clone(),
+        session: Some(session),
+        outcome: GitOutcome::Done,
+        branch: Some(Arc::new(branch)),
     }
 }
 
@@ -570,9 +576,10 @@ fn bounded_retries() {
     again(0).is("bounded-retries at-once");
     again(15).is("held");
     let refused = || What::Pushed {
-        session: home(),
+        client: acme(),
+        session: None,
         outcome: GitOutcome::AuthFailed,
-        branch: Arc::default(),
+        branch: None,
     };
     let pushing = |times: usize| {
         let story = Story::of("instruct acme/home change\ninject git-auth\n").steps();
@@ -873,15 +880,7 @@ fn fresh() {
 
 #[test]
 fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
-    let of_blog = |marks: &[Mark]| {
-        let (session, outcome) = (blog(), GitOutcome::Done);
-        let branch = Arc::new(branch(marks));
-        What::Pushed {
-            session,
-            outcome,
-            branch,
-        }
-    };
+    let of_blog = |marks: &[Mark]| pushed_to(blog(), branch(marks));
     let steps = "instruct acme/home change\ninject s3-denied\ninstruct acme/blog change\n\
         workspace-lost acme\n";
     let mut story = plain(steps)
@@ -914,7 +913,6 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
     let home_has = [edit(2), edit(3), edit(4)];
     let of_blog = |what: fn(SessionId, Mark) -> What| what(blog(), edit(1));
     let redone_and_failed = || {
-        let branch_of_blog = Arc::new(branch(&[edit(1)]));
         let mut story = Story::of(steps)
             .step(0)
             .and(of_blog(|session, mark| What::Delivered {
@@ -922,11 +920,7 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
                 mark,
                 receives: 1,
             }))
-            .and(What::Pushed {
-                session: blog(),
-                outcome: GitOutcome::Done,
-                branch: branch_of_blog,
-            })
+            .and(pushed_to(blog(), branch(&[edit(1)])))
             .deployed(&[edit(1)])
             .and(of_blog(|session, mark| What::Acknowledged {
                 session,

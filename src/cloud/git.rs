@@ -1,9 +1,13 @@
 //! Git over HTTP: `git http-backend` run for each request, with a token and a record.
+//!
+//! A push is two requests: for the refs, and with the commands and the objects. A client that sees
+//! from the refs that it is behind sends no second one.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod wire;
+
 use std::io::{self, Seek, Write};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -17,18 +21,6 @@ use super::route::{Asked, text};
 use super::services::Services;
 use crate::history::{GitOutcome, What};
 use crate::plan::{ClientId, SessionId};
-
-/// What the server remembers of a client between its requests.
-#[derive(Default)]
-pub(super) struct GitMemory(Mutex<Remembered>);
-
-#[derive(Default)]
-struct Remembered {
-    /// The session that the client's log spoke of last.
-    last_session: BTreeMap<ClientId, SessionId>,
-    /// Clients that were shown the refs for a push, and have pushed nothing since.
-    shown_refs: BTreeSet<ClientId>,
-}
 
 /// What a request wants of which repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,7 +55,7 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
         return text(StatusCode::NOT_FOUND, "Repository not found.\n");
     }
     if asked.faults.git_is_down() {
-        record_failure(services, &asked.client, &wish, GitOutcome::Unavailable).await;
+        record_failure(services, &asked, &wish, GitOutcome::Unavailable);
         return match services.faults.either() {
             true => Answer::Never,
             false => Answer::Close,
@@ -72,7 +64,7 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
     if asked.faults.git_refuses() || !is_authorized(&asked.parts) {
         // A first request without credentials only asks whether some are needed.
         if asked.parts.headers.contains_key(AUTHORIZATION) {
-            record_failure(services, &asked.client, &wish, GitOutcome::AuthFailed).await;
+            record_failure(services, &asked, &wish, GitOutcome::AuthFailed);
         }
         return unauthorized();
     }
@@ -82,28 +74,6 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
         Ok(Ok(response)) => Answer::Reply(response),
         Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
         Err(_) => Answer::Close,
-    }
-}
-
-/// A line of the client's log speaks of a session. Where it says that a push was rejected, and
-/// the client was shown the refs for a push and then pushed nothing, that is the push: git itself
-/// sees from the refs that the remote has more, and does not ask again.
-pub(super) async fn note_line(services: &Arc<Services>, session: &SessionId, line: &str) {
-    let is_rejection = line.starts_with("git push") && line.contains("rejected");
-    {
-        let mut memory = services.git_memory.lock();
-        let client = &session.client;
-        memory.last_session.insert(client.clone(), session.clone());
-        if !(is_rejection && memory.shown_refs.remove(client)) {
-            return;
-        }
-    }
-    record_push(services, session, GitOutcome::Rejected).await;
-}
-
-impl GitMemory {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,57 +129,30 @@ fn unauthorized() -> Answer {
     answer
 }
 
-/// Records a fetch or push that got no further.
-async fn record_failure(
-    services: &Arc<Services>,
-    client: &ClientId,
-    wish: &Wish,
-    outcome: GitOutcome,
-) {
+/// Records a fetch or push that got no further. A push says its branch only in its last request.
+fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitOutcome) {
+    let client = asked.client.clone();
     if !wish.part.is_push() {
-        services.recorder.record(What::Fetched {
-            client: client.clone(),
-            outcome,
-        });
-        return;
+        return services.recorder.record(What::Fetched { client, outcome });
     }
-    // A push that is refused at the door has not said its branch yet. The container works on one
-    // session at a time, and its log says which.
-    let session = {
-        let memory = services.git_memory.lock();
-        let last = memory.last_session.get(&wish.client).cloned();
-        let mut known = services.config.sessions.iter();
-        last.or_else(|| known.find(|session| session.client == wish.client).cloned())
+    let session = match wish.part {
+        Part::Push => wire::commands(&asked.body)
+            .iter()
+            .find_map(|command| session_of(wish, command)),
+        _ => None,
     };
-    if let Some(session) = session {
-        record_push(services, &session, outcome).await;
-    }
-}
-
-/// Records a push with the branch as it stands.
-async fn record_push(services: &Arc<Services>, session: &SessionId, outcome: GitOutcome) {
-    let (services, session) = (services.clone(), session.clone());
-    let recording = move || {
-        let _lock = services.remote.lock(&session.client);
-        record_push_now(&services, &session, outcome)
-    };
-    // A failure to read the branch has been recorded as well as it can be.
-    let _ = tokio::task::spawn_blocking(recording).await;
-}
-
-/// As [`record_push`], for a caller that holds the repository's lock.
-fn record_push_now(
-    services: &Services,
-    session: &SessionId,
-    outcome: GitOutcome,
-) -> io::Result<()> {
-    let branch = services.remote.branch(session)?.unwrap_or_default();
     services.recorder.record(What::Pushed {
-        session: session.clone(),
+        client,
+        session,
         outcome,
-        branch: Arc::new(branch),
+        branch: None,
     });
-    Ok(())
+}
+
+/// The session whose branch a push wants to change.
+fn session_of(wish: &Wish, command: &wire::Command) -> Option<SessionId> {
+    let thread = command.name.strip_prefix("refs/heads/thread-")?;
+    SessionId::parse(&format!("{}/{thread}", wish.client))
 }
 
 /// Lets `git http-backend` answer, and records what came of it.
@@ -224,10 +167,9 @@ fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response
         .get("git-protocol")
         .is_some_and(|value| value.as_bytes().starts_with(b"version=2"));
     match wish.part {
-        Part::PushRefs => {
-            let mut memory = services.git_memory.lock();
-            memory.shown_refs.insert(asked.client.clone());
-        }
+        Part::PushRefs => services.recorder.record(What::PushBegan {
+            client: asked.client.clone(),
+        }),
         // Each fetch sees the refs once: here, or in protocol 2 by asking for them.
         Part::FetchRefs if is_version_2 => {}
         Part::FetchRefs | Part::FetchListing => services.recorder.record(What::Fetched {
@@ -243,20 +185,27 @@ fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response
 fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
     let _lock = services.remote.lock(&wish.client);
     let (response, said) = run(&services.remote, asked, wish)?;
-    for branch in pushed_branches(&asked.body) {
-        let mut memory = services.git_memory.lock();
-        memory.shown_refs.remove(&asked.client);
-        drop(memory);
-        let session = branch
-            .strip_prefix("refs/heads/thread-")
-            .and_then(|thread| SessionId::parse(&format!("{}/{thread}", wish.client)));
-        let Some(session) = session else { continue };
-        let is_done = contains(&said, format!("ok {branch}\n").as_bytes());
+    let report = wire::report(&said);
+    for command in wire::commands(&asked.body) {
+        let Some(session) = session_of(wish, &command) else {
+            continue;
+        };
+        let branch = services.remote.branch(&session)?.unwrap_or_default();
+        let is_done = match report.get(&command.name) {
+            Some(is_done) => *is_done,
+            // Nobody asked for a report: the branch shows it.
+            None => services.remote.tip(&wish.client, &command.name)? == command.new,
+        };
         let outcome = match is_done {
             true => GitOutcome::Done,
             false => GitOutcome::Rejected,
         };
-        record_push_now(services, &session, outcome)?;
+        services.recorder.record(What::Pushed {
+            client: asked.client.clone(),
+            session: Some(session.clone()),
+            outcome,
+            branch: Some(Arc::new(branch)),
+        });
         if is_done && branch_tells_secret(&services.remote.path(&wish.client), &session)? {
             services.recorder.record(What::SecretSeen {
                 client: asked.client.clone(),
@@ -265,34 +214,6 @@ fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<
         }
     }
     Ok(response)
-}
-
-/// The refs that a push wants to change: lines of `<old> <new> <ref>`, the first with
-/// capabilities after a NUL, each behind its length in four hexadecimal digits.
-fn pushed_branches(body: &[u8]) -> Vec<String> {
-    let mut branches = Vec::new();
-    let mut rest = body;
-    while let Some(length) = rest
-        .get(..4)
-        .and_then(|digits| std::str::from_utf8(digits).ok())
-        .and_then(|digits| usize::from_str_radix(digits, 16).ok())
-        .filter(|length| *length > 4)
-    {
-        let Some(line) = rest.get(4..length) else {
-            break;
-        };
-        let command = line.split(|byte| *byte == 0).next().unwrap_or_default();
-        let command = String::from_utf8_lossy(command);
-        if let Some(branch) = command.split_whitespace().nth(2) {
-            branches.push(branch.to_owned());
-        }
-        rest = &rest[length..];
-    }
-    branches
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// Runs `git http-backend` for a request; returns its answer, and the answer's body once more.

@@ -1,13 +1,12 @@
 //! CloudWatch Logs: groups and streams in memory, and simple filter patterns.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::answer::{Answer, AwsError, JSON_1_1, aws_json};
 use super::credentials::tells_secret;
-use super::git;
 use super::route::{Asked, operation};
 use super::services::Services;
 use crate::history::What;
@@ -32,16 +31,16 @@ struct LogEvent {
 }
 
 /// Answers a request to CloudWatch Logs.
-pub(super) async fn answer(services: &Arc<Services>, asked: &Asked) -> Answer {
+pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     let result = match serde_json::from_slice::<Value>(&asked.body) {
-        Ok(request) if operation(asked) == "PutLogEvents" => put(services, asked, &request).await,
+        Ok(request) if operation(asked) == "PutLogEvents" => put(services, asked, &request),
         Ok(request) => services.logs.call(operation(asked), &request),
         Err(error) => Err(AwsError::new("SerializationException", error.to_string())),
     };
     aws_json(JSON_1_1, result)
 }
 
-async fn put(services: &Arc<Services>, asked: &Asked, request: &Value) -> Result<Value, AwsError> {
+fn put(services: &Services, asked: &Asked, request: &Value) -> Result<Value, AwsError> {
     let events = services.logs.put(request)?;
     for (timestamp, raw) in events {
         if tells_secret(raw.as_bytes()) {
@@ -51,9 +50,6 @@ async fn put(services: &Arc<Services>, asked: &Asked, request: &Value) -> Result
             });
         }
         let line = words::parse_line(&raw);
-        if let Some(session) = &line.session {
-            git::note_line(services, session, &line.text).await;
-        }
         services.recorder.record(What::Logged {
             client: asked.client.clone(),
             stamp: services.recorder.time_of_stamp(timestamp),

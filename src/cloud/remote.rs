@@ -99,6 +99,14 @@ impl Remote {
         read_branch(&self.path(&session.client), session)
     }
 
+    /// The object that a ref names; empty where there is no such ref.
+    pub(super) fn tip(&self, client: &ClientId, name: &str) -> io::Result<String> {
+        let output = git(&self.path(client))
+            .args(["rev-parse", "--verify", "--quiet", name])
+            .output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Commits to the session's branch as somebody else would, and records it. A branch that does
     /// not exist yet begins at `main`.
     pub(super) fn push_from_outside(

@@ -105,7 +105,7 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
         },
         Service::Logs => match signed(&asked, JSON_1_1) {
             Some(refused) => refused,
-            None => logs::answer(&services, &asked).await,
+            None => logs::answer(&services, &asked),
         },
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::CloudConfig;
 use super::faults::Faults;
-use super::git::GitMemory;
 use super::logs::Logs;
 use super::recorder::Recorder;
 use super::remote::Remote;
@@ -21,6 +20,5 @@ pub(super) struct Services {
     pub(super) sqs: Sqs,
     pub(super) logs: Logs,
     pub(super) remote: Remote,
-    pub(super) git_memory: GitMemory,
     pub(super) config: CloudConfig,
 }

@@ -67,7 +67,9 @@ impl Crashes {
                 entry(&mut self.branches, session).local = branch.clone();
             }
             What::Pushed {
-                session, branch, ..
+                session: Some(session),
+                branch: Some(branch),
+                ..
             }
             | What::OutsiderPushed {
                 session, branch, ..

@@ -132,9 +132,10 @@ fn committed(of: &str, commits: &[i32]) -> What {
 
 fn pushed(of: &str, outcome: GitOutcome, commits: &[i32]) -> What {
     What::Pushed {
-        session: session(of),
+        client: session(of).client,
+        session: Some(session(of)),
         outcome,
-        branch: branch(commits),
+        branch: Some(branch(commits)),
     }
 }
 
@@ -228,6 +229,38 @@ fn a_rejected_push_goes_up_rebased_or_merged() {
         "",
         &[pushed(HOME, GitOutcome::Done, &[-1, 1])],
     );
+}
+
+#[test]
+fn a_push_that_ends_with_the_refs_was_rejected_where_the_remote_has_more() {
+    let client = || session(HOME).client;
+    let began = What::PushBegan { client: client() };
+    let fetched = What::Fetched {
+        client: client(),
+        outcome: GitOutcome::Done,
+    };
+    let outside = What::OutsiderPushed {
+        session: session(HOME),
+        mark: Mark::Outside(1),
+        branch: branch(&[-1]),
+    };
+    let up = pushed(HOME, GitOutcome::Done, &[-1, 1]);
+    let ours = committed(HOME, &[1]);
+    let tried = [
+        ours.clone(),
+        outside.clone(),
+        began.clone(),
+        fetched.clone(),
+    ];
+    let rebased = [
+        &tried[..],
+        &[committed(HOME, &[-1, 1]), began.clone(), up.clone()],
+    ]
+    .concat();
+    reaches(Sometimes::PushRebased, "", &rebased);
+    // One that takes in what the remote has before it pushes is never rejected.
+    let polite = [ours, outside, fetched, committed(HOME, &[-1, 1]), began, up];
+    misses(Sometimes::PushRebased, "", &polite);
 }
 
 #[test]

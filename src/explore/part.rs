@@ -13,8 +13,7 @@ use super::system::{Act, Container, Habits, Seen, Stage, System};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
 use crate::model::breaker::{Breaker, Standing};
-use crate::model::observe::ONE_PUSH;
-use crate::model::pace::Pace;
+use crate::model::pace::{ONE_PUSH, Pace, Pushing};
 use crate::model::{Client, Model};
 use crate::plan::{Fault, Mark, SessionId, Step};
 use crate::verdict::Rule;
@@ -218,13 +217,6 @@ impl Part {
             instruction.deliveries = instruction.deliveries.min(2);
         }
         for session in &mut judge.sessions {
-            if was.saturating_sub(session.push_failed_at) >= ONE_PUSH || session.push_failures == 0
-            {
-                session.push_failures = 0;
-                session.push_failed_at = Duration::ZERO;
-            } else {
-                session.push_failed_at = NOW;
-            }
             // Judged by the clock, as the pace is.
             session.retry_asked = None;
             session.disturbed = None;
@@ -232,6 +224,12 @@ impl Part {
         }
         for client in &mut judge.clients {
             client.shown.sort_unstable();
+            let pushing = &mut client.pushing;
+            if was.saturating_sub(pushing.failed_at) >= ONE_PUSH || pushing.failures == 0 {
+                *pushing = Pushing::default();
+            } else {
+                (pushing.failed_at, pushing.is_unnamed) = (NOW, false);
+            }
             forget_pace(client, NOW);
             // What no rule asks for.
             client.is_up = true;

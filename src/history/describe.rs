@@ -56,18 +56,21 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             of(client, format!("agent asked{wish}: {answer}{wait}"))
         }
         What::Fetched { client, outcome } => of(client, format!("git fetch: {}", git(*outcome))),
+        What::PushBegan { client } => of(client, "git push began".into()),
         What::Pushed {
+            client,
             session,
             outcome,
             branch,
-        } => of(
-            session,
-            format!(
-                "git push: {}; remote has {}",
-                git(*outcome),
-                commits(branch)
-            ),
-        ),
+        } => {
+            let stands = branch.as_ref().map(|branch| commits(branch));
+            let stands = stands.map(|it| format!("; remote has {it}"));
+            let who = session
+                .as_ref()
+                .map_or_else(|| client.to_string(), ToString::to_string);
+            let stands = stands.unwrap_or_default();
+            of(&who, format!("git push: {}{stands}", git(*outcome)))
+        }
         What::Committed { session, branch } => {
             of(session, format!("workspace has {}", commits(branch)))
         }

@@ -22,9 +22,10 @@ kinds! {
 pub(super) fn shown(event: &Event) -> Option<(&SessionId, &Branch, bool)> {
     match &event.what {
         What::Pushed {
-            session,
-            branch,
+            session: Some(session),
+            branch: Some(branch),
             outcome: GitOutcome::Done,
+            ..
         }
         | What::OutsiderPushed {
             session, branch, ..

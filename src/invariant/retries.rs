@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, GitOutcome, What};
 use crate::model::Model;
-use crate::model::observe::ONE_PUSH;
+use crate::model::pace::ONE_PUSH;
+use crate::model::session::Session;
 use crate::plan::Fault;
 
 kinds! {
@@ -132,20 +133,26 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
             None
         }
         What::Pushed {
-            session,
+            client,
             outcome: GitOutcome::AuthFailed | GitOutcome::Unavailable,
             ..
         } => {
-            let own = &model.sessions[model.session_index(session)?];
-            let is_same_push = event.at.saturating_sub(own.push_failed_at) < ONE_PUSH;
+            let at = model.client_index(client)?;
+            let pushing = &model.clients[at].pushing;
+            let is_same_push = event.at.saturating_sub(pushing.failed_at) < ONE_PUSH;
             let is_down = model.has_fault(|f| matches!(f, Fault::GitAuth | Fault::GitDown));
-            if !(is_same_push && is_down && own.push_failures >= PUSH_ATTEMPTS) {
+            // A refused push does not say its branch: one after the other may be tried.
+            let has_work =
+                |session: &&Session| session.client == at && !session.local.commits.is_empty();
+            let branches = model.sessions.iter().filter(has_work).count().max(1);
+            let most = PUSH_ATTEMPTS * u32::try_from(branches).unwrap_or(u32::MAX);
+            if !(is_same_push && is_down && pushing.failures >= most) {
                 return None;
             }
             Breach::new(
                 PUSH,
-                format!("at most {PUSH_ATTEMPTS} attempts of a push of {session}, then a wait"),
-                format!("attempt {} at once", own.push_failures + 1),
+                format!("at most {most} attempts in a row to push, of {client}, then a wait"),
+                format!("attempt {} at once", pushing.failures + 1),
             )
         }
         _ => None,
@@ -187,6 +194,10 @@ fn by_pace(model: &Model, event: &Event) -> Option<Breach> {
 /// that somebody asks for.
 fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
     for session in &model.sessions {
+        // The push that goes on may be the one.
+        if model.clients[session.client].pushing.is_unnamed {
+            continue;
+        }
         let asked = session.retry_asked.filter(|at| event.at > *at + ASKED_PUSH);
         if let Some(asked) = asked {
             return Breach::new(

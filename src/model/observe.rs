@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::instruction::Toggled;
+use super::pace::Pushing;
 use super::session::Expected;
 use super::steps::may_hold_up;
 use super::{Handled, HandledEnd, Model};
@@ -13,8 +14,6 @@ use crate::history::{
 use crate::plan::{ClientId, Fault, Mark, SessionId};
 use crate::site::{SiteKind, astro, render_parts};
 
-/// Within this, refused pushes count as attempts of one push.
-pub const ONE_PUSH: Duration = Duration::from_secs(10);
 /// No request lasts longer, with the wait after it.
 const LONG_WAIT: Duration = Duration::from_secs(60);
 
@@ -29,7 +28,6 @@ impl Model {
             What::StepBegan { .. }
             | What::Sent { .. }
             | What::RetrySent { .. }
-            | What::Fetched { .. }
             | What::StoreRefused { .. }
             | What::SecretSeen { .. } => {}
             What::Healed => self.recovering = true,
@@ -51,11 +49,25 @@ impl Model {
                 retry_after,
                 ..
             } => self.agent_asked(*mark, *status, *retry_after, event.at),
+            What::Fetched { client, .. } => self.push_ended_unnamed(client),
+            What::PushBegan { client } => {
+                self.push_ended_unnamed(client);
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].pushing.is_unnamed = true;
+                }
+            }
             What::Pushed {
+                client,
                 session,
                 outcome,
                 branch,
-            } => self.pushed(session, *outcome, branch),
+            } => {
+                self.push_answered(client, session.as_ref(), *outcome);
+                if let (Some(session), GitOutcome::Done, Some(branch)) = (session, outcome, branch)
+                {
+                    self.pushed(session, branch);
+                }
+            }
             What::Committed { session, branch } => {
                 if let Some(session) = self.session_mut(session) {
                     session.local = branch.clone();
@@ -90,10 +102,10 @@ impl Model {
             What::Started { client } => {
                 if let Some(at) = self.client_index(client) {
                     self.clients[at].is_up = true;
+                    self.clients[at].pushing.failures = 0;
                     // One that starts again has much to look after.
                     let restarted = self.clients[at].died.map(|_| event.at);
                     for session in self.sessions.iter_mut().filter(|s| s.client == at) {
-                        session.push_failures = 0;
                         session.disturbed = session.disturbed.max(restarted);
                     }
                 }
@@ -148,9 +160,8 @@ impl Model {
         let now = self.now;
         let error = self.has_fault(|f| matches!(f, Fault::BuildError(of) if of == session));
         let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
-        if let Some(session) = self.session_mut(session) {
-            session.push_failures = 0;
-            let client = session.client;
+        if let Some(client) = self.client_index(&session.client) {
+            self.clients[client].pushing.failures = 0;
             self.hold_up(client);
         }
         let Some(instruction) = self.instruction_mut(mark) else {
@@ -185,8 +196,8 @@ impl Model {
             && !self.instructions.iter().any(|instruction| {
                 instruction.in_flight && self.sessions[instruction.session].client == client
             });
+        self.clients[client].pushing = Pushing::default();
         let session = &mut self.sessions[at];
-        session.push_failures = 0;
         if is_idle && session.is_ahead() {
             session.retry_asked = session.retry_asked.or(Some(now));
         }
@@ -266,24 +277,47 @@ impl Model {
         instruction.agent_was_slow |= status.is_none();
     }
 
-    fn pushed(&mut self, session: &SessionId, outcome: GitOutcome, branch: &Arc<Branch>) {
+    /// The client does something else. A push of its that had seen the refs went no further, and
+    /// said no branch, so that it may have been of any.
+    fn push_ended_unnamed(&mut self, client: &ClientId) {
+        if let Some(at) = self.client_index(client)
+            && std::mem::take(&mut self.clients[at].pushing.is_unnamed)
+        {
+            self.hold_up(at);
+        }
+    }
+
+    fn push_answered(
+        &mut self,
+        client: &ClientId,
+        session: Option<&SessionId>,
+        outcome: GitOutcome,
+    ) {
+        let Some(at) = self.client_index(client) else {
+            return;
+        };
         let now = self.now;
+        let pushing = &mut self.clients[at].pushing;
+        pushing.is_unnamed = false;
+        match outcome {
+            GitOutcome::Done => pushing.failures = 0,
+            GitOutcome::Rejected => {}
+            GitOutcome::AuthFailed | GitOutcome::Unavailable => pushing.refused(now),
+        }
+        match session {
+            Some(session) => {
+                if let Some(session) = self.session_mut(session) {
+                    session.retry_asked = None;
+                }
+            }
+            None => self.hold_up(at),
+        }
+    }
+
+    fn pushed(&mut self, session: &SessionId, branch: &Arc<Branch>) {
         let Some(session) = self.session_mut(session) else {
             return;
         };
-        session.retry_asked = None;
-        if outcome != GitOutcome::Done {
-            if outcome != GitOutcome::Rejected {
-                // Refusals further apart are not of one push: put-off work waits 15 s at least.
-                if now.saturating_sub(session.push_failed_at) >= ONE_PUSH {
-                    session.push_failures = 0;
-                }
-                session.push_failures += 1;
-                session.push_failed_at = now;
-            }
-            return;
-        }
-        session.push_failures = 0;
         if branch != &session.remote {
             let merges = |branch: &Branch| branch.commits.iter().filter(|c| c.merge).count();
             let merged = merges(branch) > merges(&session.remote);
@@ -386,6 +420,7 @@ impl Model {
         };
         self.clients[at].is_up = false;
         self.clients[at].died = Some(self.now);
+        self.clients[at].pushing.is_unnamed = false;
         self.hold_up(at);
         self.breaker.died(at, self.now);
         for index in 0..self.sessions.len() {

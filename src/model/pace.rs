@@ -16,6 +16,31 @@ const PUT_OFF_AT_ONCE: Duration = Duration::from_secs(2);
 /// same one: what was put off waits longer.
 const SAME_SYNC: Duration = Duration::from_secs(14);
 
+/// Within this, refused pushes count as attempts of one push.
+pub const ONE_PUSH: Duration = Duration::from_secs(10);
+
+/// How a container's pushes go. One that is refused at the door does not say its branch.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Pushing {
+    /// Pushes in a row that were refused, and when the last one was.
+    pub failures: u32,
+    pub failed_at: Duration,
+    /// One began, and has not said its branch.
+    pub is_unnamed: bool,
+}
+
+impl Pushing {
+    /// A push was refused.
+    pub(super) fn refused(&mut self, at: Duration) {
+        // Refusals further apart are not of one push: put-off work waits 15 s at least.
+        if at.saturating_sub(self.failed_at) >= ONE_PUSH {
+            self.failures = 0;
+        }
+        self.failures += 1;
+        self.failed_at = at;
+    }
+}
+
 /// Tries in a row that came too soon after the failure before them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Pace {

@@ -31,9 +31,6 @@ pub struct Session {
     pub conflict_landed: bool,
     /// Whether the last push resolved a conflict.
     pub push_conflict: Expected,
-    /// Pushes in a row that were refused, and when the last one was.
-    pub push_failures: u32,
-    pub push_failed_at: std::time::Duration,
     /// When a container that had nothing else to do was asked to push what waits: since then
     /// nothing has held it up, and it has not tried.
     pub retry_asked: Option<std::time::Duration>,
@@ -76,8 +73,6 @@ impl Session {
             told_lost: BTreeSet::new(),
             conflict_landed: false,
             push_conflict: Expected::No,
-            push_failures: 0,
-            push_failed_at: std::time::Duration::ZERO,
             retry_asked: None,
             disturbed: None,
         }

@@ -40,9 +40,10 @@ fn history() -> History {
     events.extend((1..=20).map(|second| Event {
         at: Duration::from_secs(second),
         what: What::Pushed {
-            session: session.clone(),
+            client: session.client.clone(),
+            session: Some(session.clone()),
             outcome: GitOutcome::Rejected,
-            branch: branch.clone(),
+            branch: Some(branch.clone()),
         },
     }));
     events.push(Event {

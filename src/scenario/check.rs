@@ -162,7 +162,11 @@ impl<'a> Looker<'a> {
                 (Sight::Branch(marks), What::Committed { branch, .. })
                 | (
                     Sight::Branch(marks) | Sight::RemoteBranch(marks),
-                    What::Pushed { branch, .. } | What::OutsiderPushed { branch, .. },
+                    What::Pushed {
+                        branch: Some(branch),
+                        ..
+                    }
+                    | What::OutsiderPushed { branch, .. },
                 ) => holds(branch, marks),
                 (Sight::Page(mark), What::ObjectPut { key, content, .. }) => {
                     is_page(key) && content.marks.contains(&mark)

@@ -173,7 +173,9 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         What::StepBegan { .. } | What::Healed => ((None, None), None),
         What::OutsiderPushed { session: of, .. }
         | What::Committed { session: of, .. }
-        | What::Pushed { session: of, .. }
+        | What::Pushed {
+            session: Some(of), ..
+        }
         | What::RetrySent { session: of }
         | What::RetryDelivered { session: of } => (session(of), Some(Place::Git)),
         What::Sent { session: of, .. }
@@ -182,7 +184,9 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         | What::DeadLettered { session: of, .. } => (session(of), None),
         What::RecordWritten { session: of, .. } => (session(of), Some(Place::Table)),
         What::AgentAsked { client: of, .. } => (client(of), Some(Place::Agent)),
-        What::Fetched { client: of, .. } => (client(of), Some(Place::Git)),
+        What::Fetched { client: of, .. }
+        | What::PushBegan { client: of }
+        | What::Pushed { client: of, .. } => (client(of), Some(Place::Git)),
         What::ObjectPut { client: of, .. }
         | What::ObjectDeleted { client: of, .. }
         | What::S3Asked { client: of, .. } => (client(of), Some(Place::S3)),

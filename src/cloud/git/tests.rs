@@ -87,17 +87,24 @@ fn fetched(outcome: GitOutcome) -> What {
     }
 }
 
+fn push_began() -> What {
+    What::PushBegan {
+        client: home().client,
+    }
+}
+
 /// The pushes that were recorded, with the subjects on the branch afterwards.
 fn pushes(events: &[What]) -> Vec<(GitOutcome, Vec<&str>)> {
     events
         .iter()
         .filter_map(|what| match what {
             What::Pushed {
-                session,
+                client,
+                session: Some(session),
                 outcome,
-                branch,
+                branch: Some(branch),
             } => {
-                assert_eq!(*session, home());
+                assert_eq!((session, client), (&home(), &home().client));
                 Some((*outcome, subjects(branch)))
             }
             _ => None,
@@ -130,8 +137,9 @@ async fn clones_fetches_and_pushes_are_served_and_recorded() {
         pushes(&events),
         [(GitOutcome::Done, vec!["Change (edit-1)"])]
     );
-    assert_eq!(events[2], fetched(GitOutcome::Done));
-    assert_eq!(events.len(), 3);
+    assert_eq!(events[1], push_began());
+    assert_eq!(events[3], fetched(GitOutcome::Done));
+    assert_eq!(events.len(), 4);
     let branch = &cloud.remote_branches().unwrap()[&home()];
     assert_eq!(branch.commits[0].adds, [Mark::Edit(1)]);
     assert_eq!(branch.tree, [Mark::Edit(1)]);
@@ -181,16 +189,8 @@ async fn outsiders_push_and_a_container_that_is_behind_is_rejected() {
     checkout.commit("edit-2").await;
     let rejected = checkout.git("git push origin thread-home").await;
     assert!(rejected.unwrap_err().contains("rejected"));
-    // The refs told git enough; the log says what the remote cannot see.
-    let services = cloud.services.clone();
-    super::note_line(&services, &home(), "git push rejected: fetch first").await;
-    super::note_line(&services, &home(), "git push rejected: fetch first").await;
-    let all = vec![
-        "Change (edit-1)",
-        "Outside change outside-1",
-        "Outside change outside-2",
-    ];
-    assert_eq!(pushes(&recorded(&cloud)), [(GitOutcome::Rejected, all)]);
+    // The refs told git enough: nothing was pushed.
+    assert_eq!(recorded(&cloud), [push_began()]);
     let branch = &cloud.remote_branches().unwrap()[&home()];
     assert_eq!(
         branch.tree,
@@ -208,6 +208,40 @@ async fn outsiders_push_and_a_container_that_is_behind_is_rejected() {
         .await
         .unwrap();
     assert_eq!(pushes(&recorded(&cloud)), [(GitOutcome::Done, vec![])]);
+}
+
+#[tokio::test]
+async fn a_push_that_loses_a_race_is_rejected_on_the_wire() {
+    let cloud = cloud();
+    let (slow, fast) = (
+        Checkout::cloned(&cloud).await,
+        Checkout::cloned(&cloud).await,
+    );
+    for (checkout, mark) in [(&slow, "edit-1"), (&fast, "edit-2")] {
+        checkout.commit(mark).await;
+    }
+    recorded(&cloud);
+    // Git asks the hook when it has seen the refs, and pushes afterwards.
+    let hook = format!(
+        "cat >.git/hooks/pre-push <<'END'\n#!/bin/sh\nunset GIT_DIR\ncd {} && git push -q \
+         --no-verify origin thread-home\nEND\nchmod +x .git/hooks/pre-push",
+        fast.path.display()
+    );
+    slow.git(&format!("mkdir -p .git/hooks; {hook}"))
+        .await
+        .unwrap();
+    let lost = slow.git("git push origin thread-home").await;
+    assert!(lost.unwrap_err().contains("rejected"));
+    let events = recorded(&cloud);
+    assert_eq!(events[..2], [push_began(), push_began()]);
+    let winner = vec!["Change (edit-2)"];
+    assert_eq!(
+        pushes(&events),
+        [
+            (GitOutcome::Done, winner.clone()),
+            (GitOutcome::Rejected, winner)
+        ]
+    );
 }
 
 #[tokio::test]
@@ -245,7 +279,13 @@ async fn refused_credentials_refuse_fetch_and_push_until_healed() {
     assert!(refused.contains("Authentication failed") || refused.contains("could not read"));
     assert!(checkout.git("git fetch -q").await.is_err());
     let events = recorded(&cloud);
-    assert_eq!(pushes(&events)[0], (GitOutcome::AuthFailed, vec![]));
+    let at_the_door = What::Pushed {
+        client: home().client,
+        session: None,
+        outcome: GitOutcome::AuthFailed,
+        branch: None,
+    };
+    assert_eq!(events[0], at_the_door);
     assert_eq!(events.last(), Some(&fetched(GitOutcome::AuthFailed)));
     cloud.set_fault(&Fault::GitAuth, false).unwrap();
     checkout

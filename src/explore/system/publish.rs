@@ -51,10 +51,16 @@ impl System {
             Some(GitOutcome::Rejected)
         };
         if let Some(outcome) = failure {
-            seen.see(What::Pushed {
-                session: thread.id.clone(),
-                outcome,
-                branch: thread.remote.clone(),
+            // One that is behind sees it from the refs; one that is refused says no branch.
+            let client = self.client.clone();
+            seen.see(match outcome {
+                GitOutcome::Rejected => What::PushBegan { client },
+                _ => What::Pushed {
+                    client,
+                    session: None,
+                    outcome,
+                    branch: None,
+                },
             });
             seen.is_hit |= outcome != GitOutcome::Rejected;
             if habits.has(Mutant::ClaimsPush) {
@@ -86,10 +92,15 @@ impl System {
         }
         let thread = &mut self.threads[session];
         thread.remote = thread.local.clone().unwrap_or_default();
+        let client = self.client.clone();
+        seen.see(What::PushBegan {
+            client: client.clone(),
+        });
         seen.see(What::Pushed {
-            session: thread.id.clone(),
+            client,
+            session: Some(thread.id.clone()),
             outcome: GitOutcome::Done,
-            branch: thread.remote.clone(),
+            branch: Some(thread.remote.clone()),
         });
         self.pushed(session, seen);
         self.after_push(task, habits, seen)

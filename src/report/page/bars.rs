@@ -96,7 +96,10 @@ impl<'a> Bars<'a> {
             What::DeadLettered { session, mark } => {
                 self.end_handling(session, *mark, index, Tone::Bad, "given up: a dead letter");
             }
-            What::Pushed { session, .. }
+            What::Pushed {
+                session: Some(session),
+                ..
+            }
             | What::Committed { session, .. }
             | What::OutsiderPushed { session, .. } => self.branch(model, session, index),
             What::Logged { client, claim, .. } => self.claimed(client, *claim, index),

@@ -103,8 +103,11 @@ impl Lanes {
         let lane = match what {
             What::StepBegan { .. } | What::Healed => Self::TESTER,
             What::OutsiderPushed { session, .. }
-            | What::Pushed { session, .. }
-            | What::Committed { session, .. } => self.session(LaneKind::Branch, session),
+            | What::Committed { session, .. }
+            | What::Pushed {
+                session: Some(session),
+                ..
+            } => self.session(LaneKind::Branch, session),
             What::Sent { session, .. }
             | What::Delivered { session, .. }
             | What::Acknowledged { session, .. }
@@ -122,6 +125,8 @@ impl Lanes {
             | What::ObjectDeleted { client, .. }
             | What::S3Asked { client, .. } => self.client(LaneKind::Site, client),
             What::Fetched { client, .. }
+            | What::PushBegan { client }
+            | What::Pushed { client, .. }
             | What::StoreRefused { client }
             | What::SecretSeen { client, .. }
             | What::Started { client }
@@ -178,6 +183,7 @@ impl Kind {
             What::AgentAsked { .. } => Self::Agent,
             What::OutsiderPushed { .. }
             | What::Fetched { .. }
+            | What::PushBegan { .. }
             | What::Pushed { .. }
             | What::Committed { .. } => Self::Git,
             What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => Self::S3,
@@ -251,6 +257,7 @@ impl Tone {
             | What::Sent { .. }
             | What::RetrySent { .. }
             | What::RetryDelivered { .. }
+            | What::PushBegan { .. }
             | What::Committed { .. }
             | What::ObjectDeleted { .. } => Self::Plain,
         }

@@ -145,10 +145,9 @@ impl LocalRun {
     /// Takes in what reached the endpoints, and what changed in the workspaces meanwhile.
     fn collect(&mut self) -> Result<(), TargetError> {
         for event in self.recorder().drain() {
-            if let What::Pushed { session, .. } = &event.what {
+            if let What::PushBegan { client } | What::Pushed { client, .. } = &event.what {
                 // What is pushed was committed before.
-                let client = session.client.clone();
-                self.collect_commits(Some(&client), Some(event.at))?;
+                self.collect_commits(Some(client), Some(event.at))?;
             }
             self.take(event);
         }

@@ -362,13 +362,24 @@ impl WorkspacePort {
         } else {
             GitOutcome::Rejected
         };
-        let stands = repository.remote.get(session).copied().unwrap_or(TEMPLATE);
-        let branch = repository.branch(stands);
-        world.emit(What::Pushed {
-            session: session.clone(),
-            outcome,
-            branch,
-        });
+        let branch = repository.branch(head);
+        let client = world.clients[self.link.client].id.clone();
+        // As git does it: the refs come first. One that is refused has not said its branch yet, and
+        // one that sees there that the remote has more asks no further.
+        let is_done = outcome == GitOutcome::Done;
+        if is_done || outcome == GitOutcome::Rejected {
+            world.emit(What::PushBegan {
+                client: client.clone(),
+            });
+        }
+        if outcome != GitOutcome::Rejected {
+            world.emit(What::Pushed {
+                client,
+                session: is_done.then(|| session.clone()),
+                outcome,
+                branch: is_done.then_some(branch),
+            });
+        }
         match outcome {
             GitOutcome::Done => Some(Ok(true)),
             GitOutcome::Rejected => Some(Ok(false)),
