@@ -18,24 +18,24 @@ use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
 use crate::coverage::Coverage;
-use crate::explain::Explanation;
+use crate::finding::{Finding, Origin};
 use crate::generate::Shape;
-use crate::history::History;
 use crate::plan::Plan;
 use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
-use crate::shrink::Shrunk;
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
-use crate::verdict::{Verdict, Violation};
+use crate::verdict::Verdict;
 
 pub use case::tree;
 pub(crate) use case::{Case, Slip};
-pub use keep::{explain_on, shrink_budget};
 pub use samples::{Sample, Samples};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
 const UNKNOWN_IN_A_ROW: usize = 3;
+
+/// Of the plans that fail as another did, so many are named.
+const NAMED: usize = 4;
 
 /// What a campaign does.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ pub struct Summary {
     pub replayed: u32,
     pub held: u64,
     /// One for each failure: the rule and which of its demands.
-    pub found: Vec<Found>,
+    pub found: Vec<Finding>,
     pub unknown: Vec<Unjudged>,
     pub coverage: Coverage,
     /// Why steps were left out, and how often.
@@ -99,76 +99,8 @@ pub struct Summary {
 
 impl Summary {
     /// How many plans violated a rule.
-    pub fn violated(&self) -> usize {
-        self.found.iter().map(|found| 1 + found.more.len()).sum()
-    }
-}
-
-/// A violation, with the smallest plan that shows it.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub plan: Plan,
-    /// The run's seed.
-    pub seed: u64,
-    pub violation: Violation,
-    pub history: History,
-    /// Steps of the plan that was found first.
-    pub first_steps: usize,
-    /// Runs that shrinking took.
-    pub shrink_runs: u32,
-    /// How often the plan broke the rule, of how many runs.
-    pub reproduced: (u32, u32),
-    /// The target that shrinking ran on.
-    pub shrunk_on: &'static str,
-    /// Why the plan violates.
-    pub explanation: Option<Explanation>,
-    /// Other failures that were met while shrinking.
-    pub others: Vec<Violation>,
-    /// It is a kept plan that was run again.
-    pub is_known: bool,
-    /// Where the plan is kept.
-    pub file: PathBuf,
-    /// Other plans of the campaign that failed in the same way.
-    pub more: Vec<PathBuf>,
-}
-
-impl Found {
-    /// How the plan came to be, and where it is kept, in a sentence.
-    pub fn origin(&self) -> String {
-        let kept = format!("kept in {}", self.file.display());
-        if self.is_known {
-            return kept;
-        }
-        let shown = match self.reproduced {
-            (1, 1) => String::new(),
-            (times, of) => format!(", violated in {times} of {of} runs"),
-        };
-        let on = match (self.reproduced, self.shrunk_on) {
-            ((1, 1), _) => String::new(),
-            (_, on) => format!(" on {on}"),
-        };
-        format!(
-            "found with {} steps, {} after {} runs of shrinking{on}{shown}; {kept}",
-            self.first_steps,
-            self.plan.steps.len(),
-            self.shrink_runs,
-        )
-    }
-
-    /// Puts the smallest plan in the place of the one that was found.
-    fn shrink_to(&mut self, smallest: Shrunk) {
-        self.plan = smallest.plan;
-        self.seed = smallest.seed;
-        self.violation = smallest.violation;
-        self.history = smallest.history;
-        self.shrink_runs = smallest.runs;
-        self.reproduced = smallest.reproduced;
-        self.shrunk_on = smallest.on;
-        self.others = smallest
-            .others
-            .into_iter()
-            .map(|(_, other)| other)
-            .collect();
+    pub fn violated(&self) -> u64 {
+        self.found.iter().map(|found| 1 + found.more).sum()
     }
 }
 
@@ -413,30 +345,25 @@ impl<'a> Campaign<'a> {
         match outcome.verdict {
             Verdict::Held => summary.held += 1,
             Verdict::Violated(violation) => {
-                let same = self.summary.found.iter_mut().find(|found| {
-                    let known = &found.violation;
-                    (known.rule, &known.kind) == (violation.rule, &violation.kind)
-                });
-                if let Some(found) = same {
-                    found.more.push(file);
-                    self.sample();
-                    return Ok(!self.config.keep_going);
+                let origin = match is_known {
+                    true => Origin::Kept,
+                    false => Origin::Case(self.finished - 1 - u64::from(self.summary.replayed)),
+                };
+                let mut found = self.summary.found.iter_mut();
+                match found.find(|found| found.violation.is_same(&violation)) {
+                    Some(found) => {
+                        found.more += 1;
+                        if found.more_files.len() < NAMED {
+                            found.more_files.push(file);
+                        }
+                    }
+                    None => {
+                        let (on, history) = (self.summary.target, outcome.history);
+                        let found =
+                            Finding::new(on, origin, case.plan, case.seed, violation, history);
+                        self.summary.found.push(Finding { file, ..found });
+                    }
                 }
-                self.summary.found.push(Found {
-                    more: Vec::new(),
-                    first_steps: case.plan.steps.len(),
-                    plan: case.plan,
-                    seed: case.seed,
-                    violation,
-                    history: outcome.history,
-                    shrink_runs: 0,
-                    reproduced: (1, 1),
-                    shrunk_on: self.summary.target,
-                    explanation: None,
-                    others: Vec::new(),
-                    is_known,
-                    file,
-                });
                 self.sample();
                 return Ok(!self.config.keep_going);
             }
@@ -462,7 +389,7 @@ impl<'a> Campaign<'a> {
             seconds: self.began.elapsed().as_secs_f64(),
             plans: summary.coverage.plans,
             steps: summary.coverage.steps,
-            violated: summary.violated() as u64,
+            violated: summary.violated(),
             unknown: summary.unknown.len() as u64,
             reached: summary.coverage.sometimes.len() as u64,
             ..Sample::default()

@@ -27,7 +27,7 @@ use proptest::test_runner::Config as ProptestConfig;
 use crate::campaign::{self, Config, Summary};
 use crate::generate::Shape;
 use crate::plan::SessionId;
-use crate::report::{self, Style, Violated};
+use crate::report::{self, Style};
 use crate::target::{Interrupt, Target};
 
 /// Checks that a system recovers: kept plans first, then as many generated ones as `PROPTEST_CASES`
@@ -125,19 +125,7 @@ impl<'a> Check<'a> {
         let style = Style { coloured: false };
         let mut report = String::new();
         for found in &summary.found {
-            let violated = Violated {
-                target: summary.target,
-                plan: &found.plan,
-                seed: found.seed,
-                violation: &found.violation,
-                history: &found.history,
-                origin: &found.origin(),
-                replay: &repeat(&config, &summary),
-                others: &found.others,
-                more: &found.more,
-                explanation: found.explanation.as_ref(),
-            };
-            report.push_str(&report::violation(&violated, style));
+            report.push_str(&report::violation(found, &repeat(&config, &summary), style));
             let _ = writeln!(report, "\nThe plan as text\n{}", found.plan);
         }
         let reached = report::summary(&summary, style);

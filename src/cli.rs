@@ -35,6 +35,7 @@ use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
 use crate::generate::Shape;
 use crate::regression::parse_seed;
+use crate::repeat::Setup;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
 /// judged by its recovery contract.
@@ -286,6 +287,25 @@ impl TargetArgs {
         }
     }
 
+    /// All that changes a run, for the command that repeats it on this target.
+    pub fn setup(&self, target: &str, defect: Option<&str>) -> Setup {
+        // An option that is new must be written here.
+        let Self {
+            target: _,
+            site,
+            time_scale,
+        } = self;
+        Setup {
+            target: target.into(),
+            site: match site {
+                SiteName::Shell => None,
+                SiteName::Astro => Some("astro".into()),
+            },
+            time_scale: *time_scale,
+            defect: defect.map(str::to_owned),
+        }
+    }
+
     /// Real time over the system's own time.
     pub fn time_scale(&self) -> f64 {
         self.time_scale.unwrap_or(match self.site {
@@ -303,16 +323,6 @@ pub enum SiteName {
     Shell,
     /// Astro 5, installed by npm under target/ at the first use
     Astro,
-}
-
-impl SiteName {
-    /// What a command line says of it, where it is not the default.
-    pub fn option(self) -> &'static str {
-        match self {
-            Self::Shell => "",
-            Self::Astro => " --site astro",
-        }
-    }
 }
 
 /// The targets by name.
@@ -342,6 +352,7 @@ fn time_scale(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repeat::Repeat;
     use clap::CommandFactory;
 
     #[test]
@@ -357,6 +368,50 @@ mod tests {
         };
         let default = TargetArgs::of(TargetName::Sim).time_scale();
         assert_eq!(args.plans.target.time_scale(), default);
+    }
+
+    /// The command that repeats a command line, made as the command itself makes it.
+    fn repeated(cli: &Cli) -> Repeat {
+        match cli.command.as_ref().expect("a command") {
+            Command::Run(args) => {
+                let setup = args
+                    .plans
+                    .target
+                    .setup("local", args.plans.defect.as_deref());
+                let (seed, cases) = (args.plans.seed.unwrap(), args.cases.unwrap());
+                run::repeat(args, &setup, seed, cases)
+            }
+            Command::Soak(args) => soak::repeat(&args.plans, "local", args.plans.seed.unwrap()),
+            Command::Replay(args) => {
+                let setup = args.target.setup("local", args.defect.as_deref());
+                Repeat::replay(&setup, &args.file, args.seed.unwrap())
+            }
+            Command::Shrink(args) => shrink::repeat(args, "local", args.seed.unwrap()),
+            Command::Scenario(args) => scenario::repeat(args, &args.name, "local"),
+            Command::Conformance(args) => {
+                let files = args.files.iter().map(|file| file.display().to_string());
+                conformance::repeat(args, &files.collect::<Vec<_>>())
+            }
+            other => panic!("{other:?} repeats no run"),
+        }
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_run_has_every_option_that_changes_it() {
+        let on = "--target local --site astro --time-scale 0.05 --seed 0x2a --defect force-push";
+        for command in [
+            format!("run {on} --max-steps 9 --cases 3 --keep-going"),
+            format!("soak {on} --max-steps 9"),
+            format!("replay x.plan {on}"),
+            format!("shrink x.plan {on} --runs 9 --no-twin"),
+            format!("scenario all {on}"),
+            "conformance a.plan b.plan --time-scale 0.05 --seed 0x2a".into(),
+        ] {
+            let parse = |words: &str| Cli::parse_from(words.split(' '));
+            let first = parse(&format!("shakedown {command}"));
+            let again = parse(&repeated(&first).to_string());
+            assert_eq!(format!("{again:?}"), format!("{first:?}"));
+        }
     }
 
     #[test]

@@ -342,7 +342,7 @@ pub struct Workspace {
 }
 
 /// The events of one run, append-only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
     pub events: Vec<Event>,
 }

@@ -72,6 +72,10 @@ pub mod conformance;
 pub mod explore;
 
 // Many plans, and what is left of them.
+pub mod finding;
+
+pub mod repeat;
+
 pub mod campaign;
 
 pub mod check;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::durable;
+use crate::finding::Finding;
 use crate::plan::{ParseError, Plan};
 use crate::site::cksum;
-use crate::verdict::Rule;
 
 /// A plan file, and what its comments say of it.
 #[derive(Clone, Debug)]
@@ -108,51 +108,27 @@ fn target_in(comment: &str) -> Option<&str> {
         .filter(|name| !name.is_empty())
 }
 
-/// Where a violation comes from, for the comments of its plan.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
-    pub rule: Rule,
-    pub target: &'a str,
-    /// The run's seed.
-    pub seed: u64,
-    /// The command line that found it.
-    pub command: &'a str,
-}
-
-/// Keeps a plan that violates a rule, as `<rule>-<short hash>.plan`, and returns its path. The
-/// same plan for the same rule is the same file.
+/// Keeps the plan of a finding that `command` came to, as `<rule>-<short hash>.plan`, and returns
+/// its path. The same plan for the same rule is the same file.
 ///
 /// # Errors
 /// Where the folder cannot be made or the file not be written.
-pub fn keep(folder: &Path, plan: &Plan, origin: &Origin<'_>) -> io::Result<PathBuf> {
-    let Origin {
-        rule,
-        target,
-        seed,
-        command,
-    } = origin;
+pub fn keep(folder: &Path, found: &Finding, command: &str) -> io::Result<PathBuf> {
     let bare = Plan {
         comments: Vec::new(),
-        ..plan.clone()
+        ..found.plan.clone()
     };
+    let (rule, on) = (found.violation.rule, &found.target);
     let hash = cksum(bare.to_string().as_bytes());
     let path = folder.join(format!("{rule}-{hash:08x}.plan"));
-    let told = Plan {
-        comments: vec![
-            (
-                0,
-                format!(
-                    " violates {rule} on {target}; found {} by {command}",
-                    today()
-                ),
-            ),
-            (0, format!(" seed {}", Seed(*seed))),
-        ],
+    let origin = format!(" violates {rule} on {on}; found {} by {command}", today());
+    let kept = Plan {
+        comments: vec![(0, origin), (0, format!(" seed {}", Seed(found.seed)))],
         ..bare
     };
     std::fs::create_dir_all(folder)?;
     // A plan that is cut off would stop every later campaign.
-    durable::write(&path, told.to_string().as_bytes())?;
+    durable::write(&path, kept.to_string().as_bytes())?;
     Ok(path)
 }
 
@@ -190,13 +166,9 @@ mod tests {
         let plan: Plan = "# shakedown plan v1\nsession acme/home\ncrash acme\n"
             .parse()
             .unwrap();
-        let origin = Origin {
-            rule: Rule::Fresh,
-            target: "sim",
-            seed: 0x1f3c,
-            command: "shakedown run --seed 7",
-        };
-        let path = keep(folder.path(), &plan, &origin).unwrap();
+        let mut found = crate::finding::stale("sim", plan.clone(), 0x1f3c);
+        let command = "shakedown run --seed 7";
+        let path = keep(folder.path(), &found, command).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(
             name.starts_with("fresh-") && name.ends_with(".plan"),
@@ -207,7 +179,8 @@ mod tests {
         assert_eq!(kept.target.as_deref(), Some("sim"));
         assert_eq!(kept.plan.steps, plan.steps);
         // The name depends on what the plan does, not on what it tells.
-        assert_eq!(keep(folder.path(), &kept.plan, &origin).unwrap(), path);
+        found.plan = kept.plan;
+        assert_eq!(keep(folder.path(), &found, command).unwrap(), path);
         assert_eq!(read_all(folder.path()).unwrap().len(), 1);
     }
 

@@ -20,10 +20,9 @@ mod trials;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
-use crate::explain::Explanation;
-use crate::history::{History, describe};
+use crate::finding::Finding;
+use crate::history::describe;
 use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
@@ -99,31 +98,10 @@ impl Style {
     }
 }
 
-/// A violation, and what is told of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Violated<'a> {
-    pub target: &'a str,
-    pub plan: &'a Plan,
-    /// The run's seed.
-    pub seed: u64,
-    pub violation: &'a Violation,
-    pub history: &'a History,
-    /// How the plan came to be: `found with 23 steps, 4 after 31 runs of shrinking`.
-    pub origin: &'a str,
-    /// The command that runs the plan again.
-    pub replay: &'a str,
-    /// Other failures that were met on the way to this plan.
-    pub others: &'a [Violation],
-    /// Other plans that failed in the same way.
-    pub more: &'a [PathBuf],
-    /// Why it violates; without it the last events are told.
-    pub explanation: Option<&'a Explanation>,
-}
-
-/// The report of a violation: the rule, the plan, expected against observed, the last events, and
-/// the command that shows it again.
-pub fn violation(of: &Violated<'_>, style: Style) -> String {
-    let Violated {
+/// The report of a finding: the rule, the plan, expected against observed, the last events, and the
+/// command that shows it again.
+pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
+    let Finding {
         target,
         plan,
         violation,
@@ -140,18 +118,18 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
     );
     paragraph(&mut out, "  ", violation.rule.words());
     let _ = writeln!(out, "\n{}", style.strong("Plan"));
-    paragraph(&mut out, "  ", of.origin);
+    paragraph(&mut out, "  ", &of.provenance());
     plan_lines(&mut out, plan, violation, style);
     let _ = writeln!(out, "\n{}", style.strong("Expected"));
     paragraph(&mut out, "  ", &violation.expected);
     let _ = writeln!(out, "{}", style.strong("Observed"));
     paragraph(&mut out, "  ", &violation.observed);
-    if let Some(explanation) = of.explanation {
-        out.push_str(&explained::explained(explanation, of.history, style));
+    if let Some(explanation) = &of.explanation {
+        out.push_str(&explained::explained(explanation, &of.history, style));
     }
     // A history ends with the event that violates, or with the end of recovery.
     let events = &of.history.events;
-    let from = match of.explanation {
+    let from = match &of.explanation {
         Some(_) => events.len(),
         None => events.len().saturating_sub(LAST_EVENTS),
     };
@@ -162,20 +140,20 @@ pub fn violation(of: &Violated<'_>, style: Style) -> String {
             let _ = writeln!(out, "  {}", describe::line(event, WIDTH - 2));
         }
     }
-    let _ = writeln!(out, "\n{}\n  {}", style.strong("Replay it"), of.replay);
-    if !of.more.is_empty() {
+    let _ = writeln!(out, "\n{}\n  {replay}", style.strong("Replay it"));
+    if !of.more_files.is_empty() {
         let names = of
-            .more
+            .more_files
             .iter()
             .take(3)
             .map(|path| path.display().to_string());
         let names: Vec<String> = names.collect();
-        let rest = if of.more.len() > names.len() {
+        let rest = if of.more > names.len() as u64 {
             ", and so on"
         } else {
             ""
         };
-        let count = summary::counted(of.more.len() as u64, "more plan");
+        let count = summary::counted(of.more, "more plan");
         let text = format!(
             "{count} failed in the same way: {}{rest}.",
             names.join(", ")

@@ -26,10 +26,8 @@ mod twin;
 
 use std::time::{Duration, Instant};
 
-use crate::history::History;
-use crate::plan::Plan;
+use crate::finding::Finding;
 use crate::target::Target;
-use crate::verdict::Violation;
 
 use search::Search;
 
@@ -57,40 +55,17 @@ pub struct Progress {
     pub steps: usize,
 }
 
-/// The smallest plan found.
-#[derive(Clone, Debug)]
-pub struct Shrunk {
-    pub plan: Plan,
-    /// The seed of the run that shows it.
-    pub seed: u64,
-    pub violation: Violation,
-    pub history: History,
-    /// Runs that it took, the checking ones aside.
-    pub runs: u32,
-    /// How often the smallest plan broke the rule, of how many runs; 1 of 1 where the target is
-    /// deterministic.
-    pub reproduced: (u32, u32),
-    /// The target that it was made small on: the one that it was found on, or its cheaper twin.
-    pub on: &'static str,
-    /// Other violations met on the way: each its own failure, not mixed in.
-    pub others: Vec<(Plan, Violation)>,
-}
-
-/// Shrinks a plan that broke a rule when it was run with this seed: on the target's cheaper twin
-/// where it shows there too, else on the target.
+/// Shrinks the plan of a finding: on the target's cheaper twin where it shows there too, else on
+/// the target. Returns the finding with the smallest plan.
 pub fn shrink(
     target: &dyn Target,
-    plan: &Plan,
-    seed: u64,
-    violation: &Violation,
-    history: &History,
+    found: &Finding,
     budget: &Budget,
     progress: &mut dyn FnMut(Progress),
-) -> Shrunk {
+) -> Finding {
     let began = Instant::now();
     if let Some(twin) = target.twin()
-        && let Some(smallest) =
-            twin::shrink_on_twin(target, twin, plan, seed, violation, budget, progress)
+        && let Some(smallest) = twin::shrink_on_twin(target, twin, found, budget, progress)
     {
         return smallest;
     }
@@ -98,23 +73,15 @@ pub fn shrink(
         time: budget.time.saturating_sub(began.elapsed()),
         ..*budget
     };
-    shrink_here(target, plan, seed, violation, history, &left, progress)
+    shrink_here(target, found, &left, progress)
 }
 
 /// The same on the target itself, whether or not it has a cheaper twin.
 pub fn shrink_here(
     target: &dyn Target,
-    plan: &Plan,
-    seed: u64,
-    violation: &Violation,
-    history: &History,
+    found: &Finding,
     budget: &Budget,
     progress: &mut dyn FnMut(Progress),
-) -> Shrunk {
-    Search::new(target, plan, seed, violation, history, budget, progress).smallest()
-}
-
-/// Whether two violations are the same failure.
-pub fn is_same(a: &Violation, b: &Violation) -> bool {
-    a.rule == b.rule && a.kind == b.kind
+) -> Finding {
+    Search::new(target, found, budget, progress).smallest()
 }

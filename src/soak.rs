@@ -8,8 +8,6 @@
 //! states to what one machine would have come to. A failure is shrunk at once, and is the same bug
 //! as another when rule, kind and smallest plan are the same.
 
-mod bug;
-mod family;
 mod figures;
 mod folder;
 mod line;
@@ -27,7 +25,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::campaign::Case;
+use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
+use crate::history::History;
 use crate::regression::{self, ReadError, Seed};
 use crate::runner;
 use crate::site::cksum;
@@ -38,13 +38,11 @@ use folder::Folder;
 use line::Line;
 use lock::Lock;
 
-pub use bug::Bug;
-pub use family::{Family, families};
 pub use figures::{Figures, Quarters, Sample};
 pub use merge::{MergeError, Merged, Part, merge};
 pub use shard::{Shard, ShardError};
 pub use state::{FORMAT, Identity, State, StateError};
-pub use totals::{Failures, Known, Seen, TOLD_APART, Totals, Unjudged};
+pub use totals::{Failures, Seen, TOLD_APART, Totals, Unjudged};
 
 /// The longest time between two writings of the state.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -87,10 +85,10 @@ pub struct Config {
 pub enum News<'a> {
     /// The soak goes on with what an earlier start of it did.
     Resumed(&'a State),
-    /// A bug unlike those before it, and the file that holds its smallest plan.
-    Bug(&'a Bug, &'a std::path::Path),
+    /// A bug unlike those before it.
+    Bug(&'a Finding),
     /// A kept plan fails again.
-    Known(&'a Known),
+    Known(&'a Finding),
 }
 
 /// Why a soak came to its end.
@@ -309,10 +307,12 @@ impl Soak<'_> {
                 Verdict::Unknown { .. } => totals.unknown += 1,
                 Verdict::Violated(violation) => {
                     totals.violated += 1;
-                    totals.known.push(Known {
-                        file: kept.path.display().to_string(),
-                        rule: violation.rule,
-                        kind: violation.kind,
+                    let (on, history) = (&self.state.identity.setup.target, History::default());
+                    let known =
+                        Finding::new(on, Origin::Kept, case.plan, case.seed, violation, history);
+                    totals.known.push(Finding {
+                        file: kept.path,
+                        ..known
                     });
                 }
             }

@@ -137,6 +137,11 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// Whether two violations are the same failure.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.rule == other.rule && self.kind == other.kind
+    }
+
     /// Whether a system that keeps the rule in quiet may break it so where the machine is too
     /// slow: it hangs on time limits, or on what came before one.
     pub fn hangs_on_time(&self) -> bool {

@@ -38,7 +38,7 @@ fn a_defect_is_found_shrunk_kept_and_found_again() {
     let first = campaign(folder.path(), &forces_pushes());
     let found = &first.found[0];
     assert_eq!(found.violation.rule, Rule::CommitsPreserved);
-    assert!(!found.is_known);
+    assert!(!found.is_known());
     assert!(found.plan.steps.len() <= 4, "{}", found.plan);
     assert!(found.history.events.len() > 1);
     let text = summary(&first, Style { coloured: false });
@@ -55,7 +55,7 @@ fn a_defect_is_found_shrunk_kept_and_found_again() {
 
     // The next campaign meets it first, and needs no other plan.
     let second = campaign(folder.path(), &forces_pushes());
-    assert!(second.found[0].is_known);
+    assert!(second.found[0].is_known());
     assert_eq!((second.replayed, second.coverage.plans), (1, 1));
 
     // Once it is mended, the kept plan holds.

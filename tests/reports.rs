@@ -48,7 +48,7 @@ fn a_violation_is_told_to_people_machines_and_ci() {
     assert!(
         plans
             .iter()
-            .all(|line| line["type"] == "plan" && line["version"] == 1)
+            .all(|line| line["type"] == "plan" && line["version"] == 2)
     );
     let numbers: Vec<u64> = plans
         .iter()

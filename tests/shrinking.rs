@@ -7,11 +7,12 @@ use std::time::Duration;
 use shakedown::defect::contest::Contest;
 use shakedown::defect::{DEFECTS, Defect, known, trial};
 use shakedown::explain::WithoutOutcome;
+use shakedown::finding::Finding;
 use shakedown::generate::Shape;
 use shakedown::history::Event;
 use shakedown::plan::{Plan, SessionId, Step};
 use shakedown::runner;
-use shakedown::shrink::{Budget, Shrunk, shrink, shrink_here};
+use shakedown::shrink::{Budget, shrink_here};
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Run, Target, TargetError};
 use shakedown::verdict::Verdict;
@@ -131,16 +132,11 @@ crash globex
 until acme/home done
 ";
 
-fn shrunk(target: &dyn Target, text: &str) -> (Shrunk, Vec<Event>) {
+fn shrunk(target: &dyn Target, text: &str) -> (Finding, Vec<Event>) {
     let plan: Plan = text.parse().unwrap();
-    let outcome = runner::run(target, &plan, 3);
-    let Verdict::Violated(violation) = outcome.verdict else {
-        panic!("{:?}", outcome.verdict);
-    };
-    let budget = Budget::for_target(target);
-    let history = &outcome.history;
-    let smallest = shrink(target, &plan, 3, &violation, history, &budget, &mut |_| {});
-    (smallest, outcome.history.events)
+    let found = Finding::of_run(target, &plan, 3).expect("the plan violates a rule");
+    let smallest = found.shrunk(target, &Budget::for_target(target), &mut |_| {});
+    (smallest, found.history.events)
 }
 
 #[test]
@@ -151,7 +147,7 @@ fn a_violation_is_shrunk_on_the_twin_and_confirmed_where_it_was_found() {
         twin: planted(),
     };
     let (smallest, _) = shrunk(&target, LONG);
-    assert_eq!((smallest.on, smallest.reproduced), ("sim", (8, 8)));
+    assert_eq!((&*smallest.shrunk_on, smallest.reproduced), ("sim", (8, 8)));
     assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
 }
 
@@ -171,11 +167,11 @@ fn what_takes_longer_than_on_the_twin_is_waited_for() {
     let text = "# shakedown plan v1\nsession acme/home\ninject s3-denied acme\n\
                 instruct acme/home change\nwait 5m\nheal s3-denied acme\n";
     let (smallest, _) = shrunk(&target, text);
-    assert_eq!((smallest.on, smallest.reproduced), ("sim", (8, 8)));
+    assert_eq!((&*smallest.shrunk_on, smallest.reproduced), ("sim", (8, 8)));
     assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
     // On the twin alone it comes to the same with less to wait for.
     let (alone, _) = shrunk(&target.twin, text);
-    let waited = |of: &Shrunk| match of.plan.steps.last() {
+    let waited = |of: &Finding| match of.plan.steps.last() {
         Some(Step::Wait(time)) => *time,
         other => panic!("{other:?} is no wait"),
     };
@@ -189,16 +185,19 @@ fn a_plan_can_be_shrunk_on_the_target_itself_though_it_has_a_twin() {
         twin: trial::planted_sim(defect("force-push")),
     };
     let plan: Plan = LONG.parse().unwrap();
-    let outcome = runner::run(&target, &plan, 3);
-    let Verdict::Violated(violation) = outcome.verdict else {
-        panic!("{:?}", outcome.verdict);
-    };
+    let found = Finding::of_run(&target, &plan, 3).expect("the plan violates a rule");
     let budget = Budget::for_target(&target);
-    let history = &outcome.history;
-    let smallest = shrink_here(&target, &plan, 3, &violation, history, &budget, &mut |_| {});
-    assert_eq!((smallest.on, smallest.reproduced), ("uncertain", (8, 8)));
+    let smallest = shrink_here(&target, &found, &budget, &mut |_| {});
+    assert_eq!(
+        (&*smallest.shrunk_on, smallest.reproduced),
+        ("uncertain", (8, 8))
+    );
     assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
-    assert!(smallest.runs <= budget.runs, "{} runs", smallest.runs);
+    assert!(
+        smallest.shrink_runs <= budget.runs,
+        "{} runs",
+        smallest.shrink_runs
+    );
 }
 
 #[test]
@@ -208,10 +207,14 @@ fn what_the_twin_does_not_show_is_shrunk_where_it_was_found() {
         twin: Sim::default(),
     };
     let (smallest, _) = shrunk(&target, LONG);
-    assert_eq!(smallest.on, "uncertain");
+    assert_eq!(smallest.shrunk_on, "uncertain");
     assert_eq!(smallest.reproduced, (8, 8));
     assert_eq!(smallest.plan.steps.len(), 3, "{}", smallest.plan);
-    assert!(smallest.runs <= 40 + 8, "{} runs", smallest.runs);
+    assert!(
+        smallest.shrink_runs <= 40 + 8,
+        "{} runs",
+        smallest.shrink_runs
+    );
 }
 
 #[test]
@@ -226,12 +229,9 @@ instruct globex/home change
 until acme/home done
 ";
     let plan: Plan = text.parse().unwrap();
-    let outcome = runner::run(&target, &plan, 1);
-    let Verdict::Violated(violation) = outcome.verdict else {
-        panic!("{:?}", outcome.verdict);
-    };
-    let history = &outcome.history;
-    let explanation = shakedown::campaign::explain_on(&target, &plan, 1, history, &violation);
+    let mut found = Finding::of_run(&target, &plan, 1).expect("the plan violates a rule");
+    found.explain_on(&target);
+    let explanation = found.explanation.expect("it is explained");
     let outcomes: Vec<_> = explanation
         .steps
         .iter()

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::regression::Origin;
-use crate::verdict::Rule;
+use crate::history::History;
 
 fn config(folder: &Path, cases: u32, jobs: usize) -> Config {
     Config {
@@ -30,16 +29,7 @@ fn outcome(verdict: Verdict) -> Outcome {
 }
 
 fn violated() -> Verdict {
-    Verdict::Violated(Violation {
-        rule: Rule::Fresh,
-        kind: "stale".into(),
-        step: None,
-        after_recovery: true,
-        about: None,
-        at: Duration::ZERO,
-        expected: "the newest build".into(),
-        observed: "an older one".into(),
-    })
+    Verdict::Violated(crate::finding::stale("sim", Plan::default(), 0).violation)
 }
 
 /// Cases whose run seed is a multiple of `n` violate a rule.
@@ -95,7 +85,7 @@ fn a_campaign_that_keeps_going_runs_every_case() {
     // All of them are one failure.
     assert_eq!(summary.found.len(), 1);
     assert!(summary.violated() > 1);
-    assert_eq!(summary.held + summary.violated() as u64, 100);
+    assert_eq!(summary.held + summary.violated(), 100);
     assert_eq!(summary.coverage.plans, 100);
 }
 
@@ -135,18 +125,13 @@ fn kept_plans_run_first_with_their_seed() {
     let plan: Plan = "# shakedown plan v1\nsession acme/home\ncrash acme\n"
         .parse()
         .unwrap();
-    let origin = Origin {
-        rule: Rule::Fresh,
-        target: "sim",
-        seed: 3,
-        command: "shakedown run",
-    };
-    let path = regression::keep(&config.regressions, &plan, &origin).unwrap();
+    let found = crate::finding::stale("sim", plan, 3);
+    let path = regression::keep(&config.regressions, &found, "shakedown run").unwrap();
     let summary = run_with(&config, &|_, seed| {
         outcome(if seed == 3 { violated() } else { Verdict::Held })
     });
     assert_eq!((summary.replayed, summary.coverage.plans), (1, 1));
-    assert!(summary.found[0].is_known);
+    assert!(summary.found[0].is_known());
     assert_eq!(summary.found[0].file, path);
     let summary = run_with(&config, &|_, _| outcome(Verdict::Held));
     assert_eq!((summary.replayed, summary.held), (1, 101));
@@ -163,13 +148,8 @@ fn plans_are_run_again_on_every_target_wherever_they_were_found() {
         )
         .parse()
         .unwrap();
-        let origin = Origin {
-            rule: Rule::Fresh,
-            target,
-            seed: 1,
-            command: "shakedown run",
-        };
-        regression::keep(&config.regressions, &plan, &origin).unwrap();
+        let found = crate::finding::stale(target, plan, 1);
+        regression::keep(&config.regressions, &found, "shakedown run").unwrap();
     }
     let summary = run_with(&config, &|_, _| outcome(Verdict::Held));
     assert_eq!((summary.replayed, summary.held), (3, 4));

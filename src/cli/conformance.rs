@@ -8,9 +8,10 @@ use super::outputs::{OutputArgs, WriteError};
 use super::{SiteName, TargetArgs, TargetName, seed, time_scale};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open};
 use crate::conformance::{self, Compared};
-use crate::explain::explain;
+use crate::finding::{Finding, Origin};
 use crate::plan::Plan;
 use crate::regression::{self, Seed};
+use crate::repeat::{Command, Repeat};
 use crate::report;
 use crate::report::checks::Checks;
 use crate::report::page::run::Run;
@@ -84,7 +85,7 @@ fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
 /// Writes what was asked for.
 fn write(args: &ConformanceArgs, compared: &[Compared]) -> Result<(), WriteError> {
     let checks = compared.iter().map(|of| {
-        let repeat = command(args, std::slice::from_ref(&of.name));
+        let repeat = repeat(args, std::slice::from_ref(&of.name)).as_called();
         let [sim, local] = TARGETS.map(|target| page(args, of, target, &repeat));
         Ok(report::comparison(of, TARGETS, &repeat, [sim?, local?]))
     });
@@ -94,7 +95,7 @@ fn write(args: &ConformanceArgs, compared: &[Compared]) -> Result<(), WriteError
         kind: "comparison",
         target: TARGETS.join("-"),
         seed: Seed(args.seed).to_string(),
-        command: command(args, &files),
+        command: repeat(args, &files).as_called(),
         interrupted: false,
         checks: checks.collect::<Result<_, _>>()?,
     })
@@ -108,13 +109,14 @@ fn page(
     repeat: &str,
 ) -> Result<Option<String>, WriteError> {
     let outcome = &of.outcomes[usize::from(target != TARGETS[0])];
-    let explanation = match &outcome.verdict {
-        Verdict::Violated(violation) => Some(explain(
-            &of.plan,
-            SiteKind::Shell,
-            &outcome.history,
-            violation,
-        )),
+    let finding = match &outcome.verdict {
+        Verdict::Violated(violation) => {
+            let (plan, history) = (of.plan.clone(), outcome.history.clone());
+            let (given, violation) = (Origin::Given, violation.clone());
+            let mut found = Finding::new(target, given, plan, args.seed, violation, history);
+            found.explain(SiteKind::Shell);
+            Some(found)
+        }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };
     // Files of several folders may have one name.
@@ -136,23 +138,21 @@ fn page(
                 TARGETS.join(" and ")
             ),
             replay: repeat,
-            others: &[],
-            explanation: explanation.as_ref(),
+            finding: finding.as_ref(),
         },
     )
 }
 
 /// The command that compares these plans again, with the program as it was called.
-fn command(args: &ConformanceArgs, plans: &[String]) -> String {
-    let program = std::env::args_os().next().unwrap_or("shakedown".into());
-    let plans: String = plans.iter().map(|plan| format!(" {plan}")).collect();
-    let scale = args.time_scale.map(|x| format!(" --time-scale {x}"));
-    format!(
-        "{} conformance{plans} --seed {}{}",
-        program.display(),
-        Seed(args.seed),
-        scale.unwrap_or_default()
-    )
+pub fn repeat(args: &ConformanceArgs, plans: &[String]) -> Repeat {
+    Repeat {
+        command: Command::Conformance {
+            plans: plans.to_vec(),
+            time_scale: args.time_scale,
+        },
+        setup: None,
+        seed: args.seed,
+    }
 }
 
 /// The plans of these files or names, or all those that come with the program.

@@ -13,7 +13,6 @@ use crate::cli::{self, Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetNa
 use crate::defect::harmless::HARMLESS;
 use crate::defect::{DEFECTS, Defect, trial};
 use crate::generate::Shape;
-use crate::regression::Seed;
 use crate::report::{self, Style};
 use crate::target::local::{Astro, Local};
 use crate::target::sim::Sim;
@@ -86,23 +85,6 @@ pub fn main() -> ExitCode {
         Some(Command::Worker(args)) => return worker(&args),
     };
     ExitCode::from(exit as u8)
-}
-
-/// What a command line says of a target beside its name.
-pub fn options(site: SiteName, defect: Option<&str>) -> String {
-    let defect = defect.map(|name| format!(" --defect {name}"));
-    format!("{}{}", site.option(), defect.unwrap_or_default())
-}
-
-/// The command that runs a plan again, with the program as it was called.
-pub fn replay_command(file: &Path, target: &str, options: &str, seed: u64) -> String {
-    let program = std::env::args_os().next().unwrap_or("shakedown".into());
-    format!(
-        "{} replay {} --target {target}{options} --seed {}",
-        program.display(),
-        file.display(),
-        Seed(seed)
-    )
 }
 
 /// Plants each defect and tells what catches it.

@@ -7,6 +7,7 @@ use clap::Args;
 use super::bugs::Bugs;
 use super::outputs::OutputArgs;
 use crate::cli::dispatch::{Exit, print};
+use crate::finding::Finding;
 use crate::report::page::campaign::Campaign;
 use crate::report::{self, lines};
 use crate::soak::{self, Merged};
@@ -45,7 +46,7 @@ pub fn run(args: &MergeArgs) -> Exit {
         identity: &merged.identity,
         folders: merged.parts.iter().map(|part| &*part.folder).collect(),
     };
-    let replay = |bug: &soak::Bug| bugs.replay(bug);
+    let replay = |bug: &Finding| bugs.replay(bug);
     let output = &args.output;
     output.print(&report::merged(&merged, &replay, output.style()));
     if output.json {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::SiteName;
-use crate::campaign::{Finished, Found, Summary};
-use crate::cli::dispatch::replay_command;
+use crate::campaign::{Finished, Summary};
+use crate::finding::Finding;
+use crate::repeat::{Repeat, Setup};
 use crate::report::checks::Checks;
 use crate::report::junit::{KeptCase, junit, junit_of_checks};
 use crate::report::lines;
@@ -15,7 +16,6 @@ use crate::report::page::campaign::{Campaign, ViolationRow};
 use crate::report::page::run::Run;
 use crate::report::{Style, page};
 use crate::site::SiteKind;
-use crate::verdict::Verdict;
 
 /// For commands that tell of many runs.
 #[derive(Clone, Debug, Default, Args)]
@@ -140,10 +140,8 @@ fn print(text: &str, json: bool) {
 /// Follows a campaign, and writes what was asked for when it has ended.
 pub struct Outputs<'a> {
     args: &'a OutputArgs,
-    target: &'static str,
-    site: SiteName,
-    /// What a command line needs to have the same target again.
-    options: String,
+    site: SiteKind,
+    setup: Setup,
     kept: Vec<KeptCase>,
 }
 
@@ -156,17 +154,11 @@ pub struct WriteError {
 }
 
 impl<'a> Outputs<'a> {
-    pub fn new(
-        args: &'a OutputArgs,
-        target: &'static str,
-        site: SiteName,
-        options: String,
-    ) -> Self {
+    pub fn new(args: &'a OutputArgs, site: SiteKind, setup: Setup) -> Self {
         Self {
             args,
-            target,
             site,
-            options,
+            setup,
             kept: Vec::new(),
         }
     }
@@ -174,7 +166,7 @@ impl<'a> Outputs<'a> {
     /// Takes note of a plan that has run.
     pub fn see(&mut self, finished: &Finished<'_>) {
         if self.args.json {
-            crate::cli::dispatch::print(&lines::plan(self.target, finished));
+            crate::cli::dispatch::print(&lines::plan(&self.setup.target, finished));
         }
         self.kept.extend(KeptCase::of(finished));
     }
@@ -196,7 +188,7 @@ impl<'a> Outputs<'a> {
             .map(|found| {
                 let name = found.file.file_name().unwrap_or_default();
                 let path = folder.join(name).with_extension("html");
-                write(&path, &self.run_page(found))?;
+                write(&path, &page::finding(found, self.site, &self.replay(found)))?;
                 Ok(path)
             })
             .collect()
@@ -214,9 +206,9 @@ impl<'a> Outputs<'a> {
     ) -> Result<(), WriteError> {
         let args = self.args;
         let mut campaign = Campaign::of(summary, command);
-        let row = |(found, page): (&Found, &PathBuf)| {
+        let row = |(found, page): (&Finding, &PathBuf)| {
             let link = page.file_name().map(|name| name.to_string_lossy().into());
-            ViolationRow::of(found, &found.origin(), &self.replay(found), link)
+            ViolationRow::of(found, &self.replay(found), link)
         };
         campaign.violations = summary.found.iter().zip(pages).map(row).collect();
         if let Some(path) = args.index_page() {
@@ -233,25 +225,8 @@ impl<'a> Outputs<'a> {
     }
 
     /// The command that runs a found plan again.
-    pub fn replay(&self, found: &Found) -> String {
-        replay_command(&found.file, self.target, &self.options, found.seed)
-    }
-
-    fn run_page(&self, found: &Found) -> String {
-        page::run(&Run {
-            target: self.target,
-            site: kind(self.site),
-            plan: &found.plan,
-            seed: found.seed,
-            verdict: &Verdict::Violated(found.violation.clone()),
-            history: &found.history,
-            settled: None,
-            left_out: &[],
-            origin: &found.origin(),
-            replay: &self.replay(found),
-            others: &found.others,
-            explanation: found.explanation.as_ref(),
-        })
+    pub fn replay(&self, found: &Finding) -> String {
+        Repeat::replay(&self.setup, &found.file, found.seed).as_called()
     }
 }
 

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use super::{ReplayArgs, TargetName};
 use crate::campaign::{self, Finished};
-use crate::cli::dispatch::{
-    Exit, interrupted_by_signals, open_with, options, print, replay_command,
-};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
+use crate::finding::{Finding, Origin};
 use crate::regression::{self, Seed};
+use crate::repeat::Repeat;
 use crate::report::page::run::Run;
-use crate::report::{self, Violated, lines};
+use crate::report::{self, lines};
 use crate::verdict::Verdict;
 
 pub fn run(args: &ReplayArgs) -> Exit {
@@ -43,14 +43,19 @@ pub fn run(args: &ReplayArgs) -> Exit {
         );
         return Exit::Unknown;
     }
-    let options = options(args.target.site, args.defect.as_deref());
-    let replay = replay_command(&args.file, target.name(), &options, seed);
-    let from = format!("from {}", args.file.display());
-    let explanation = match &outcome.verdict {
+    let setup = args.target.setup(target.name(), args.defect.as_deref());
+    let replay = Repeat::replay(&setup, &args.file, seed).as_called();
+    let finding = match &outcome.verdict {
         Verdict::Violated(violation) => {
-            let (plan, history) = (&kept.plan, &outcome.history);
-            let explanation = campaign::explain_on(&*target, plan, seed, history, violation);
-            Some(explanation)
+            let (plan, history) = (kept.plan.clone(), outcome.history.clone());
+            let on = target.name();
+            let found = Finding::new(on, Origin::Kept, plan, seed, violation.clone(), history);
+            let mut found = Finding {
+                file: args.file.clone(),
+                ..found
+            };
+            found.explain_on(&*target);
+            Some(found)
         }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };
@@ -64,10 +69,9 @@ pub fn run(args: &ReplayArgs) -> Exit {
         history: &outcome.history,
         settled: outcome.settled.as_ref(),
         left_out: &outcome.left_out,
-        origin: &from,
+        origin: &format!("kept in {}", args.file.display()),
         replay: &replay,
-        others: &[],
-        explanation: explanation.as_ref(),
+        finding: finding.as_ref(),
     });
     if let Err(error) = written {
         eprintln!("{error}");
@@ -105,22 +109,9 @@ pub fn run(args: &ReplayArgs) -> Exit {
             ));
             Exit::Held
         }
-        Verdict::Violated(violation) => {
-            output.print(&report::violation(
-                &Violated {
-                    target: target.name(),
-                    plan: &kept.plan,
-                    seed,
-                    violation: &violation,
-                    history: &outcome.history,
-                    origin: &from,
-                    replay: &replay,
-                    others: &[],
-                    more: &[],
-                    explanation: explanation.as_ref(),
-                },
-                style,
-            ));
+        Verdict::Violated(_) => {
+            let found = finding.iter();
+            found.for_each(|found| output.print(&report::violation(found, &replay, style)));
             Exit::Violated
         }
         Verdict::Unknown { why } => {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::outputs::{kind, write};
-use super::{SiteName, TargetName, seed};
-use crate::cli::dispatch::{Exit, print, replay_command};
-use crate::explain::explain;
+use super::{SiteName, TargetArgs, TargetName, seed};
+use crate::cli::dispatch::{Exit, print};
+use crate::finding::{Finding, Origin};
 use crate::regression::Seed;
+use crate::repeat::Repeat;
 use crate::report::page::run::Run;
 use crate::report::saved::{self, Saved, SavedError};
 use crate::report::{Style, page};
@@ -106,22 +107,33 @@ fn page_of(saved: &Saved, args: &ReportArgs, verdict: &Verdict) -> String {
         ),
     };
     let site = kind(args.site);
-    let explanation = match verdict {
-        Verdict::Violated(violation) => Some(explain(&saved.plan, site, &saved.history, violation)),
+    let (plan, history) = (&saved.plan, &saved.history);
+    let finding = match verdict {
+        Verdict::Violated(violation) => {
+            let (plan, history) = (plan.clone(), history.clone());
+            let given = Origin::Given;
+            let mut found = Finding::new(target, given, plan, seed, violation.clone(), history);
+            found.explain(site);
+            Some(found)
+        }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };
+    let setup = TargetArgs {
+        site: args.site,
+        ..TargetArgs::of(TargetName::Sim)
+    };
+    let setup = setup.setup(target, None);
     page::run(&Run {
         target,
         site,
-        plan: &saved.plan,
+        plan,
         seed,
         verdict,
-        history: &saved.history,
+        history,
         settled: None,
         left_out: &[],
         origin: &origin,
-        replay: &replay_command(plan_file, target, args.site.option(), seed),
-        others: &[],
-        explanation: explanation.as_ref(),
+        replay: &Repeat::replay(&setup, plan_file, seed).as_called(),
+        finding: finding.as_ref(),
     })
 }

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use super::outputs::{OutputArgs, Outputs};
 use super::{PlansArgs, RunArgs, TargetName};
 use crate::campaign::{self, CampaignError, Config, Summary};
-use crate::cli::dispatch::{
-    Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with, options,
-};
-use crate::regression::Seed;
-use crate::report::{self, Violated};
+use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with};
+use crate::repeat::{Command, Repeat, Setup};
+use crate::report;
 use crate::target::Interrupt;
 
 /// Both targets, one after the other; the second only when the first held.
@@ -44,8 +42,7 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         Ok(target) => target,
         Err(exit) => return exit,
     };
-    let site = plans.target.site;
-    let options = options(site, plans.defect.as_deref());
+    let setup = plans.target.setup(target.name(), plans.defect.as_deref());
     let config = Config {
         cases,
         seed,
@@ -54,17 +51,10 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         quiet,
         out: PathBuf::from("shakedown-out"),
         regressions: PathBuf::from("proptest-regressions"),
-        command: format!(
-            "shakedown run --target {}{} --cases {cases} --seed {} --max-steps {}{}",
-            target.name(),
-            options,
-            Seed(seed),
-            shape.max_steps,
-            if args.keep_going { " --keep-going" } else { "" },
-        ),
+        command: repeat(args, &setup, seed, cases).to_string(),
         shape,
     };
-    let mut outputs = Outputs::new(&args.output, target.name(), site, options);
+    let mut outputs = Outputs::new(&args.output, target.site(), setup);
     let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
         outputs.see(finished);
     });
@@ -80,26 +70,25 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     }
 }
 
+/// The command that runs the same campaign again.
+pub fn repeat(args: &RunArgs, setup: &Setup, seed: u64, cases: u32) -> Repeat {
+    Repeat {
+        command: Command::Run {
+            cases,
+            max_steps: args.plans.shape().max_steps,
+            keep_going: args.keep_going,
+        },
+        setup: Some(setup.clone()),
+        seed,
+    }
+}
+
 /// Prints what came of a campaign, and writes the reports that were asked for.
 fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outputs<'_>) -> Exit {
     let style = output.style();
     let pages = outputs.run_pages(summary, &config.out);
     for (index, found) in summary.found.iter().enumerate() {
-        output.print(&report::violation(
-            &Violated {
-                target: summary.target,
-                plan: &found.plan,
-                seed: found.seed,
-                violation: &found.violation,
-                history: &found.history,
-                origin: &found.origin(),
-                replay: &outputs.replay(found),
-                others: &found.others,
-                more: &found.more,
-                explanation: found.explanation.as_ref(),
-            },
-            style,
-        ));
+        output.print(&report::violation(found, &outputs.replay(found), style));
         if let Some(page) = pages.iter().flatten().nth(index) {
             output.print(&format!(
                 "{} {}\n",

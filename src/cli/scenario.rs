@@ -10,11 +10,12 @@ use super::outputs::{OutputArgs, WriteError, kind};
 use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open, planted, print};
 use crate::defect::{DEFECTS, Defect};
-use crate::explain::explain;
+use crate::finding::{Finding, Origin};
 use crate::regression::Seed;
+use crate::repeat::{Command, Repeat};
+use crate::report;
 use crate::report::checks::{Check, CheckResult, Checks};
 use crate::report::page::run::Run;
-use crate::report::{self, Violated};
 use crate::scenario::{Ended, Grade, Scenario};
 use crate::target::Target;
 use crate::verdict::Verdict;
@@ -97,7 +98,7 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             );
             return Exit::Unknown;
         }
-        let repeat = |name: &str| repeat(args, name, ended.target);
+        let repeat = |name: &str| repeat(args, name, ended.target).as_called();
         checks.target = ended.target.into();
         checks.command = repeat(&args.name);
         let repeat = repeat(scenario.name);
@@ -146,24 +147,15 @@ fn tell(
     let style = output.style();
     let Ended { outcome, plan, .. } = ended;
     let origin = format!("the scenario {}", ended.scenario.name);
-    let mut explanation = None;
-    if let Verdict::Violated(violation) = &ended.outcome.verdict {
-        explanation = Some(explain(plan, kind(site), &outcome.history, violation));
-        output.print(&report::violation(
-            &Violated {
-                target: ended.target,
-                plan,
-                seed: ended.seed,
-                violation,
-                history: &outcome.history,
-                origin: &origin,
-                replay: repeat,
-                others: &[],
-                more: &[],
-                explanation: explanation.as_ref(),
-            },
-            style,
-        ));
+    let mut finding = None;
+    if let Verdict::Violated(violation) = &outcome.verdict {
+        let origin = Origin::Scenario(ended.scenario.name.into());
+        let (plan, history) = (plan.clone(), outcome.history.clone());
+        let (on, seed, violation) = (ended.target, ended.seed, violation.clone());
+        let mut found = Finding::new(on, origin, plan, seed, violation, history);
+        found.explain(kind(site));
+        output.print(&report::violation(&found, repeat, style));
+        finding = Some(found);
     }
     output.print(&report::scenario(ended, repeat, style));
     let page = output.write_run(
@@ -179,8 +171,7 @@ fn tell(
             left_out: &outcome.left_out,
             origin: &origin,
             replay: repeat,
-            others: &[],
-            explanation: explanation.as_ref(),
+            finding: finding.as_ref(),
         },
     )?;
     let seconds = took.as_secs_f64();
@@ -214,21 +205,10 @@ fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + S
 }
 
 /// The command that runs a scenario again, or all, with the program as it was called.
-fn repeat(args: &ScenarioArgs, name: &str, target: &str) -> String {
-    let program = std::env::args_os().next().unwrap_or("shakedown".into());
-    let mut text = format!(
-        "{} scenario {name} --target {target} --seed {}",
-        program.display(),
-        Seed(args.seed)
-    );
-    if args.target.site == SiteName::Astro {
-        text.push_str(" --site astro");
+pub fn repeat(args: &ScenarioArgs, name: &str, target: &str) -> Repeat {
+    Repeat {
+        command: Command::Scenario { name: name.into() },
+        setup: Some(args.target.setup(target, args.defect.as_deref())),
+        seed: args.seed,
     }
-    if let Some(scale) = args.target.time_scale {
-        text.push_str(&format!(" --time-scale {scale}"));
-    }
-    if let Some(defect) = &args.defect {
-        text.push_str(&format!(" --defect {defect}"));
-    }
-    text
 }

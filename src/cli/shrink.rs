@@ -5,22 +5,21 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::outputs::RunOutputArgs;
+use super::outputs::{RunOutputArgs, write};
 use super::soak::time;
 use super::{TargetArgs, TargetName, seed};
-use crate::campaign::{Finished, explain_on, shrink_budget};
-use crate::cli::dispatch::{
-    Exit, interrupted_by_signals, open_with, options, print, replay_command,
-};
+use crate::campaign::Finished;
+use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
 use crate::coverage::Coverage;
-use crate::explain::explain;
+use crate::finding::{Finding, Origin, shrink_budget};
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::regression::{self, Origin, Seed};
+use crate::regression;
+use crate::repeat::{Command, Repeat, Setup};
 use crate::report::page::run::Run;
-use crate::report::{self, Violated, lines, saved};
+use crate::report::{self, lines, page, saved};
 use crate::runner::{self, Outcome};
-use crate::shrink::{Shrunk, shrink, shrink_here};
+use crate::shrink::{shrink, shrink_here};
 use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::Verdict;
 
@@ -106,8 +105,11 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
     if !matches!(outcome.verdict, Verdict::Violated(_)) {
         not_violated(args, &target, &given.plan, seed, &outcome, began.elapsed())?;
     }
-    let violation = match outcome.verdict {
-        Verdict::Violated(violation) => violation,
+    let found = match outcome.verdict {
+        Verdict::Violated(violation) => {
+            let (on, origin, plan) = (target.name(), Origin::Given, given.plan);
+            Finding::new(on, origin, plan, seed, violation, outcome.history)
+        }
         Verdict::Held => {
             output.print(&format!(
                 "{} on {}: {} steps break no rule, so there is nothing to shrink; if it is seldom \
@@ -131,19 +133,13 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
     budget.runs = args.runs.unwrap_or(budget.runs);
     budget.time = args.time.unwrap_or(budget.time);
     let most = u64::from(budget.runs);
-    let mut progress = Progress::begin(quiet, &format!("shrinking {}", violation.rule), most);
+    let mut progress = Progress::begin(quiet, &format!("shrinking {}", found.violation.rule), most);
     let shrink = if args.no_twin { shrink_here } else { shrink };
-    let smallest = shrink(
-        &target,
-        &given.plan,
-        seed,
-        &violation,
-        &outcome.history,
-        &budget,
-        &mut |at| progress.at(u64::from(at.runs), most, &format!("{} steps", at.steps)),
-    );
+    let smallest = shrink(&target, &found, &budget, &mut |at| {
+        progress.at(u64::from(at.runs), most, &format!("{} steps", at.steps));
+    });
     progress.end();
-    keep_and_tell(args, &target, given.plan.steps.len(), &smallest)?;
+    keep_and_report(args, &target, smallest)?;
     if interrupt.load(std::sync::atomic::Ordering::Relaxed) {
         eprintln!("interrupted; a smaller plan may be found by running the command again");
     }
@@ -159,7 +155,6 @@ fn not_violated(
     outcome: &Outcome,
     took: Duration,
 ) -> Result<(), Exit> {
-    let options = options(args.target.site, args.defect.as_deref());
     let written = args.output.write(&Run {
         target: target.name(),
         site: target.site(),
@@ -170,9 +165,8 @@ fn not_violated(
         settled: outcome.settled.as_ref(),
         left_out: &outcome.left_out,
         origin: &format!("from {}", args.file.display()),
-        replay: &replay_command(&args.file, target.name(), &options, seed),
-        others: &[],
-        explanation: None,
+        replay: &Repeat::replay(&setup(args, target.name()), &args.file, seed).as_called(),
+        finding: None,
     });
     if args.output.json {
         let finished = Finished {
@@ -239,98 +233,54 @@ fn first_violation(
     last
 }
 
-fn keep_and_tell(
+fn setup(args: &ShrinkArgs, target: &str) -> Setup {
+    args.target.setup(target, args.defect.as_deref())
+}
+
+/// The command that shrinks the same again.
+pub fn repeat(args: &ShrinkArgs, target: &str, seed: u64) -> Repeat {
+    Repeat {
+        command: Command::Shrink {
+            file: args.file.clone(),
+            runs: args.runs,
+            no_twin: args.no_twin,
+        },
+        setup: Some(setup(args, target)),
+        seed,
+    }
+}
+
+/// Keeps the smallest plan, explains it, and writes what was asked for.
+fn keep_and_report(
     args: &ShrinkArgs,
     target: &dyn Target,
-    first_steps: usize,
-    smallest: &Shrunk,
+    mut smallest: Finding,
 ) -> Result<(), Exit> {
-    let Shrunk {
-        plan,
-        seed,
-        violation,
-        history,
-        ..
-    } = smallest;
-    let origin = Origin {
-        rule: violation.rule,
-        target: target.name(),
-        seed: *seed,
-        command: &format!("shakedown shrink {}", args.file.display()),
-    };
-    let file = regression::keep(&args.regressions, plan, &origin).map_err(|why| {
+    let setup = setup(args, target.name());
+    let command = repeat(args, target.name(), smallest.seed).to_string();
+    let kept = regression::keep(&args.regressions, &smallest, &command);
+    smallest.file = kept.map_err(|why| {
         eprintln!(
             "while writing {}: {why}; make the folder writable, or name another with --regressions",
             args.regressions.display()
         );
         Exit::Unknown
     })?;
-    let explanation = if args.no_twin && !target.is_deterministic() {
-        explain(plan, target.site(), history, violation)
+    if args.no_twin && !target.is_deterministic() {
+        smallest.explain(target.site());
     } else {
-        explain_on(target, plan, *seed, history, violation)
-    };
-    let shown = match smallest.reproduced {
-        (1, 1) => String::new(),
-        (times, of) => format!(", violated in {times} of {of} runs"),
-    };
-    let others: Vec<_> = smallest
-        .others
-        .iter()
-        .map(|(_, other)| other.clone())
-        .collect();
-    let options = options(args.target.site, args.defect.as_deref());
-    let origin = format!(
-        "given with {first_steps} steps, {} after {} runs of shrinking on {}{shown}; kept in {} \
-         (run seed {})",
-        plan.steps.len(),
-        smallest.runs,
-        smallest.on,
-        file.display(),
-        Seed(*seed)
-    );
-    let replay = replay_command(&file, target.name(), &options, *seed);
-    let output = &args.output;
-    output.print(&report::violation(
-        &Violated {
-            target: target.name(),
-            plan,
-            seed: *seed,
-            violation,
-            history,
-            origin: &origin,
-            replay: &replay,
-            others: &others,
-            more: &[],
-            explanation: Some(&explanation),
-        },
-        output.style(),
-    ));
-    if output.json {
-        print(&lines::shrunk(
-            target.name(),
-            first_steps,
-            smallest,
-            &file,
-            &replay,
-        ));
+        smallest.explain_on(target);
     }
-    let written = output.write(&Run {
-        target: target.name(),
-        site: target.site(),
-        plan,
-        seed: *seed,
-        verdict: &Verdict::Violated(violation.clone()),
-        history,
-        settled: None,
-        left_out: &[],
-        origin: &origin,
-        replay: &replay,
-        others: &others,
-        explanation: Some(&explanation),
-    });
-    // It is violated, whatever cannot be written.
-    if let Err(error) = written {
+    let replay = Repeat::replay(&setup, &smallest.file, smallest.seed).as_called();
+    let output = &args.output;
+    output.print(&report::violation(&smallest, &replay, output.style()));
+    if output.json {
+        print(&lines::shrunk(&smallest, &replay));
+    }
+    if let Some(path) = &output.html
+        && let Err(error) = write(path, &page::finding(&smallest, target.site(), &replay))
+    {
+        // It is violated, whatever cannot be written.
         eprintln!("{error}");
     }
     Ok(())

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::bugs::{self, Bugs};
+use super::bugs::Bugs;
 use super::outputs::OutputArgs;
 use super::{PlansArgs, SiteName, TargetName};
 use crate::campaign;
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
+use crate::finding::Finding;
 use crate::regression::{Seed, parse_seed};
+use crate::repeat::{Command, Repeat, Setup};
 use crate::report::page::campaign::Campaign;
 use crate::report::{self, lines};
-use crate::soak::{self, Bug, Config, End, Ended, Identity, News, Shard, SoakError, State};
+use crate::soak::{self, Config, End, Ended, Identity, News, Shard, SoakError, State};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -88,15 +90,14 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     let shape = asked.shape();
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").into(),
-        target: target.name().into(),
-        options: options(name, &asked),
+        setup: setup(target.name(), &asked),
         seed: Seed(seed).to_string(),
         max_steps: shape.max_steps,
         plans: soak::hash_of_plans(&shape, seed).map_err(|error| failed(&error))?,
     };
     let of_proptest = std::env::var_os("PROPTEST_CASES").is_some();
     let config = Config {
-        command: command(&identity),
+        command: repeat(&asked, target.name(), seed).to_string(),
         identity,
         seed,
         shape,
@@ -119,12 +120,12 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     let identity = &config.identity;
     let mut tell = |news: News<'_>| {
         let again = match news {
-            News::Bug(bug, file) => bugs::replay(identity, file, &bug.seed),
+            News::Bug(bug) => Repeat::replay(&identity.setup, &bug.file, bug.seed).as_called(),
             News::Resumed(_) | News::Known(_) => String::new(),
         };
         output.print(&report::soak_news(&news, &again, style));
         match news {
-            News::Bug(bug, _) if output.json => print(&lines::other("bug", bug)),
+            News::Bug(bug) if output.json => print(&lines::other("bug", bug)),
             News::Known(known) if output.json => print(&lines::other("known", known)),
             _ => {}
         }
@@ -135,7 +136,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         identity,
         folders: vec![&config.out],
     };
-    let replay = |bug: &Bug| bugs.replay(bug);
+    let replay = |bug: &Finding| bugs.replay(bug);
     output.print(&report::soak(&ended, &replay, style));
     let campaign = Campaign::of_soak(&ended, &config.command);
     let written = bugs.write(output, campaign, &ended.state.totals);
@@ -205,49 +206,43 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
         }
     };
     let was = state.identity;
-    let target = TargetName::from_str(&was.target, false).ok();
+    let target = TargetName::from_str(&was.setup.target, false).ok();
     asked.target.target = asked.target.target.or(target);
     asked.seed = asked.seed.or(parse_seed(&was.seed));
     asked.max_steps = asked.max_steps.or(was.max_steps.try_into().ok());
-    for option in &was.options {
-        match option.split_once('=') {
-            Some(("--site", "astro")) => asked.target.site = SiteName::Astro,
-            Some(("--time-scale", scale)) if asked.target.time_scale.is_none() => {
-                asked.target.time_scale = scale.parse().ok();
-            }
-            Some(("--defect", name)) if asked.defect.is_none() => {
-                asked.defect = Some(name.into());
-            }
-            _ => {}
-        }
+    let Setup {
+        target: _,
+        site,
+        time_scale,
+        defect,
+    } = was.setup;
+    if site.is_some() {
+        asked.target.site = SiteName::Astro;
     }
+    asked.target.time_scale = asked.target.time_scale.or(time_scale);
+    asked.defect = asked.defect.or(defect);
     Ok(asked)
 }
 
-/// What the command line says of the target beside its name, for all that changes what runs do.
-fn options(name: TargetName, asked: &PlansArgs) -> Vec<String> {
-    let mut options = Vec::new();
-    if name == TargetName::Local {
-        if asked.target.site == SiteName::Astro {
-            options.push("--site=astro".into());
-        }
-        options.push(format!("--time-scale={}", asked.target.time_scale()));
+/// The command that starts the same soak again.
+pub fn repeat(asked: &PlansArgs, target: &str, seed: u64) -> Repeat {
+    Repeat {
+        command: Command::Soak {
+            max_steps: asked.shape().max_steps,
+        },
+        setup: Some(setup(target, asked)),
+        seed,
     }
-    options.extend(asked.defect.iter().map(|name| format!("--defect={name}")));
-    options
 }
 
-/// The command that starts the soak again.
-fn command(identity: &Identity) -> String {
-    let mut text = format!("shakedown soak --target {}", identity.target);
-    for option in &identity.options {
-        text.push(' ');
-        text.push_str(option);
+/// All that changes what runs do, with the time scale that local has by default.
+fn setup(target: &str, asked: &PlansArgs) -> Setup {
+    let setup = asked.target.setup(target, asked.defect.as_deref());
+    let is_local = asked.target_name() == TargetName::Local;
+    Setup {
+        time_scale: is_local.then(|| asked.target.time_scale()),
+        ..setup
     }
-    format!(
-        "{text} --seed {} --max-steps {}",
-        identity.seed, identity.max_steps
-    )
 }
 
 /// Reads a time such as `8h`, `1h30m` or `45s`.

@@ -12,11 +12,12 @@ use super::Defect;
 use super::known::{self, Known};
 use super::trial::planted_sim;
 use crate::campaign;
+use crate::finding::{Finding, Origin};
 use crate::generate::{Shape, counted_plans};
-use crate::history::{History, What};
+use crate::history::What;
 use crate::plan::Plan;
 use crate::runner::{self, Outcome};
-use crate::shrink::{Budget, shrink};
+use crate::shrink::Budget;
 use crate::target::Interrupt;
 use crate::verdict::{Verdict, Violation};
 
@@ -127,10 +128,7 @@ pub struct Find {
     defect: &'static Defect,
     /// The campaign's seed, and the case's number.
     case: (u64, u64),
-    pub plan: Plan,
-    run_seed: u64,
-    pub violation: Violation,
-    history: History,
+    pub found: Finding,
 }
 
 /// What one shrinker made of it.
@@ -187,10 +185,14 @@ impl Find {
                 return Ok(Some(Self {
                     defect,
                     case: (seed, index),
-                    plan,
-                    run_seed,
-                    violation,
-                    history: outcome.history,
+                    found: Finding::new(
+                        "sim",
+                        Origin::Case(index),
+                        plan,
+                        run_seed,
+                        violation,
+                        outcome.history,
+                    ),
                 }));
             }
         }
@@ -200,20 +202,13 @@ impl Find {
     /// Lets our shrinker work on it.
     pub fn by_us(&self) -> Side {
         let target = planted_sim(self.defect);
-        let smallest = shrink(
-            &target,
-            &self.plan,
-            self.run_seed,
-            &self.violation,
-            &self.history,
-            &Budget::for_target(&target),
-            &mut |_| {},
-        );
+        let budget = Budget::for_target(&target);
+        let smallest = self.found.shrunk(&target, &budget, &mut |_| {});
         self.side(
             smallest.plan,
             smallest.seed,
             smallest.violation,
-            smallest.runs,
+            smallest.shrink_runs,
         )
     }
 
@@ -229,8 +224,8 @@ impl Find {
 
     /// The plan up to the step that violates: what comes after it was never made.
     fn seen(&self) -> Plan {
-        let mut seen = self.plan.clone();
-        if let Some(step) = self.violation.step {
+        let mut seen = self.found.plan.clone();
+        if let Some(step) = self.found.violation.step {
             seen.steps.truncate(step + 1);
         }
         seen

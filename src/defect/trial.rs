@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::Defect;
 use super::harmless::Harmless;
 use crate::campaign;
+use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
-use crate::plan::Plan;
 use crate::runner;
-use crate::shrink::{self, Budget};
+use crate::shrink::Budget;
 use crate::target::Target;
 use crate::target::sim::Sim;
-use crate::verdict::{Verdict, Violation};
+use crate::verdict::Verdict;
 
 /// What came of a trial.
 #[derive(Clone, Debug)]
@@ -19,19 +19,9 @@ pub struct Trial {
     pub seed: u64,
     /// Plans that were run, the one that caught it included.
     pub plans: u32,
-    pub caught: Option<Caught>,
+    pub caught: Option<Finding>,
     /// Plans that the harness could not judge.
     pub unknown: u32,
-}
-
-/// The plan that caught a defect.
-#[derive(Clone, Debug)]
-pub struct Caught {
-    pub violation: Violation,
-    /// Steps of the plan as it was generated.
-    pub first_steps: usize,
-    pub plan: Plan,
-    pub shrink_runs: u32,
 }
 
 /// The simulated target with the defect planted in every container.
@@ -61,21 +51,11 @@ pub fn run(target: &dyn Target, shape: &Shape, seed: u64, plans: u32) -> Result<
             Verdict::Held => {}
             Verdict::Unknown { .. } => trial.unknown += 1,
             Verdict::Violated(violation) => {
-                let shrunk = shrink::shrink(
-                    target,
-                    &plan,
-                    run_seed,
-                    &violation,
-                    &outcome.history,
-                    &Budget::for_target(target),
-                    &mut |_| {},
-                );
-                trial.caught = Some(Caught {
-                    violation: shrunk.violation,
-                    first_steps: plan.steps.len(),
-                    plan: shrunk.plan,
-                    shrink_runs: shrunk.runs,
-                });
+                let origin = Origin::Case(index.into());
+                let (on, history) = (target.name(), outcome.history);
+                let found = Finding::new(on, origin, plan, run_seed, violation, history);
+                let budget = Budget::for_target(target);
+                trial.caught = Some(found.shrunk(target, &budget, &mut |_| {}));
                 return Ok(trial);
             }
         }

@@ -4,7 +4,6 @@ use super::{Without, WithoutOutcome};
 use crate::generate::Draft;
 use crate::plan::Plan;
 use crate::runner;
-use crate::shrink::is_same;
 use crate::target::Target;
 use crate::verdict::{Verdict, Violation};
 
@@ -26,7 +25,7 @@ pub fn leave_out(
         let (rest, also) = without(plan, gone);
         let outcome = match runner::run(target, &rest, seed).verdict {
             Verdict::Held => WithoutOutcome::Holds,
-            Verdict::Violated(other) if is_same(&other, violation) => WithoutOutcome::Same,
+            Verdict::Violated(other) if other.is_same(violation) => WithoutOutcome::Same,
             Verdict::Violated(other) => WithoutOutcome::Other {
                 violation: Box::new(other),
             },

@@ -19,11 +19,10 @@ mod symmetry;
 
 use std::time::{Duration, Instant};
 
-use crate::history::History;
+use crate::finding::Finding;
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::target::{Interrupt, Target};
-use crate::verdict::Violation;
 
 use alphabet::{Alphabet, Letter};
 use level::Search;
@@ -144,17 +143,6 @@ pub enum Ended {
     MaxPlans,
 }
 
-/// A plan that violates a rule.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub plan: Plan,
-    pub seed: u64,
-    pub violation: Violation,
-    pub history: History,
-    /// How many plans failed in the same way, this one included.
-    pub count: u64,
-}
-
 /// What came of an exploration.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -168,7 +156,7 @@ pub struct Summary {
     pub spelled: f64,
     pub levels: Vec<Level>,
     /// The first of each kind of violation, in the order of the plans.
-    pub found: Vec<Found>,
+    pub found: Vec<Finding>,
     /// Plans that the harness could not judge, and why; the first few.
     pub unknown: Vec<(Plan, u64, String)>,
     pub ended: Ended,

@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use super::page::campaign::{Campaign, VERSION as SUMMARY_VERSION};
 use crate::campaign::Finished;
+use crate::finding::Finding;
 use crate::regression::Seed;
-use crate::shrink::Shrunk;
-use crate::verdict::{Verdict, Violation};
+use crate::verdict::Verdict;
 
 /// The version of the lines.
 pub const VERSION: u32 = SUMMARY_VERSION;
@@ -99,48 +99,26 @@ pub fn plan(target: &str, of: &Finished<'_>) -> String {
     })
 }
 
-/// A plan that was made small.
+/// A finding that was made small, beside what every finding has.
 #[derive(Serialize)]
 struct ShrunkLine<'a> {
-    target: &'a str,
-    /// The run's seed, as the command line reads it.
-    seed: String,
-    /// Steps of the plan as it was given, and of the smallest one.
-    first_steps: usize,
+    #[serde(flatten)]
+    found: &'a Finding,
     steps: usize,
     #[serde(flatten)]
     verdict: Verdict,
-    /// Runs that it took, those aside that confirm the plan in the end.
-    runs: u32,
-    /// The target that it was made small on.
-    on: &'a str,
-    /// How often the smallest plan broke the rule, of how many runs.
-    reproduced: (u32, u32),
-    /// Other failures that were met on the way.
-    others: Vec<&'a Violation>,
-    /// Where the smallest plan is kept, and the plan as text.
-    file: &'a Path,
-    plan: String,
     /// The command that runs it again.
     replay: &'a str,
 }
 
 /// The line of a plan that was made small, with its end.
-pub fn shrunk(target: &str, first_steps: usize, of: &Shrunk, file: &Path, replay: &str) -> String {
+pub fn shrunk(found: &Finding, replay: &str) -> String {
     other(
         "shrunk",
         &ShrunkLine {
-            target,
-            seed: Seed(of.seed).to_string(),
-            first_steps,
-            steps: of.plan.steps.len(),
-            verdict: Verdict::Violated(of.violation.clone()),
-            runs: of.runs,
-            on: of.on,
-            reproduced: of.reproduced,
-            others: of.others.iter().map(|(_, other)| other).collect(),
-            file,
-            plan: of.plan.to_string(),
+            found,
+            steps: found.plan.steps.len(),
+            verdict: Verdict::Violated(found.violation.clone()),
             replay,
         },
     )

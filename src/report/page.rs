@@ -17,6 +17,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::checks::Checks;
+use crate::finding::Finding;
+use crate::site::SiteKind;
+use crate::verdict::Verdict;
 use campaign::Campaign;
 use run::Run;
 
@@ -53,12 +56,29 @@ struct Template {
 /// The page of one run: its timeline, and the model against what was seen.
 pub fn run(of: &Run<'_>) -> String {
     let verdict = match of.verdict {
-        crate::verdict::Verdict::Held => "held".to_owned(),
-        crate::verdict::Verdict::Violated(violation) => violation.rule.to_string(),
-        crate::verdict::Verdict::Unknown { .. } => "unknown".to_owned(),
+        Verdict::Held => "held".to_owned(),
+        Verdict::Violated(violation) => violation.rule.to_string(),
+        Verdict::Unknown { .. } => "unknown".to_owned(),
     };
     let title = format!("{verdict} on {} - Shakedown", of.target);
     RUN.fill(&title, &run::Data::of(of))
+}
+
+/// The page of a finding: the timeline of the run that shows it.
+pub fn finding(of: &Finding, site: SiteKind, replay: &str) -> String {
+    run(&Run {
+        target: &of.target,
+        site,
+        plan: &of.plan,
+        seed: of.seed,
+        verdict: &Verdict::Violated(of.violation.clone()),
+        history: &of.history,
+        settled: None,
+        left_out: &[],
+        origin: &of.provenance(),
+        replay,
+        finding: Some(of),
+    })
 }
 
 /// The page of a campaign, a soak or a merge of shards.

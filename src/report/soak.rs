@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::summary::{counted, grouped, reached};
 use super::{Style, paragraph};
-use crate::plan::Plan;
-use crate::soak::{
-    Bug, End, Ended, Failures, Family, Identity, Merged, News, Quarters, Shard, Totals,
-};
+use crate::finding::Finding;
+use crate::finding::family::Family;
+use crate::soak::{End, Ended, Failures, Identity, Merged, News, Quarters, Shard, Totals};
 
 /// Memory that grew by more than this share, and at least by [`GROWN_BYTES`], is told as odd.
 const GROWN: f64 = 1.1;
@@ -30,7 +29,7 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
                 state.starts,
             );
         }
-        News::Bug(bug, file) => {
+        News::Bug(bug) => {
             let violation = &bug.violation;
             let _ = writeln!(
                 out,
@@ -38,11 +37,11 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
                 style.bad("VIOLATED"),
                 style.strong(violation.rule.id()),
                 violation.kind,
-                bug.case,
+                bug.case().unwrap_or_default(),
                 counted(bug.first_steps as u64, "step"),
-                steps_of(bug),
+                bug.plan.steps.len(),
                 counted(bug.shrink_runs.into(), "run"),
-                file.display(),
+                bug.file.display(),
             );
             let _ = writeln!(out, "  {replay}");
         }
@@ -51,9 +50,9 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
                 out,
                 "{} {} ({}) by the kept plan {}",
                 style.bad("VIOLATED"),
-                style.strong(known.rule.id()),
-                known.kind,
-                known.file,
+                style.strong(known.violation.rule.id()),
+                known.violation.kind,
+                known.file.display(),
             );
         }
     }
@@ -61,7 +60,7 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
 }
 
 /// The end of a soak. `replay` gives the command that runs a bug's plan again.
-pub fn soak(of: &Ended, replay: &dyn Fn(&Bug) -> String, style: Style) -> String {
+pub fn soak(of: &Ended, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
     let state = &of.state;
     let mut out = String::new();
     bugs(&mut out, &state.totals, replay, style);
@@ -114,7 +113,7 @@ pub fn soak(of: &Ended, replay: &dyn Fn(&Bug) -> String, style: Style) -> String
 }
 
 /// The shards of a soak as one.
-pub fn merged(of: &Merged, replay: &dyn Fn(&Bug) -> String, style: Style) -> String {
+pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
     let mut out = String::new();
     bugs(&mut out, &of.totals, replay, style);
     let how = if of.missing.is_empty() {
@@ -183,14 +182,11 @@ fn headline(
         1 => " by 1 bug".into(),
         bugs => format!(" by {bugs} bugs"),
     };
-    let options = match &*identity.options {
-        [] => String::new(),
-        options => format!(" {}", options.join(" ")),
-    };
     let _ = writeln!(
         out,
-        "{}{options} {verdict}: {} plans held, {} violated{shown}, {} unknown; seed {}, {more}",
-        style.strong(&format!("{} soak", identity.target)),
+        "{}{} {verdict}: {} plans held, {} violated{shown}, {} unknown; seed {}, {more}",
+        style.strong(&format!("{} soak", identity.setup.target)),
+        identity.setup.options(),
         grouped(totals.held),
         grouped(totals.violated),
         grouped(totals.unknown),
@@ -218,15 +214,15 @@ fn totals(out: &mut String, of: &Totals, took: Duration, style: Style) {
 }
 
 /// Every bug once, with its smallest plan.
-fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Bug) -> String, style: Style) {
+fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Finding) -> String, style: Style) {
     for known in &totals.known {
         let _ = writeln!(
             out,
             "{} {} ({}) by the kept plan {}\n",
             style.bad("VIOLATED"),
-            style.strong(known.rule.id()),
-            known.kind,
-            known.file,
+            style.strong(known.violation.rule.id()),
+            known.violation.kind,
+            known.file.display(),
         );
     }
     for (failures, family) in totals.families() {
@@ -240,9 +236,7 @@ fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Bug) -> String, styl
             violation.kind
         );
         paragraph(out, "  ", &times(failures, &family));
-        if let Ok(plan) = bug.plan.parse::<Plan>() {
-            super::plan_lines(out, &plan, violation, style);
-        }
+        super::plan_lines(out, &bug.plan, violation, style);
         paragraph(out, "  ", &format!("expected: {}", violation.expected));
         paragraph(out, "  ", &format!("observed: {}", violation.observed));
         let _ = writeln!(out, "  {}\n", replay(bug));
@@ -253,10 +247,10 @@ fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Bug) -> String, styl
 pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
     let bug = family[0];
     let times: usize = family.iter().map(|bug| failures.times(bug)).sum();
-    let first = family.iter().map(|bug| bug.case).min();
+    let first = family.iter().filter_map(|bug| bug.case()).min();
     let mut text = format!(
         "first in case {}; {times} of {} that broke this rule in this way",
-        first.unwrap_or(bug.case),
+        first.unwrap_or_default(),
         counted(failures.count, "case"),
     );
     if failures.not_told_apart() > 0 {
@@ -270,7 +264,7 @@ pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
         let mut others: Vec<String> = bug
             .others
             .iter()
-            .map(|(rule, kind)| format!("{rule} ({kind})"))
+            .map(|other| format!("{} ({})", other.rule, other.kind))
             .collect();
         others.dedup();
         let _ = write!(text, "; smaller plans met {}", others.join(", "));
@@ -286,12 +280,6 @@ pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
         );
     }
     text
-}
-
-fn steps_of(bug: &Bug) -> usize {
-    bug.plan
-        .parse::<Plan>()
-        .map_or(bug.first_steps, |plan| plan.steps.len())
 }
 
 fn figures(of: &Quarters) -> String {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::campaign::{Found, Summary, Unjudged};
+use crate::campaign::{Summary, Unjudged};
 use crate::coverage::Coverage;
-use crate::history::{Branch, Commit, Event, GitOutcome, What};
-use crate::plan::{Mark, SessionId};
-use crate::verdict::Rule;
+use crate::finding::Origin;
+use crate::history::{Branch, Commit, Event, GitOutcome, History, What};
+use crate::plan::{Mark, Plan, SessionId};
+use crate::verdict::{Rule, Violation};
 
 const PLAIN: Style = Style { coloured: false };
 
@@ -71,20 +72,17 @@ fn report(step: Option<usize>, after_recovery: bool, style: Style) -> String {
         expected: "edit-1 on the branch thread-home ".repeat(6),
         observed: "no commit".into(),
     };
-    let (plan, history) = (plan(), history());
-    let violated = Violated {
-        target: "sim",
-        plan: &plan,
-        seed: 7,
-        violation: &violation,
-        history: &history,
-        origin: "found with 9 steps, 3 after 12 runs",
-        replay: "shakedown replay x.plan --target sim",
-        others: &[violation.clone(), violation.clone()],
-        more: &["a.plan", "b.plan", "c.plan", "d.plan"].map(PathBuf::from),
-        explanation: None,
+    let mut found = Finding {
+        origin: Origin::Case(3),
+        first_steps: 9,
+        shrink_runs: 12,
+        others: vec![violation.clone(), violation.clone()],
+        more: 4,
+        more_files: ["a.plan", "b.plan", "c.plan"].map(PathBuf::from).into(),
+        ..Finding::new("sim", Origin::Given, plan(), 7, violation, history())
     };
-    super::violation(&violated, style)
+    found.file = "x.plan".into();
+    super::violation(&found, "shakedown replay x.plan --target sim", style)
 }
 
 fn widest(text: &str) -> usize {
@@ -100,7 +98,7 @@ fn a_violation_is_told_whole() {
     );
     for part in [
         "No force-push drops one.",
-        "Plan\n  found with 9 steps, 3 after 12 runs\n",
+        "Plan\n  found with 9 steps, 3 after 12 runs of shrinking; kept in x.plan\n",
         "       session acme/home\n     1  instruct acme/home change\n>    2  crash acme\n     3  wait 30s\n",
         "Observed\n  no commit\n",
         "20.000 s  acme/home    git push: rejected; remote has edit-1\n",
@@ -172,29 +170,9 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         text.contains("unknown: while starting: git is missing; install it"),
         "{text}"
     );
-    of.found.push(Found {
-        plan: plan(),
-        seed: 1,
-        violation: Violation {
-            rule: Rule::Fresh,
-            kind: "stale".into(),
-            step: None,
-            after_recovery: true,
-            about: None,
-            at: Duration::ZERO,
-            expected: String::new(),
-            observed: String::new(),
-        },
-        history: History::default(),
-        first_steps: 3,
-        shrink_runs: 0,
-        reproduced: (1, 1),
-        shrunk_on: "sim",
-        explanation: None,
-        others: vec![],
-        more: vec![PathBuf::from("y.plan")],
-        is_known: false,
-        file: PathBuf::from("x.plan"),
+    of.found.push(Finding {
+        more: 1,
+        ..crate::finding::stale("sim", plan(), 1)
     });
     assert!(summary(&of, PLAIN).contains(
         "sim violated: 12,345 plans held (2 of them kept plans), 2 violated, 1 unknown;"

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::clues::{self, Clues};
-use super::{Budget, Progress, Shrunk, is_same, mend, simpler, sketch, sweep, time, twin};
+use super::{Budget, Progress, mend, simpler, sketch, sweep, time, twin};
+use crate::finding::Finding;
 use crate::history::History;
 use crate::plan::{Plan, Step};
 use crate::runner::{self, Outcome};
@@ -19,7 +20,7 @@ pub(super) struct Search<'a> {
     progress: &'a mut dyn FnMut(Progress),
     /// The plan that was found, up to the violation.
     found: Plan,
-    best: Shrunk,
+    best: Finding,
 }
 
 /// Waits of so long are tried on every target.
@@ -38,10 +39,7 @@ const WAITS_UP_TO: usize = 6;
 impl<'a> Search<'a> {
     pub(super) fn new(
         target: &'a dyn Target,
-        plan: &Plan,
-        seed: u64,
-        violation: &Violation,
-        history: &History,
+        found: &Finding,
         budget: &Budget,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Self {
@@ -51,25 +49,20 @@ impl<'a> Search<'a> {
             began: Instant::now(),
             tried: Vec::new(),
             progress,
-            found: plan.clone(),
-            best: Shrunk {
-                plan: plan.clone(),
-                seed,
-                violation: violation.clone(),
-                history: history.clone(),
-                runs: 0,
-                reproduced: (1, 1),
-                on: target.name(),
-                others: Vec::new(),
+            found: found.plan.clone(),
+            best: Finding {
+                shrunk_on: target.name().into(),
+                ..found.clone()
             },
         }
     }
 
-    pub(super) fn smallest(mut self) -> Shrunk {
+    pub(super) fn smallest(mut self) -> Finding {
         self.cut_unseen();
         self.found = self.best.plan.clone();
         self.run();
         self.confirm();
+        self.best.rename();
         self.best
     }
 
@@ -120,7 +113,7 @@ impl<'a> Search<'a> {
     }
 
     fn is_spent(&self) -> bool {
-        self.best.runs >= self.budget.runs || self.began.elapsed() >= self.budget.time
+        self.best.shrink_runs >= self.budget.runs || self.began.elapsed() >= self.budget.time
     }
 
     /// Steps after the violation were never made.
@@ -352,24 +345,24 @@ impl<'a> Search<'a> {
 
     /// Runs a plan. Returns what it violates and how, where that is the same failure.
     fn violates(&mut self, candidate: &Plan, seed: u64) -> Option<(Violation, History)> {
-        self.best.runs += 1;
+        self.best.shrink_runs += 1;
         (self.progress)(Progress {
-            runs: self.best.runs,
+            runs: self.best.shrink_runs,
             steps: self.best.plan.steps.len(),
         });
         let Outcome {
             verdict, history, ..
         } = runner::run(self.target, candidate, seed);
-        tracing::debug!(run = self.best.runs, plan = ?steps_of(candidate), ?verdict, "candidate");
+        tracing::debug!(run = self.best.shrink_runs, plan = ?steps_of(candidate), ?verdict, "candidate");
         let Verdict::Violated(violation) = verdict else {
             return None;
         };
-        if is_same(&violation, &self.best.violation) {
+        if violation.is_same(&self.best.violation) {
             return Some((violation, history));
         }
-        let known = |(_, other): &(Plan, Violation)| is_same(other, &violation);
-        if !self.best.others.iter().any(known) {
-            self.best.others.push((candidate.clone(), violation));
+        let is_known = |other: &Violation| other.is_same(&violation);
+        if !self.best.others.iter().any(is_known) {
+            self.best.others.push(violation);
         }
         None
     }

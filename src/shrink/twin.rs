@@ -3,12 +3,11 @@
 
 use std::time::Instant;
 
-use super::{Budget, Progress, Shrunk, is_same, shrink};
-use crate::history::History;
+use super::{Budget, Progress, shrink};
+use crate::finding::Finding;
 use crate::plan::{Plan, Step};
-use crate::runner;
 use crate::target::Target;
-use crate::verdict::{Verdict, Violation};
+use crate::verdict::Violation;
 
 /// Seeds that the twin is tried with: it has other chances than the target.
 const SEEDS: u64 = 8;
@@ -25,29 +24,20 @@ const SLOWER: [u32; 3] = [1, 2, 4];
 pub(super) fn shrink_on_twin(
     target: &dyn Target,
     twin: &dyn Target,
-    plan: &Plan,
-    seed: u64,
-    violation: &Violation,
+    found: &Finding,
     budget: &Budget,
     progress: &mut dyn FnMut(Progress),
-) -> Option<Shrunk> {
+) -> Option<Finding> {
     let began = Instant::now();
-    let (seed, outcome, found) = (0..SEEDS).find_map(|more| {
-        let seed = seed.wrapping_add(more);
-        let outcome = runner::run(twin, plan, seed);
-        let found = same(&outcome.verdict, violation)?.clone();
-        Some((seed, outcome, found))
+    let violation = &found.violation;
+    let seen = (0..SEEDS).find_map(|more| {
+        let seed = found.seed.wrapping_add(more);
+        let seen = Finding::of_run(twin, &found.plan, seed)?;
+        seen.violation.is_same(violation).then_some(seen)
     })?;
-    let on_twin = Budget::for_target(twin);
-    let mut smallest = shrink(
-        twin,
-        plan,
-        seed,
-        &found,
-        &outcome.history,
-        &on_twin,
-        progress,
-    );
+    let mut smallest = shrink(twin, &seen, &Budget::for_target(twin), progress);
+    smallest.origin.clone_from(&found.origin);
+    smallest.target.clone_from(&found.target);
     let as_it_is = smallest.plan.clone();
     for times in SLOWER {
         smallest.plan = with_longer_waits(&as_it_is, times);
@@ -57,9 +47,10 @@ pub(super) fn shrink_on_twin(
         let (shown, of) = confirm(target, &mut smallest, violation, &|| {
             began.elapsed() >= budget.time
         });
-        smallest.runs += of;
+        smallest.shrink_runs += of;
         smallest.reproduced = (shown, of);
         if shown > 0 {
+            smallest.rename();
             return Some(smallest);
         }
     }
@@ -81,7 +72,7 @@ fn with_longer_waits(plan: &Plan, times: u32) -> Plan {
 /// seen elsewhere. Returns how often it showed, of how many runs.
 pub(super) fn confirm(
     target: &dyn Target,
-    smallest: &mut Shrunk,
+    smallest: &mut Finding,
     violation: &Violation,
     is_spent: &dyn Fn() -> bool,
 ) -> (u32, u32) {
@@ -92,27 +83,14 @@ pub(super) fn confirm(
             break;
         }
         of += 1;
-        let outcome = runner::run(target, &smallest.plan, smallest.seed);
-        if let Some(seen) = same(&outcome.verdict, violation) {
+        let seen = Finding::of_run(target, &smallest.plan, smallest.seed);
+        if let Some(seen) = seen.filter(|seen| seen.violation.is_same(violation)) {
             shown += 1;
             if shown == 1 {
-                smallest.take_seen(seen.clone(), outcome.history);
+                smallest.violation = seen.violation;
+                smallest.history = seen.history;
             }
         }
     }
     (shown, of)
-}
-
-impl Shrunk {
-    fn take_seen(&mut self, violation: Violation, history: History) {
-        self.violation = violation;
-        self.history = history;
-    }
-}
-
-fn same<'a>(verdict: &'a Verdict, violation: &Violation) -> Option<&'a Violation> {
-    match verdict {
-        Verdict::Violated(other) if is_same(other, violation) => Some(other),
-        _ => None,
-    }
 }

@@ -13,17 +13,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::bug::Bug;
 use super::state::State;
 use super::{Shard, SoakError};
 use crate::campaign::Case;
 use crate::durable;
-use crate::history::History;
+use crate::finding::Finding;
 use crate::plan::Plan;
-use crate::regression::{self, Origin, Seed, parse_seed};
-use crate::verdict::Violation;
+use crate::regression::{self, Seed};
 
 /// So many bugs have their history kept; it can be had again from the plan.
 const HISTORIES: usize = 50;
@@ -34,17 +30,6 @@ pub(super) const PLANS_OF_A_BUG: usize = 5;
 pub(super) struct Folder {
     root: PathBuf,
     regressions: PathBuf,
-}
-
-/// A violation that is not yet in the state.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Found {
-    pub(super) case: u64,
-    /// As text.
-    plan: String,
-    /// In the form that every report uses.
-    seed: String,
-    pub(super) violation: Violation,
 }
 
 impl Folder {
@@ -103,21 +88,10 @@ impl Folder {
             .map_err(failed(&State::path(&self.root)))
     }
 
-    /// Writes down a violation as it is seen, before anything is made of it.
-    pub(super) fn write_found(
-        &self,
-        case: u64,
-        of: &Case,
-        violation: &Violation,
-    ) -> Result<(), SoakError> {
+    /// Writes down what case `case` violates as it is seen, before anything is made of it.
+    pub(super) fn write_found(&self, case: u64, found: &Finding) -> Result<(), SoakError> {
         let path = self.found_path(case);
-        let found = Found {
-            case,
-            plan: of.plan.to_string(),
-            seed: Seed(of.seed).to_string(),
-            violation: violation.clone(),
-        };
-        serde_json::to_vec_pretty(&found)
+        serde_json::to_vec_pretty(found)
             .map_err(io::Error::from)
             .and_then(|text| durable::write(&path, &text))
             .map_err(failed(&path))
@@ -128,7 +102,7 @@ impl Folder {
         &self,
         shard: Shard,
         done: u64,
-    ) -> Result<BTreeMap<u64, Found>, SoakError> {
+    ) -> Result<BTreeMap<u64, Finding>, SoakError> {
         let mut all = BTreeMap::new();
         let folder = self.found();
         for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
@@ -137,18 +111,19 @@ impl Folder {
                 continue;
             }
             let text = fs::read(&path).map_err(failed(&path))?;
-            let found: Found =
+            let found: Finding =
                 serde_json::from_slice(&text).map_err(|error| super::StateError::Damaged {
                     path: path.clone(),
                     line: error.line(),
                     column: error.column(),
                     why: error.to_string(),
                 })?;
-            if found.case < shard.case(done) {
+            match found.case() {
+                Some(case) if case >= shard.case(done) => {
+                    all.insert(case, found);
+                }
                 // It is in the state already.
-                fs::remove_file(&path).map_err(failed(&path))?;
-            } else {
-                all.insert(found.case, found);
+                _ => fs::remove_file(&path).map_err(failed(&path))?,
             }
         }
         Ok(all)
@@ -168,14 +143,10 @@ impl Folder {
     }
 
     /// Writes the smallest plan of a bug, and what happened in its run.
-    pub(super) fn write_bug(
-        &self,
-        bug: &Bug,
-        plan: &Plan,
-        history: &History,
-    ) -> Result<(), SoakError> {
+    pub(super) fn write_bug(&self, bug: &Finding) -> Result<(), SoakError> {
+        let (plan, history) = (&bug.plan, &bug.history);
         let path = self.bugs().join(format!("{}.plan", bug.id));
-        durable::write(&path, with_seed(plan, seed_of(bug)).as_bytes()).map_err(failed(&path))?;
+        durable::write(&path, with_seed(plan, bug.seed).as_bytes()).map_err(failed(&path))?;
         let is_history =
             |entry: &fs::DirEntry| entry.path().extension().is_some_and(|ext| ext == "jsonl");
         let histories = fs::read_dir(self.bugs())
@@ -193,42 +164,21 @@ impl Folder {
     }
 
     /// Keeps the smallest plan of a bug for every later campaign. Returns its path.
-    pub(super) fn keep(
-        &self,
-        bug: &Bug,
-        plan: &Plan,
-        target: &str,
-        command: &str,
-    ) -> Result<PathBuf, SoakError> {
-        let origin = Origin {
-            rule: bug.violation.rule,
-            target,
-            seed: seed_of(bug),
-            command,
-        };
-        regression::keep(&self.regressions, plan, &origin).map_err(failed(&self.regressions))
+    pub(super) fn keep(&self, bug: &Finding, command: &str) -> Result<PathBuf, SoakError> {
+        regression::keep(&self.regressions, bug, command).map_err(failed(&self.regressions))
     }
 
     /// Keeps a plan that shows a bug, as it was generated.
-    pub(super) fn write_generated(&self, bug: &Bug, case: &Case) -> Result<(), SoakError> {
-        let name = format!("{}-case-{}.plan", bug.id, bug.case);
+    pub(super) fn write_generated(
+        &self,
+        bug: &Finding,
+        number: u64,
+        case: &Case,
+    ) -> Result<(), SoakError> {
+        let name = format!("{}-case-{number}.plan", bug.id);
         let path = self.bugs().join(name);
         durable::write(&path, with_seed(&case.plan, case.seed).as_bytes()).map_err(failed(&path))
     }
-}
-
-impl Found {
-    /// The plan and its seed, if the file holds what was written to it.
-    pub(super) fn case(&self) -> Option<Case> {
-        Some(Case {
-            plan: self.plan.parse().ok()?,
-            seed: parse_seed(&self.seed)?,
-        })
-    }
-}
-
-fn seed_of(bug: &Bug) -> u64 {
-    parse_seed(&bug.seed).unwrap_or_default()
 }
 
 fn with_seed(plan: &Plan, seed: u64) -> String {

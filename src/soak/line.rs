@@ -116,7 +116,7 @@ fn text(state: &State, now: &Sample, rate: f64) -> String {
     };
     format!(
         "{}{shard} {time}  {cases}  {rate:.0}/s  sometimes {}/{}  violations {} ({} bugs)  {} MB",
-        state.identity.target,
+        state.identity.setup.target,
         now.reached,
         Sometimes::all().count(),
         now.violated,

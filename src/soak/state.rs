@@ -10,18 +10,18 @@ use super::figures::Figures;
 use super::shard::Shard;
 use super::totals::Totals;
 use crate::durable;
+use crate::repeat::Setup;
 
-/// The version of the form that this program writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+/// The version of the form that this program writes, and the only one that it reads.
+pub const FORMAT: u32 = 2;
 
 /// What a soak is a soak of. Only soaks that agree in all of it add up.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// The program's version: another one generates other plans.
     pub version: String,
-    pub target: String,
-    /// What the command line says of the target beside its name, such as `--site astro`.
-    pub options: Vec<String>,
+    /// All that changes what runs do.
+    pub setup: Setup,
     /// In the form that every report uses.
     pub seed: String,
     pub max_steps: usize,
@@ -32,13 +32,17 @@ pub struct Identity {
 impl Identity {
     /// In what two differ: the name, and both values.
     pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
-        let options = |of: &Self| match &*of.options {
-            [] => "none".into(),
-            options => options.join(" "),
+        let options = |of: &Self| match of.setup.options() {
+            none if none.is_empty() => "none".into(),
+            options => options.trim_start().to_owned(),
         };
         let parts = [
             ("version", self.version.clone(), other.version.clone()),
-            ("target", self.target.clone(), other.target.clone()),
+            (
+                "target",
+                self.setup.target.clone(),
+                other.setup.target.clone(),
+            ),
             ("options", options(self), options(other)),
             ("seed", self.seed.clone(), other.seed.clone()),
             (
@@ -99,11 +103,11 @@ pub enum StateError {
         why: String,
     },
     #[error(
-        "{}:1:1: the soak's state has the form {found}, and this program reads up to {FORMAT}; use a \
-         newer program",
+        "{}:1:1: the soak's state has the form {found}, and this program reads the form {FORMAT}; use \
+         the program that wrote it, or soak into another folder",
         path.display()
     )]
-    Newer { path: PathBuf, found: u32 },
+    OtherForm { path: PathBuf, found: u32 },
 }
 
 impl State {
@@ -153,8 +157,8 @@ impl State {
             why: error.to_string(),
         };
         let form: Form = serde_json::from_slice(&text).map_err(|error| damaged(&path, &error))?;
-        if form.shakedown_soak > FORMAT {
-            return Err(StateError::Newer {
+        if form.shakedown_soak != FORMAT {
+            return Err(StateError::OtherForm {
                 path,
                 found: form.shakedown_soak,
             });
@@ -218,8 +222,7 @@ mod tests {
     fn state() -> State {
         let identity = Identity {
             version: "0.1.0".into(),
-            target: "sim".into(),
-            options: vec![],
+            setup: Setup::of("sim"),
             seed: "0x7".into(),
             max_steps: 30,
             plans: "0".into(),
@@ -260,7 +263,7 @@ mod tests {
         check_damage(|text| text[..text.len() / 2].to_owned(), "", "EOF");
         check_damage(
             |text| text.replace("\"starts\": 0", "\"starts\": -1"),
-            "20:14",
+            "24:14",
             "another folder",
         );
         check_damage(
@@ -274,9 +277,9 @@ mod tests {
             "3 plans have a verdict",
         );
         check_damage(
-            |text| text.replace("\"shakedown_soak\": 1", "\"shakedown_soak\": 9"),
+            |text| text.replace("\"shakedown_soak\": 2", "\"shakedown_soak\": 9"),
             "1:1",
-            "use a newer program",
+            "use the program that wrote it",
         );
     }
 

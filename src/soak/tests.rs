@@ -5,6 +5,8 @@ use std::path::Path;
 use super::*;
 use crate::defect::Defect;
 use crate::defect::trial::planted_sim;
+use crate::finding::stale;
+use crate::repeat::Setup;
 use crate::target::sim::Sim;
 
 const SEED: u64 = 7;
@@ -17,8 +19,7 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
     Config {
         identity: Identity {
             version: "0.0.0".into(),
-            target: "sim".into(),
-            options: Vec::new(),
+            setup: Setup::of("sim"),
             seed: "0x7".into(),
             max_steps: 30,
             plans: String::new(),
@@ -109,11 +110,11 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         let interrupt = Interrupt::default();
         let during = interrupt.clone();
         let ended = run(&defective(), &config, &interrupt, &mut |news| {
-            if let News::Bug(bug, file) = news {
+            if let News::Bug(bug) = news {
                 // It is on the disk by now.
                 let state = State::read(&config.out).unwrap().unwrap();
-                assert!(state.totals.bugs().any(|(_, known)| known == bug));
-                assert!(file.exists());
+                assert!(state.totals.bugs().any(|(_, known)| known.id == bug.id));
+                assert!(bug.file.exists());
                 told.push(bug.id.clone());
                 during.store(true, Ordering::Relaxed);
             }
@@ -146,23 +147,21 @@ fn what_was_found_once_stays_found_though_it_does_not_show_again() {
     let config = config(folder.path(), 10, Shard::WHOLE);
     let strategy = crate::generate::plans(&config.shape);
     let case = Case::generate(&strategy, SEED, 3).unwrap();
-    let violation = crate::verdict::Violation {
-        rule: crate::verdict::Rule::Fresh,
-        kind: "stale".into(),
-        step: None,
-        after_recovery: true,
-        about: None,
-        at: Duration::ZERO,
-        expected: "the newest build".into(),
-        observed: "an older one".into(),
-    };
     // As a soak leaves it that is killed while it shrinks.
     let left = Folder::open(&config.out, &config.regressions).unwrap();
-    left.write_found(3, &case, &violation).unwrap();
+    let found = Finding {
+        origin: Origin::Case(3),
+        ..stale("sim", case.plan, case.seed)
+    };
+    left.write_found(3, &found).unwrap();
+    let violation = found.violation;
     let totals = soak(&Sim::default(), &config).state.totals;
     assert_eq!((totals.held, totals.violated), (9, 1));
     let (_, bug) = totals.bugs().next().unwrap();
-    assert_eq!((bug.case, &bug.violation.kind), (3, &violation.kind));
+    assert_eq!(
+        (bug.case(), &bug.violation.kind),
+        (Some(3), &violation.kind)
+    );
     assert!(files_in(&config.out.join("found")).is_empty());
     assert_eq!(files_in(&config.regressions).len(), 1);
 }
@@ -262,22 +261,15 @@ fn failures_beyond_those_that_are_told_apart_are_counted_in_the_same_way_everywh
             .parse()
             .unwrap()
     };
-    let violation = crate::verdict::Violation {
-        rule: crate::verdict::Rule::Fresh,
-        kind: "stale".into(),
-        step: None,
-        after_recovery: true,
-        about: None,
-        at: Duration::ZERO,
-        expected: String::new(),
-        observed: String::new(),
+    let bug = |case: u64| Finding {
+        origin: Origin::Case(case),
+        ..stale("sim", plan(case as usize % 7), case)
     };
-    let bug = |case: u64| Bug::new(case, &plan(case as usize % 7), case, violation.clone());
     let sum = |cases: &mut dyn Iterator<Item = u64>| {
         let mut totals = Totals::default();
         for case in cases {
             totals.cases += 1;
-            totals.violate(violation.rule, "stale", Some(bug(case)));
+            totals.violate(crate::verdict::Rule::Fresh, "stale", Some(bug(case)));
         }
         totals
     };

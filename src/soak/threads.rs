@@ -9,18 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::bug::Bug;
-use super::folder::{Folder, Found, PLANS_OF_A_BUG};
+use super::folder::{Folder, PLANS_OF_A_BUG};
 use super::totals::TOLD_APART;
 use super::{Config, End, News, Soak, SoakError};
-use crate::campaign::{Case, Slip, shrink_budget};
+use crate::campaign::{Case, Slip};
 use crate::coverage::Coverage;
+use crate::finding::{Finding, Origin, shrink_budget};
 use crate::generate;
 use crate::history::History;
-use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::runner::{self, Outcome};
-use crate::shrink::{Budget, shrink};
+use crate::shrink::Budget;
 use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{Rule, Verdict, Violation};
 
@@ -50,15 +49,8 @@ enum Came {
     Unknown(String),
     /// It broke a rule as others did often enough before.
     Counted(Rule, String),
-    Shrunk(Box<Shown>),
-}
-
-/// A failing case, and the bug that it shows.
-struct Shown {
-    case: Case,
-    bug: Bug,
-    plan: Plan,
-    history: History,
+    /// The case as it was generated, and with its smallest plan.
+    Shrunk(Case, Box<Finding>),
 }
 
 /// What the threads share.
@@ -77,7 +69,7 @@ struct Shared<'a> {
     /// How many of each failure were taken and shrunk.
     told_apart: Mutex<BTreeMap<(Rule, String), usize>>,
     /// What earlier starts found, by case.
-    found: BTreeMap<u64, Found>,
+    found: BTreeMap<u64, Finding>,
 }
 
 impl Soak<'_> {
@@ -181,21 +173,23 @@ impl Soak<'_> {
             Came::Counted(rule, kind) => {
                 totals.violate(rule, &kind, None);
             }
-            Came::Shrunk(shown) => self.take_bug(*shown, shared)?,
+            Came::Shrunk(case, bug) => self.take_bug(number, &case, *bug, shared)?,
         }
         Ok(())
     }
 
-    fn take_bug(&mut self, shown: Shown, shared: &Shared<'_>) -> Result<(), SoakError> {
-        let Shown {
-            case,
-            bug,
-            plan,
-            history,
-        } = shown;
+    fn take_bug(
+        &mut self,
+        number: u64,
+        case: &Case,
+        mut bug: Finding,
+        shared: &Shared<'_>,
+    ) -> Result<(), SoakError> {
         let (rule, kind) = (bug.violation.rule, bug.violation.kind.clone());
+        let history = std::mem::take(&mut bug.history);
         let totals = &mut self.state.totals;
         let is_new = totals.violate(rule, &kind, Some(bug.clone()));
+        bug.history = history;
         let told_apart = totals.told_apart(rule, &kind);
         let times = totals.times(&bug);
         shared
@@ -204,24 +198,22 @@ impl Soak<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .insert((rule, kind), told_apart);
         if times <= PLANS_OF_A_BUG {
-            self.folder.write_generated(&bug, &case)?;
+            self.folder.write_generated(&bug, number, case)?;
         }
         let bugs = self.state.totals.families().count() as u64;
         let is_unlike = bugs > self.bugs;
         self.bugs = bugs;
-        let kept = if is_new {
-            self.folder.write_bug(&bug, &plan, &history)?;
-            let (target, command) = (shared.target.name(), &self.config.command);
-            let keep = || self.folder.keep(&bug, &plan, target, command);
-            is_unlike.then(keep).transpose()?
-        } else {
-            None
-        };
-        self.write_state()?;
-        if let Some(file) = kept {
-            self.line.aside(|| (self.tell)(News::Bug(&bug, &file)));
+        if is_new {
+            self.folder.write_bug(&bug)?;
+            if is_unlike {
+                bug.file = self.folder.keep(&bug, &self.config.command)?;
+            }
         }
-        self.folder.remove_found(bug.case)
+        self.write_state()?;
+        if is_new && is_unlike {
+            self.line.aside(|| (self.tell)(News::Bug(&bug)));
+        }
+        self.folder.remove_found(number)
     }
 }
 
@@ -287,7 +279,7 @@ fn run(shared: &Shared<'_>, turn: u64, case: Case) -> Result<Option<Done>, SoakE
     let seen = match (verdict, shared.found.get(&number)) {
         (Verdict::Violated(violation), _) => Ok(violation),
         // It was seen once, and stays found though this run did not show it.
-        (verdict, Some(found)) if found.case().is_some_and(|of| of.plan == case.plan) => {
+        (verdict, Some(found)) if found.plan == case.plan => {
             if is_cut_off() && matches!(verdict, Verdict::Unknown { .. }) {
                 return Ok(None);
             }
@@ -308,7 +300,7 @@ fn run(shared: &Shared<'_>, turn: u64, case: Case) -> Result<Option<Done>, SoakE
     let verdict = match &came {
         Came::Held => "held",
         Came::Unknown(_) => "unknown",
-        Came::Counted(..) | Came::Shrunk(_) => "violated",
+        Came::Counted(..) | Came::Shrunk(..) => "violated",
     };
     tracing::debug!("case {number}, run seed {}: {verdict}", Seed(case_seed));
     Ok(Some(Done {
@@ -337,45 +329,18 @@ fn shown(
     if told_apart.is_some_and(|count| count >= TOLD_APART) {
         return Ok(Some(Came::Counted(key.0, key.1)));
     }
-    shared.folder.write_found(number, &case, &violation)?;
+    let (on, plan) = (shared.target.name(), case.plan.clone());
+    let origin = Origin::Case(number);
+    let found = Finding::new(on, origin, plan, case.seed, violation, history);
+    shared.folder.write_found(number, &found)?;
     let smallest = catch_unwind(AssertUnwindSafe(|| {
-        shrink(
-            shared.target,
-            &case.plan,
-            case.seed,
-            &violation,
-            &history,
-            &shared.budget,
-            &mut |_| {},
-        )
+        found.shrunk(shared.target, &shared.budget, &mut |_| {})
     }));
     if shared.interrupt.load(Ordering::Relaxed) {
         // Not as small as it can be, so it cannot be told which bug it is; it is written down.
         return Ok(None);
     }
-    let Ok(smallest) = smallest else {
-        // The harness panicked at a smaller plan; then the whole one stands for the bug.
-        let bug = Bug::new(number, &case.plan, case.seed, violation);
-        return Ok(Some(Came::Shrunk(Box::new(Shown {
-            plan: case.plan.clone(),
-            case,
-            bug,
-            history,
-        }))));
-    };
-    let mut bug = Bug::new(number, &smallest.plan, smallest.seed, smallest.violation);
-    bug.first_steps = case.plan.steps.len();
-    bug.shrink_runs = smallest.runs;
-    bug.reproduced = smallest.reproduced;
-    bug.others = smallest
-        .others
-        .into_iter()
-        .map(|(_, other)| (other.rule, other.kind))
-        .collect();
-    Ok(Some(Came::Shrunk(Box::new(Shown {
-        case,
-        bug,
-        plan: smallest.plan,
-        history: smallest.history,
-    }))))
+    // Where the harness panicked at a smaller plan, the whole one is that of the bug.
+    let bug = smallest.unwrap_or(found);
+    Ok(Some(Came::Shrunk(case, Box::new(bug))))
 }

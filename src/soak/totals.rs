@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::bug::Bug;
-use super::family::{Family, families};
 use crate::coverage::Coverage;
+use crate::finding::Finding;
+use crate::finding::family::{Family, families};
 use crate::verdict::Rule;
 
 /// Of each rule and kind, so many failing cases are shrunk and told apart; the rest is counted.
@@ -16,7 +16,7 @@ pub const TOLD_APART: usize = 100;
 pub const UNJUDGED: usize = 20;
 
 /// The sum of the cases that were run.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Cases of the seed that were run.
     pub cases: u64,
@@ -28,7 +28,7 @@ pub struct Totals {
     /// By rule and kind, in the order of the rules.
     pub failures: Vec<Failures>,
     /// Kept plans that fail again.
-    pub known: Vec<Known>,
+    pub known: Vec<Finding>,
     /// The first of those that could not be judged.
     pub unjudged: Vec<Unjudged>,
     /// Why steps were left out, and how often.
@@ -37,7 +37,7 @@ pub struct Totals {
 }
 
 /// The generated cases that broke a rule in the same of its demands.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Failures {
     pub rule: Rule,
     pub kind: String,
@@ -45,7 +45,7 @@ pub struct Failures {
     /// The first of them by their numbers, and which bug each shows.
     pub seen: Vec<Seen>,
     /// The bugs of `seen`, by their first case.
-    pub bugs: Vec<Bug>,
+    pub bugs: Vec<Finding>,
 }
 
 /// A failing case.
@@ -54,14 +54,6 @@ pub struct Seen {
     pub case: u64,
     /// The id of its bug.
     pub bug: String,
-}
-
-/// A kept plan that fails again.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct Known {
-    pub file: String,
-    pub rule: Rule,
-    pub kind: String,
 }
 
 /// A case that the harness could not judge.
@@ -73,7 +65,7 @@ pub struct Unjudged {
 
 impl Failures {
     /// How many of the cases in `seen` show a bug.
-    pub fn times(&self, bug: &Bug) -> usize {
+    pub fn times(&self, bug: &Finding) -> usize {
         self.seen.iter().filter(|seen| seen.bug == bug.id).count()
     }
 
@@ -83,13 +75,13 @@ impl Failures {
     }
 
     /// Takes in failing cases and their bugs; keeps the first of each.
-    fn add(&mut self, count: u64, seen: &[Seen], bugs: &[Bug]) {
+    fn add(&mut self, count: u64, seen: &[Seen], bugs: &[Finding]) {
         self.count += count;
         self.seen.extend_from_slice(seen);
         self.seen.sort_by_key(|seen| seen.case);
         self.seen.truncate(TOLD_APART);
         self.bugs.extend_from_slice(bugs);
-        self.bugs.sort_by_key(|bug| bug.case);
+        self.bugs.sort_by_key(Finding::case);
         let mut ids = BTreeSet::new();
         self.bugs.retain(|bug| {
             let is_seen = self.seen.iter().any(|seen| seen.bug == bug.id);
@@ -100,7 +92,7 @@ impl Failures {
 
 impl Totals {
     /// Every bug, with the failures that it is one of.
-    pub fn bugs(&self) -> impl Iterator<Item = (&Failures, &Bug)> {
+    pub fn bugs(&self) -> impl Iterator<Item = (&Failures, &Finding)> {
         self.failures
             .iter()
             .flat_map(|failures| failures.bugs.iter().map(move |bug| (failures, bug)))
@@ -124,13 +116,13 @@ impl Totals {
     }
 
     /// How many of the cases that were told apart show a bug.
-    pub(super) fn times(&self, bug: &Bug) -> usize {
+    pub(super) fn times(&self, bug: &Finding) -> usize {
         let of_bug = self.bugs().find(|(_, known)| known.id == bug.id);
         of_bug.map_or(0, |(failures, known)| failures.times(known))
     }
 
     /// Counts a generated case that broke a rule. Returns whether its bug is a new one.
-    pub(super) fn violate(&mut self, rule: Rule, kind: &str, bug: Option<Bug>) -> bool {
+    pub(super) fn violate(&mut self, rule: Rule, kind: &str, bug: Option<Finding>) -> bool {
         self.violated += 1;
         let failures = self.failures_of(rule, kind);
         let Some(bug) = bug.filter(|_| failures.seen.len() < TOLD_APART) else {
@@ -139,7 +131,7 @@ impl Totals {
         };
         let is_new = failures.bugs.iter().all(|known| known.id != bug.id);
         let seen = Seen {
-            case: bug.case,
+            case: bug.case().unwrap_or_default(),
             bug: bug.id.clone(),
         };
         failures.add(1, &[seen], &[bug]);
@@ -191,8 +183,8 @@ impl Totals {
             failures.add(of.count, &of.seen, &of.bugs);
         }
         self.known.extend_from_slice(&other.known);
-        self.known.sort();
-        self.known.dedup();
+        self.known.sort_by(|one, two| one.file.cmp(&two.file));
+        self.known.dedup_by(|one, two| one.file == two.file);
         self.unjudged.extend_from_slice(&other.unjudged);
         self.keep_first_unjudged();
         for (why, count) in &other.left_out {

@@ -5,8 +5,10 @@ use std::path::Path;
 use shakedown::campaign::{self, Config, Summary};
 use shakedown::defect::{Defect, trial};
 use shakedown::explain::{Explanation, Without, WithoutOutcome, explain};
+use shakedown::finding::{Finding, Origin};
 use shakedown::generate::{Shape, plans};
 use shakedown::plan::{Plan, SessionId};
+use shakedown::repeat::Setup;
 use shakedown::report::page;
 use shakedown::report::page::campaign::{Campaign, ViolationRow};
 use shakedown::report::page::run::Run;
@@ -28,6 +30,20 @@ pub struct Sample {
 
 impl Sample {
     pub fn page(&self) -> String {
+        let finding = match &self.outcome.verdict {
+            Verdict::Violated(violation) => Some(Finding {
+                explanation: self.explanation.clone(),
+                ..Finding::new(
+                    "sim",
+                    Origin::Given,
+                    self.plan.clone(),
+                    self.seed,
+                    violation.clone(),
+                    self.outcome.history.clone(),
+                )
+            }),
+            Verdict::Held | Verdict::Unknown { .. } => None,
+        };
         page::run(&Run {
             target: "sim",
             site: SiteKind::Shell,
@@ -39,8 +55,7 @@ impl Sample {
             left_out: &self.outcome.left_out,
             origin: "drawn for its page",
             replay: "shakedown replay proptest-regressions/sample.plan --target sim --seed 0x1f3c",
-            others: &[],
-            explanation: self.explanation.as_ref(),
+            finding: finding.as_ref(),
         })
     }
 }
@@ -132,7 +147,7 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
             let link = found.file.with_extension("html");
             let link = link.file_name().unwrap().to_string_lossy().into_owned();
             let replay = format!("shakedown replay {}", found.file.display());
-            ViolationRow::of(found, "found by this test", &replay, Some(link))
+            ViolationRow::of(found, &replay, Some(link))
         })
         .collect();
     let page = page::campaign(&of);
@@ -145,8 +160,7 @@ pub fn shards(folder: &Path) -> Vec<Ended> {
         let config = soak::Config {
             identity: Identity {
                 version: "0.0.0".into(),
-                target: "sim".into(),
-                options: Vec::new(),
+                setup: Setup::of("sim"),
                 seed: "0x7".into(),
                 max_steps: 30,
                 plans: String::new(),

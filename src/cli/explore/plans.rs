@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::dispatch::{Exit, interrupted_by_signals, print, replay_command};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
 use crate::cli::{TargetName, seed};
 use crate::defect::{DEFECTS, Defect, trial};
 use crate::explore::plans::alphabet::Alphabet;
 use crate::explore::plans::minima::Minimum;
-use crate::explore::plans::{Config, Ended, Found, Pruning, Summary, explore};
-use crate::regression::{self, Origin, Seed};
-use crate::report::{self, Style, Violated};
+use crate::explore::plans::{Config, Ended, Pruning, Summary, explore};
+use crate::finding::Finding;
+use crate::regression;
+use crate::repeat::{Command, Repeat, Setup};
+use crate::report::{self, Style};
 use crate::target::Interrupt;
 use crate::target::sim::Sim;
 
@@ -116,32 +118,22 @@ fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exi
     let summary = explore(&Sim::default(), config, interrupt);
     let style = Style::of_stdout();
     for found in &summary.found {
-        let origin = Origin {
-            rule: found.violation.rule,
-            target: "sim",
-            seed: found.seed,
-            command: &command(args, None),
-        };
         let folder = Path::new("proptest-regressions");
-        let kept = regression::keep(folder, &found.plan, &origin);
-        let (from, replay) = match &kept {
-            Ok(file) => (
-                format!(
-                    "one of {} that fail so; kept in {}",
-                    found.count,
-                    file.display()
-                ),
-                replay_command(file, "sim", "", found.seed),
-            ),
-            Err(error) => (
-                format!(
-                    "it could not be kept in {}: {error}; make the folder writable",
+        let mut found = found.clone();
+        let replay = match regression::keep(folder, &found, &repeat(args, None).to_string()) {
+            Ok(file) => {
+                found.file = file;
+                Repeat::replay(&Setup::of("sim"), &found.file, found.seed)
+            }
+            Err(error) => {
+                eprintln!(
+                    "while writing {}: {error}; make the folder writable",
                     folder.display()
-                ),
-                command(args, None),
-            ),
+                );
+                repeat(args, None)
+            }
         };
-        tell(found, &from, &replay, style);
+        tell(&found, &replay, style);
     }
     print(&report::explored(&summary, style));
     exit_of(&summary)
@@ -175,11 +167,7 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
             print(&report::shortest_row(defect, &summary, style));
         } else {
             for found in &summary.found {
-                let from = format!(
-                    "no plan of the alphabet with fewer steps shows `{}`",
-                    defect.name
-                );
-                tell(found, &from, &command(args, Some(defect)), style);
+                tell(found, &repeat(args, Some(defect)), style);
             }
             print(&report::explored(&summary, style));
         }
@@ -212,36 +200,25 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
     exit
 }
 
-fn tell(found: &Found, origin: &str, replay: &str, style: Style) {
-    print(&report::violation(
-        &Violated {
-            target: "sim",
-            plan: &found.plan,
-            seed: found.seed,
-            violation: &found.violation,
-            history: &found.history,
-            origin,
-            replay,
-            others: &[],
-            more: &[],
-            explanation: None,
-        },
-        style,
-    ));
-    print("\n");
+fn tell(found: &Finding, repeat: &Repeat, style: Style) {
+    let text = report::violation(found, &repeat.as_called(), style);
+    print(&format!("{text}\n"));
 }
 
 /// The command that explores the same again.
-fn command(args: &PlansArgs, defect: Option<&Defect>) -> String {
-    let defect = defect.map(|defect| format!(" --defect {}", defect.name));
-    format!(
-        "shakedown explore --target sim --depth {} --alphabet {} --seed {} --seeds {}{}",
-        args.depth,
-        args.alphabet,
-        Seed(args.seed),
-        args.seeds,
-        defect.unwrap_or_default()
-    )
+pub fn repeat(args: &PlansArgs, defect: Option<&Defect>) -> Repeat {
+    Repeat {
+        command: Command::Explore {
+            depth: args.depth.into(),
+            alphabet: args.alphabet.clone(),
+            seeds: args.seeds,
+        },
+        setup: Some(Setup {
+            defect: defect.map(|defect| defect.name.into()),
+            ..Setup::of("sim")
+        }),
+        seed: args.seed,
+    }
 }
 
 fn exit_of(summary: &Summary) -> Exit {

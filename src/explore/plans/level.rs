@@ -8,12 +8,12 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::alphabet::Letter;
-use super::{Config, Ended, Fate, Found, Level, Limits, Look, Pruned, Space, Summary};
+use super::{Config, Ended, Fate, Level, Limits, Look, Pruned, Space, Summary};
+use crate::finding::{Finding, Origin};
 use crate::model::Model;
 use crate::plan::{Mark, Step};
 use crate::progress::Progress;
 use crate::runner::{self, Outcome};
-use crate::shrink::is_same;
 use crate::target::Target;
 use crate::verdict::Verdict;
 
@@ -360,18 +360,16 @@ impl Taking<'_> {
             Verdict::Violated(violation) => {
                 self.level().violated += 1;
                 let found = &mut self.summary.found;
-                match found
-                    .iter_mut()
-                    .find(|it| is_same(&it.violation, &violation))
-                {
-                    Some(known) => known.count += 1,
-                    None => found.push(Found {
-                        plan: self.space.alphabet.plan(&word),
-                        seed: self.seed,
+                match found.iter_mut().find(|it| it.violation.is_same(&violation)) {
+                    Some(known) => known.more += 1,
+                    None => found.push(Finding::new(
+                        self.summary.target,
+                        Origin::Explored,
+                        self.space.alphabet.plan(&word),
+                        self.seed,
                         violation,
-                        history: outcome.history,
-                        count: 1,
-                    }),
+                        outcome.history,
+                    )),
                 }
             }
         }

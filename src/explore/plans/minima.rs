@@ -6,7 +6,7 @@
 use crate::defect::known::{Known, text};
 use crate::regression::Seed;
 
-use super::Found;
+use crate::finding::Finding;
 
 /// The kept text: what `shakedown explore --defect all --write FILE` writes.
 pub const TEXT: &str = include_str!("minima.plans");
@@ -21,7 +21,7 @@ pub struct Minimum {
 }
 
 impl Minimum {
-    pub fn new(defect: &str, found: &Found, alphabet: &str, seeds: &[u64]) -> Self {
+    pub fn new(defect: &str, found: &Finding, alphabet: &str, seeds: &[u64]) -> Self {
         Self {
             shown: Known {
                 defect: defect.into(),

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::{Found, Sample, Summary};
+use crate::campaign::{Sample, Summary};
 use crate::coverage::{ByPhase, Coverage, Sometimes};
+use crate::finding::Finding;
 use crate::plan::{FAULT_WORDS, Phase};
 use crate::regression::Seed;
-use crate::verdict::Violation;
 
 /// The version of this data; another one is another form.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Everything that the page of a campaign, a soak or a merge of shards shows.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -163,9 +163,9 @@ impl Campaign {
             ended,
             seconds: summary.took.as_secs_f64(),
             asked: Some(summary.cases.into()),
-            plans: summary.held + summary.violated() as u64 + summary.unknown.len() as u64,
+            plans: summary.held + summary.violated() + summary.unknown.len() as u64,
             held: summary.held,
-            violated: summary.violated() as u64,
+            violated: summary.violated(),
             unknown: summary.unknown.len() as u64,
             replayed: summary.replayed.into(),
             samples: summary.samples.taken.clone(),
@@ -232,22 +232,8 @@ fn disturbances(cover: &Coverage) -> Vec<Disturbance> {
 
 impl ViolationRow {
     /// The row of a violation. `page` links to its timeline.
-    pub fn of(found: &Found, origin: &str, replay: &str, page: Option<String>) -> Self {
-        Self {
-            plan: found.plan.to_string(),
-            steps: found.plan.steps.len() as u64,
-            origin: origin.into(),
-            file: found.file.display().to_string(),
-            page,
-            replay: replay.into(),
-            more: found.more.len() as u64,
-            is_known: found.is_known,
-            ..Self::of_violation(&found.violation)
-        }
-    }
-
-    /// What the violation itself tells.
-    pub(super) fn of_violation(violation: &Violation) -> Self {
+    pub fn of(found: &Finding, replay: &str, page: Option<String>) -> Self {
+        let violation = &found.violation;
         Self {
             rule: violation.rule.id().into(),
             kind: violation.kind.clone(),
@@ -255,7 +241,14 @@ impl ViolationRow {
             place: violation.place(),
             expected: violation.expected.clone(),
             observed: violation.observed.clone(),
-            ..Self::default()
+            plan: found.plan.to_string(),
+            steps: found.plan.steps.len() as u64,
+            origin: found.provenance(),
+            file: found.file.display().to_string(),
+            page,
+            replay: replay.into(),
+            more: found.more,
+            is_known: found.is_known(),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::bars::{Bar, Bars};
 use super::lanes::{Kind, Lane, Lanes, Place, Tone};
 use crate::explain::Explanation;
 use crate::explain::look::{Look, look};
+use crate::finding::Finding;
 use crate::history::describe::describe;
 use crate::history::{History, Snapshot, What};
 use crate::model::Model;
@@ -33,10 +34,8 @@ pub struct Run<'a> {
     pub origin: &'a str,
     /// The command that runs the plan again.
     pub replay: &'a str,
-    /// Other failures that were met on the way to this plan.
-    pub others: &'a [Violation],
-    /// Why it is violated, where that was looked into.
-    pub explanation: Option<&'a Explanation>,
+    /// What is known of its violation.
+    pub finding: Option<&'a Finding>,
 }
 
 /// The page's data.
@@ -165,11 +164,12 @@ impl<'a> Data<'a> {
             origin: run.origin,
             replay: run.replay,
             others: run
-                .others
+                .finding
                 .iter()
+                .flat_map(|finding| &finding.others)
                 .map(|other| format!("{} ({})", other.rule, other.kind))
                 .collect(),
-            explanation: run.explanation,
+            explanation: run.finding.and_then(|finding| finding.explanation.as_ref()),
             plan: run.plan.to_string(),
             steps: steps(run),
             healed: events.iter().position(|event| event.what == What::Healed),

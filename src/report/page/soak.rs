@@ -2,9 +2,9 @@
 
 use super::campaign::{Campaign, Count, Ended, UnjudgedRow, VERSION, ViolationRow};
 use crate::campaign::Sample;
-use crate::plan::Plan;
+use crate::finding::family::Family;
 use crate::report::soak::times;
-use crate::soak::{self, End, Failures, Family, Identity, Known, Merged, Part, Shard, Totals};
+use crate::soak::{self, End, Failures, Identity, Merged, Part, Shard, Totals};
 
 /// The most samples that are drawn of shards together.
 const MOST_SAMPLES: u64 = 240;
@@ -13,7 +13,7 @@ impl Campaign {
     /// The data of a soak. The rows of its violations are added by [`ViolationRow::of_bug`].
     pub fn of_soak(of: &soak::Ended, command: &str) -> Self {
         let state = &of.state;
-        let on = &state.identity.target;
+        let on = &state.identity.setup.target;
         let asked = state.most_cases.map(|cases| state.shard.share_of(cases));
         let samples = state.figures.samples.iter().map(drawn);
         let campaign = Self {
@@ -38,7 +38,7 @@ impl Campaign {
     /// The data of a soak's shards. The rows of its violations are added by
     /// [`ViolationRow::of_bug`].
     pub fn of_merged(of: &Merged, command: &str) -> Self {
-        let on = &of.identity.target;
+        let on = &of.identity.setup.target;
         let is_whole = of.missing.is_empty() && of.parts.iter().all(|part| part.is_complete);
         let longest = of.parts.iter().map(|part| part.worked_ms).max();
         let missing = match of.missing.len() {
@@ -93,14 +93,18 @@ fn of_totals(identity: &Identity, totals: &Totals) -> Campaign {
     });
     let mut campaign = Campaign {
         version: VERSION,
-        target: identity.target.clone(),
+        target: identity.setup.target.clone(),
         seed: identity.seed.clone(),
         plans: totals.cases + totals.replayed,
         held: totals.held,
         violated: totals.violated,
         unknown: totals.unknown,
         replayed: totals.replayed,
-        violations: totals.known.iter().map(ViolationRow::of_known).collect(),
+        violations: totals
+            .known
+            .iter()
+            .map(|known| ViolationRow::of(known, "", None))
+            .collect(),
         unjudged: unjudged.collect(),
         left_out: left_out.collect(),
         ..Campaign::default()
@@ -159,34 +163,14 @@ impl ViolationRow {
     pub fn of_bug(
         failures: &Failures,
         family: &Family<'_>,
-        file: String,
-        replay: String,
+        replay: &str,
         page: Option<String>,
     ) -> Self {
-        let bug = family[0];
-        let steps = bug.plan.parse::<Plan>().map(|plan| plan.steps.len());
         let seen: usize = family.iter().map(|bug| failures.times(bug)).sum();
         Self {
-            plan: bug.plan.clone(),
-            steps: steps.unwrap_or_default() as u64,
             origin: times(failures, family),
-            file,
-            page,
-            replay,
             more: seen.saturating_sub(1) as u64,
-            ..Self::of_violation(&bug.violation)
-        }
-    }
-
-    fn of_known(known: &Known) -> Self {
-        Self {
-            rule: known.rule.id().into(),
-            kind: known.kind.clone(),
-            words: known.rule.words().into(),
-            origin: format!("kept in {}", known.file),
-            file: known.file.clone(),
-            is_known: true,
-            ..Self::default()
+            ..Self::of(family[0], replay, page)
         }
     }
 }

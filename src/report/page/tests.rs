@@ -28,8 +28,7 @@ fn page_of(plan: &Plan, verdict: &Verdict, history: &History) -> String {
         left_out: &[(4, "it cannot".into())],
         origin: "from a test",
         replay: "shakedown replay x.plan",
-        others: &[],
-        explanation: None,
+        finding: None,
     })
 }
 

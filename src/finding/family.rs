@@ -7,23 +7,22 @@
 
 use std::collections::BTreeSet;
 
-use super::bug::Bug;
-use crate::plan::{Edit, Fault, Outsider, Plan, Step};
+use super::Finding;
+use crate::plan::{Edit, Fault, Outsider, Step};
 
 /// The bugs of one rule and kind that are told as one; the first has the smallest cause.
-pub type Family<'a> = Vec<&'a Bug>;
+pub type Family<'a> = Vec<&'a Finding>;
 
 /// Sorts bugs of one rule and kind into families, by the first case of each.
-pub fn families(bugs: &[Bug]) -> Vec<Family<'_>> {
-    let mut ordered: Vec<(BTreeSet<Cause>, usize, &Bug)> = bugs
+pub fn families(bugs: &[Finding]) -> Vec<Family<'_>> {
+    let mut ordered: Vec<(BTreeSet<Cause>, usize, &Finding)> = bugs
         .iter()
         .map(|bug| {
-            let plan = bug.plan.parse::<Plan>().unwrap_or_default();
-            let causes = plan.steps.iter().filter_map(cause);
-            (causes.collect(), plan.steps.len(), bug)
+            let causes = bug.plan.steps.iter().filter_map(cause);
+            (causes.collect(), bug.plan.steps.len(), bug)
         })
         .collect();
-    ordered.sort_by_key(|(causes, steps, bug)| (causes.len(), *steps, bug.case));
+    ordered.sort_by_key(|(causes, steps, bug)| (causes.len(), *steps, bug.case()));
     let mut families: Vec<(BTreeSet<Cause>, Family<'_>)> = Vec::new();
     for (causes, _, bug) in ordered {
         let of = families
@@ -35,7 +34,7 @@ pub fn families(bugs: &[Bug]) -> Vec<Family<'_>> {
         }
     }
     let mut families: Vec<Family<'_>> = families.into_iter().map(|(_, family)| family).collect();
-    families.sort_by_key(|family| family.iter().map(|bug| bug.case).min());
+    families.sort_by_key(|family| family.iter().map(|bug| bug.case()).min());
     families
 }
 
@@ -79,36 +78,29 @@ fn cause(step: &Step) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Rule, Violation};
-    use std::time::Duration;
+    use crate::finding::{Origin, stale};
+    use crate::plan::Plan;
 
-    fn bug(case: u64, lines: &str) -> Bug {
+    fn bug(case: u64, lines: &str) -> Finding {
         let sessions = "session acme/home\nsession acme/blog\nsession globex/home\n";
         let plan: Plan = format!("# shakedown plan v1\n{sessions}{lines}")
             .parse()
             .unwrap();
-        let violation = Violation {
-            rule: Rule::CommitsPreserved,
-            kind: "remote".into(),
-            step: None,
-            after_recovery: true,
-            about: None,
-            at: Duration::ZERO,
-            expected: String::new(),
-            observed: String::new(),
-        };
-        Bug::new(case, &plan, 1, violation)
+        Finding {
+            origin: Origin::Case(case),
+            ..stale("sim", plan, 1)
+        }
     }
 
     #[track_caller]
     fn check(plans: &[&str], expected: &[&[u64]]) {
-        let bugs: Vec<Bug> = (0..)
+        let bugs: Vec<Finding> = (0..)
             .zip(plans)
             .map(|(case, plan)| bug(case, plan))
             .collect();
         let told: Vec<Vec<u64>> = families(&bugs)
             .iter()
-            .map(|family| family.iter().map(|bug| bug.case).collect())
+            .map(|family| family.iter().filter_map(|bug| bug.case()).collect())
             .collect();
         assert_eq!(told, expected);
     }

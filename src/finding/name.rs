@@ -1,54 +1,12 @@
-//! Failures told apart: by rule, by which of its demands, and by the smallest plan that shows
-//! them, whatever its clients and sessions are called.
+//! What a finding is called: the same for plans that differ in nothing but names.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::plan::{ClientId, NameMut, Plan, SessionId, Step};
-use crate::regression::Seed;
 use crate::site::cksum;
-use crate::verdict::{Rule, Violation};
+use crate::verdict::Rule;
 
-/// One bug, as the first of the soak's cases that met it shows it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Bug {
-    /// The rule and a hash of the smallest plan with its names made plain.
-    pub id: String,
-    /// The number of the first case that showed it.
-    pub case: u64,
-    /// The smallest plan, as text.
-    pub plan: String,
-    /// The run's seed, in the form that every report uses.
-    pub seed: String,
-    pub violation: Violation,
-    /// Steps of the plan that was generated.
-    pub first_steps: usize,
-    /// Runs that shrinking took.
-    pub shrink_runs: u32,
-    /// How often the plan broke the rule, of how many runs.
-    pub reproduced: (u32, u32),
-    /// Other failures that were met while shrinking: rule and kind.
-    pub others: Vec<(Rule, String)>,
-}
-
-impl Bug {
-    pub(super) fn new(case: u64, plan: &Plan, seed: u64, violation: Violation) -> Self {
-        Self {
-            id: id(violation.rule, plan),
-            case,
-            plan: plan.to_string(),
-            seed: Seed(seed).to_string(),
-            violation,
-            first_steps: plan.steps.len(),
-            shrink_runs: 0,
-            reproduced: (1, 1),
-            others: Vec::new(),
-        }
-    }
-}
-
-/// The same for plans that differ in nothing but names.
+/// The rule, and a hash of the plan with its clients and sessions called by plain names.
 pub(super) fn id(rule: Rule, plan: &Plan) -> String {
     let hash = cksum(plainly_named(plan).to_string().as_bytes());
     format!("{rule}-{hash:08x}")

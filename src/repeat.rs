@@ -1,0 +1,171 @@
+//! The command that repeats something, made in one place from all that changes what it does.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::regression::Seed;
+
+/// What changes a run beside its plan and its seed: the system, and where it runs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Setup {
+    /// The target's name.
+    pub target: String,
+    /// What builds the sites, where it is not the target's default.
+    pub site: Option<String>,
+    /// Real seconds for each of the system's seconds, where they were asked for.
+    pub time_scale: Option<f64>,
+    /// The defect that is planted in every container.
+    pub defect: Option<String>,
+}
+
+impl Setup {
+    /// A target with everything else as it is by default.
+    pub fn of(target: &str) -> Self {
+        Self {
+            target: target.into(),
+            ..Self::default()
+        }
+    }
+
+    /// What the command line says beside the target, each option after a space.
+    pub fn options(&self) -> String {
+        // A field that is new must be written here.
+        let Self {
+            target: _,
+            site,
+            time_scale,
+            defect,
+        } = self;
+        let site = site.iter().map(|site| format!(" --site {site}"));
+        let scale = time_scale
+            .iter()
+            .map(|scale| format!(" --time-scale {scale}"));
+        let defect = defect.iter().map(|defect| format!(" --defect {defect}"));
+        site.chain(scale).chain(defect).collect()
+    }
+}
+
+impl fmt::Display for Setup {
+    /// As the command line reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--target {}{}", self.target, self.options())
+    }
+}
+
+/// A command that runs something again in the same way.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Repeat {
+    pub command: Command,
+    /// `None` for commands that choose the targets themselves.
+    pub setup: Option<Setup>,
+    pub seed: u64,
+}
+
+/// What is run again.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// One plan.
+    Replay { file: PathBuf },
+    /// A campaign.
+    Run {
+        cases: u32,
+        max_steps: usize,
+        keep_going: bool,
+    },
+    /// A campaign whose state is kept.
+    Soak { max_steps: usize },
+    /// The shrinking of a plan.
+    Shrink {
+        file: PathBuf,
+        runs: Option<u32>,
+        no_twin: bool,
+    },
+    /// A scenario, or `all`.
+    Scenario { name: String },
+    /// Plans that are compared on sim and local; none are all that come with the program.
+    Conformance {
+        plans: Vec<String>,
+        /// As [`Setup::time_scale`] of local.
+        time_scale: Option<f64>,
+    },
+    /// All plans of an alphabet.
+    Explore {
+        depth: usize,
+        alphabet: String,
+        seeds: u64,
+    },
+}
+
+impl Repeat {
+    /// The command that runs a plan again.
+    pub fn replay(setup: &Setup, file: impl Into<PathBuf>, seed: u64) -> Self {
+        Self {
+            command: Command::Replay { file: file.into() },
+            setup: Some(setup.clone()),
+            seed,
+        }
+    }
+
+    /// The command with the program as it was called, to be copied into a shell.
+    pub fn as_called(&self) -> String {
+        let program = std::env::args_os().next().unwrap_or("shakedown".into());
+        format!("{} {}", program.display(), self.arguments())
+    }
+
+    fn arguments(&self) -> String {
+        let (head, tail) = match &self.command {
+            Command::Replay { file } => (format!("replay {}", file.display()), String::new()),
+            Command::Shrink {
+                file,
+                runs,
+                no_twin,
+            } => {
+                let runs = runs.iter().map(|runs| format!(" --runs {runs}"));
+                let no_twin = no_twin.then(|| " --no-twin".to_owned());
+                let tail = runs.chain(no_twin).collect();
+                (format!("shrink {}", file.display()), tail)
+            }
+            Command::Scenario { name } => (format!("scenario {name}"), String::new()),
+            Command::Run {
+                cases,
+                max_steps,
+                keep_going,
+            } => (
+                "run".to_owned(),
+                format!(
+                    " --max-steps {max_steps} --cases {cases}{}",
+                    if *keep_going { " --keep-going" } else { "" }
+                ),
+            ),
+            Command::Soak { max_steps } => ("soak".to_owned(), format!(" --max-steps {max_steps}")),
+            Command::Conformance { plans, time_scale } => {
+                let names = plans.iter().map(|plan| format!(" {plan}"));
+                let scale = time_scale.iter().map(|x| format!(" --time-scale {x}"));
+                (
+                    format!("conformance{}", names.collect::<String>()),
+                    scale.collect(),
+                )
+            }
+            Command::Explore {
+                depth,
+                alphabet,
+                seeds,
+            } => (
+                "explore".to_owned(),
+                format!(" --depth {depth} --alphabet {alphabet} --seeds {seeds}"),
+            ),
+        };
+        let setup = self.setup.iter().map(|setup| format!(" {setup}"));
+        let setup: String = setup.collect();
+        format!("{head}{setup} --seed {}{tail}", Seed(self.seed))
+    }
+}
+
+impl fmt::Display for Repeat {
+    /// The command with the program by its plain name, to be kept in files.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shakedown {}", self.arguments())
+    }
+}
