@@ -10,7 +10,7 @@ use crate::site::SiteKind;
 use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Rule, Verdict, Violation};
 
-/// How long a healed system has to come to rest by itself (`contract.md`, After recovery).
+/// How long a healed system has to come to rest by itself (`docs/contract.md`, After recovery).
 pub const RECOVERY_BOUND: Duration = Duration::from_secs(600);
 /// A system that is right after this time without an event has recovered.
 const FIRST_LOOK: Duration = Duration::from_secs(10);

@@ -31,7 +31,7 @@ kinds! {
         "A sync failed before it had made all its attempts, although S3 was only unavailable.";
 }
 
-/// Attempts of one S3 sync (`contract.md`, Numbers).
+/// Attempts of one S3 sync (`docs/contract.md`, Numbers).
 const SYNC_ATTEMPTS: u32 = 3;
 /// Attempts to get an answer of the agent.
 const AGENT_ATTEMPTS: u32 = 5;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 pub use timeless::Standing;
 
-/// Failed syncs in a row that open the breaker (`contract.md`, Numbers).
+/// Failed syncs in a row that open the breaker (`docs/contract.md`, Numbers).
 pub const FAILURES: u32 = 5;
-/// How long it stays open before a probe may begin (`contract.md`, Numbers).
+/// How long it stays open before a probe may begin (`docs/contract.md`, Numbers).
 pub const COOL_DOWN: Duration = Duration::from_secs(30);
 /// How far a line may be from what it tells of.
 const BLUR: Duration = Duration::from_millis(1500);

@@ -18,7 +18,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The agent's time-out and the longest wait after it.
 const AGENT_WAIT: Duration = Duration::from_secs(90);
 
-/// What was put off is tried again after so long at the least (`contract.md`, Numbers).
+/// What was put off is tried again after so long at the least (`docs/contract.md`, Numbers).
 const PUT_OFF: Duration = Duration::from_secs(15);
 
 impl System {
