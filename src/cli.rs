@@ -96,7 +96,7 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Explore every state of the reference model at small scope, or every short plan on sim
     Explore(ExploreArgs),
-    /// Be a container of the edit system, configured by the environment (see the README)
+    /// Be a container of the edit system, configured by the environment (see docs/targets.md)
     Worker(WorkerArgs),
 }
 
@@ -261,7 +261,7 @@ pub struct WorkerArgs {
 const WORKER_EXAMPLES: &str = "\
 Examples:
   CLIENT_ID=acme WORKSPACE_ROOT=/var/lib/edit ... shakedown worker
-The README names every variable; what is missing or cannot be is told.";
+docs/targets.md lists every variable. A message names those that are missing or invalid.";
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TargetArgs {

@@ -79,7 +79,11 @@ fn every_command_in_the_documents_exists_with_its_options() {
             };
             for option in arguments.iter().filter(|word| word.starts_with("--")) {
                 let option = option.split('=').next().unwrap_or(option);
-                assert!(is_described(option), "{}: {option} in: {line}", path.display());
+                assert!(
+                    is_described(option),
+                    "{}: {option} in: {line}",
+                    path.display()
+                );
             }
             seen += 1;
         }
@@ -109,5 +113,19 @@ fn the_contract_has_every_rule_and_marks_none_that_is_checked() {
     for rule in invariant::rules() {
         let row = format!("\n| `{rule}` | ");
         assert!(contract.contains(&row), "no row for {rule}, or with a mark");
+    }
+}
+
+#[test]
+fn the_map_of_the_source_has_every_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = std::fs::read_to_string(root.join("docs/code.md")).unwrap();
+    for entry in std::fs::read_dir(root.join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(
+            module == "lib" || map.contains(&format!("`{module}`")),
+            "no row for `{module}`"
+        );
     }
 }
