@@ -4,15 +4,17 @@
 
 mod agent;
 mod builder;
-pub mod contest;
-pub mod harmless;
-pub mod known;
+pub(crate) mod contest;
+pub(crate) mod harmless;
+pub(crate) mod known;
 mod log;
 mod queue;
 mod site;
 mod store;
-pub mod trial;
+pub(crate) mod trial;
 mod workspace;
+
+pub use trial::planted_sim;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,7 +36,7 @@ pub struct Defect {
 
 impl Defect {
     /// Puts the defect into a container that is about to start.
-    pub fn plant(&self, ports: &mut Ports, settings: &mut Settings) {
+    pub(crate) fn plant(&self, ports: &mut Ports, settings: &mut Settings) {
         (self.plant)(ports, settings);
     }
 

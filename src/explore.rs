@@ -19,3 +19,6 @@ pub mod story;
 pub mod system;
 mod table;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;

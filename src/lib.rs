@@ -35,20 +35,20 @@
 //! catch something is shown by planting mistakes: [`defect`].
 
 // What is done, and who says what makes sense.
-pub mod files;
+pub(crate) mod files;
 
-pub mod error;
+pub(crate) mod error;
 
 pub mod plan;
 
-pub mod model;
+pub(crate) mod model;
 
 pub mod generate;
 
 // Where it is done, and what is seen of it.
 pub mod target;
 
-pub mod cloud;
+pub(crate) mod cloud;
 
 mod scratch;
 
@@ -69,7 +69,7 @@ pub mod coverage;
 
 pub mod conformance;
 
-pub mod explore;
+pub(crate) mod explore;
 
 // Many plans, and what is left of them.
 pub mod finding;
@@ -84,9 +84,9 @@ pub use check::{Check, check};
 
 pub mod soak;
 
-pub mod durable;
+pub(crate) mod durable;
 
-pub mod progress;
+pub(crate) mod progress;
 
 pub mod shrink;
 
@@ -101,7 +101,7 @@ pub mod report;
 // What is tested by default, and what is planted in it.
 pub mod site;
 
-pub mod worker;
+pub(crate) mod worker;
 
 pub mod defect;
 

@@ -85,3 +85,6 @@ pub fn shrink_here(
 ) -> Finding {
     Search::new(target, found, budget, progress).smallest()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,9 @@
 //! A campaign against a system with a planted defect: found, shrunk, kept, reported, found again.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use shakedown::campaign::{Config, Summary, run, run_one};
-use shakedown::defect::Defect;
+use shakedown::defect::{Defect, planted_sim};
 use shakedown::generate::Shape;
 use shakedown::regression;
 use shakedown::report::{Style, summary};
@@ -13,8 +12,7 @@ use shakedown::target::sim::Sim;
 use shakedown::verdict::{Rule, Verdict};
 
 fn forces_pushes() -> Sim {
-    let defect = Defect::by_name("force-push").expect("the defect is in the list");
-    Sim::altered(Arc::new(|ports, settings| defect.plant(ports, settings)))
+    planted_sim(Defect::by_name("force-push").expect("the defect is in the list"))
 }
 
 fn campaign(folder: &Path, sim: &Sim) -> Summary {

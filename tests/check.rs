@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use shakedown::Check;
-use shakedown::defect::{Defect, trial};
+use shakedown::defect::{Defect, planted_sim};
 use shakedown::target::sim::Sim;
 
 #[test]
 fn what_breaks_a_rule_is_kept_and_runs_first_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
-    let forced = trial::planted_sim(Defect::by_name("force-push").unwrap());
+    let forced = planted_sim(Defect::by_name("force-push").unwrap());
     let check = Check::new(&forced).regressions(folder.path());
     let report = check.report().unwrap_err();
     for expected in [
@@ -53,7 +53,7 @@ fn the_right_system_holds() {
 #[should_panic(expected = "VIOLATED commits-preserved (remote) on sim")]
 fn a_wrong_system_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let forced = trial::planted_sim(Defect::by_name("force-push").unwrap());
+    let forced = planted_sim(Defect::by_name("force-push").unwrap());
     Check::new(&forced).regressions(folder.path()).run();
 }
 

@@ -95,6 +95,7 @@ impl Front {
         self.queue_url(&super::sqs::retries(&self.client))
     }
 
+    #[cfg(test)]
     pub fn dead_letter_queue_url(&self) -> String {
         self.queue_url(&super::sqs::dead_letters(&self.client))
     }

@@ -67,6 +67,7 @@ impl Pruning {
         ends: true,
         states: true,
     };
+    #[cfg(test)]
     pub const NONE: Self = Self {
         names: false,
         orders: false,

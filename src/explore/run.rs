@@ -9,7 +9,6 @@ use super::checker::{Exploration, Path};
 use super::scope::{Bounds, Scope};
 use super::search::{Found, Watched, Wrong, search};
 use super::space::Space;
-use super::story::{self, Story};
 use crate::coverage::Sometimes;
 use crate::target::Interrupt;
 use crate::verdict::Rule;
@@ -163,19 +162,4 @@ impl Failure {
             Wrong::Circles => None,
         }
     }
-}
-
-/// The story that reaches an entry of the sometimes-list: the path to the state before, and one of
-/// the steps from there. `None` where the coverage of no such history has the entry.
-pub fn witness(explored: &Explored, entry: Sometimes, path: &Path) -> Option<Story> {
-    let exploration = &explored.exploration;
-    let mut actions = Vec::new();
-    exploration.each_step(&path.last, |step| actions.push(step.action));
-    actions.into_iter().find_map(|action| {
-        let mut steps = path.steps.clone();
-        steps.push((path.last.world, action));
-        let story = story::tell(exploration, &steps, false);
-        let coverage = story.coverage();
-        coverage.sometimes.contains_key(&entry).then_some(story)
-    })
 }

@@ -1,6 +1,11 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
 use crate::history::{Event, What};
+use crate::report::{self, Style};
 use crate::target::sim::Sim;
+use crate::worker::settings::Settings;
 
 #[test]
 fn the_plans_are_plans_and_expectations_name_steps_and_sessions_of_theirs() {
@@ -143,4 +148,43 @@ fn depth_dead_letters_and_restarts_are_counted() {
     assert_eq!((watched.deepest, watched.depth), (2, 0));
     assert_eq!(watched.dead_letters.len(), 1);
     assert_eq!(watched.restarts[&"dead-letter".into()], 3);
+}
+
+/// Where no rule is broken, the scenario's own expectations tell.
+#[test]
+fn an_expectation_that_is_not_met_fails_a_scenario_whose_rules_hold() {
+    let check_altered = |name: &str, alter: fn(&mut Settings), parts: &[&str]| {
+        let target = Sim::altered(Arc::new(move |_, settings| alter(settings)));
+        let ended = Scenario::by_name(name)
+            .unwrap()
+            .run(&target, 1, &Interrupt::default());
+        assert_eq!(ended.grade(), Grade::Failed, "{name}");
+        assert_eq!(ended.outcome.verdict, Verdict::Held, "{name}");
+        let told = report::scenario(&ended, "the command", Style { coloured: false });
+        for part in parts.iter().chain(&["the command"]) {
+            assert!(told.contains(part), "{part:?} is not in:\n{told}");
+        }
+    };
+    check_altered(
+        "s3-sync-retried",
+        |settings| settings.sync.attempts = 2,
+        &["Expectation 1", "S3 sync attempt", "It was seen 2 times"],
+    );
+    check_altered(
+        "network-partition",
+        |settings| {
+            settings.store.first = Duration::from_secs(400);
+            settings.store.cap = settings.store.first;
+        },
+        &["Expectation 2", "at most 30 s after", "It was seen after"],
+    );
+    check_altered(
+        "agent-timeout",
+        |settings| settings.agent_limit = Duration::from_secs(50),
+        &[
+            "Expectation 1",
+            "at most 35 s after",
+            "It was seen after 50",
+        ],
+    );
 }

@@ -45,7 +45,7 @@ use crate::worker::ports::{Instruction, Ports, RetryRequest};
 use crate::worker::settings::Settings;
 
 /// What a container is given, changed before it starts.
-pub type Alter = dyn Fn(&mut Ports, &mut Settings) + Send + Sync;
+pub(crate) type Alter = dyn Fn(&mut Ports, &mut Settings) + Send + Sync;
 
 /// The simulated target.
 #[derive(Clone, Default)]
@@ -56,7 +56,7 @@ pub struct Sim {
 impl Sim {
     /// A target whose containers are given other ports or settings than the right ones: a planted
     /// defect.
-    pub fn altered(alter: Arc<Alter>) -> Self {
+    pub(crate) fn altered(alter: Arc<Alter>) -> Self {
         Self { alter: Some(alter) }
     }
 }

@@ -25,6 +25,5 @@ mod refs;
 mod secrets;
 
 pub use child::die_with_parent;
-pub use config::{Config, ConfigError, VARIABLES, Variable};
 pub use process::worker_main;
 pub use refs::read_ref;

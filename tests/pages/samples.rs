@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shakedown::campaign::{self, Config, Summary};
-use shakedown::defect::{Defect, trial};
+use shakedown::defect::{Defect, planted_sim};
 use shakedown::explain::{Explanation, Without, WithoutOutcome, explain};
 use shakedown::finding::{Finding, Origin};
 use shakedown::generate::{Shape, plans};
@@ -88,7 +88,7 @@ pub fn large() -> Sample {
         max_steps: 90,
     };
     let strategy = plans(&shape);
-    let target = trial::planted_sim(defect("never-tries-again"));
+    let target = planted_sim(defect("never-tries-again"));
     let found = (0..400).find_map(|index| {
         let (mut plan, seed) = campaign::case(&strategy, 7, index).unwrap();
         if plan.steps.len() < 60 || plan.sessions.len() < 5 {
@@ -104,7 +104,7 @@ pub fn large() -> Sample {
 
 /// A short plan whose last event violates a rule.
 pub fn small() -> Sample {
-    let target = trial::planted_sim(defect("breaker-of-each-container"));
+    let target = planted_sim(defect("breaker-of-each-container"));
     let text = "# shakedown plan v1\nsession acme/home\nsession globex/home\n\
         inject s3-denied\ninstruct globex/home change\ninstruct acme/home change\nwait 600s\n";
     let plan: Plan = text.parse().unwrap();
@@ -137,7 +137,7 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
         regressions: folder.join("regressions"),
         command: "shakedown run --target sim --cases 150 --seed 0x3 --keep-going".into(),
     };
-    let target = trial::planted_sim(defect("drops-conflict"));
+    let target = planted_sim(defect("drops-conflict"));
     let summary = campaign::run(&target, &config, &Interrupt::default()).unwrap();
     let mut of = Campaign::of(&summary, &config.command);
     of.violations = summary
@@ -210,11 +210,7 @@ pub fn hour(megabytes: u64) -> Figures {
 
 /// A scenario on a system that forces its pushes.
 pub fn scenario(of: &'static Scenario) -> scenario::Ended {
-    of.run(
-        &trial::planted_sim(defect("force-push")),
-        1,
-        &Interrupt::default(),
-    )
+    of.run(&planted_sim(defect("force-push")), 1, &Interrupt::default())
 }
 
 /// What is really to be said of a violation, and outcomes of every kind, whatever the plan needs.

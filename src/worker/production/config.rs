@@ -89,8 +89,9 @@ const TIME_SCALE: Variable = optional(
     "real time for each unit of the worker's time",
 );
 
+#[cfg(test)]
 /// Every variable that the worker reads, besides the usual ones for AWS credentials.
-pub const VARIABLES: [Variable; 18] = [
+const VARIABLES: [Variable; 18] = [
     CLIENT_ID,
     AWS_ENDPOINT_URL,
     AWS_REGION,

@@ -28,7 +28,7 @@ use crate::worker::settings::Settings;
 /// The exit code for a configuration that cannot work (sysexits.h, EX_USAGE).
 const BAD_CONFIGURATION: u8 = 64;
 
-/// Runs a worker, configured by the environment ([`VARIABLES`](super::VARIABLES)), until SIGTERM.
+/// Runs a worker, configured by the environment, until SIGTERM.
 ///
 /// `alter` may change what the worker is given before it starts: a planted defect does.
 /// Exits with 64 where the configuration cannot work, and says why.

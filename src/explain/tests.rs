@@ -1,11 +1,11 @@
 //! What is told of violations: when they were seen, and the events that they hang on.
 
-use shakedown::defect::{Defect, known, trial};
-use shakedown::explain::{Explanation, explain};
-use shakedown::history::{History, What};
-use shakedown::runner;
-use shakedown::site::SiteKind;
-use shakedown::verdict::{Verdict, Violation};
+use crate::defect::{Defect, known, trial};
+use crate::explain::{Explanation, explain};
+use crate::history::{History, What};
+use crate::runner;
+use crate::site::SiteKind;
+use crate::verdict::{Verdict, Violation};
 
 /// Runs a known plan with its defect, and explains what is violated.
 fn explained(of: &known::Known) -> (Violation, History, Explanation) {
