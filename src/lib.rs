@@ -60,6 +60,8 @@ pub mod words;
 
 mod queue;
 
+mod chance;
+
 // What is said of it.
 pub mod invariant;
 

@@ -11,6 +11,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
 
 use super::Judge;
+use crate::chance::Chance;
 use crate::coverage::Coverage;
 use crate::history::History;
 use crate::plan::Plan;
@@ -74,37 +75,24 @@ pub fn tree<S: Strategy>(
     campaign_seed: u64,
     index: u64,
 ) -> Result<(S::Tree, u64), String> {
-    let mut words = SplitMix(campaign_seed);
-    let mut words = SplitMix(words.next() ^ index);
+    let mut words = Chance::new(campaign_seed);
+    let mut words = Chance::new(words.word() ^ index);
     let mut bytes = [0; 32];
     for chunk in bytes.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&words.next().to_le_bytes());
+        chunk.copy_from_slice(&words.word().to_le_bytes());
     }
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
     let tree = strategy
         .new_tree(&mut runner)
         .map_err(|reason| format!("no plan could be generated: {reason}"))?;
-    Ok((tree, words.next()))
+    Ok((tree, words.word()))
 }
 
 /// A seed that nobody chose.
 pub(super) fn drawn_seed() -> u64 {
     // The standard library keys its hashers at random; nothing here needs more than that.
     RandomState::new().build_hasher().finish()
-}
-
-/// Steele, Lea and Flood's generator: spreads one seed over many words.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
 }
 
 /// A file that holds one case at a time, so that a run that is killed loses nothing.

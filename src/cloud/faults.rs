@@ -1,24 +1,22 @@
 //! The faults that are active, and what they mean for a request at its arrival.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::chance::Chance;
 use crate::plan::set_fault;
 use crate::plan::{ClientId, Fault, Outage, SessionId};
 
 /// The active faults, and the seeded chance that decides where a fault has more than one face.
 pub(super) struct Faults {
     active: Mutex<Arc<[Fault]>>,
-    seed: u64,
-    drawn: AtomicU64,
+    chance: Mutex<Chance>,
 }
 
 impl Faults {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             active: Mutex::new(Arc::new([])),
-            seed,
-            drawn: AtomicU64::new(0),
+            chance: Mutex::new(Chance::new(seed)),
         }
     }
 
@@ -41,14 +39,8 @@ impl Faults {
 
     /// One of two ways, by the seed.
     pub(super) fn either(&self) -> bool {
-        let draw = self.drawn.fetch_add(1, Ordering::Relaxed);
-        // SplitMix64: each draw is as good as independent of the last.
-        let mut z = self
-            .seed
-            .wrapping_add(draw.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) & 1 == 1
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.word() & 1 == 1
     }
 }
 

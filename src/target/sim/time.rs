@@ -1,4 +1,4 @@
-//! Virtual time: the timers that containers wait on, and the one source of chance.
+//! Virtual time: the timers that containers wait on, and spans of it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use crate::chance::Chance;
 
 /// The clock of a run, and who is to be woken when.
 #[derive(Default)]
@@ -143,38 +145,7 @@ impl Span {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
-pub struct Chance(u64);
-
 impl Chance {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number in `0.0..1.0`.
-    pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    pub fn coin(&mut self) -> bool {
-        self.next() >> 63 == 1
-    }
-
-    /// A number in `from..=to`.
-    pub fn between(&mut self, from: u64, to: u64) -> u64 {
-        // Multiply and shift: cheaper than a remainder, and as even for spans so small.
-        let width = u128::from(to - from + 1);
-        from + ((u128::from(self.next()) * width) >> 64) as u64
-    }
-
     /// A time within the span, in whole microseconds.
     pub fn within(&mut self, span: Span) -> Duration {
         Duration::from_micros(self.between(span.shortest, span.longest))

@@ -1,17 +1,18 @@
 //! Real time, scaled where it must pass faster, and the chance that jitter needs.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
+use crate::chance::Chance;
 use crate::worker::ports::Clock;
 
 /// The wall clock. Containers on the same scale read the same time.
 pub struct WallClock {
     scale: f64,
-    state: Cell<u64>,
+    chance: RefCell<Chance>,
 }
 
 impl WallClock {
@@ -20,7 +21,7 @@ impl WallClock {
         Self {
             scale,
             // The standard library seeds its hashers at random.
-            state: Cell::new(RandomState::new().hash_one(std::process::id())),
+            chance: RefCell::new(Chance::new(RandomState::new().hash_one(std::process::id()))),
         }
     }
 
@@ -43,36 +44,14 @@ impl Clock for WallClock {
         tokio::time::sleep(self.real(time)).await;
     }
 
-    /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
     fn chance(&self) -> f64 {
-        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.state.set(state);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1u64 << 53) as f64
+        self.chance.borrow_mut().fraction()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn chance_is_spread_over_its_range() {
-        let clock = WallClock::new(1.0);
-        let mut eighths = [0; 8];
-        for _ in 0..8000 {
-            let chance = clock.chance();
-            assert!((0.0..1.0).contains(&chance));
-            eighths[(chance * 8.0) as usize] += 1;
-        }
-        assert!(
-            eighths.iter().all(|n| (800..1200).contains(n)),
-            "{eighths:?}"
-        );
-    }
 
     #[tokio::test]
     async fn scaled_time_passes_faster() {
