@@ -62,6 +62,8 @@ mod queue;
 
 mod chance;
 
+mod process;
+
 // What is said of it.
 pub mod invariant;
 

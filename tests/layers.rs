@@ -102,7 +102,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (
         "cloud",
         "worker",
-        "the bodies of messages are the worker's types; children die as its do",
+        "the bodies of messages are the worker's types",
     ),
 ];
 

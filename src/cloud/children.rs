@@ -7,10 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
-use crate::worker::production::die_with_parent;
+use crate::process;
 
 /// How long killed children are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,10 +35,7 @@ impl Children {
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        // SAFETY: between fork and exec the closure makes system calls only.
-        unsafe {
-            command.pre_exec(die_with_parent());
-        }
+        process::die_with_parent(command);
         let mut state = self.state();
         if state.is_over {
             return Err(io::Error::other("the loopback cloud is being taken down"));
@@ -69,8 +63,7 @@ impl Children {
         let mut state = self.state();
         state.is_over = true;
         for group in &state.running {
-            // One that has just ended by itself is no trouble.
-            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+            let _ = process::kill_group(*group);
         }
         let _ = self
             .fewer

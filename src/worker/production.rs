@@ -24,6 +24,5 @@ mod git;
 mod refs;
 mod secrets;
 
-pub use child::die_with_parent;
 pub use process::worker_main;
 pub use refs::read_ref;

@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use super::memory::{Limit, limit_memory};
 use crate::history::Death;
+use crate::process;
 use crate::target::TargetError;
-use crate::worker::production::die_with_parent;
 
 /// A program that plays the container's part, and its arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,13 +67,10 @@ impl Container {
                 .stdout(Stdio::null())
                 .stderr(errors)
                 .process_group(0);
-            let mut die_with_parent = die_with_parent();
+            process::die_with_parent(&mut command);
             // SAFETY: between fork and exec the closure makes system calls only.
             unsafe {
-                command.pre_exec(move || {
-                    die_with_parent()?;
-                    limit_memory(0, limit)
-                });
+                command.pre_exec(move || limit_memory(0, limit));
             }
             command.spawn()
         });
@@ -140,13 +135,10 @@ impl Container {
         let Ok(id) = i32::try_from(process.id()) else {
             return Ok(());
         };
-        match killpg(Pid::from_raw(id), Signal::SIGKILL) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => return Err(failed(errno.into())),
-        }
+        process::kill_group(id).map_err(failed)?;
         process.wait().map_err(failed)?;
         let deadline = Instant::now() + KILL_LIMIT;
-        while has_members(id) {
+        while process::has_members(id) {
             if Instant::now() > deadline {
                 let text = format!("process group {id} is still there");
                 return Err(failed(io::Error::other(text)));
@@ -178,29 +170,6 @@ fn death(status: ExitStatus, was_limited: bool) -> Option<Death> {
         Some(signal) if signal == Signal::SIGKILL as i32 => None,
         _ => Some(Death::Exit),
     }
-}
-
-/// Whether a process of the group still runs. Those that have ended and only wait for their parent
-/// do not count: that parent may be one that never asks.
-fn has_members(group: i32) -> bool {
-    if kill(Pid::from_raw(-group), None) == Err(Errno::ESRCH) {
-        return false;
-    }
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return false;
-    };
-    processes
-        .flatten()
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
-        .any(|stat| {
-            // The name in parentheses may hold anything; state, parent and group follow it.
-            let mut fields = stat
-                .rsplit_once(") ")
-                .map_or("", |(_, rest)| rest)
-                .split(' ');
-            let state = fields.next();
-            fields.nth(1) == Some(&*group.to_string()) && !matches!(state, Some("Z" | "X"))
-        })
 }
 
 fn last_words(file: &Path) -> io::Result<String> {

@@ -1,13 +1,12 @@
 //! Child processes that never outlive the call that started them.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
+
+use crate::process;
 
 /// The most bytes that are kept of each output; the rest is read and dropped.
 const KEPT: usize = 4 * 1024 * 1024;
@@ -32,10 +31,7 @@ pub async fn run(mut command: Command, input: &[u8]) -> io::Result<Finished> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    // SAFETY: between fork and exec the closure makes system calls only.
-    unsafe {
-        command.pre_exec(die_with_parent());
-    }
+    process::die_with_parent(command.as_std_mut());
     let mut child = command.spawn()?;
     let mut guard = KillTree(child.id());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -56,26 +52,6 @@ pub async fn run(mut command: Command, input: &[u8]) -> io::Result<Finished> {
     })
 }
 
-/// What a child does before it runs its program, so that it is killed when this process dies,
-/// where the system can do that; also when it died before the child got so far.
-///
-/// Its error comes when the system refuses, or the parent is gone; then the child ends.
-pub fn die_with_parent() -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
-    let parent = Pid::this();
-    move || {
-        #[cfg(target_os = "linux")]
-        {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            if nix::unistd::getppid() != parent {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = parent;
-        Ok(())
-    }
-}
-
 async fn read_kept(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     if let Some(mut pipe) = pipe {
@@ -93,44 +69,8 @@ impl Drop for KillTree {
         let Some(root) = self.0.and_then(|id| i32::try_from(id).ok()) else {
             return;
         };
-        // Stopped processes start no others, so nothing escapes between looking and killing.
-        let mut tree = vec![root];
-        let mut seen = 0;
-        while seen < tree.len() {
-            let begin = std::mem::replace(&mut seen, tree.len());
-            for id in &tree[begin..] {
-                // A process that has ended meanwhile needs no signal.
-                let _ = kill(Pid::from_raw(*id), Signal::SIGSTOP);
-            }
-            let parents = parents();
-            let children: Vec<i32> = parents
-                .iter()
-                .filter(|(id, parent)| tree.contains(parent) && !tree.contains(id))
-                .map(|(id, _)| *id)
-                .collect();
-            tree.extend(children);
-        }
-        for id in tree {
-            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-        }
+        process::kill_tree(root);
     }
-}
-
-/// Every process's parent, where the system has `/proc`; elsewhere only the child itself is killed.
-fn parents() -> BTreeMap<i32, i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return BTreeMap::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let id = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // The name in parentheses may hold anything; the state and the parent follow it.
-            let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
-            Some((id, parent))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,95 @@
+//! Child processes and what they start: none outlives the process that started it.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+/// Lets a child be killed when this process dies, where the system can do that; also when this
+/// process died before the child ran its program.
+pub fn die_with_parent(command: &mut Command) {
+    let parent = Pid::this();
+    let before_exec = move || {
+        #[cfg(target_os = "linux")]
+        {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            if nix::unistd::getppid() != parent {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = parent;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls only.
+    unsafe {
+        command.pre_exec(before_exec);
+    }
+}
+
+/// Kills all processes of a group; one that has ended by itself is no error.
+///
+/// # Errors
+/// When the system refuses.
+pub fn kill_group(leader: i32) -> io::Result<()> {
+    match killpg(Pid::from_raw(leader), Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether a process of the group still runs.
+pub fn has_members(group: i32) -> bool {
+    kill(Pid::from_raw(-group), None) != Err(Errno::ESRCH)
+        && running().iter().any(|process| process.group == group)
+}
+
+/// Kills a process and all its descendants, whatever their groups; without `/proc`, only itself.
+pub fn kill_tree(root: i32) {
+    // Stopped processes start no others, so nothing escapes between looking and killing.
+    let mut tree = vec![root];
+    let mut seen = 0;
+    while seen < tree.len() {
+        let begin = std::mem::replace(&mut seen, tree.len());
+        for id in &tree[begin..] {
+            // A process that has ended meanwhile needs no signal.
+            let _ = kill(Pid::from_raw(*id), Signal::SIGSTOP);
+        }
+        for process in running() {
+            if tree.contains(&process.parent) && !tree.contains(&process.id) {
+                tree.push(process.id);
+            }
+        }
+    }
+    for id in tree {
+        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+    }
+}
+
+struct Process {
+    id: i32,
+    parent: i32,
+    group: i32,
+}
+
+/// The processes of the system, where it has `/proc`. Those that have ended and only wait for
+/// their parent are left out: that parent may be one that never asks.
+fn running() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let running = entries.flatten().filter_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name in parentheses may hold anything; state, parent and group follow it.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let has_ended = matches!(fields.next()?, "Z" | "X");
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        (!has_ended).then_some(Process { id, parent, group })
+    });
+    running.collect()
+}
