@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proptest::strategy::BoxedStrategy;
@@ -20,6 +21,7 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin};
 use crate::generate::Shape;
+use crate::history::Event;
 use crate::plan::Plan;
 use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
@@ -210,11 +212,26 @@ pub fn run_one(
     seed: u64,
     interrupt: &Interrupt,
 ) -> (Outcome, Coverage) {
+    run_one_recorded(target, plan, seed, interrupt, &mut |_| {})
+}
+
+/// Runs one plan as [`run_one`] does, and shows each event to `record` as soon as it is judged.
+pub fn run_one_recorded(
+    target: &(dyn Target + Sync),
+    plan: Plan,
+    seed: u64,
+    interrupt: &Interrupt,
+    record: &mut (dyn FnMut(&Event) + Send),
+) -> (Outcome, Coverage) {
+    let record = Mutex::new(record);
     let target = Interruptible {
         target,
         interrupt: interrupt.clone(),
     };
-    let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
+    let judge = |plan: &Plan, seed| {
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        runner::run_recorded(&target, plan, seed, &mut **record)
+    };
     Case { plan, seed }.run(&judge)
 }
 

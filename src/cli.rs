@@ -6,6 +6,7 @@ mod conformance;
 mod contest;
 mod dispatch;
 mod explore;
+mod given;
 mod merge;
 mod outputs;
 mod replay;
@@ -78,7 +79,7 @@ pub enum Command {
     Soak(SoakArgs),
     /// Add up what the shards of a soak came to
     Merge(MergeArgs),
-    /// Run one plan file again
+    /// Run one plan again, from its file or from a history
     Replay(ReplayArgs),
     /// Make a plan that violates a rule as small as it can be, keep it, and explain it
     Shrink(ShrinkArgs),
@@ -225,14 +226,14 @@ impl PlansArgs {
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_EXAMPLES)]
 pub struct ReplayArgs {
-    /// The plan
+    /// The plan, or a history with its plan, target and seed
     pub file: PathBuf,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// The run's seed [default: the one that the plan's comments name]
+    /// The run's seed [default: the one that the file names]
     #[arg(long, value_name = "S", value_parser = seed)]
     pub seed: Option<u64>,
-    /// Write every event there, one JSON object a line
+    /// Write the history there, while it happens
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
     /// Plant a defect in every container, where the plan was found with one
@@ -246,6 +247,7 @@ const REPLAY_EXAMPLES: &str = "\
 Examples:
   shakedown replay proptest-regressions/fresh-1f3c5a70.plan
   shakedown replay my.plan --target local --history events.jsonl
+  shakedown replay events.jsonl                    the run of a history, once more
   shakedown replay my.plan --seed 0x2a --html run.html
 
 --json prints a line of type `plan`, as `run --json` does for each plan.";
@@ -268,9 +270,9 @@ pub struct TargetArgs {
     /// What to test [default: sim; for replay, where the plan was found]
     #[arg(long, value_enum)]
     pub target: Option<TargetName>,
-    /// What builds the sites, on local
-    #[arg(long, value_enum, default_value_t = SiteName::Shell)]
-    pub site: SiteName,
+    /// What builds the sites, on local [default: shell]
+    #[arg(long, value_enum)]
+    pub site: Option<SiteName>,
     /// Real seconds for each of the system's seconds, on local; such as 0.05
     /// [default: 1/30, or 1/6 with Astro]
     #[arg(long, value_name = "X", value_parser = time_scale)]
@@ -282,7 +284,7 @@ impl TargetArgs {
     pub fn of(target: TargetName) -> Self {
         Self {
             target: Some(target),
-            site: SiteName::Shell,
+            site: None,
             time_scale: None,
         }
     }
@@ -298,17 +300,22 @@ impl TargetArgs {
         Setup {
             target: target.into(),
             site: match site {
-                SiteName::Shell => None,
-                SiteName::Astro => Some("astro".into()),
+                None | Some(SiteName::Shell) => None,
+                Some(SiteName::Astro) => Some("astro".into()),
             },
             time_scale: *time_scale,
             defect: defect.map(str::to_owned),
         }
     }
 
+    /// What builds the sites.
+    pub fn site(&self) -> SiteName {
+        self.site.unwrap_or(SiteName::Shell)
+    }
+
     /// Real time over the system's own time.
     pub fn time_scale(&self) -> f64 {
-        self.time_scale.unwrap_or(match self.site {
+        self.time_scale.unwrap_or(match self.site() {
             SiteName::Shell => 1.0 / 30.0,
             // A build takes seconds; it shall not look like a minute to everything else.
             SiteName::Astro => 1.0 / 6.0,
@@ -386,7 +393,10 @@ mod tests {
                 let setup = args.target.setup("local", args.defect.as_deref());
                 Repeat::replay(&setup, &args.file, args.seed.unwrap())
             }
-            Command::Shrink(args) => shrink::repeat(args, "local", args.seed.unwrap()),
+            Command::Shrink(args) => {
+                let setup = args.target.setup("local", args.defect.as_deref());
+                shrink::repeat(args, &setup, args.seed.unwrap())
+            }
             Command::Scenario(args) => scenario::repeat(args, &args.name, "local"),
             Command::Conformance(args) => {
                 let files = args.files.iter().map(|file| file.display().to_string());

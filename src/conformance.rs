@@ -125,7 +125,7 @@ fn differences(outcomes: &[Outcome; 2]) -> Vec<Difference> {
     found.expect_same("the verdict", outcomes.each_ref().map(verdict));
     let opened = outcomes.each_ref().map(|it| opened_breaker(&it.history));
     found.expect_same("whether the breaker ever opened", opened);
-    if let [Some(first), Some(second)] = outcomes.each_ref().map(|it| it.settled.as_ref()) {
+    if let [Some(first), Some(second)] = outcomes.each_ref().map(|it| it.settled.as_deref()) {
         found.compare_snapshots([first, second]);
     }
     found.0
@@ -271,6 +271,7 @@ mod tests {
     fn every_part_of_a_snapshot_is_compared() {
         let plan: Plan = PLAN.parse().unwrap();
         let seen = runner::run(&Sim::default(), &plan, 1).settled.unwrap();
+        let seen = (*seen).clone();
         let check = |change: fn(&mut Snapshot), what: &str| {
             let mut other = seen.clone();
             change(&mut other);

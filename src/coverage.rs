@@ -172,8 +172,11 @@ impl<'a> Watch<'a> {
         let what = &event.what;
         self.count(what);
         // A step reads the phases as they stand before it.
-        if let What::StepBegan { step, .. } = what
-            && let Some(step) = self.plan.steps.get(*step)
+        if let What::StepBegan {
+            index: Some(_),
+            step,
+            ..
+        } = what
         {
             self.step(step);
         }
@@ -222,7 +225,7 @@ impl<'a> Watch<'a> {
     fn count(&mut self, what: &What) {
         self.sum.events += 1;
         match what {
-            What::StepBegan { .. } => self.sum.steps += 1,
+            What::StepBegan { index: Some(_), .. } => self.sum.steps += 1,
             What::Pushed { .. } => self.sum.git_pushes += 1,
             What::Fetched { .. } => self.sum.git_fetches += 1,
             What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => {

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::describe::describe;
 use crate::history::{Event, History, What};
+use crate::judge::follow;
 use crate::model::Model;
 use crate::plan::Plan;
-use crate::runner;
 use crate::site::SiteKind;
 use crate::verdict::{Subject, Violation};
 use look::look;
@@ -99,7 +99,7 @@ pub fn explain(
     // What it was when the step began.
     let mut at_begin = before.clone();
     let mut changed = None;
-    runner::follow(plan, site, events, &mut |model, index| {
+    follow(plan, site, events, &mut |model, index| {
         let now = rows(model, index);
         if let Some(about) = &violation.about
             && is_change(about, &events[index].what, &before, &now)
@@ -302,7 +302,11 @@ fn rows(model: &Model, index: usize) -> Rows {
 
 fn begun(event: &Event, index: usize) -> Option<Explained> {
     let (step, text) = match &event.what {
-        What::StepBegan { step, text } => (Some(*step), text.to_string()),
+        What::StepBegan {
+            index: Some(index),
+            step,
+            ..
+        } => (Some(*index), step.to_string()),
         What::Healed => (None, "all faults healed, recovery begins".into()),
         _ => return None,
     };

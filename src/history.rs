@@ -3,16 +3,20 @@
 //! Three kinds of event stand side by side: what the tester did, what reached an endpoint (the
 //! record that judgement rests on), and what the system claimed (log lines, session records).
 
+mod file;
+mod header;
+mod step_text;
+
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ClientId, Mark, Phase, SessionId};
+use crate::plan::{ClientId, Mark, Phase, SessionId, Step};
+
+pub use file::{Incomplete, ReadHistory, Writer};
+pub use header::{End, FORMAT, Header, ProfileRef};
 
 pub(crate) mod describe;
 mod line;
@@ -33,12 +37,16 @@ pub struct Event {
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
     // What the tester did.
-    /// A step of the plan begins; `step` counts from 0.
+    /// A step begins. `index` is its place in the plan, from 0; `None` for what recovery does by
+    /// itself. `mark` is that of the edit or commit which it makes.
     StepBegan {
-        step: usize,
-        text: Arc<str>,
+        index: Option<usize>,
+        #[serde(with = "step_text")]
+        step: Step,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Mark>,
     },
-    /// All faults are healed; recovery begins.
+    /// Recovery begins: every active fault is healed by a step of its own next.
     Healed,
     /// An outsider's commit reached the remote; `branch` is the branch as it then stands.
     OutsiderPushed {
@@ -167,6 +175,11 @@ pub enum What {
 }
 
 impl What {
+    /// The event with which a step of the plan begins, or recovery.
+    pub fn begins(&self) -> bool {
+        matches!(self, Self::Healed | Self::StepBegan { index: Some(_), .. })
+    }
+
     /// Whom it tells of.
     pub fn subject(&self) -> (Option<&ClientId>, Option<&SessionId>) {
         match self {
@@ -341,32 +354,13 @@ pub struct Workspace {
     pub debris: Vec<String>,
 }
 
-/// The events of one run, append-only.
+/// One run: what it was, what happened, and how it ended.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct History {
+    /// `None` where the events are of no run, but put together by hand.
+    pub header: Option<Header>,
+    /// Append-only.
     pub events: Vec<Event>,
-}
-
-impl History {
-    /// Writes the events to a file, as [`Self::write_json_lines`] does.
-    ///
-    /// # Errors
-    /// Where the file cannot be made or written.
-    pub fn write_file(&self, path: &Path) -> io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        self.write_json_lines(&mut file)?;
-        file.flush()
-    }
-
-    /// Writes the events as JSON lines, one event a line.
-    ///
-    /// # Errors
-    /// What `to` reports.
-    pub fn write_json_lines(&self, to: &mut impl Write) -> io::Result<()> {
-        for event in &self.events {
-            serde_json::to_writer(&mut *to, event)?;
-            to.write_all(b"\n")?;
-        }
-        Ok(())
-    }
+    /// `None` until the run has ended.
+    pub end: Option<End>,
 }

@@ -52,6 +52,8 @@ pub(crate) mod cloud;
 
 mod scratch;
 
+pub mod judge;
+
 pub mod runner;
 
 pub mod history;

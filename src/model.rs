@@ -42,8 +42,6 @@ pub struct Model {
     pub breaker: Breaker,
     /// Whether S3 ever refused anything.
     pub s3_refused: bool,
-    /// Whether all was healed and the system is to come to rest by itself.
-    pub recovering: bool,
     /// What the sites are built with.
     pub site: SiteKind,
 }
@@ -144,7 +142,6 @@ impl Model {
             instructions: Vec::new(),
             outsiders: Vec::new(),
             faults: Vec::new(),
-            recovering: false,
             site: SiteKind::Shell,
         }
     }

@@ -1,14 +1,14 @@
 //! One plan on one target: disturb, heal, recover, judge.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::{Event, History, Snapshot, What};
-use crate::invariant::{Breach, check_event, check_recovered};
+use crate::history::{End, Event, FORMAT, Header, History, ProfileRef, Snapshot, What};
+use crate::judge::Judge;
 use crate::model::Model;
-use crate::plan::{Plan, Step};
-use crate::site::SiteKind;
+use crate::plan::{Mark, Plan, Step};
 use crate::target::{Run, Target, TargetError};
-use crate::verdict::{Rule, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 
 /// How long a healed system has to come to rest by itself (`docs/contract.md`, After recovery).
 pub const RECOVERY_BOUND: Duration = Duration::from_secs(600);
@@ -29,7 +29,7 @@ pub struct Outcome {
     /// The steps that the target cannot make, by index from 0, and why; they were left out.
     pub left_out: Vec<(usize, String)>,
     /// What was seen last, once the system had come to rest; `None` where it did not come so far.
-    pub settled: Option<Snapshot>,
+    pub settled: Option<Arc<Snapshot>>,
 }
 
 impl Outcome {
@@ -46,8 +46,18 @@ impl Outcome {
 
 /// Runs a plan against a fresh system of the target, and judges it. Ends at the first violation.
 pub fn run(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
-    let outcome = run_if(target, plan, seed, &mut |_, _| true);
-    // Whoever always goes on gets an outcome.
+    run_recorded(target, plan, seed, &mut |_| {})
+}
+
+/// Runs a plan as [`run`] does, and shows each event to `record` as soon as it is judged.
+pub fn run_recorded(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    record: &mut dyn FnMut(&Event),
+) -> Outcome {
+    let outcome = carry_out(target, plan, seed, record, &mut |_, _| true);
+    // The run goes on whenever it is asked whether to.
     outcome.unwrap_or_else(|| Outcome::unknown("the run was left".into()))
 }
 
@@ -59,8 +69,32 @@ pub fn run_if(
     seed: u64,
     goes_on: &mut dyn FnMut(&Model, &dyn Run) -> bool,
 ) -> Option<Outcome> {
-    let mut judge = Judge::new(plan);
-    judge.model.site = target.site();
+    carry_out(target, plan, seed, &mut |_| {}, goes_on)
+}
+
+/// What the history of such a run begins with.
+pub fn header(target: &dyn Target, plan: &Plan, seed: u64) -> Header {
+    Header {
+        format: FORMAT,
+        program: env!("CARGO_PKG_VERSION").into(),
+        profile: ProfileRef::default(),
+        target: target.name().into(),
+        site: target.site().name().into(),
+        seed,
+        time_scale: target.time_scale(),
+        defect: target.defect().map(str::to_owned),
+        plan: plan.clone(),
+    }
+}
+
+fn carry_out(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    record: &mut dyn FnMut(&Event),
+    goes_on: &mut dyn FnMut(&Model, &dyn Run) -> bool,
+) -> Option<Outcome> {
+    let mut live = Live::new(target, plan, record);
     let mut left_out = Vec::new();
     let mut settled = None;
     let ended = target
@@ -68,11 +102,11 @@ pub fn run_if(
         .map_err(Stop::from)
         .and_then(|mut system| {
             let system = &mut *system;
-            let ended = disturb(target, system, plan, &mut judge, &mut left_out).and_then(|()| {
-                if !goes_on(&judge.model, system) {
+            let ended = disturb(target, system, plan, &mut live, &mut left_out).and_then(|()| {
+                if !goes_on(&live.judge.model, system) {
                     return Ok(false);
                 }
-                recover(system, &mut judge, &mut settled).map(|()| true)
+                recover(system, &mut live, &mut settled).map(|()| true)
             });
             doubted(ended, system)
         });
@@ -84,10 +118,23 @@ pub fn run_if(
             why: error.to_string(),
         },
     };
+    // Where the harness failed, what came last was not judged, and is written all the same.
+    live.events[live.judged..]
+        .iter()
+        .for_each(&mut *live.record);
+    let settled = settled.map(Arc::new);
+    let end = End {
+        verdict: verdict.clone(),
+        events: live.events.len(),
+        left_out: left_out.clone(),
+        settled: settled.clone(),
+    };
     Some(Outcome {
         verdict,
         history: History {
-            events: judge.events,
+            header: Some(header(target, plan, seed)),
+            events: live.events,
+            end: Some(end),
         },
         left_out,
         settled,
@@ -125,200 +172,129 @@ fn disturb(
     target: &dyn Target,
     system: &mut dyn Run,
     plan: &Plan,
-    judge: &mut Judge,
+    live: &mut Live<'_>,
     left_out: &mut Vec<(usize, String)>,
 ) -> Result<(), Stop> {
-    let marks = plan.marks();
-    for (index, step) in plan.steps.iter().enumerate() {
-        if let Some(why) = target.cannot(step) {
-            left_out.push((index, why));
-            continue;
-        }
-        let now = system.now();
-        judge.begin_step(index, step, now);
-        judge.model.begin_step(step, marks[index], now);
-        match step {
-            Step::Wait(time) if !target.is_deterministic() => wait(system, *time, judge)?,
-            _ => {
-                system.apply(step, marks[index], &mut judge.events)?;
-                judge.judge_new()?;
-            }
+    let in_parts = !target.is_deterministic();
+    for (index, (step, mark)) in plan.steps.iter().zip(plan.marks()).enumerate() {
+        match target.cannot(step) {
+            Some(why) => left_out.push((index, why)),
+            None => live.step(system, Some(index), step, mark, in_parts)?,
         }
     }
     Ok(())
 }
 
-/// Waits where time is real, and ends as soon as something is wrong: what is judged at the end of a
-/// long wait may have been seen at its beginning.
-fn wait(system: &mut dyn Run, time: Duration, judge: &mut Judge) -> Result<(), Stop> {
-    let end = system.now() + time;
-    loop {
-        let left = end.saturating_sub(system.now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        let part = Step::Wait(left.min(LOOK_EVERY));
-        system.apply(&part, None, &mut judge.events)?;
-        judge.judge_new()?;
-    }
-}
-
 /// Heals everything, and looks until the system is right or its time is over.
 fn recover(
     system: &mut dyn Run,
-    judge: &mut Judge,
+    live: &mut Live<'_>,
     settled: &mut Option<Snapshot>,
 ) -> Result<(), Stop> {
-    judge.begin_recovery(system.now());
-    let faults: Vec<_> = judge.model.faults.iter().map(|(f, _)| f.clone()).collect();
+    live.begin(system.now(), What::Healed)?;
+    let faults: Vec<_> = live
+        .judge
+        .model
+        .faults
+        .iter()
+        .map(|(f, _)| f.clone())
+        .collect();
     for fault in faults {
-        let heal = Step::Heal(fault);
-        judge.model.begin_step(&heal, None, system.now());
-        system.apply(&heal, None, &mut judge.events)?;
+        live.step(system, None, &Step::Heal(fault), None, false)?;
     }
     let deadline = system.now() + RECOVERY_BOUND;
     let mut quiet = FIRST_LOOK;
     loop {
         let left = deadline.saturating_sub(system.now());
-        let is_at_rest = system.rest(quiet, left, &mut judge.events)?;
+        let is_at_rest = system.rest(quiet, left, &mut live.events)?;
         let seen = settled.insert(system.snapshot()?);
-        judge.judge_new()?;
-        let Some((rule, breach)) = check_recovered(&judge.model, seen) else {
+        live.judge_new()?;
+        let Some(violation) = live.judge.recovered(seen) else {
             return Ok(());
         };
         let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         if is_final {
-            return Err(Stop::Violated(judge.violation(rule, breach, true).into()));
+            return Err(Stop::Violated(violation.into()));
         }
         quiet = (quiet * 3).min(AT_REST);
     }
 }
 
-/// Judges a history that was written down before: the plan's steps stand in it as events.
-pub fn judge(plan: &Plan, events: &[Event], recovered: Option<&Snapshot>) -> Verdict {
-    judge_on(SiteKind::Shell, plan, events, recovered)
-}
-
-/// Judges a history, as [`judge`] does, of a system whose sites are of this kind.
-pub fn judge_on(
-    site: SiteKind,
-    plan: &Plan,
-    events: &[Event],
-    recovered: Option<&Snapshot>,
-) -> Verdict {
-    let mut judge = Judge::new(plan);
-    judge.model.site = site;
-    let marks = plan.marks();
-    for event in events {
-        judge.events.push(event.clone());
-        if let What::StepBegan { step: index, .. } = event.what
-            && let Some(step) = plan.steps.get(index)
-        {
-            judge.step = Some(index);
-            judge.model.begin_step(step, marks[index], event.at);
-        }
-        if event.what == What::Healed {
-            judge.step = None;
-            let faults: Vec<_> = judge.model.faults.iter().map(|(f, _)| f.clone()).collect();
-            for fault in faults {
-                let heal = Step::Heal(fault);
-                judge.model.begin_step(&heal, None, event.at);
-            }
-        }
-        if let Err(Stop::Violated(violation)) = judge.judge_new() {
-            return Verdict::Violated(*violation);
-        }
-    }
-    let breach = recovered.and_then(|seen| check_recovered(&judge.model, seen));
-    match breach {
-        Some((rule, breach)) => Verdict::Violated(judge.violation(rule, breach, true)),
-        None => Verdict::Held,
-    }
-}
-
-/// Gives a history's events to a model, as judgement does, and shows it after each, with the
-/// event's index.
-pub fn follow(plan: &Plan, site: SiteKind, events: &[Event], see: &mut dyn FnMut(&Model, usize)) {
-    let mut model = Model::new(plan);
-    model.site = site;
-    let marks = plan.marks();
-    for (index, event) in events.iter().enumerate() {
-        match &event.what {
-            What::StepBegan { step, .. } => {
-                if let Some(of_plan) = plan.steps.get(*step) {
-                    model.begin_step(of_plan, marks[*step], event.at);
-                }
-            }
-            What::Healed => {
-                let faults: Vec<_> = model.faults.iter().map(|(f, _)| f.clone()).collect();
-                for fault in faults {
-                    model.begin_step(&Step::Heal(fault), None, event.at);
-                }
-            }
-            _ => {}
-        }
-        model.observe(event);
-        see(&model, index);
-    }
-}
-
-/// Judges events as they come.
-struct Judge {
-    model: Model,
+/// The events of a run, judged as they come.
+struct Live<'a> {
+    judge: Judge,
     events: Vec<Event>,
     judged: usize,
-    step: Option<usize>,
+    record: &'a mut dyn FnMut(&Event),
 }
 
-impl Judge {
-    fn new(plan: &Plan) -> Self {
+impl<'a> Live<'a> {
+    fn new(target: &dyn Target, plan: &Plan, record: &'a mut dyn FnMut(&Event)) -> Self {
         Self {
-            model: Model::new(plan),
+            judge: Judge::new(plan, target.site()),
             events: Vec::new(),
             judged: 0,
-            step: None,
+            record,
         }
     }
 
-    fn begin_step(&mut self, index: usize, step: &Step, at: Duration) {
-        self.step = Some(index);
-        let text = step.to_string().into();
-        let what = What::StepBegan { step: index, text };
-        self.events.push(Event { at, what });
+    /// Begins a step, carries it out, and judges what came of it.
+    fn step(
+        &mut self,
+        system: &mut dyn Run,
+        index: Option<usize>,
+        step: &Step,
+        mark: Option<Mark>,
+        waits_in_parts: bool,
+    ) -> Result<(), Stop> {
+        let what = What::StepBegan {
+            index,
+            step: step.clone(),
+            mark,
+        };
+        self.begin(system.now(), what)?;
+        match step {
+            Step::Wait(time) if waits_in_parts => self.wait(system, *time),
+            _ => {
+                system.apply(step, mark, &mut self.events)?;
+                self.judge_new()
+            }
+        }
     }
 
-    fn begin_recovery(&mut self, at: Duration) {
-        self.step = None;
-        let what = What::Healed;
+    /// What the tester does is judged at once, so that the system's answer finds it known.
+    fn begin(&mut self, at: Duration, what: What) -> Result<(), Stop> {
         self.events.push(Event { at, what });
+        self.judge_new()
     }
 
-    /// Asks every rule about the events that came since, and takes them in.
+    /// Waits where time is real, and ends as soon as something is wrong: what is judged at the end
+    /// of a long wait may have been seen at its beginning.
+    fn wait(&mut self, system: &mut dyn Run, time: Duration) -> Result<(), Stop> {
+        let end = system.now() + time;
+        loop {
+            let left = end.saturating_sub(system.now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let part = Step::Wait(left.min(LOOK_EVERY));
+            system.apply(&part, None, &mut self.events)?;
+            self.judge_new()?;
+        }
+    }
+
+    /// Judges the events that came since.
     fn judge_new(&mut self) -> Result<(), Stop> {
         while let Some(event) = self.events.get(self.judged) {
-            if let Some((rule, breach)) = check_event(&self.model, event) {
-                self.model.now = event.at;
-                // What comes after the violation is not of the story.
-                self.events.truncate(self.judged + 1);
-                return Err(Stop::Violated(self.violation(rule, breach, false).into()));
-            }
-            self.model.observe(event);
             self.judged += 1;
+            (self.record)(event);
+            if let Err(violation) = self.judge.take(event) {
+                // What comes after the violation is not of the story.
+                self.events.truncate(self.judged);
+                return Err(Stop::Violated(violation));
+            }
         }
         Ok(())
-    }
-
-    fn violation(&self, rule: Rule, breach: Breach, after_recovery: bool) -> Violation {
-        Violation {
-            rule,
-            kind: breach.kind.into(),
-            step: self.step,
-            after_recovery,
-            about: breach.about,
-            at: self.model.now,
-            expected: breach.expected,
-            observed: breach.observed,
-        }
     }
 }
 

@@ -27,6 +27,16 @@ pub trait Target {
         SiteKind::Shell
     }
 
+    /// Real seconds for each of the system's seconds; `None` where time is virtual.
+    fn time_scale(&self) -> Option<f64> {
+        None
+    }
+
+    /// The defect that is planted in its systems, by name.
+    fn defect(&self) -> Option<&str> {
+        None
+    }
+
     /// Why this target cannot carry out a step, where it cannot; runs leave such steps out and
     /// say so.
     fn cannot(&self, step: &Step) -> Option<String> {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use shakedown::history::{
     Branch, Commit, Death, Event, GitOutcome, Level, Record, Snapshot, What, Workspace,
 };
-use shakedown::plan::{ClientId, Mark, Plan, SessionId};
-use shakedown::runner::judge;
-use shakedown::site::{read_content, render_parts};
+use shakedown::judge::judge;
+use shakedown::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
+use shakedown::site::{SiteKind, read_content, render_parts};
 use shakedown::verdict::Verdict;
 use shakedown::words::claim;
 
@@ -59,8 +59,12 @@ impl Story {
     }
 
     fn step(self, step: usize) -> Self {
-        let text = self.plan.steps[step].to_string().into();
-        self.and(What::StepBegan { step, text })
+        let what = What::StepBegan {
+            index: Some(step),
+            step: self.plan.steps[step].clone(),
+            mark: self.plan.marks()[step],
+        };
+        self.and(what)
     }
 
     /// All the plan's steps, one after the other.
@@ -212,19 +216,45 @@ impl Story {
     }
 
     fn healed(self) -> Self {
-        self.and(What::Healed)
+        let mut active: Vec<Fault> = Vec::new();
+        for event in &self.events {
+            if let What::StepBegan { step, .. } = &event.what
+                && let Step::Inject(fault) | Step::Heal(fault) = step
+            {
+                active.retain(|other| !other.excludes(fault));
+                active.extend(matches!(step, Step::Inject(_)).then(|| fault.clone()));
+            }
+        }
+        let at = Duration::from_secs(self.events.len() as u64);
+        let mut story = self.and(What::Healed);
+        // Recovery heals at one moment.
+        let heals = active.into_iter().map(|fault| Event {
+            at,
+            what: What::StepBegan {
+                index: None,
+                step: Step::Heal(fault),
+                mark: None,
+            },
+        });
+        story.events.extend(heals);
+        story
     }
 
     /// Judged event by event only.
     fn is(self, expected: &str) {
-        let verdict = judge(&self.plan, &self.events, None);
+        let verdict = judge(&self.plan, SiteKind::Shell, &self.events, None);
         assert_eq!(short(&verdict), expected, "{verdict:#?}");
     }
 
     /// Judged after recovery too.
     fn ends_as(self, expected: &str) {
         let story = self.healed();
-        let verdict = judge(&story.plan, &story.events, Some(&story.seen));
+        let verdict = judge(
+            &story.plan,
+            SiteKind::Shell,
+            &story.events,
+            Some(&story.seen),
+        );
         assert_eq!(short(&verdict), expected, "{verdict:#?}");
     }
 }

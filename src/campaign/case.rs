@@ -13,11 +13,9 @@ use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, Tes
 use super::Judge;
 use crate::chance::Chance;
 use crate::coverage::Coverage;
-use crate::history::History;
 use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::runner::Outcome;
-use crate::verdict::Verdict;
 
 /// A plan, and the seed that it runs with.
 #[derive(Clone, Debug)]
@@ -52,14 +50,9 @@ impl Case {
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("without a message");
-            Outcome {
-                verdict: Verdict::Unknown {
-                    why: format!("the harness panicked: {why}; please report it with the plan"),
-                },
-                history: History::default(),
-                left_out: Vec::new(),
-                settled: None,
-            }
+            Outcome::unknown(format!(
+                "the harness panicked: {why}; please report it with the plan"
+            ))
         });
         let coverage = Coverage::of(&self.plan, &outcome.history);
         (outcome, coverage)

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::outputs::{OutputArgs, WriteError, kind, write};
-use super::{SiteName, outputs};
+use super::outputs;
+use super::outputs::{OutputArgs, WriteError, write};
 use crate::finding::Finding;
 use crate::repeat::Repeat;
 use crate::report::page::campaign::{Campaign, ViolationRow};
@@ -76,14 +76,10 @@ impl Bugs<'_> {
         file: &Path,
         folder: &Path,
     ) -> Result<Option<String>, WriteError> {
-        let Ok(saved) = saved::read(&file.with_extension("jsonl"), None) else {
+        let Ok(saved) = saved::read(&file.with_extension("jsonl")) else {
             return Ok(None);
         };
-        let site = match self.identity.setup.site.is_some() {
-            true => SiteName::Astro,
-            false => SiteName::Shell,
-        };
-        let site = kind(site);
+        let site = saved.site;
         let mut bug = Finding {
             history: saved.history,
             file: file.to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError};
-use super::{SiteName, TargetArgs, TargetName, seed, time_scale};
+use super::{TargetArgs, TargetName, seed, time_scale};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open};
 use crate::conformance::{self, Compared};
 use crate::finding::{Finding, Origin};
@@ -60,7 +60,7 @@ fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
     let plans = plans(&args.files)?;
     let on = TargetArgs {
         target: None,
-        site: SiteName::Shell,
+        site: None,
         time_scale: args.time_scale,
     };
     let (sim, local) = (open(TargetName::Sim, &on)?, open(TargetName::Local, &on)?);
@@ -130,7 +130,7 @@ fn page(
             seed: args.seed,
             verdict: &outcome.verdict,
             history: &outcome.history,
-            settled: outcome.settled.as_ref(),
+            settled: outcome.settled.as_deref(),
             left_out: &outcome.left_out,
             origin: &format!(
                 "the plan {}, compared on {}",

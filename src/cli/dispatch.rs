@@ -200,7 +200,7 @@ pub fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Targe
 
 /// A target by its name; where it cannot be had, says why and ends.
 pub fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
-    if name == TargetName::Sim && args.site != SiteName::Shell {
+    if name == TargetName::Sim && args.site() != SiteName::Shell {
         eprintln!("sim builds no real site; use `--site` with `--target local`");
         return Err(Exit::Usage);
     }
@@ -241,7 +241,7 @@ pub fn open_with(
 fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
     Ok(Local {
         time_scale: args.time_scale(),
-        astro: match args.site {
+        astro: match args.site() {
             SiteName::Shell => None,
             SiteName::Astro => Some(Astro::install(Path::new("target"))?),
         },

@@ -238,6 +238,14 @@ pub fn kind(site: SiteName) -> SiteKind {
     }
 }
 
+/// The name of a kind of site on the command line.
+pub fn name(site: SiteKind) -> SiteName {
+    match site {
+        SiteKind::Shell => SiteName::Shell,
+        SiteKind::Astro => SiteName::Astro,
+    }
+}
+
 /// Writes a file, and makes its folder where it is missing.
 ///
 /// # Errors

@@ -2,52 +2,39 @@
 
 use std::time::Instant;
 
-use super::{ReplayArgs, TargetName};
+use super::{ReplayArgs, given};
 use crate::campaign::{self, Finished};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
+use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin};
-use crate::regression::{self, Seed};
+use crate::history::Writer;
+use crate::plan::Plan;
+use crate::regression::Seed;
 use crate::repeat::Repeat;
 use crate::report::page::run::Run;
 use crate::report::{self, lines};
+use crate::runner::{self, Outcome};
+use crate::target::Target;
 use crate::verdict::Verdict;
 
 pub fn run(args: &ReplayArgs) -> Exit {
-    let kept = match regression::read(&args.file) {
-        Ok(kept) => kept,
-        Err(error) => {
-            eprintln!("{error}");
-            return Exit::Usage;
-        }
-    };
-    let found_on = match kept.target.as_deref() {
-        Some("local") => TargetName::Local,
-        _ => TargetName::Sim,
-    };
-    let name = args.target.target.unwrap_or(found_on);
-    let target = match open_with(name, &args.target, args.defect.as_deref()) {
-        Ok(target) => target,
-        Err(exit) => return exit,
-    };
-    let seed = args.seed.or(kept.seed).unwrap_or_default();
-    let interrupt = interrupted_by_signals();
-    let began = Instant::now();
-    let (outcome, coverage) = campaign::run_one(&*target, kept.plan.clone(), seed, &interrupt);
-    let took = began.elapsed();
-    if let Some(path) = &args.history
-        && let Err(error) = outcome.history.write_file(path)
-    {
-        eprintln!(
-            "{}: cannot write the history: {error}; name a file that can be written",
-            path.display()
-        );
-        return Exit::Unknown;
+    match replay(args) {
+        Ok(exit) | Err(exit) => exit,
     }
-    let setup = args.target.setup(target.name(), args.defect.as_deref());
+}
+
+fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
+    let given = given::read(&args.file, &args.target, args.seed, args.defect.as_deref())?;
+    let target = open_with(given.name, &given.target, given.defect.as_deref())?;
+    let seed = given.seed.unwrap_or_default();
+    let began = Instant::now();
+    let (outcome, coverage) = run_written(args, &*target, &given.plan, seed)?;
+    let took = began.elapsed();
+    let setup = given.target.setup(target.name(), given.defect.as_deref());
     let replay = Repeat::replay(&setup, &args.file, seed).as_called();
     let finding = match &outcome.verdict {
         Verdict::Violated(violation) => {
-            let (plan, history) = (kept.plan.clone(), outcome.history.clone());
+            let (plan, history) = (given.plan.clone(), outcome.history.clone());
             let on = target.name();
             let found = Finding::new(on, Origin::Kept, plan, seed, violation.clone(), history);
             let mut found = Finding {
@@ -63,11 +50,11 @@ pub fn run(args: &ReplayArgs) -> Exit {
     let written = output.write(&Run {
         target: target.name(),
         site: target.site(),
-        plan: &kept.plan,
+        plan: &given.plan,
         seed,
         verdict: &outcome.verdict,
         history: &outcome.history,
-        settled: outcome.settled.as_ref(),
+        settled: outcome.settled.as_deref(),
         left_out: &outcome.left_out,
         origin: &format!("kept in {}", args.file.display()),
         replay: &replay,
@@ -75,14 +62,14 @@ pub fn run(args: &ReplayArgs) -> Exit {
     });
     if let Err(error) = written {
         eprintln!("{error}");
-        return Exit::Unknown;
+        return Err(Exit::Unknown);
     }
     if output.json {
         let held = matches!(outcome.verdict, Verdict::Held);
         let finished = Finished {
             number: 1,
             kept: Some(&args.file),
-            plan: &kept.plan,
+            plan: &given.plan,
             seed,
             verdict: &outcome.verdict,
             coverage: &coverage,
@@ -97,7 +84,7 @@ pub fn run(args: &ReplayArgs) -> Exit {
         let text = format!("left out step {}: {why}", step + 1);
         output.print(&format!("{}\n", style.odd(&text)));
     }
-    match outcome.verdict {
+    Ok(match outcome.verdict {
         Verdict::Held => {
             output.print(&format!(
                 "{} on {}: {} steps, {} events, run seed {}\n",
@@ -122,5 +109,31 @@ pub fn run(args: &ReplayArgs) -> Exit {
             ));
             Exit::Unknown
         }
-    }
+    })
+}
+
+/// Runs the plan, and writes its history while it happens where that is asked for.
+fn run_written(
+    args: &ReplayArgs,
+    target: &(dyn Target + Sync),
+    plan: &Plan,
+    seed: u64,
+) -> Result<(Outcome, Coverage), Exit> {
+    let interrupt = interrupted_by_signals();
+    let Some(path) = &args.history else {
+        return Ok(campaign::run_one(target, plan.clone(), seed, &interrupt));
+    };
+    let failed = |error: std::io::Error| {
+        eprintln!(
+            "{}: cannot write the history: {error}; name a file that can be written",
+            path.display()
+        );
+        Exit::Unknown
+    };
+    let mut writer = Writer::create(path, &runner::header(target, plan, seed)).map_err(failed)?;
+    let ran = campaign::run_one_recorded(target, plan.clone(), seed, &interrupt, &mut |event| {
+        writer.event(event);
+    });
+    writer.finish(ran.0.history.end.as_ref()).map_err(failed)?;
+    Ok(ran)
 }

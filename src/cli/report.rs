@@ -1,18 +1,18 @@
 //! `shakedown report`: its arguments, and the page that it makes of a saved history.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 
-use super::outputs::{kind, write};
+use super::outputs::{kind, name, write};
 use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::cli::dispatch::{Exit, print};
 use crate::finding::{Finding, Origin};
-use crate::regression::Seed;
 use crate::repeat::Repeat;
 use crate::report::page::run::Run;
 use crate::report::saved::{self, Saved, SavedError};
 use crate::report::{Style, page};
+use crate::site::SiteKind;
 use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
@@ -20,19 +20,16 @@ use crate::verdict::Verdict;
 pub struct ReportArgs {
     /// The history, as `replay --history` and `run` write it
     pub history: PathBuf,
-    /// Its plan [default: the .plan file of the same name, else what the events tell]
-    #[arg(long, value_name = "FILE")]
-    pub plan: Option<PathBuf>,
     /// Where the page goes [default: beside the history]
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Where it ran [default: where the plan says that it was found, else sim]
+    /// Where it ran [default: what the history says, as of the site and the seed]
     #[arg(long, value_enum)]
     pub target: Option<TargetName>,
     /// What built the sites
-    #[arg(long, value_enum, default_value_t = SiteName::Shell)]
-    pub site: SiteName,
-    /// The run's seed [default: the one that the plan's comments name]
+    #[arg(long, value_enum)]
+    pub site: Option<SiteName>,
+    /// The run's seed
     #[arg(long, value_name = "S", value_parser = seed)]
     pub seed: Option<u64>,
 }
@@ -44,24 +41,23 @@ Examples:
 
 /// Judges the history again and writes its page.
 pub fn run(args: &ReportArgs) -> Exit {
-    let saved = match saved::read(&args.history, args.plan.as_deref()) {
+    let saved = match saved::read(&args.history) {
         Ok(saved) => saved,
         Err(error) => {
             eprintln!("{error}");
             return match error {
-                SavedError::Io { .. }
-                | SavedError::Line { .. }
-                | SavedError::Plan(_)
-                | SavedError::NoPlan { .. } => Exit::Usage,
+                SavedError::Io { .. } => Exit::Usage,
+                SavedError::NoHeader { .. } => Exit::Unknown,
             };
         }
     };
-    let verdict = saved.judge(kind(args.site));
+    let site = args.site.map_or(saved.site, kind);
+    let verdict = saved.judge(site);
     let path = match &args.html {
         Some(path) => path.clone(),
         None => args.history.with_extension("html"),
     };
-    if let Err(error) = write(&path, &page_of(&saved, args, &verdict)) {
+    if let Err(error) = write(&path, &page_of(&saved, args, site, &verdict)) {
         eprintln!("{error}");
         return Exit::Unknown;
     }
@@ -78,39 +74,29 @@ pub fn run(args: &ReportArgs) -> Exit {
     };
     print(&format!(
         "{word}: {} steps, {events} events; page: {}\n",
-        saved.plan.steps.len(),
+        saved.header.plan.steps.len(),
         path.display()
     ));
     exit
 }
 
-fn page_of(saved: &Saved, args: &ReportArgs, verdict: &Verdict) -> String {
-    let target = match args.target {
-        Some(TargetName::Sim) => "sim",
-        Some(TargetName::Local) => "local",
-        None => saved.target.as_deref().unwrap_or("sim"),
-    };
-    let seed = args.seed.or(saved.seed).unwrap_or_default();
-    let file = saved.plan_file.as_deref();
-    // Without a file of the plan, the page itself holds it, to be copied into one.
-    let plan_file = file.unwrap_or(Path::new("the.plan"));
-    let origin = match file {
-        Some(file) => format!(
-            "read from {}, with the plan {}; seed {}",
-            args.history.display(),
-            file.display(),
-            Seed(seed)
-        ),
-        None => format!(
-            "read from {}; the plan was put together from its events",
+fn page_of(saved: &Saved, args: &ReportArgs, site: SiteKind, verdict: &Verdict) -> String {
+    let (header, history) = (&saved.header, &saved.history);
+    let target = args.target.and_then(|target| target.to_possible_value());
+    let target = target
+        .as_ref()
+        .map_or(&*header.target, |target| target.get_name());
+    let seed = args.seed.unwrap_or(header.seed);
+    let origin = match &saved.incomplete {
+        Some(place) => format!(
+            "read from {}, which is incomplete: {place}",
             args.history.display()
         ),
+        None => format!("read from {}", args.history.display()),
     };
-    let site = kind(args.site);
-    let (plan, history) = (&saved.plan, &saved.history);
     let finding = match verdict {
         Verdict::Violated(violation) => {
-            let (plan, history) = (plan.clone(), history.clone());
+            let (plan, history) = (header.plan.clone(), history.clone());
             let given = Origin::Given;
             let mut found = Finding::new(target, given, plan, seed, violation.clone(), history);
             found.explain(site);
@@ -118,22 +104,24 @@ fn page_of(saved: &Saved, args: &ReportArgs, verdict: &Verdict) -> String {
         }
         Verdict::Held | Verdict::Unknown { .. } => None,
     };
+    let end = history.end.as_ref();
     let setup = TargetArgs {
-        site: args.site,
+        site: Some(name(site)),
+        time_scale: header.time_scale,
         ..TargetArgs::of(TargetName::Sim)
     };
-    let setup = setup.setup(target, None);
+    let setup = setup.setup(target, header.defect.as_deref());
     page::run(&Run {
         target,
         site,
-        plan,
+        plan: &header.plan,
         seed,
         verdict,
         history,
-        settled: None,
-        left_out: &[],
+        settled: end.and_then(|end| end.settled.as_deref()),
+        left_out: end.map_or(&[], |end| &end.left_out),
         origin: &origin,
-        replay: &Repeat::replay(&setup, plan_file, seed).as_called(),
+        replay: &Repeat::replay(&setup, &args.history, seed).as_called(),
         finding: finding.as_ref(),
     })
 }

@@ -104,7 +104,7 @@ pub fn run(args: &ScenarioArgs) -> Exit {
         let repeat = repeat(scenario.name);
         match tell(
             &args.output,
-            args.target.site,
+            args.target.site(),
             &ended,
             &repeat,
             began.elapsed(),
@@ -167,7 +167,7 @@ fn tell(
             seed: ended.seed,
             verdict: &outcome.verdict,
             history: &outcome.history,
-            settled: outcome.settled.as_ref(),
+            settled: outcome.settled.as_deref(),
             left_out: &outcome.left_out,
             origin: &origin,
             replay: repeat,

@@ -1,13 +1,13 @@
 //! `shakedown shrink`: its arguments, and how a plan from elsewhere is made as small as it can be.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::outputs::{RunOutputArgs, write};
 use super::soak::time;
-use super::{TargetArgs, TargetName, seed};
+use super::{TargetArgs, given, seed};
 use crate::campaign::Finished;
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
 use crate::coverage::Coverage;
@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::regression;
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report::page::run::Run;
-use crate::report::{self, lines, page, saved};
+use crate::report::{self, lines, page};
 use crate::runner::{self, Outcome};
 use crate::shrink::{shrink, shrink_here};
 use crate::target::{Interrupt, Interruptible, Target};
@@ -30,14 +30,11 @@ const TRIES: u64 = 8;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ShrinkArgs {
-    /// The plan, or a history as `replay --history` and `run` write it
+    /// The plan, or a history with its plan, target and seed
     pub file: PathBuf,
-    /// The plan of the history [default: the .plan file of the same name, else what it tells]
-    #[arg(long, value_name = "FILE")]
-    pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// The run's seed [default: the one that the plan's comments name]
+    /// The run's seed [default: the one that the file names]
     #[arg(long, value_name = "S", value_parser = seed)]
     pub seed: Option<u64>,
     /// The most runs [default: PROPTEST_MAX_SHRINK_ITERS, else 60 on sim and 40 on local]
@@ -70,13 +67,6 @@ Examples:
 
 --json prints a line of type `shrunk`, or of type `plan` where the plan breaks no rule.";
 
-/// A plan to shrink, and what is known of its run.
-struct Given {
-    plan: Plan,
-    seed: Option<u64>,
-    target: Option<String>,
-}
-
 /// Runs the plan, and shrinks it if it violates a rule.
 pub fn run(args: &ShrinkArgs, quiet: bool) -> Exit {
     match shrink_file(args, quiet) {
@@ -85,25 +75,29 @@ pub fn run(args: &ShrinkArgs, quiet: bool) -> Exit {
 }
 
 fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
-    let given = read(&args.file, args.plan.as_deref())?;
-    let found_on = match given.target.as_deref() {
-        Some("local") => TargetName::Local,
-        _ => TargetName::Sim,
-    };
-    let name = args.target.target.unwrap_or(found_on);
-    let target = open_with(name, &args.target, args.defect.as_deref())?;
+    let given = given::read(&args.file, &args.target, args.seed, args.defect.as_deref())?;
+    let target = open_with(given.name, &given.target, given.defect.as_deref())?;
+    let setup = given.target.setup(target.name(), given.defect.as_deref());
     let interrupt = interrupted_by_signals();
     let target = Interruptible {
         target: &*target,
         interrupt: interrupt.clone(),
     };
-    let seed = args.seed.or(given.seed);
+    let seed = given.seed;
     let output = &args.output;
     let style = output.style();
     let began = Instant::now();
     let (seed, outcome) = first_violation(&target, &given.plan, seed, &interrupt);
     if !matches!(outcome.verdict, Verdict::Violated(_)) {
-        not_violated(args, &target, &given.plan, seed, &outcome, began.elapsed())?;
+        not_violated(
+            args,
+            &target,
+            &setup,
+            &given.plan,
+            seed,
+            &outcome,
+            began.elapsed(),
+        )?;
     }
     let found = match outcome.verdict {
         Verdict::Violated(violation) => {
@@ -139,7 +133,7 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
         progress.at(u64::from(at.runs), most, &format!("{} steps", at.steps));
     });
     progress.end();
-    keep_and_report(args, &target, smallest)?;
+    keep_and_report(args, &target, &setup, smallest)?;
     if interrupt.load(std::sync::atomic::Ordering::Relaxed) {
         eprintln!("interrupted; a smaller plan may be found by running the command again");
     }
@@ -150,6 +144,7 @@ fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
 fn not_violated(
     args: &ShrinkArgs,
     target: &dyn Target,
+    setup: &Setup,
     plan: &Plan,
     seed: u64,
     outcome: &Outcome,
@@ -162,10 +157,10 @@ fn not_violated(
         seed,
         verdict: &outcome.verdict,
         history: &outcome.history,
-        settled: outcome.settled.as_ref(),
+        settled: outcome.settled.as_deref(),
         left_out: &outcome.left_out,
         origin: &format!("from {}", args.file.display()),
-        replay: &Repeat::replay(&setup(args, target.name()), &args.file, seed).as_called(),
+        replay: &Repeat::replay(setup, &args.file, seed).as_called(),
         finding: None,
     });
     if args.output.json {
@@ -185,28 +180,6 @@ fn not_violated(
     written.map_err(|error| {
         eprintln!("{error}");
         Exit::Unknown
-    })
-}
-
-/// Reads a plan, or takes it from a history.
-fn read(file: &Path, plan: Option<&Path>) -> Result<Given, Exit> {
-    let usage = |error: &dyn std::fmt::Display| {
-        eprintln!("{error}");
-        Exit::Usage
-    };
-    if plan.is_none() && file.extension().is_none_or(|of| of != "jsonl") {
-        let kept = regression::read(file).map_err(|error| usage(&error))?;
-        return Ok(Given {
-            plan: kept.plan,
-            seed: kept.seed,
-            target: kept.target,
-        });
-    }
-    let saved = saved::read(file, plan).map_err(|error| usage(&error))?;
-    Ok(Given {
-        plan: saved.plan,
-        seed: saved.seed,
-        target: saved.target,
     })
 }
 
@@ -233,19 +206,15 @@ fn first_violation(
     last
 }
 
-fn setup(args: &ShrinkArgs, target: &str) -> Setup {
-    args.target.setup(target, args.defect.as_deref())
-}
-
 /// The command that shrinks the same again.
-pub fn repeat(args: &ShrinkArgs, target: &str, seed: u64) -> Repeat {
+pub fn repeat(args: &ShrinkArgs, setup: &Setup, seed: u64) -> Repeat {
     Repeat {
         command: Command::Shrink {
             file: args.file.clone(),
             runs: args.runs,
             no_twin: args.no_twin,
         },
-        setup: Some(setup(args, target)),
+        setup: Some(setup.clone()),
         seed,
     }
 }
@@ -254,10 +223,10 @@ pub fn repeat(args: &ShrinkArgs, target: &str, seed: u64) -> Repeat {
 fn keep_and_report(
     args: &ShrinkArgs,
     target: &dyn Target,
+    setup: &Setup,
     mut smallest: Finding,
 ) -> Result<(), Exit> {
-    let setup = setup(args, target.name());
-    let command = repeat(args, target.name(), smallest.seed).to_string();
+    let command = repeat(args, setup, smallest.seed).to_string();
     let kept = regression::keep(&args.regressions, &smallest, &command);
     smallest.file = kept.map_err(|why| {
         eprintln!(
@@ -271,7 +240,7 @@ fn keep_and_report(
     } else {
         smallest.explain_on(target);
     }
-    let replay = Repeat::replay(&setup, &smallest.file, smallest.seed).as_called();
+    let replay = Repeat::replay(setup, &smallest.file, smallest.seed).as_called();
     let output = &args.output;
     output.print(&report::violation(&smallest, &replay, output.style()));
     if output.json {

@@ -217,7 +217,7 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
         defect,
     } = was.setup;
     if site.is_some() {
-        asked.target.site = SiteName::Astro;
+        asked.target.site = Some(SiteName::Astro);
     }
     asked.target.time_scale = asked.target.time_scale.or(time_scale);
     asked.defect = asked.defect.or(defect);

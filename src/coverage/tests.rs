@@ -25,11 +25,24 @@ fn history(events: &[What]) -> History {
     });
     History {
         events: events.collect(),
+        ..History::default()
     }
 }
 
 fn cover(steps: &str, events: &[What]) -> Coverage {
-    Coverage::of(&plan(steps), &history(events))
+    let plan = plan(steps);
+    let mut history = history(events);
+    for event in &mut history.events {
+        if let What::StepBegan {
+            index: Some(at),
+            step,
+            ..
+        } = &mut event.what
+        {
+            step.clone_from(&plan.steps[*at]);
+        }
+    }
+    Coverage::of(&plan, &history)
 }
 
 #[track_caller]
@@ -49,9 +62,11 @@ fn session(text: &str) -> SessionId {
 }
 
 fn step(step: usize) -> What {
+    // Which step of the plan it is comes with the plan.
     What::StepBegan {
-        step,
-        text: "".into(),
+        index: Some(step),
+        step: Step::Wait(Duration::ZERO),
+        mark: None,
     }
 }
 

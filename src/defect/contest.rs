@@ -255,7 +255,7 @@ impl Find {
                 verdict, history, ..
             } = runner::run(&target, &plan, run_seed);
             if let Some(made) = made {
-                let is_step = |what: &What| matches!(what, What::StepBegan { .. });
+                let is_step = |what: &What| matches!(what, What::StepBegan { index: Some(_), .. });
                 let begun = history.events.iter().filter(|event| is_step(&event.what));
                 made.store(begun.count(), Ordering::SeqCst);
             }

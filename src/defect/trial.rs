@@ -26,9 +26,8 @@ pub struct Trial {
 
 /// The simulated target with the defect planted in every container.
 pub fn planted_sim(defect: &'static Defect) -> Sim {
-    Sim::altered(Arc::new(move |ports, settings| {
-        defect.plant(ports, settings)
-    }))
+    let plant = move |ports: &mut _, settings: &mut _| defect.plant(ports, settings);
+    Sim::planted(defect.name, Arc::new(plant))
 }
 
 /// Runs generated plans until one catches what is wrong with the target, and shrinks it.

@@ -12,6 +12,7 @@ use super::shared::Op;
 use super::system::{Act, Container, Habits, Seen, Stage, System};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
+use crate::judge::feed;
 use crate::model::breaker::{Breaker, Standing};
 use crate::model::pace::{ONE_PUSH, Pace, Pushing};
 use crate::model::{Client, Model};
@@ -269,16 +270,22 @@ pub fn judge_all(
             *stamp = at;
         }
         let event = Event { at, what };
-        for invariant in INVARIANTS.iter().filter(|i| is_asked(i.rule)) {
-            if let Check::Always(check) = invariant.check
-                && let Some(breach) = check(judge, &event)
-            {
-                let rule = invariant.rule;
-                return Err(Broken { rule, breach });
-            }
-        }
-        if !is_missed(&event.what, habits) {
-            judge.observe(&event);
+        let ask = |model: &Model| {
+            let mut asked = INVARIANTS.iter().filter(|i| is_asked(i.rule));
+            asked.find_map(|invariant| match invariant.check {
+                Check::Always(check) => Some(Broken {
+                    rule: invariant.rule,
+                    breach: check(model, &event)?,
+                }),
+                Check::AfterRecovery(_) => None,
+            })
+        };
+        let broken = match is_missed(&event.what, habits) {
+            true => ask(judge),
+            false => feed(judge, &event, ask),
+        };
+        if let Some(broken) = broken {
+            return Err(broken);
         }
         judge.now = at;
     }

@@ -14,6 +14,7 @@ use super::system::{Act, Container, Job, Seen, Stage, System, Trouble};
 use crate::coverage::Coverage;
 use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::check_recovered;
+use crate::judge::feed;
 use crate::model::Model;
 use crate::model::breaker::{Breaker, COOL_DOWN};
 use crate::plan::{Fault, Mark, Phase, Plan, SessionId, Step};
@@ -256,17 +257,21 @@ impl<'a> Teller<'a> {
 
     fn step_with(&mut self, step: Step, mark: Option<Mark>) {
         self.let_run();
-        self.judge.begin_step(&step, mark, self.judge.now);
-        let text: String = step.to_string();
-        self.acts.push(text.clone());
-        self.history.events.push(Event {
-            at: self.judge.now,
-            what: What::StepBegan {
-                step: self.plan.steps.len(),
-                text: text.into(),
-            },
+        self.acts.push(step.to_string());
+        self.begin(What::StepBegan {
+            index: Some(self.plan.steps.len()),
+            step: step.clone(),
+            mark,
         });
         self.plan.steps.push(step);
+    }
+
+    /// What the tester does; no rule is asked about it.
+    fn begin(&mut self, what: What) {
+        let at = self.judge.now;
+        let event = Event { at, what };
+        feed(&mut self.judge, &event, |_| None::<()>);
+        self.history.events.push(event);
     }
 
     /// Lets the system come as far, in the plan, as it came since the last step.
@@ -289,14 +294,14 @@ impl<'a> Teller<'a> {
         let exploration = self.exploration;
         self.let_run();
         self.acts.push("everything is healed".into());
-        self.history.events.push(Event {
-            at: self.judge.now,
-            what: What::Healed,
-        });
+        self.begin(What::Healed);
         let faults: Vec<Fault> = self.judge.faults.iter().map(|(f, _)| f.clone()).collect();
         for fault in faults {
-            self.judge
-                .begin_step(&Step::Heal(fault), None, self.judge.now);
+            self.begin(What::StepBegan {
+                index: None,
+                step: Step::Heal(fault),
+                mark: None,
+            });
         }
         for system in &mut self.systems {
             system.troubles.clear();

@@ -17,7 +17,10 @@ pub(crate) fn line(event: &Event, width: usize) -> String {
 /// Who did it or whom it concerns, and what it was.
 pub(crate) fn describe(what: &What) -> (String, String) {
     match what {
-        What::StepBegan { step, text } => tester(format!("step {}: {text}", step + 1)),
+        What::StepBegan { index, step, .. } => tester(match index {
+            Some(index) => format!("step {}: {step}", index + 1),
+            None => format!("{step}"),
+        }),
         What::Healed => tester("all faults healed, recovery begins".into()),
         What::OutsiderPushed {
             session,

@@ -26,11 +26,11 @@ impl Model {
         }
         match &event.what {
             What::StepBegan { .. }
+            | What::Healed
             | What::Sent { .. }
             | What::RetrySent { .. }
             | What::StoreRefused { .. }
             | What::SecretSeen { .. } => {}
-            What::Healed => self.recovering = true,
             What::OutsiderPushed {
                 session, branch, ..
             } => {

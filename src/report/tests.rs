@@ -9,7 +9,7 @@ use crate::campaign::{Summary, Unjudged};
 use crate::coverage::Coverage;
 use crate::finding::Origin;
 use crate::history::{Branch, Commit, Event, GitOutcome, History, What};
-use crate::plan::{Mark, Plan, SessionId};
+use crate::plan::{Edit, Mark, Plan, SessionId, Step};
 use crate::verdict::{Rule, Violation};
 
 const PLAIN: Style = Style { coloured: false };
@@ -34,8 +34,9 @@ fn history() -> History {
     let mut events = vec![Event {
         at: Duration::ZERO,
         what: What::StepBegan {
-            step: 0,
-            text: "instruct acme/home change".into(),
+            index: Some(0),
+            step: Step::Instruct(session.clone(), Edit::Change),
+            mark: Some(Mark::Edit(1)),
         },
     }];
     events.extend((1..=20).map(|second| Event {
@@ -58,7 +59,10 @@ fn history() -> History {
             }),
         },
     });
-    History { events }
+    History {
+        events,
+        ..History::default()
+    }
 }
 
 fn report(step: Option<usize>, after_recovery: bool, style: Style) -> String {

@@ -75,8 +75,12 @@ fn a_long_wait_in_real_time_ends_with_what_is_wrong() {
     let slow = Slow(trial::planted_sim(defect));
     let mut system = slow.start(&[SessionId::new("acme", "home")], 1).unwrap();
     let plan: Plan = plan.parse().unwrap();
-    let (mut judge, mut left_out) = (Judge::new(&plan), Vec::new());
-    let ended = disturb(&slow, &mut *system, &plan, &mut judge, &mut left_out);
+    let mut recorded = Vec::new();
+    let mut record = |event: &Event| recorded.push(event.clone());
+    let mut live = Live::new(&slow, &plan, &mut record);
+    let ended = disturb(&slow, &mut *system, &plan, &mut live, &mut Vec::new());
+    let events = live.events;
+    assert_eq!(recorded, events);
     let Err(Stop::Violated(violation)) = ended else {
         panic!("the failed build was not seen");
     };
@@ -84,14 +88,12 @@ fn a_long_wait_in_real_time_ends_with_what_is_wrong() {
     let late = system.now().saturating_sub(violation.at);
     assert!(late <= LOOK_EVERY, "it went on for {late:?}");
     // A wait is not made longer or shorter by it.
-    let slow = Slow(Sim::default());
-    let mut system = slow.start(&plan.sessions, 1).unwrap();
+    let quick = Slow(Sim::default());
+    let mut system = quick.start(&plan.sessions, 1).unwrap();
     let before = system.now();
-    let ended = wait(
-        &mut *system,
-        Duration::from_secs(25),
-        &mut Judge::new(&plan),
-    );
+    let mut record = |_: &Event| {};
+    let mut live = Live::new(&quick, &plan, &mut record);
+    let ended = live.wait(&mut *system, Duration::from_secs(25));
     assert!(ended.is_ok());
     assert_eq!(system.now() - before, Duration::from_secs(25));
 }

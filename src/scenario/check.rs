@@ -65,7 +65,7 @@ fn check<'a>(
     let looker = Looker::new(expected);
     let began = |number: usize| {
         events.iter().position(
-            |event| matches!(event.what, What::StepBegan { step, .. } if step + 1 == number),
+            |event| matches!(event.what, What::StepBegan { index: Some(at), .. } if at + 1 == number),
         )
     };
     let since = match expected.since {

@@ -80,7 +80,7 @@ fn each_expectation_can_fail() {
 fn events_with(scenario: &Scenario, expected: &Expectation, mut events: Vec<Event>) -> Vec<Event> {
     let at = events
         .iter()
-        .position(|event| matches!(event.what, What::StepBegan { step: 1, .. }))
+        .position(|event| matches!(event.what, What::StepBegan { index: Some(1), .. }))
         .unwrap();
     let sight = [Expectation {
         of: "",

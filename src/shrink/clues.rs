@@ -134,11 +134,8 @@ impl Clues {
 
 /// How long each step that was made lasted; the last one up to the violation.
 pub(super) fn durations(history: &History, violation: &Violation) -> Vec<Duration> {
-    let begins = history.events.iter().filter_map(|event| match event.what {
-        What::StepBegan { .. } | What::Healed => Some(event.at),
-        _ => None,
-    });
-    let mut begins: Vec<Duration> = begins.collect();
+    let begins = history.events.iter().filter(|event| event.what.begins());
+    let mut begins: Vec<Duration> = begins.map(|event| event.at).collect();
     begins.push(violation.at);
     begins
         .windows(2)

@@ -66,6 +66,21 @@ impl SiteKind {
     /// The packages that an Astro site needs, each with its version and checksum.
     pub const ASTRO_LOCK: &str = include_str!("../../site-astro/package-lock.json");
 
+    /// Its name on the command line and in histories.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shell => "shell",
+            Self::Astro => "astro",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Shell, Self::Astro]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
     fn sources(self) -> &'static Sources {
         match self {
             Self::Shell => &SHELL,

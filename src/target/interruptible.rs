@@ -32,6 +32,14 @@ impl Target for Interruptible<'_> {
         self.target.site()
     }
 
+    fn time_scale(&self) -> Option<f64> {
+        self.target.time_scale()
+    }
+
+    fn defect(&self) -> Option<&str> {
+        self.target.defect()
+    }
+
     fn cannot(&self, step: &Step) -> Option<String> {
         self.target.cannot(step)
     }

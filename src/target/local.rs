@@ -136,6 +136,16 @@ impl Target for Local {
         }
     }
 
+    fn time_scale(&self) -> Option<f64> {
+        Some(self.time_scale)
+    }
+
+    fn defect(&self) -> Option<&str> {
+        let mut arguments = self.worker.arguments.iter();
+        arguments.find(|argument| *argument == "--defect")?;
+        arguments.next().map(String::as_str)
+    }
+
     fn cannot(&self, step: &Step) -> Option<String> {
         match step {
             Step::Inject(Fault::OutOfMemory(_)) if !cfg!(target_os = "linux") => {

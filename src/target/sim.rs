@@ -51,13 +51,25 @@ pub(crate) type Alter = dyn Fn(&mut Ports, &mut Settings) + Send + Sync;
 #[derive(Clone, Default)]
 pub struct Sim {
     alter: Option<Arc<Alter>>,
+    /// The planted defect, by name.
+    defect: Option<&'static str>,
 }
 
 impl Sim {
-    /// A target whose containers are given other ports or settings than the right ones: a planted
-    /// defect.
+    /// A target whose containers are given other ports or settings than the right ones.
     pub(crate) fn altered(alter: Arc<Alter>) -> Self {
-        Self { alter: Some(alter) }
+        Self {
+            alter: Some(alter),
+            defect: None,
+        }
+    }
+
+    /// The same for a planted defect, with its name.
+    pub(crate) fn planted(name: &'static str, alter: Arc<Alter>) -> Self {
+        Self {
+            defect: Some(name),
+            ..Self::altered(alter)
+        }
     }
 }
 
@@ -68,6 +80,10 @@ impl Target for Sim {
 
     fn is_deterministic(&self) -> bool {
         true
+    }
+
+    fn defect(&self) -> Option<&str> {
+        self.defect
     }
 
     fn cannot(&self, _: &Step) -> Option<String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::defect::{Defect, known, trial};
 use crate::history::{Event, Snapshot, What};
 use crate::invariant::{Check, INVARIANTS};
+use crate::judge::follow;
 use crate::plan::Plan;
 use crate::runner::{self, Outcome};
 use crate::site::SiteKind;
@@ -64,7 +65,7 @@ fn kind_seen(rule: Rule, needs: &Needs, plan: &Plan, outcome: &Outcome) -> Optio
     let mut kind = None;
     let mut last = None;
     // A rule is asked before the event is taken in.
-    runner::follow(plan, SiteKind::Shell, &events, &mut |model, index| {
+    follow(plan, SiteKind::Shell, &events, &mut |model, index| {
         if let (None, Some(event)) = (kind, events.get(index + 1)) {
             kind = INVARIANTS
                 .iter()

@@ -51,7 +51,7 @@ impl Sample {
             seed: self.seed,
             verdict: &self.outcome.verdict,
             history: &self.outcome.history,
-            settled: self.outcome.settled.as_ref(),
+            settled: self.outcome.settled.as_deref(),
             left_out: &self.outcome.left_out,
             origin: "drawn for its page",
             replay: "shakedown replay proptest-regressions/sample.plan --target sim --seed 0x1f3c",

@@ -7,7 +7,7 @@ use crate::history::describe::death;
 use crate::history::{Claim, Event, What};
 use crate::model::Model;
 use crate::model::breaker::State;
-use crate::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
+use crate::plan::{ClientId, Fault, Mark, SessionId, Step};
 
 /// A span of a lane, from one event to another.
 #[derive(Clone, Debug, Serialize)]
@@ -63,17 +63,17 @@ impl<'a> Bars<'a> {
     }
 
     /// Takes in an event; `model` has taken it in already.
-    pub(super) fn see(&mut self, model: &Model, plan: &Plan, index: usize, event: &Event) {
+    pub(super) fn see(&mut self, model: &Model, index: usize, event: &Event) {
         self.breaker(model, index, event);
         match &event.what {
-            What::StepBegan { step, .. } => match plan.steps.get(*step) {
-                Some(Step::Inject(fault)) => self.inject(fault, index),
-                Some(Step::Heal(fault)) => {
+            What::StepBegan { step, .. } => match step {
+                Step::Inject(fault) => self.inject(fault, index),
+                Step::Heal(fault) => {
                     close(&mut self.done, &mut self.faults, index, |(f, _)| f == fault);
                 }
                 _ => {}
             },
-            What::Healed => close(&mut self.done, &mut self.faults, index, |_| true),
+            What::Healed => {}
             What::Delivered {
                 session,
                 mark,

@@ -9,10 +9,10 @@ use crate::explain::look::{Look, look};
 use crate::finding::Finding;
 use crate::history::describe::describe;
 use crate::history::{History, Snapshot, What};
+use crate::judge::follow;
 use crate::model::Model;
 use crate::plan::{Plan, Step};
 use crate::regression::Seed;
-use crate::runner;
 use crate::site::SiteKind;
 use crate::verdict::{Verdict, Violation};
 
@@ -118,10 +118,12 @@ impl<'a> Data<'a> {
         // The model as it stood before the event.
         let mut before = Model::new(run.plan);
         let mut last_look = None;
-        runner::follow(run.plan, run.site, events, &mut |model, index| {
+        follow(run.plan, run.site, events, &mut |model, index| {
             let event = &events[index];
             let begins = match &event.what {
-                What::StepBegan { step, .. } => Some(Some(*step)),
+                What::StepBegan {
+                    index: Some(step), ..
+                } => Some(Some(*step)),
                 What::Healed => Some(None),
                 _ => None,
             };
@@ -131,7 +133,7 @@ impl<'a> Data<'a> {
                 }
                 step = next;
             }
-            bars.see(model, run.plan, index, event);
+            bars.see(model, index, event);
             let Place { lane, also } = lanes.place(model, &event.what);
             let (who, text) = describe(&event.what);
             rows.push(EventRow {
@@ -183,10 +185,9 @@ impl<'a> Data<'a> {
 
 fn steps(run: &Run<'_>) -> Vec<StepRow> {
     let began = |index| {
-        run.history
-            .events
-            .iter()
-            .position(|event| matches!(event.what, What::StepBegan { step, .. } if step == index))
+        run.history.events.iter().position(
+            |event| matches!(event.what, What::StepBegan { index: Some(at), .. } if at == index),
+        )
     };
     let left_out = |index| {
         let of_step = |(step, _): &&(usize, String)| *step == index;

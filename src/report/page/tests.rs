@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::history::{Branch, Claim, Commit, Event, History, Level, Record, What};
+use crate::judge::judge;
 use crate::plan::{Mark, Plan, SessionId};
 use crate::runner;
 use crate::site::SiteKind;
@@ -154,8 +155,9 @@ fn a_violation_at_an_event_is_told_with_the_model_before_it() {
     };
     let events = [
         What::StepBegan {
-            step: 0,
-            text: "instruct acme/home change".into(),
+            index: Some(0),
+            step: plan.steps[0].clone(),
+            mark: Some(Mark::Edit(1)),
         },
         What::Committed {
             session: session.clone(),
@@ -172,8 +174,9 @@ fn a_violation_at_an_event_is_told_with_the_model_before_it() {
     });
     let history = History {
         events: events.collect(),
+        ..History::default()
     };
-    let verdict = runner::judge(&plan, &history.events, None);
+    let verdict = judge(&plan, SiteKind::Shell, &history.events, None);
     assert!(
         matches!(&verdict, Verdict::Violated(v) if v.rule == Rule::ExactlyOnce),
         "{verdict:?}"
@@ -225,7 +228,11 @@ fn no_text_ends_the_script_that_holds_it() {
         expected: hostile.into(),
         observed: hostile.into(),
     });
-    let page = page_of(&plan, &verdict, &History { events });
+    let history = History {
+        events,
+        ..History::default()
+    };
+    let page = page_of(&plan, &verdict, &history);
     assert_eq!(
         page.matches("</script>").count(),
         2,

@@ -111,6 +111,7 @@ impl Ran {
     fn json(&self) -> String {
         let history = History {
             events: self.events.clone(),
+            ..History::default()
         };
         let mut bytes = Vec::new();
         history.write_json_lines(&mut bytes).unwrap();

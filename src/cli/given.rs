@@ -1,0 +1,95 @@
+//! A plan that is run again: from its file, or from a history, with all that is known of its run.
+
+use std::path::Path;
+
+use clap::ValueEnum as _;
+
+use super::outputs::name;
+use super::{TargetArgs, TargetName};
+use crate::cli::dispatch::Exit;
+use crate::history::Header;
+use crate::plan::Plan;
+use crate::regression;
+use crate::report::saved;
+use crate::site::SiteKind;
+
+/// A plan to run again, and what it runs on.
+pub struct Given {
+    pub plan: Plan,
+    pub seed: Option<u64>,
+    pub name: TargetName,
+    pub target: TargetArgs,
+    pub defect: Option<String>,
+}
+
+/// Reads a plan or a history. What the command line says comes before what the file says.
+///
+/// # Errors
+/// Where that fails, which is printed.
+pub fn read(
+    file: &Path,
+    args: &TargetArgs,
+    seed: Option<u64>,
+    defect: Option<&str>,
+) -> Result<Given, Exit> {
+    let usage = |error: &dyn std::fmt::Display| {
+        eprintln!("{error}");
+        Exit::Usage
+    };
+    let (plan, of_file, of_run) = if is_history(file) {
+        let saved = saved::read(file).map_err(|error| usage(&error))?;
+        let header = saved.header.clone();
+        (
+            saved.header.plan,
+            (Some(header.seed), Some(header.target.clone())),
+            Some(header),
+        )
+    } else {
+        let kept = regression::read(file).map_err(|error| usage(&error))?;
+        (kept.plan, (kept.seed, kept.target), None)
+    };
+    let (of_file_seed, found_on) = of_file;
+    let found_on = found_on.map(|name| (TargetName::from_str(&name, false), name));
+    let name = match (args.target, found_on) {
+        (Some(name), _) => name,
+        (None, None) => TargetName::Sim,
+        (None, Some((Ok(name), _))) => name,
+        (None, Some((Err(_), other))) => {
+            return Err(usage(&format_args!(
+                "{}: it ran on `{other}`, which this program cannot start; name a target with \
+                 --target",
+                file.display()
+            )));
+        }
+    };
+    let mut given = Given {
+        plan,
+        seed: seed.or(of_file_seed),
+        name,
+        target: *args,
+        defect: defect.map(str::to_owned),
+    };
+    if let Some(header) = of_run {
+        given.take_options(&header);
+    }
+    Ok(given)
+}
+
+impl Given {
+    /// Takes the options of a run that the command line does not name.
+    fn take_options(&mut self, header: &Header) {
+        let target = &mut self.target;
+        // Another target has other ones.
+        if TargetName::from_str(&header.target, false) == Ok(self.name) {
+            target.site = target.site.or(SiteKind::by_name(&header.site).map(name));
+            target.time_scale = target.time_scale.or(header.time_scale);
+        }
+        self.defect = self.defect.take().or_else(|| header.defect.clone());
+    }
+}
+
+/// A history is JSON, which no plan is.
+fn is_history(file: &Path) -> bool {
+    let begins = std::fs::read(file).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"{"));
+    begins || file.extension().is_some_and(|of| of == "jsonl")
+}

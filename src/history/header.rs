@@ -1,0 +1,173 @@
+//! The first and the last line of a history: what was run, and how it ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Event, Snapshot, What};
+use crate::plan::Plan;
+use crate::verdict::Verdict;
+
+/// The version of the form of a history's file.
+pub const FORMAT: u32 = 1;
+
+/// No run lasts longer; a longer time in a history was not written by this program.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// What a history is of: all that is needed to judge it, to draw it and to run its plan again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Header {
+    /// The version of the form, [`FORMAT`].
+    #[serde(rename = "history")]
+    pub format: u32,
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// What is particular to the system.
+    #[serde(default)]
+    pub profile: ProfileRef,
+    /// The target's name on the command line.
+    pub target: String,
+    /// The name of what builds the sites.
+    pub site: String,
+    /// The run's seed.
+    #[serde(with = "seed")]
+    pub seed: u64,
+    /// Real seconds for each of the system's seconds; `None` where time is virtual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_scale: Option<f64>,
+    /// The defect that was planted in the system, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defect: Option<String>,
+    #[serde(with = "plan_text")]
+    pub plan: Plan,
+}
+
+/// The profile of a run: its name, and how to recognise or read it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ProfileRef {
+    pub name: String,
+    /// A hash of its text; `None` for the one that the program holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// The whole profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
+}
+
+impl Default for ProfileRef {
+    fn default() -> Self {
+        Self {
+            name: "reference".into(),
+            hash: None,
+            value: None,
+        }
+    }
+}
+
+/// The last line of a history: how the run ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct End {
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// How many events come before it.
+    pub events: usize,
+    /// The steps that the target cannot make, by index from 0, and why.
+    #[serde(default)]
+    pub left_out: Vec<(usize, String)>,
+    /// What was seen last, which the rules for recovery were asked about; `None` where the run
+    /// ended before.
+    #[serde(default)]
+    pub settled: Option<Arc<Snapshot>>,
+}
+
+impl Header {
+    /// Why an event cannot be of this run, where it cannot.
+    pub(super) fn objects_to(&self, event: &Event) -> Option<String> {
+        let mut times = vec![event.at];
+        match &event.what {
+            What::StepBegan {
+                index: Some(index),
+                step,
+                mark,
+            } => match self.plan.steps.get(*index) {
+                None => return Some(self.no_step(*index)),
+                Some(of_plan) if of_plan != step || self.plan.marks()[*index] != *mark => {
+                    return Some(format!(
+                        "step {} is `{step}`, which is not the plan's `{of_plan}`",
+                        index + 1
+                    ));
+                }
+                Some(_) => {}
+            },
+            What::Logged { stamp, .. } => times.push(*stamp),
+            What::AgentAsked { retry_after, .. } => times.extend(*retry_after),
+            _ => {}
+        }
+        too_long(&times)
+    }
+
+    /// Why the last line cannot be of this run after so many events, where it cannot.
+    pub(super) fn objects_to_end(&self, end: &End, events: usize) -> Option<String> {
+        if end.events != events {
+            return Some(format!(
+                "the run had {} events, and {events} are here",
+                end.events
+            ));
+        }
+        let mut steps: Vec<usize> = end.left_out.iter().map(|(step, _)| *step).collect();
+        let mut times = Vec::new();
+        if let Verdict::Violated(violation) = &end.verdict {
+            steps.extend(violation.step);
+            times.push(violation.at);
+        }
+        let unknown = |step: &&usize| **step >= self.plan.steps.len();
+        steps
+            .iter()
+            .find(unknown)
+            .map(|step| self.no_step(*step))
+            .or_else(|| too_long(&times))
+    }
+
+    fn no_step(&self, index: usize) -> String {
+        let steps = self.plan.steps.len();
+        format!("the step of index {index} is not in the plan, which has {steps}")
+    }
+}
+
+fn too_long(times: &[Duration]) -> Option<String> {
+    let long = times.iter().find(|time| **time > LONGEST)?;
+    Some(format!("{} s is no time of a run", long.as_secs()))
+}
+
+/// A seed, as every report writes it.
+mod seed {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(seed: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{seed:#x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(from)?;
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        u64::from_str_radix(digits, 16).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A plan as its own text.
+mod plan_text {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(plan: &Plan, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(plan)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Plan, D::Error> {
+        let text = String::deserialize(from)?;
+        let plan = text.parse::<Plan>();
+        plan.map_err(|error| serde::de::Error::custom(format_args!("the plan, {error}")))
+    }
+}

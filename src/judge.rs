@@ -1,0 +1,109 @@
+//! The one loop that feeds the model: an event begins its step, the rules are asked, the model takes
+//! it in. Runs, written histories, reports and explanations all go through it.
+
+use crate::history::{Event, Snapshot, What};
+use crate::invariant::{Breach, check_event, check_recovered};
+use crate::model::Model;
+use crate::plan::Plan;
+use crate::site::SiteKind;
+use crate::verdict::{Rule, Verdict, Violation};
+
+/// Gives an event to a model. `ask` sees the model as it is before, with the step begun; what it
+/// finds wrong is returned, and the model does not take in the event then.
+pub fn feed<B>(
+    model: &mut Model,
+    event: &Event,
+    ask: impl FnOnce(&Model) -> Option<B>,
+) -> Option<B> {
+    if let What::StepBegan { step, mark, .. } = &event.what {
+        model.begin_step(step, *mark, event.at);
+    }
+    let broken = ask(model);
+    if broken.is_none() {
+        model.observe(event);
+    }
+    broken
+}
+
+/// Gives a history's events to a model, and shows it after each, with the event's index.
+pub fn follow(plan: &Plan, site: SiteKind, events: &[Event], see: &mut dyn FnMut(&Model, usize)) {
+    let mut model = Judge::new(plan, site).model;
+    for (index, event) in events.iter().enumerate() {
+        feed(&mut model, event, |_| None::<()>);
+        see(&model, index);
+    }
+}
+
+/// Judges the events of one run, one after the other.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// What is known so far.
+    pub model: Model,
+    /// The step under way, by index; `None` before the first one and in recovery.
+    step: Option<usize>,
+}
+
+impl Judge {
+    /// A judge of a run that begins.
+    pub fn new(plan: &Plan, site: SiteKind) -> Self {
+        let mut model = Model::new(plan);
+        model.site = site;
+        Self { model, step: None }
+    }
+
+    /// Asks every rule about an event, and takes it in where none is broken.
+    ///
+    /// # Errors
+    /// The violation of the first rule that the event breaks.
+    pub fn take(&mut self, event: &Event) -> Result<(), Box<Violation>> {
+        match event.what {
+            What::StepBegan {
+                index: Some(index), ..
+            } => self.step = Some(index),
+            What::Healed => self.step = None,
+            _ => {}
+        }
+        let broken = feed(&mut self.model, event, |model| check_event(model, event));
+        let Some((rule, breach)) = broken else {
+            return Ok(());
+        };
+        self.model.now = event.at;
+        Err(self.violation(rule, breach, false).into())
+    }
+
+    /// The first rule for recovery that what is seen breaks.
+    pub fn recovered(&self, seen: &Snapshot) -> Option<Violation> {
+        let (rule, breach) = check_recovered(&self.model, seen)?;
+        Some(self.violation(rule, breach, true))
+    }
+
+    fn violation(&self, rule: Rule, breach: Breach, after_recovery: bool) -> Violation {
+        Violation {
+            rule,
+            kind: breach.kind.into(),
+            step: self.step,
+            after_recovery,
+            about: breach.about,
+            at: self.model.now,
+            expected: breach.expected,
+            observed: breach.observed,
+        }
+    }
+}
+
+/// Judges events that were written down before, and what was seen after recovery.
+pub fn judge(
+    plan: &Plan,
+    site: SiteKind,
+    events: &[Event],
+    recovered: Option<&Snapshot>,
+) -> Verdict {
+    let mut judge = Judge::new(plan, site);
+    for event in events {
+        if let Err(violation) = judge.take(event) {
+            return Verdict::Violated(*violation);
+        }
+    }
+    let violation = recovered.and_then(|seen| judge.recovered(seen));
+    violation.map_or(Verdict::Held, Verdict::Violated)
+}
