@@ -194,7 +194,12 @@ fn the_same_plan_and_seed_give_the_same_history_in_two_processes() {
     };
     let first = history(&[]);
     assert!(first.lines().count() > 50);
-    assert!(first.lines().all(|line| line.starts_with("{\"at\":")));
+    let lines: Vec<&str> = first.lines().collect();
+    let [header, events @ .., end] = &lines[..] else {
+        panic!("{first}")
+    };
+    assert!(header.starts_with("{\"history\":1,") && end.starts_with("{\"end\":"));
+    assert!(events.iter().all(|line| line.starts_with("{\"at\":")));
     assert_eq!(history(&[]), first);
     // The plan names its seed; another gives another history.
     assert_eq!(history(&["--seed", "42"]), first);
