@@ -1,4 +1,4 @@
-//! The reference edit system: what Shakedown tests when it is pointed at nothing else.
+//! The reference edit system: what Shakedown tests by default.
 //!
 //! A [`Worker`] does the work of one client's sessions, one instruction at a time: it asks the
 //! agent, edits, commits, pushes, builds and deploys, and repairs at its start what a crash left.

@@ -47,7 +47,7 @@ impl Worker {
         }
     }
 
-    /// Works for ever. Only a crash ends it.
+    /// Runs for ever. Only a crash ends it.
     pub async fn run(&self) {
         self.say(Level::Info, None, "Container started").await;
         self.recover().await;
@@ -98,7 +98,7 @@ impl Worker {
         let instruction: Instruction = match serde_json::from_str(&delivery.body) {
             Ok(instruction) => instruction,
             Err(error) => {
-                // Left on the queue, it reaches the dead letters, where somebody can look at it.
+                // Left on the queue, it reaches the dead letters, where an operator can look at it.
                 let text = format!("Cannot read an instruction message: {error}");
                 return self.say(Level::Error, None, &text).await;
             }
@@ -172,7 +172,7 @@ impl Worker {
         self.put_off();
     }
 
-    /// Asks a service, with a time limit, and tells in the log when it goes away and comes back.
+    /// Asks a service, with a time limit, and logs when it goes away and comes back.
     pub(super) async fn ask<T>(
         &self,
         service: &'static str,

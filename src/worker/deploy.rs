@@ -35,8 +35,8 @@ pub(super) enum Deployed {
 impl Worker {
     /// Makes a new good build the one that the site should show, and deploys it.
     ///
-    /// What is wanted is written down before the first request, so that whatever cuts the deploy
-    /// off, somebody finishes it.
+    /// What is wanted is written down before the first request, so that a deploy that is
+    /// cut off is finished later.
     pub(super) async fn deploy_new(&self, built: Built, record: &SessionRecord) -> Deployed {
         let session = built.wanted.session_id.clone();
         let mut site = self.site_record().await;
@@ -46,7 +46,7 @@ impl Worker {
             site.pushed = site.wanted.clone();
         }
         if !site.waiting.contains(&session) {
-            // Whoever finishes this deploy has the session's error to clear.
+            // The container that finishes this deploy has to clear the session's error.
             site.waiting.push(session.clone());
         }
         self.save_site(&site).await;
@@ -55,7 +55,7 @@ impl Worker {
         let deployed = self.sync(&session, &built.files).await;
         if let Deployed::PutOff(why) = &deployed {
             self.put_off();
-            // Told before the message is acknowledged, and with it the build's warnings.
+            // Written before the message is acknowledged, together with the build's warnings.
             let mut record = record.clone();
             record.deploy_put_off = Some(why.clone());
             self.save_session(&session, &record).await;
@@ -65,8 +65,8 @@ impl Worker {
         deployed
     }
 
-    /// The session's commits are on the remote at last: where the site should show one of them, it
-    /// is what a workspace that is lost later leaves to go back to.
+    /// The session's commits are on the remote at last. If the site should show one of them, that
+    /// is the build to go back to when a workspace is lost later.
     pub(super) async fn keep_as_pushed(&self, session: &SessionId) {
         let mut site = self.site_record().await;
         let wanted = site.wanted.as_ref();
@@ -183,7 +183,7 @@ impl Worker {
         }
     }
 
-    /// The wanted commit went with the workspace: where the remote lacks it too, the branch as the
+    /// The wanted commit was lost with the workspace: where the remote lacks it too, the branch as the
     /// remote has it is the newest that is left.
     async fn build_what_remains(&self, wanted: &Wanted) -> PortResult<Build> {
         let session = &wanted.session_id;

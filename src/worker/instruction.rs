@@ -30,7 +30,7 @@ impl Worker {
         record.failure = None;
         record.lost_work = None;
         if receives >= self.settings.last_receive {
-            // Told now: if this try ends as the others did, nobody is left to tell it.
+            // Written now: if this try ends as the others did, no container is left to write it.
             record.failure = Some(format!(
                 "instruction {id} was cut off {} times; if it is again, it goes to the \
                  dead-letter queue",
@@ -108,13 +108,13 @@ impl Worker {
             .has_instruction(session, id)
             .await
             .map_err(|error| format!("git failed: {error}"));
-        if !self.told(session, is_committed).await? {
+        if !self.logged(session, is_committed).await? {
             let edited = self.edit(instruction).await;
             if edited.is_err() {
                 // What a first turn changed is not left lying about.
                 self.open_workspace(session, record).await;
             }
-            self.told(session, edited).await?;
+            self.logged(session, edited).await?;
         }
         self.enter(session, Phase::Pushing, format!("Pushing {id}"))
             .await;
@@ -167,10 +167,12 @@ impl Worker {
                 Ok(turn) => return Ok(turn),
                 Err(error) => error,
             };
-            let told = describe_agent_error(&error);
-            self.say(Level::Error, session, &told).await;
+            let described = describe_agent_error(&error);
+            self.say(Level::Error, session, &described).await;
             if attempt >= self.settings.agent.attempts || error.kind == Kind::Denied {
-                return Err(format!("agent failed after {attempt} attempts: {told}"));
+                return Err(format!(
+                    "agent failed after {attempt} attempts: {described}"
+                ));
             }
             let chance = self.ports.clock.chance();
             let wait = self.settings.agent.wait(attempt, chance, error.retry_after);
@@ -250,8 +252,8 @@ impl Worker {
         Ok((head, build))
     }
 
-    /// Tells an error in the log, and passes it on.
-    async fn told<T>(&self, session: &SessionId, result: Result<T, String>) -> Result<T, String> {
+    /// Logs an error, and returns it.
+    async fn logged<T>(&self, session: &SessionId, result: Result<T, String>) -> Result<T, String> {
         if let Err(text) = &result {
             let text = format!("Instruction failed: {text}");
             self.say(Level::Error, Some(session), &text).await;

@@ -1,6 +1,6 @@
 //! What the worker needs of the world, as traits that it owns.
 //!
-//! Production ports speak SQS, the Messages API, `git`, S3, DynamoDB and CloudWatch Logs; the
+//! Production ports use SQS, the Messages API, `git`, S3, DynamoDB and CloudWatch Logs; the
 //! simulated target has its own. Each call is one request or one command, so that a crash can
 //! fall between any two.
 
@@ -143,11 +143,11 @@ pub struct Turn {
 
 /// The checkouts of the client's sessions, one folder each, and their remote.
 ///
-/// Calls that speak with the remote are `open` (when it must clone), `fetch` and `push`.
+/// Calls that contact the remote are `open` (when it must clone), `fetch` and `push`.
 #[async_trait(?Send)]
 pub trait Workspace {
     /// Makes the session's checkout usable: clones it if it is missing, else removes what a crash
-    /// left (locks, an unfinished rebase or merge, uncommitted changes, stray files). Stands on the
+    /// left (locks, an unfinished rebase or merge, uncommitted changes, stray files). It is on the
     /// session's branch afterwards; commits of the branch are never dropped. A branch that exists
     /// nowhere yet begins at `main`. Returns whether it had to clone.
     async fn open(&self, session: &SessionId) -> PortResult<bool>;
@@ -155,7 +155,7 @@ pub trait Workspace {
     async fn sessions(&self) -> PortResult<Vec<SessionId>>;
     /// Brings the remote-tracking branch up to date.
     async fn fetch(&self, session: &SessionId) -> PortResult<()>;
-    /// Where the branch stands against its remote-tracking branch.
+    /// How the branch differs from its remote-tracking branch.
     async fn status(&self, session: &SessionId) -> PortResult<Status>;
     /// Whether a commit of this instruction is on the branch.
     async fn has_instruction(&self, session: &SessionId, id: &str) -> PortResult<bool>;
@@ -222,7 +222,7 @@ pub trait Builder {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Build {
     pub status: BuildStatus,
-    /// What stands in the output folder, by key in the site, whatever the status.
+    /// The files in the output folder, by key in the site, whatever the status.
     pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
 }
 
@@ -273,8 +273,8 @@ pub enum Item {
 
 /// A session's item, as the worker keeps it.
 ///
-/// `lastError` and `warnings` are what users read; they are told from the parts by
-/// [`Self::last_error`] and [`Self::warnings`] at each write, so that one trouble that ends never
+/// `lastError` and `warnings` are what users read; they are made of the parts by
+/// [`Self::last_error`] and [`Self::warnings`] at each write, so that one problem that ends never
 /// hides another that goes on.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -283,7 +283,7 @@ pub struct SessionRecord {
     pub status: String,
     /// Why the last instruction failed.
     pub failure: Option<String>,
-    /// The work that went with the workspace; told until the next instruction.
+    /// The work that was lost with the workspace; shown until the next instruction.
     pub lost_work: Option<String>,
     /// Why commits wait in the workspace.
     pub push_put_off: Option<String>,
@@ -306,9 +306,9 @@ impl SessionRecord {
     /// How many handled ids are remembered.
     pub const REMEMBERED: usize = 100;
 
-    /// The attribute `lastError`: every trouble that stops something now.
+    /// The attribute `lastError`: every problem that stops something now.
     pub fn last_error(&self) -> Option<String> {
-        let told: Vec<&str> = [
+        let problems: Vec<&str> = [
             &self.failure,
             &self.lost_work,
             &self.push_put_off,
@@ -318,7 +318,7 @@ impl SessionRecord {
         .flatten()
         .map(String::as_str)
         .collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        (!problems.is_empty()).then(|| problems.join("; "))
     }
 
     /// The attribute `warnings`.
@@ -344,7 +344,7 @@ pub struct SiteRecord {
     pub pushed: Option<Wanted>,
     /// Whether the site is known to show exactly `wanted`.
     pub deployed: bool,
-    /// The sessions that have been told that their deploy is put off.
+    /// The sessions whose record says that their deploy is postponed.
     pub waiting: Vec<SessionId>,
     /// The client's sessions, as far as they sent instructions.
     pub sessions: Vec<SessionId>,

@@ -1,7 +1,7 @@
 //! The worker's ports on real services, and the process that runs a worker on them.
 //!
 //! SQS, the Anthropic Messages API, the `git` command, a build command, S3, DynamoDB and
-//! CloudWatch Logs. Whatever fails is told as a [`PortError`](super::ports::PortError), without
+//! CloudWatch Logs. Every failure is a [`PortError`](super::ports::PortError), without
 //! any token or key in it.
 
 mod config;

@@ -20,7 +20,7 @@ impl Worker {
             let resolved = status.ahead.iter().any(|id| id.is_empty());
             let warning = resolved.then(|| CONFLICT.to_owned());
             if record.push_warning != warning {
-                // Told before the push that carries it: after that, nothing shows it any more.
+                // Written before the push that carries it: after that, nothing shows it any more.
                 record.push_warning = warning;
                 self.save_session(session, record).await;
             }

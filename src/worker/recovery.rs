@@ -6,8 +6,8 @@ use crate::history::Level;
 use crate::plan::SessionId;
 
 impl Worker {
-    /// Repairs what a crash left: half-done git work, commits that no push took, a deploy that
-    /// was cut off, work that went with the workspace.
+    /// Repairs what a crash left: unfinished git operations, unpushed commits, a deploy that was
+    /// cut off, work that was lost with the workspace.
     pub(super) async fn recover(&self) {
         let site = self.site_record().await;
         self.undeployed.set(site.wanted.is_some() && !site.deployed);
@@ -26,7 +26,7 @@ impl Worker {
         self.do_put_off().await;
     }
 
-    /// Makes the session's checkout usable, and tells in the record what is lost from it.
+    /// Makes the session's checkout usable, and writes what is lost from it into the record.
     pub(super) async fn open(
         &self,
         session: &SessionId,
@@ -38,8 +38,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Says by name what was saved locally and is on the branch no more: it went with an older
-    /// workspace. Asked of the branch, not of who cloned it, for a crash can follow the clone.
+    /// Says by name what was saved locally and is on the branch no more: it was lost with an
+    /// older workspace. The branch shows that, not the container that cloned it, for a crash can
+    /// follow the clone.
     async fn tell_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
         let mut lost = Vec::new();
         for id in record.saved_locally.clone() {
@@ -54,7 +55,7 @@ impl Worker {
         self.say(Level::Error, Some(session), &text).await;
         record.lost_work = Some(text);
         record.saved_locally.retain(|id| !lost.contains(id));
-        // A message that comes again, for it was not acknowledged yet, is carried out again.
+        // A message that was not acknowledged yet is delivered and carried out again.
         record.handled.retain(|id| !lost.contains(id));
         self.save_session(session, record).await;
     }

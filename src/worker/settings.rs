@@ -18,7 +18,7 @@ pub struct Settings {
     pub agent_limit: Duration,
     /// Attempts of one push.
     pub push: Backoff,
-    /// How long one git command that speaks with the remote may take.
+    /// How long one git command that contacts the remote may take.
     pub git_limit: Duration,
     /// How long one request to the queue or the session table may take, long polling aside.
     pub request_limit: Duration,

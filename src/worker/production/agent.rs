@@ -32,7 +32,7 @@ impl ClaudeAgent {
     /// # Errors
     /// When TLS cannot be set up: no root certificates.
     pub fn new(base: &str, key: &str, model: &str, secrets: Secrets) -> reqwest::Result<Self> {
-        // Whoever set a provider before was as right; the first one stands.
+        // A provider that was set before is as good; the first one is kept.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = ClientBuilder::new();
         if base.starts_with("http://") {

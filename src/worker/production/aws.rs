@@ -12,7 +12,7 @@ use aws_smithy_http_client::{Builder, tls};
 use super::secrets::Secrets;
 use crate::worker::ports::{Kind, PortError};
 
-/// The longest text of an error that is told.
+/// The longest text of an error that is reported.
 const LONGEST: usize = 400;
 
 /// The configuration of all clients. They neither retry nor limit: the worker does, in its own
@@ -112,10 +112,10 @@ pub fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        let told = error.to_string();
-        if !text.ends_with(&told) {
+        let message = error.to_string();
+        if !text.ends_with(&message) {
             text.push_str(": ");
-            text.push_str(&told);
+            text.push_str(&message);
         }
         source = error.source();
     }

@@ -35,7 +35,7 @@ pub struct ShellBuilder {
 /// How long a build may run. One that hangs would keep its container from all other work.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What a build without an exit status or a word on standard error is told as.
+/// The message for a build without an exit status or a word on standard error.
 const SILENT: &str = "it said nothing on standard error";
 
 #[async_trait(?Send)]
@@ -101,15 +101,15 @@ impl ShellBuilder {
         command
             .args(["-c", &self.command])
             .current_dir(tree)
-            // What is built was written by an agent: it gets no token to tell.
+            // What is built was written by an agent: it gets no token that it could reveal.
             .env_clear()
             .envs(inherited());
         run(command, b"").await
     }
 
     fn status(&self, finished: &Finished) -> BuildStatus {
-        let told = self.secrets.hide(&finished.stderr);
-        let (warnings, rest): (Vec<&str>, Vec<&str>) = told
+        let stderr = self.secrets.hide(&finished.stderr);
+        let (warnings, rest): (Vec<&str>, Vec<&str>) = stderr
             .lines()
             .map(str::trim_end)
             .filter(|line| !line.is_empty())

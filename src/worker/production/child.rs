@@ -1,4 +1,4 @@
-//! Child processes that never outlive the call that started them.
+//! Child processes that end at the latest with the call that started them.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -37,7 +37,7 @@ pub async fn run(mut command: Command, input: &[u8]) -> io::Result<Finished> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
-            // A child that does not read its input may close it; how it ends tells more.
+            // A child that does not read its input may close it; how it ends says more.
             let _ = stdin.write_all(input).await;
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::refs::{is_absent, read, read_ref};
 
-/// What stands for an operation that was not ended. Removing it leaves the branch where it was
+/// The files of an unfinished operation. Removing them leaves the branch where it was
 /// before the operation: a branch moves only at an operation's end.
 const UNFINISHED: [&str; 14] = [
     "rebase-merge",
@@ -24,7 +24,7 @@ const UNFINISHED: [&str; 14] = [
     "BISECT_LOG",
 ];
 
-/// What of them may stand there although all is well.
+/// Which of them may be there although all is well.
 fn is_harmless(name: &str) -> bool {
     matches!(name, "MERGE_RR" | "AUTO_MERGE" | "REBASE_HEAD")
 }

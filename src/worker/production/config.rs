@@ -1,4 +1,4 @@
-//! What a worker process is told by its environment.
+//! The configuration of a worker process, from its environment.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -134,7 +134,7 @@ pub struct Config {
     pub build_output: String,
     /// Real time for each unit of the worker's own time.
     pub time_scale: f64,
-    /// Everything that must never be told.
+    /// Everything that must stay secret.
     pub secrets: Secrets,
 }
 
@@ -213,7 +213,7 @@ impl Config {
             )),
         }
         if has_password(&config.git_base) {
-            // A URL is told in errors and kept in checkouts; a token is not.
+            // A URL is shown in errors and kept in checkouts; a token is not.
             problems.push("GIT_BASE_URL holds a password: give it in GIT_TOKEN instead".into());
         }
         if !problems.is_empty() {

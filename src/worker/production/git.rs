@@ -12,7 +12,7 @@ use crate::worker::ports::{Kind, PortError, PortResult};
 
 /// Settings that make `git` behave the same wherever the worker runs.
 const SETTINGS: [(&str, &str); 11] = [
-    // Maintenance in the background would outlive the command that began it.
+    // Maintenance in the background would go on after the command that began it.
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     // Each thread takes its share of a container's little memory, and longer to start than it saves.
@@ -60,7 +60,7 @@ impl Git {
         ] {
             set(name, value);
         }
-        // In the environment the token is seen by nobody else; in the arguments it would be.
+        // Other users cannot see the token in the environment; in the arguments they could.
         let header = format!("Authorization: Basic {}", basic_credentials(token));
         let settings = SETTINGS
             .into_iter()
@@ -79,7 +79,7 @@ impl Git {
     /// Runs a command in a folder and returns what it printed.
     ///
     /// # Errors
-    /// As [`Git::failure`] tells them.
+    /// As [`Git::failure`] describes them.
     pub async fn output(&self, folder: &Path, arguments: &[&str]) -> PortResult<String> {
         let finished = self.finish(folder, arguments, &[], b"").await?;
         if finished.status.success() {
@@ -118,7 +118,7 @@ impl Git {
         })
     }
 
-    /// The error that a failed command stands for.
+    /// The error that a failed command means.
     pub fn failure(&self, arguments: &[&str], finished: &Finished) -> PortError {
         let command = arguments
             .iter()
@@ -148,8 +148,8 @@ fn classify(command: &str, stderr: &str) -> PortError {
     let lines = stderr.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("hint:") && !line.starts_with("remote: ")
     });
-    let told: Vec<&str> = lines.take(4).collect();
-    let told = told.join("; ");
+    let shown: Vec<&str> = lines.take(4).collect();
+    let shown = shown.join("; ");
     let has = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
     let status = stderr
         .split_once("returned error: ")
@@ -157,7 +157,7 @@ fn classify(command: &str, stderr: &str) -> PortError {
     let is_denied = has(&["Authentication failed", "could not read Username"])
         || matches!(status, Some(401 | 403));
     let (kind, text) = if is_denied {
-        // Without a terminal, git calls a 401 a missing user name; that helps nobody.
+        // Without a terminal, git reports a 401 as a missing user name, which does not help.
         let why = match status {
             Some(status) => format!("the remote answered {status}"),
             None => "the remote refused the token".into(),
@@ -175,7 +175,7 @@ fn classify(command: &str, stderr: &str) -> PortError {
             None if has(&NO_ANSWER) => Kind::Network,
             None => Kind::Other,
         };
-        (kind, format!("git {command}: {told}"))
+        (kind, format!("git {command}: {shown}"))
     };
     PortError {
         status,

@@ -94,7 +94,7 @@ impl CloudWatchLog {
                 if put != Put::Done {
                     return self.pause();
                 }
-                // Lines that were dropped meanwhile stood at the front too.
+                // Lines that were dropped meanwhile were at the front too.
                 let gone = self.dropped.get() - dropped;
                 let sent = count.saturating_sub(gone);
                 self.kept.borrow_mut().drain(..sent);

@@ -1,4 +1,4 @@
-//! What must never be told: tokens and keys are cut out of every text that leaves the worker.
+//! Tokens and keys, which are removed from every text that leaves the worker.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ impl Secrets {
             .into_iter()
             .filter(|secret| secret.len() >= SHORTEST)
             .collect();
-        // The header that git sends tells the token too.
+        // The header that git sends contains the token too.
         let headers: Vec<String> = all.iter().map(|token| basic_credentials(token)).collect();
         all.extend(headers);
         // Longer ones first, so that no rest of one is left when it holds another.

@@ -82,7 +82,7 @@ impl Site for S3Site {
     }
 }
 
-/// What a browser must be told about a file of a site.
+/// The headers that a browser needs for a file of a site.
 fn content_type(key: &str) -> &'static str {
     match key.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "html" | "htm" => "text/html; charset=utf-8",

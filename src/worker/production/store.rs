@@ -174,7 +174,7 @@ fn from_json(value: Value) -> AttributeValue {
     }
 }
 
-/// Attributes of kinds that no record has, set by somebody else, read as null.
+/// Attributes of kinds that no record has, set by something else, are read as null.
 fn to_json(value: AttributeValue) -> Value {
     match value {
         AttributeValue::Bool(is) => is.into(),
@@ -271,10 +271,10 @@ mod tests {
             failure_injection: Some("BUILD_ERROR".into()),
             ..SessionRecord::default()
         };
-        let told = attributes(&Item::Session(record));
-        assert_eq!(told["lastError"], "build failed; saved locally");
-        assert!(!told.contains_key("failureInjection"));
-        let update = Update::of(told);
+        let written = attributes(&Item::Session(record));
+        assert_eq!(written["lastError"], "build failed; saved locally");
+        assert!(!written.contains_key("failureInjection"));
+        let update = Update::of(written);
         let removed = update.expression.split(" REMOVE ").nth(1).unwrap();
         let removed: Vec<&str> = removed
             .split(", ")

@@ -179,8 +179,8 @@ impl Workspace for Checkouts {
             &format,
             &range,
         ];
-        let told = self.git(session, &log).await?;
-        let mut fields = told.split('\0').map(str::trim);
+        let output = self.git(session, &log).await?;
+        let mut fields = output.split('\0').map(str::trim);
         while let (Some(name), Some(parents), Some(ids)) =
             (fields.next(), fields.next(), fields.next())
         {
@@ -189,7 +189,7 @@ impl Workspace for Checkouts {
                 continue;
             };
             let is_merge = parents.contains(' ');
-            // A commit of somebody else goes by its own name.
+            // A commit of an outsider is called by its own name.
             let id = ids.lines().next().filter(|_| !is_merge);
             let other = if is_merge { "" } else { name };
             status.ahead.push(id.unwrap_or(other).into());
@@ -203,17 +203,17 @@ impl Workspace for Checkouts {
         // The search is for any text with these words; the trailer decides.
         let words = format!("--grep=Instruction: {id}");
         let log = ["log", "--fixed-strings", &words, &format, &head];
-        let told = self.git(session, &log).await?;
-        Ok(told.lines().any(|line| line == id))
+        let output = self.git(session, &log).await?;
+        Ok(output.lines().any(|line| line == id))
     }
 
     async fn instructed(&self, session: &SessionId) -> PortResult<Vec<CommitId>> {
         let head = self.head(session)?;
         let format = format!("--format=%H%x00{INSTRUCTION_IDS}%x00");
-        let told = self
+        let output = self
             .git(session, &["log", "--topo-order", &format, &head])
             .await?;
-        let fields: Vec<&str> = told.split('\0').map(str::trim).collect();
+        let fields: Vec<&str> = output.split('\0').map(str::trim).collect();
         let commits = fields.chunks_exact(2).filter(|pair| !pair[1].is_empty());
         Ok(commits.map(|pair| pair[0].into()).collect())
     }
@@ -309,8 +309,8 @@ impl Workspace for Checkouts {
         if finished.status.success() {
             return Ok(());
         }
-        let told = String::from_utf8_lossy(&finished.stdout);
-        let refused = told.lines().find(|line| line.starts_with('!'));
+        let output = String::from_utf8_lossy(&finished.stdout);
+        let refused = output.lines().find(|line| line.starts_with('!'));
         let others_were_faster = |line: &&str| {
             line.contains("[rejected]")
                 // Another push came between what the remote said and what it did.

@@ -65,7 +65,7 @@ impl Bench {
         self.builder.build(&session(), &self.commit).await
     }
 
-    /// What stands in the folder of the checkouts: no scratch of a build.
+    /// The files in the folder of the checkouts: no scratch of a build.
     fn left(&self) -> Vec<String> {
         std::fs::read_dir(self.folder.path().join("work"))
             .unwrap()

@@ -56,7 +56,7 @@ impl Checkouts {
             && self
                 .git(session, &status)
                 .await
-                .is_ok_and(|told| told.is_empty());
+                .is_ok_and(|output| output.is_empty());
         if is_clean {
             return Ok(());
         }

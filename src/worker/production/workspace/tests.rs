@@ -318,7 +318,7 @@ async fn a_command_that_is_killed_anywhere_loses_no_commit() {
 #[tokio::test]
 async fn a_remote_that_is_not_there_is_a_network_error() {
     let folder = tempfile::tempdir().unwrap();
-    // The port was free a moment ago, so nobody listens on it.
+    // The port was free a moment ago, so nothing listens on it.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
