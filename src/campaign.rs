@@ -29,7 +29,7 @@ use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::Verdict;
 
 pub use case::tree;
-pub(crate) use case::{Case, Slip};
+pub(crate) use case::{Case, CaseFile};
 pub use samples::{Sample, Samples};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the

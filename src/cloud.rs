@@ -1,4 +1,4 @@
-//! The loopback cloud: every service that the system under test speaks to, in this process.
+//! The loopback cloud: every service that the system under test calls, in this process.
 //!
 //! S3, DynamoDB, SQS, CloudWatch Logs, a git remote over HTTP and the agent API answer on
 //! 127.0.0.1, at a [`Front`] for each container. What reaches them is recorded as events, in the
@@ -113,7 +113,7 @@ pub struct Cloud {
     runtime: Handle,
     fronts: Mutex<BTreeMap<ClientId, Arc<Front>>>,
     tasks: Mutex<Vec<AbortHandle>>,
-    /// Dropped last, when nobody is left who writes there but for requests at their end.
+    /// Dropped last, when all writers but the last requests have finished.
     _folder: Scratch,
 }
 
@@ -276,7 +276,7 @@ impl Cloud {
         self.services.sqs.redeliver(session)
     }
 
-    /// Pushes a commit of somebody else to the session's branch.
+    /// Pushes a commit of an outsider to the session's branch.
     ///
     /// # Errors
     /// When the session is not one of the cloud's, or `git` fails.

@@ -49,7 +49,7 @@ pub struct Compared {
     pub took: Duration,
     /// Empty where the targets agree.
     pub differences: Vec<Difference>,
-    /// Why a target could not tell, or what it left out; nothing was compared then.
+    /// Why a target could not judge, or what it left out; nothing was compared then.
     pub unknown: Option<String>,
 }
 
@@ -113,7 +113,7 @@ pub fn compare(name: &str, plan: &Plan, targets: [&(dyn Target + Sync); 2], seed
 }
 
 fn differences(outcomes: &[Outcome; 2]) -> Vec<Difference> {
-    let mut found = Found::default();
+    let mut found = Differences::default();
     let verdict = |outcome: &Outcome| match &outcome.verdict {
         Verdict::Violated(violation) => format!(
             "{} is violated: expected {}; {}",
@@ -141,9 +141,9 @@ fn opened_breaker(history: &History) -> bool {
 }
 
 #[derive(Default)]
-struct Found(Vec<Difference>);
+struct Differences(Vec<Difference>);
 
-impl Found {
+impl Differences {
     fn expect_same<T: PartialEq + Debug>(&mut self, what: impl fmt::Display, sides: [T; 2]) {
         if sides[0] != sides[1] {
             self.0.push(Difference {
@@ -191,7 +191,7 @@ impl Found {
     }
 
     fn compare_branches(&mut self, what: &str, branches: [Option<&Branch>; 2]) {
-        let commits = branches.map(|branch| branch.map(told));
+        let commits = branches.map(|branch| branch.map(described));
         self.expect_same(format!("{what}, its commits"), commits);
         let tree = |branch: Option<&Branch>| branch.map(|it| sorted(&it.tree));
         self.expect_same(format!("{what}, its tree"), branches.map(tree));
@@ -199,21 +199,21 @@ impl Found {
 }
 
 /// The commits of a branch as text, in order; but what a merge brought together has none.
-fn told(branch: &Branch) -> Vec<String> {
-    let mut told = Vec::new();
+fn described(branch: &Branch) -> Vec<String> {
+    let mut commits = Vec::new();
     let mut since_merge = 0;
     for commit in &branch.commits {
         let adds: Vec<String> = commit.adds.iter().map(Mark::to_string).collect();
         let kind = if commit.merge { " (a merge)" } else { "" };
         if commit.merge {
-            told[since_merge..].sort();
+            commits[since_merge..].sort();
         }
-        told.push(format!("{}{kind} adds {}", commit.subject, adds.join(" ")));
+        commits.push(format!("{}{kind} adds {}", commit.subject, adds.join(" ")));
         if commit.merge {
-            since_merge = told.len();
+            since_merge = commits.len();
         }
     }
-    told
+    commits
 }
 
 /// The keys that either map has.
@@ -275,7 +275,7 @@ mod tests {
         let check = |change: fn(&mut Snapshot), what: &str| {
             let mut other = seen.clone();
             change(&mut other);
-            let mut found = Found::default();
+            let mut found = Differences::default();
             found.compare_snapshots([&seen, &other]);
             assert!(
                 found.0.iter().any(|it| it.what.contains(what)),

@@ -66,11 +66,11 @@ defects! {
         |ports, _| builder::plant(ports, builder::Mistake::FirstIsGood);
     "ignores-injected-error", NoBrokenDeploy, "a build that is to fail by injection is deployed",
         |ports, _| store::plant(ports, store::Mistake::HidesInjection);
-    "pages-first", NoDanglingPage, "pages go up before the assets that they name",
+    "pages-first", NoDanglingPage, "pages are uploaded before the assets that they refer to",
         |ports, _| site::plant(ports, site::Mistake::PagesFirst);
-    "deletes-first", NoDanglingPage, "old assets are deleted before the new build is up",
+    "deletes-first", NoDanglingPage, "old assets are deleted before the new build is uploaded",
         |ports, _| site::plant(ports, site::Mistake::DeletesFirst);
-    "trusts-own-list", Fresh, "what it asked to be stored counts as stored",
+    "trusts-own-list", Fresh, "an object counts as stored once it was sent",
         |ports, _| site::plant(ports, site::Mistake::TrustsItself);
     "force-push", CommitsPreserved, "a rejected push is forced",
         |ports, _| workspace::plant(ports, workspace::Mistake::ForcePush);
@@ -84,11 +84,11 @@ defects! {
     "applies-twice-after-push", ExactlyOnce,
         "an instruction is known as done only until its commit is pushed",
         |ports, _| workspace::plant(ports, workspace::Mistake::ForgetsPushed);
-    "never-cleans", ExactlyOnce, "half an edit that a crash left is not taken back",
+    "never-cleans", ExactlyOnce, "half an edit that a crash left is not removed",
         |ports, _| workspace::plant(ports, workspace::Mistake::NeverCleans);
-    "marks-neighbour", NoCascade, "an instruction's failure is told in another session's record",
+    "marks-neighbour", NoCascade, "an instruction's failure is written into another session's record",
         |ports, _| store::plant(ports, store::Mistake::MarksNeighbour);
-    "warns-neighbour", NoCascade, "a build's warnings are told in another session's record",
+    "warns-neighbour", NoCascade, "a build's warnings are written into another session's record",
         |ports, _| store::plant(ports, store::Mistake::WarnsNeighbour);
     "one-workspace", NoCascade, "sessions of a client share one checkout",
         |ports, _| workspace::plant(ports, workspace::Mistake::OneCheckout);
@@ -104,11 +104,11 @@ defects! {
         |ports, _| store::plant(ports, store::Mistake::HalfOpenIsClosed);
     "breaker-of-each-container", Breaker, "each container has a breaker of its own",
         |ports, _| store::plant(ports, store::Mistake::OwnBreaker);
-    "breaker-closed-by-restart", Breaker, "a container that starts takes the breaker as closed",
+    "breaker-closed-by-restart", Breaker, "a container that starts takes the breaker for closed",
         |ports, _| store::plant(ports, store::Mistake::ClosesBreakerAtStart);
     "reopens-without-cool-down", Breaker, "a probe that fails is followed by another at once",
         |ports, _| store::plant(ports, store::Mistake::ReopensWithoutCoolDown);
-    "prevents-silently", Breaker, "a sync that the breaker stops is not told",
+    "prevents-silently", Breaker, "a sync that the breaker stops is not logged",
         |ports, _| log::plant(ports, log::Mistake::SilentBreaker);
     "probe-permit-lost", Fresh, "a probe that a crash cut off holds its permit for ever",
         |ports, settings| {
@@ -147,7 +147,7 @@ defects! {
             settings.store.first = Duration::ZERO;
             settings.store.cap = Duration::ZERO;
         };
-    "hammers-put-off", BoundedRetries, "what was put off is tried again at once",
+    "hammers-put-off", BoundedRetries, "postponed work is tried again at once",
         |_, settings| {
             settings.put_off = (Duration::ZERO, Duration::ZERO);
             settings.poll = Duration::from_millis(100);
@@ -168,13 +168,13 @@ defects! {
         |ports, _| queue::plant(ports, queue::Mistake::AcknowledgesOnReceipt);
     "acknowledges-on-push", ErrorsTold, "a message is deleted as soon as its commit is pushed",
         |ports, _| queue::plant_acknowledging_push(ports);
-    "tells-no-put-off-push", ErrorsTold, "a push that is put off is not told in the record",
+    "tells-no-put-off-push", ErrorsTold, "a postponed push is not written into the record",
         |ports, _| store::plant(ports, store::Mistake::TellsNoPutOffPush);
-    "no-error-lines", ErrorsTold, "errors are told as ordinary lines of the log",
+    "no-error-lines", ErrorsTold, "errors are logged as ordinary lines",
         |ports, _| log::plant(ports, log::Mistake::NoErrorLevel);
-    "tells-no-dead-letter", Settled, "an instruction that is given up is not told",
+    "tells-no-dead-letter", Settled, "an instruction that is given up is not written into the record",
         |ports, _| store::plant(ports, store::Mistake::TellsNoDeadLetter);
-    "claims-push", ErrorsTold, "a push that failed is told as done",
+    "claims-push", ErrorsTold, "a push that failed is logged as done",
         |ports, _| workspace::plant(ports, workspace::Mistake::ClaimsPush);
     "token-in-error", NoSecretTold, "the text of a git error has the token in it",
         |ports, _| workspace::plant(ports, workspace::Mistake::TokenInError);
@@ -184,42 +184,42 @@ defects! {
         |ports, _| store::plant(ports, store::Mistake::TokenInRecord);
     "token-in-site", NoSecretTold, "the build leaves a log with the token in the site",
         |ports, _| builder::plant(ports, builder::Mistake::TokenInOutput);
-    "hangs-after-agent-error", NothingLost, "an agent error is waited out for ever",
+    "hangs-after-agent-error", NothingLost, "after an agent error the worker waits for ever",
         |ports, _| agent::plant(ports, agent::Mistake::HangsOnError);
-    "forgets-lost-work", NothingLost, "work that went with the workspace is not told as lost",
+    "forgets-lost-work", NothingLost, "work that was lost with the workspace is not reported as lost",
         |ports, _| store::plant(ports, store::Mistake::ForgetsSaved);
     "stops-polling", NothingLost, "a poll that fails is the last one",
         |ports, _| queue::plant(ports, queue::Mistake::StopsPolling);
-    "forgets-unpushed", Pushed, "a push that was put off is not tried again",
+    "forgets-unpushed", Pushed, "a postponed push is not tried again",
         |ports, _| workspace::plant(ports, workspace::Mistake::NothingAhead);
-    "forgets-unpushed-in-crash", Pushed, "a push that was put off is forgotten with a crash",
+    "forgets-unpushed-in-crash", Pushed, "a postponed push is forgotten in a crash",
         |ports, _| {
             store::plant(ports, store::Mistake::ForgetsSessionsAtStart);
             workspace::plant(ports, workspace::Mistake::ForgetsSessions);
         };
     "drops-conflict", Pushed, "a conflict is left for ever",
         |ports, _| workspace::plant(ports, workspace::Mistake::NeverMerges);
-    "never-tries-again", Fresh, "what was put off waits for ever",
+    "never-tries-again", Fresh, "postponed work waits for ever",
         |_, settings| settings.put_off = (FOR_EVER, FOR_EVER);
-    "skips-put-off-deploy", Fresh, "a deploy that was put off counts as done",
+    "skips-put-off-deploy", Fresh, "a postponed deploy counts as done",
         |ports, _| store::plant(ports, store::Mistake::CountsAsDeployed);
-    "forgets-deploy-in-crash", Fresh, "a deploy that was put off is forgotten with a crash",
+    "forgets-deploy-in-crash", Fresh, "a postponed deploy is forgotten in a crash",
         |ports, _| store::plant(ports, store::Mistake::ForgetsDeployAtStart);
     "keeps-first-build", ErrorsTold, "a session's first build is deployed for ever",
         |ports, _| builder::plant(ports, builder::Mistake::KeepsFirst);
     "cool-down-for-ever", Fresh, "a breaker that is open stays open",
         |_, settings| settings.cool_down = FOR_EVER;
-    "old-deploy-last", Fresh, "a deploy that was put off is finished after a newer one",
+    "old-deploy-last", Fresh, "a postponed deploy is finished after a newer one",
         |ports, _| store::plant(ports, store::Mistake::KeepsOldWanted);
     "never-deletes", Fresh, "objects of older builds stay",
         |ports, _| site::plant(ports, site::Mistake::NeverDeletes);
-    "keeps-error", Settled, "an error is told for ever",
+    "keeps-error", Settled, "an error stays in the record for ever",
         |ports, _| store::plant(ports, store::Mistake::KeepsError);
     "keeps-warning", Settled, "a warning stays after a clean build",
         |ports, _| store::plant(ports, store::Mistake::KeepsWarning);
     "tells-no-warning", Settled, "warnings are never written",
         |ports, _| store::plant(ports, store::Mistake::TellsNoWarning);
-    "tells-no-conflict", Settled, "a conflict that was resolved is not told",
+    "tells-no-conflict", Settled, "a conflict that was resolved is not written into the record",
         |ports, _| store::plant(ports, store::Mistake::TellsNoConflict);
     "probe-never-closes", Breaker, "a probe that succeeds opens the breaker again",
         |ports, _| store::plant(ports, store::Mistake::ProbeNeverCloses);

@@ -106,7 +106,7 @@ pub enum Grade {
     Passed,
     /// A rule was violated, or an expectation was not met.
     Failed,
-    /// The harness could not tell, or the target cannot make one of the plan's steps.
+    /// The harness could not judge, or the target cannot make one of the plan's steps.
     Unknown,
 }
 

@@ -1,11 +1,11 @@
-//! Campaigns that are left alone: for hours, on all cores and many machines, until they are told
-//! to end; what was found outlives whatever kills them.
+//! Campaigns that run unattended: for hours, on all cores and many machines, until they are asked
+//! to end. What was found survives being killed.
 //!
 //! A soak runs the cases of a seed in the order of their numbers, and its [`State`] says how many
-//! of them are done and what they came to. It is written to the disk, whole, every few seconds and
-//! before anything found is told, so a soak that dies goes on where it was, and runs again what
+//! of them are done and what their results are. It is written to the disk, whole, every few seconds
+//! and before any finding is reported, so a soak that dies goes on where it was, and runs again what
 //! was under way. Several machines each run a [`Shard`] of the cases; [`merge`] adds up their
-//! states to what one machine would have come to. A failure is shrunk at once, and is the same bug
+//! states to what one machine would have found. A failure is shrunk at once, and is the same bug
 //! as another when rule, kind and smallest plan are the same.
 
 mod figures;
@@ -52,7 +52,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After so many cases in a row that the harness could not judge, a soak ends.
 const UNKNOWN_IN_A_ROW: usize = 10;
 
-/// So many cases tell one generator from another.
+/// So many cases distinguish one generator from another.
 const HASHED_CASES: u64 = 16;
 
 /// What a soak does.
@@ -80,7 +80,7 @@ pub struct Config {
     pub command: String,
 }
 
-/// What is told while a soak goes on. It is on the disk before.
+/// What is reported while a soak goes on. It is on the disk before.
 #[derive(Clone, Copy, Debug)]
 pub enum News<'a> {
     /// The soak goes on with what an earlier start of it did.
@@ -96,7 +96,7 @@ pub enum News<'a> {
 pub enum End {
     /// It did all that was asked for.
     Complete,
-    /// By a signal, or because a file called `stop` lay in its folder.
+    /// By a signal, or because a file called `stop` was in its folder.
     Told,
     /// The harness failed again and again.
     GaveUp,
@@ -146,7 +146,7 @@ pub enum SoakError {
     Generate(String),
 }
 
-/// What came of a soak.
+/// The result of a soak.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ended {
     pub state: State,
@@ -155,7 +155,7 @@ pub struct Ended {
     pub pending: Vec<u64>,
 }
 
-/// Runs a soak until a bound is reached or it is told to end. Everything that `tell` hears is on
+/// Runs a soak until a bound is reached or it is asked to end. Everything that `tell` gets is on
 /// the disk by then.
 ///
 /// # Errors
@@ -175,7 +175,7 @@ pub fn run(
     let _lock = Lock::take(&config.out)?;
     folder.sweep();
     let state = begin(config)?;
-    // What keeps it from starting is told once, and not as the fault of some plans.
+    // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.shape.sessions, config.seed)?);
     folder.write_state(&state)?;
     if state.starts > 1 {
@@ -212,7 +212,7 @@ pub fn run(
     })
 }
 
-/// A hash of the first cases of a seed, which tells generators apart.
+/// A hash of the first cases of a seed, which distinguishes generators.
 ///
 /// # Errors
 /// Where the strategy rejects too many of its own plans.
@@ -275,7 +275,7 @@ struct Soak<'a> {
     /// When it last looked up from taking cases.
     looked: Instant,
     unknown_in_a_row: usize,
-    /// How many bugs there are, as they are told.
+    /// How many bugs there are, as they are reported.
     bugs: u64,
     line: Line,
     tell: &'a mut dyn FnMut(News<'_>),
@@ -343,7 +343,7 @@ impl Soak<'_> {
     }
 
     /// Now and then takes a sample, shows how far it is, and writes the state. Returns how it
-    /// ends, where it shall.
+    /// ends, if it has to.
     fn look_up(&mut self) -> Result<Option<End>, SoakError> {
         if self.looked.elapsed() < LOOK_EVERY {
             return Ok(None);

@@ -70,7 +70,7 @@ fn every_command_in_the_documents_exists_with_its_options() {
                 let mut ask = vec![command.as_str(), "--help"];
                 ask.retain(|word| !word.is_empty());
                 let out = program::run(folder.path(), &ask);
-                assert!(out.status.success(), "{}: {line}", path.display());
+                program::check(&out, 0, &[]);
                 String::from_utf8(out.stdout).unwrap()
             });
             let is_described = |option: &str| {

@@ -89,12 +89,12 @@ pub(super) fn drawn_seed() -> u64 {
 }
 
 /// A file that holds one case at a time, so that a run that is killed loses nothing.
-pub(crate) struct Slip {
+pub(crate) struct CaseFile {
     path: PathBuf,
     file: File,
 }
 
-impl Slip {
+impl CaseFile {
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -146,7 +146,7 @@ mod tests {
     fn a_slip_holds_the_newest_case_and_its_seed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out/running.plan");
-        let mut slip = Slip::at(&path).unwrap();
+        let mut slip = CaseFile::at(&path).unwrap();
         for (text, seed) in [("crash acme\nwait 30s\n", 1), ("crash acme\n", 2)] {
             let text = format!("# shakedown plan v1\nsession acme/home\n{text}");
             let case = Case {

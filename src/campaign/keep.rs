@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::case::{Case, Slip};
+use super::case::{Case, CaseFile};
 use super::{Campaign, CampaignError};
 use crate::finding::shrink_budget;
 use crate::history::History;
@@ -45,7 +45,7 @@ impl Campaign<'_> {
     ) -> Result<PathBuf, CampaignError> {
         let name = format!("{}-run-{}.plan", self.slip_name(), Seed(case.seed));
         let path = self.config.out.join(name);
-        Slip::at(&path)
+        CaseFile::at(&path)
             .and_then(|mut slip| slip.write(case))
             .and_then(|()| history.write_file(&path.with_extension("jsonl")))
             .map_err(|why| CampaignError::Write {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::case::{Case, Slip};
+use super::case::{Case, CaseFile};
 use super::{Campaign, CampaignError, Config, Judge};
 use crate::coverage::Coverage;
 use crate::generate;
@@ -102,7 +102,7 @@ fn work(
         }));
     };
     let strategy = generate::plans(&config.shape);
-    let mut file = match Slip::at(slip) {
+    let mut file = match CaseFile::at(slip) {
         Ok(file) => file,
         Err(error) => return failed(error),
     };

@@ -125,7 +125,7 @@ fn first_text(request: &Value) -> Option<String> {
     }
 }
 
-/// Whether the newest message tells what came of the tools: then the agent has finished.
+/// Whether the newest message has the results of the tools: then the agent has finished.
 fn is_answer_to_tools(request: &Value) -> bool {
     let last = request["messages"].as_array().and_then(|all| all.last());
     last.is_some_and(|last| blocks(last, "tool_result").next().is_some())
@@ -213,7 +213,7 @@ fn turn(request: &Value, changes: Vec<FileChange>) -> Answer {
     Answer::Reply(response)
 }
 
-/// The answer of an API in trouble.
+/// The answer of an API that fails.
 fn failure(status: StatusCode, wait: Option<Duration>) -> Answer {
     let (kind, message) = match status.as_u16() {
         429 => (

@@ -10,7 +10,7 @@ use crate::history::{Branch, Commit};
 use crate::plan::{Mark, SessionId};
 use crate::site::{CHANGES, OUTSIDE};
 
-/// Reads a session's branch as it stands in a repository, bare or not: its commits since `main`
+/// Reads a session's branch as it is in a repository, bare or not: its commits since `main`
 /// (local or of `origin`), oldest first, and the marks in its newest tree. `None` where the
 /// repository or the branch does not exist.
 ///
@@ -26,7 +26,7 @@ pub fn read_branch(repository: &Path, session: &SessionId) -> io::Result<Option<
     }))
 }
 
-/// Whether a secret stands in a message of the branch's commits or in a file of its newest tree.
+/// Whether a secret is in a message of the branch's commits or in a file of its newest tree.
 pub(super) fn branch_tells_secret(repository: &Path, session: &SessionId) -> io::Result<bool> {
     let branch = format!("refs/heads/{}", session.branch());
     let messages = git(repository)

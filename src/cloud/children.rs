@@ -1,4 +1,4 @@
-//! The child processes of the cloud: none outlives it.
+//! The child processes of the cloud: all end with it.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The children that run now, each the leader of a process group of its own.
 #[derive(Default)]
 pub(super) struct Children {
-    state: Mutex<State>,
+    state: Mutex<Running>,
     fewer: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Running {
     running: BTreeSet<i32>,
     is_over: bool,
 }
@@ -70,7 +70,7 @@ impl Children {
             .wait_timeout_while(state, PATIENCE, |state| !state.running.is_empty());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Running> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

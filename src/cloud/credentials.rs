@@ -1,5 +1,5 @@
 //! The keys and tokens of the loopback cloud. They open nothing else; they are still secrets to
-//! the system under test, which must never tell them.
+//! the system under test, which must never reveal them.
 
 /// The password of the git remote; its user is `x-access-token`.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
@@ -19,7 +19,7 @@ pub(super) const GIT_BASIC: &str =
 
 pub(super) const SECRETS: [&str; 4] = [SECRET_KEY, GIT_TOKEN, AGENT_KEY, GIT_BASIC];
 
-/// Whether one of the secrets stands in the bytes.
+/// Whether one of the secrets is in the bytes.
 pub(super) fn tells_secret(bytes: &[u8]) -> bool {
     SECRETS.iter().any(|secret| {
         bytes

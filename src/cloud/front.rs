@@ -1,4 +1,4 @@
-//! A front: the listener that one container speaks to, so that each request is known to be its
+//! A front: the listener that one container calls, so that each request is known to be its
 //! own, and it can be cut off alone.
 
 use std::convert::Infallible;
@@ -30,7 +30,7 @@ pub struct Front {
     carried_out: watch::Receiver<Cut>,
 }
 
-/// Whether a front is cut off, and how often it was: whoever looks late still sees that.
+/// Whether a front is cut off, and how often it was, so that a late reader sees that too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct Cut {
     is_on: bool,
@@ -115,7 +115,7 @@ impl Front {
     /// Waits until it is as it was set: a container that is healed must not be refused any more.
     pub async fn settled(&self) {
         let cut = *self.cut.borrow();
-        // A front that nobody serves any more never settles.
+        // A front that is not served any more never settles.
         let _ = self.carried_out.clone().wait_for(|is| *is == cut).await;
     }
 }

@@ -26,12 +26,12 @@ use crate::plan::{ClientId, SessionId};
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Wish {
     client: ClientId,
-    part: Part,
+    part: Exchange,
 }
 
 /// The requests of git's HTTP protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Part {
+enum Exchange {
     FetchRefs,
     PushRefs,
     /// Of protocol 2: the refs, in a request of their own.
@@ -40,7 +40,7 @@ enum Part {
     Push,
 }
 
-impl Part {
+impl Exchange {
     fn is_push(self) -> bool {
         matches!(self, Self::PushRefs | Self::Push)
     }
@@ -87,11 +87,11 @@ fn wish(asked: &Asked) -> Option<Wish> {
         String::from_utf8_lossy(start).contains("command=ls-refs")
     };
     let part = match (rest, query) {
-        ("info/refs", "service=git-upload-pack") => Part::FetchRefs,
-        ("info/refs", "service=git-receive-pack") => Part::PushRefs,
-        ("git-upload-pack", _) if is_listing() => Part::FetchListing,
-        ("git-upload-pack", _) => Part::FetchObjects,
-        ("git-receive-pack", _) => Part::Push,
+        ("info/refs", "service=git-upload-pack") => Exchange::FetchRefs,
+        ("info/refs", "service=git-receive-pack") => Exchange::PushRefs,
+        ("git-upload-pack", _) if is_listing() => Exchange::FetchListing,
+        ("git-upload-pack", _) => Exchange::FetchObjects,
+        ("git-receive-pack", _) => Exchange::Push,
         _ => return None,
     };
     Some(Wish {
@@ -136,7 +136,7 @@ fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitO
         return services.recorder.record(What::Fetched { client, outcome });
     }
     let session = match wish.part {
-        Part::Push => wire::commands(&asked.body)
+        Exchange::Push => wire::commands(&asked.body)
             .iter()
             .find_map(|command| session_of(wish, command)),
         _ => None,
@@ -157,7 +157,7 @@ fn session_of(wish: &Wish, command: &wire::Command) -> Option<SessionId> {
 
 /// Lets `git http-backend` answer, and records what came of it.
 fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
-    if wish.part == Part::Push {
+    if wish.part == Exchange::Push {
         return push(services, asked, wish);
     }
     let (response, _) = run(&services.remote, asked, wish)?;
@@ -167,16 +167,16 @@ fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response
         .get("git-protocol")
         .is_some_and(|value| value.as_bytes().starts_with(b"version=2"));
     match wish.part {
-        Part::PushRefs => services.recorder.record(What::PushBegan {
+        Exchange::PushRefs => services.recorder.record(What::PushBegan {
             client: asked.client.clone(),
         }),
         // Each fetch sees the refs once: here, or in protocol 2 by asking for them.
-        Part::FetchRefs if is_version_2 => {}
-        Part::FetchRefs | Part::FetchListing => services.recorder.record(What::Fetched {
+        Exchange::FetchRefs if is_version_2 => {}
+        Exchange::FetchRefs | Exchange::FetchListing => services.recorder.record(What::Fetched {
             client: asked.client.clone(),
             outcome: GitOutcome::Done,
         }),
-        Part::FetchObjects | Part::Push => {}
+        Exchange::FetchObjects | Exchange::Push => {}
     }
     Ok(response)
 }
@@ -193,7 +193,7 @@ fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<
         let branch = services.remote.branch(&session)?.unwrap_or_default();
         let is_done = match report.get(&command.name) {
             Some(is_done) => *is_done,
-            // Nobody asked for a report: the branch shows it.
+            // The client did not ask for a report: the branch shows it.
             None => services.remote.tip(&wish.client, &command.name)? == command.new,
         };
         let outcome = match is_done {

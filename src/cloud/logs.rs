@@ -132,7 +132,7 @@ impl Logs {
         let prefix = request["logStreamNamePrefix"].as_str().unwrap_or_default();
         let mut groups = self.groups();
         let streams = streams(&mut groups, request)?;
-        let told: Vec<Value> = streams
+        let listed: Vec<Value> = streams
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
             .map(|(name, events)| {
@@ -143,7 +143,7 @@ impl Logs {
                 })
             })
             .collect();
-        Ok(json!({ "logStreams": told }))
+        Ok(json!({ "logStreams": listed }))
     }
 
     /// The lines of one stream. Pages go from the first line to the last; without a token and
@@ -163,7 +163,7 @@ impl Logs {
             None if request["startFromHead"].as_bool() == Some(true) => 0,
             None => events.len().saturating_sub(limit),
         };
-        let page: Vec<Value> = events.iter().skip(from).take(limit).map(told).collect();
+        let page: Vec<Value> = events.iter().skip(from).take(limit).map(as_json).collect();
         Ok(json!({
             "nextForwardToken": format!("f/{}", from + page.len()),
             "nextBackwardToken": format!("b/{from}"),
@@ -198,7 +198,7 @@ impl Logs {
             .skip(from)
             .take(limit)
             .map(|(name, event)| {
-                let mut event = told(event);
+                let mut event = as_json(event);
                 event["logStreamName"] = name.as_str().into();
                 event
             })
@@ -215,7 +215,7 @@ impl Logs {
     }
 }
 
-fn told(event: &&LogEvent) -> Value {
+fn as_json(event: &&LogEvent) -> Value {
     json!({
         "eventId": format!("{:056}", event.id),
         "timestamp": event.timestamp,
@@ -278,7 +278,7 @@ fn missing(what: &str) -> AwsError {
     )
 }
 
-/// A filter pattern for unstructured lines: terms that must all stand in a line, `?terms` of
+/// A filter pattern for unstructured lines: terms that must all be in a line, `?terms` of
 /// which one must, and `-terms` that must not.
 #[derive(Default)]
 struct Pattern {
@@ -317,10 +317,10 @@ impl Pattern {
     }
 
     fn matches(&self, line: &str) -> bool {
-        let stands = |term: &String| line.contains(term.as_str());
-        self.all.iter().all(stands)
-            && (self.any.is_empty() || self.any.iter().any(stands))
-            && !self.none.iter().any(stands)
+        let contains = |term: &String| line.contains(term.as_str());
+        self.all.iter().all(contains)
+            && (self.any.is_empty() || self.any.iter().any(contains))
+            && !self.none.iter().any(contains)
     }
 }
 

@@ -32,12 +32,12 @@ pub struct Recorder {
     /// The same moment, since the Unix epoch.
     began_unix: Duration,
     time_scale: f64,
-    state: Mutex<State>,
+    state: Mutex<Recorded>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct Recorded {
     events: Vec<Event>,
     requests: BTreeMap<ClientId, u64>,
     trap: Option<Trap>,
@@ -160,13 +160,13 @@ impl Recorder {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Recorded> {
         // The state is whole after every statement, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Recorded {
     fn phase_entered(&mut self, client: &ClientId, session: &SessionId, phase: Phase) {
         let Some(Trap::Phase {
             session: wanted,

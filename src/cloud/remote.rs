@@ -107,7 +107,7 @@ impl Remote {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Commits to the session's branch as somebody else would, and records it. A branch that does
+    /// Commits to the session's branch as an outsider would, and records it. A branch that does
     /// not exist yet begins at `main`.
     pub(super) fn push_from_outside(
         &self,
@@ -217,7 +217,7 @@ fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
     let mut config = std::fs::OpenOptions::new()
         .append(true)
         .open(path.join("config"))?;
-    // Nothing here has to outlive the machine, and nothing may run on by itself.
+    // Nothing here has to survive a crash of the machine, and nothing may run on by itself.
     config.write_all(
         b"[core]\n\tfsync = none\n[http]\n\treceivepack = true\n[gc]\n\tauto = 0\n\
           [receive]\n\tautogc = false\n[maintenance]\n\tauto = false\n",

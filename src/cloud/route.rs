@@ -59,7 +59,7 @@ pub(super) async fn answer(
         // Ends with the connection: a container that is gone takes no message with it.
         work.await
     } else {
-        // What has begun is done, though the container may be gone before it is told.
+        // What has begun is done, although the container may be gone before the answer.
         match tokio::spawn(work).await {
             Ok(answer) => answer,
             Err(_) => Answer::Close,

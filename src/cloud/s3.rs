@@ -72,7 +72,7 @@ pub(super) struct Call {
     loses_answer: bool,
     /// Whether the answer to this very request turned out to be lost.
     lost: AtomicBool,
-    /// Whether the request was refused with SlowDown. The services' own log tells every server
+    /// Whether the request was refused with SlowDown. The services' own log shows every server
     /// error, so this one does not go through it.
     slowed: AtomicBool,
     /// Whether a change was recorded, so that the request needs no record of its own.
@@ -154,7 +154,7 @@ async fn call_service(
     Some(Response::from_parts(parts, bytes))
 }
 
-/// What a request asks for, as far as the history speaks of it: not of policies.
+/// What a request asks for, as far as the history records it: not policies.
 fn operation(parts: &Parts) -> Option<S3Operation> {
     let query = parts.uri.query().unwrap_or_default();
     if query.split('&').any(|part| part.starts_with("policy")) {

@@ -54,13 +54,13 @@ pub struct Depths {
 /// All queues of one cloud.
 pub(super) struct Sqs {
     recorder: Arc<Recorder>,
-    state: Mutex<State>,
+    state: Mutex<Queues>,
     /// Wakes the receivers that wait for a message.
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct Queues {
     queues: BTreeMap<String, Queue>,
     /// How many messages were ever sent.
     sent: u64,
@@ -68,7 +68,7 @@ struct State {
     handled: BTreeMap<SessionId, Arc<str>>,
 }
 
-impl State {
+impl Queues {
     /// Puts a message in a queue; returns its id, or `None` where there is no such queue.
     fn put_in(&mut self, queue: &str, body: Arc<str>, visible_at: Duration) -> Option<u64> {
         let queue = self.queues.get_mut(queue)?;
@@ -108,9 +108,9 @@ impl Sqs {
         }
         Self {
             recorder,
-            state: Mutex::new(State {
+            state: Mutex::new(Queues {
                 queues,
-                ..State::default()
+                ..Queues::default()
             }),
             changed: Notify::new(),
         }
@@ -136,7 +136,7 @@ impl Sqs {
             return false;
         };
         let now = self.recorder.now();
-        // Nobody sent it, so that is not recorded: the queue delivers what it had delivered.
+        // No client sent it, so that is not recorded: the queue delivers it again by itself.
         let sent = state.put_in(&instructions(&session.client), body, now);
         drop(state);
         self.changed.notify_waiters();
@@ -277,12 +277,12 @@ impl Sqs {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Queues> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn find<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Queue, AwsError> {
+fn find<'a>(state: &'a mut Queues, name: &str) -> Result<&'a mut Queue, AwsError> {
     state.queues.get_mut(name).ok_or_else(|| {
         AwsError::new(
             "com.amazonaws.sqs#QueueDoesNotExist",

@@ -204,7 +204,7 @@ fn writes(operation: &str) -> bool {
     )
 }
 
-/// Records the sessions' records that a request named, as they now stand.
+/// Records the sessions' records that a request named, as they are now.
 fn record_writes(services: &Services, asked: &Asked, body: &str) {
     let request: Value = serde_json::from_str(body).unwrap_or_default();
     let mut sessions = BTreeSet::new();
@@ -243,7 +243,7 @@ fn keys_in(value: &Value, sessions: &mut BTreeSet<SessionId>) {
     }
 }
 
-/// The attributes of an item that the contract speaks of.
+/// The attributes of an item that the contract names.
 fn record_of(item: &Value) -> Record {
     let text = |value: &Value| value["S"].as_str().map(str::to_owned);
     let warnings = &item["warnings"];

@@ -15,16 +15,18 @@ pub(super) enum Mistake {
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
-    wrap(&mut ports.agent, |inner| Rc::new(Bad { inner, mistake }));
+    wrap(&mut ports.agent, |inner| {
+        Rc::new(DefectiveAgent { inner, mistake })
+    });
 }
 
-struct Bad {
+struct DefectiveAgent {
     inner: Rc<dyn Agent>,
     mistake: Mistake,
 }
 
 #[async_trait(?Send)]
-impl Agent for Bad {
+impl Agent for DefectiveAgent {
     async fn ask(&self, instruction: &Instruction, so_far: &[Turn]) -> PortResult<Turn> {
         let asked = self.inner.ask(instruction, so_far).await;
         asked.map_err(|mut error| {

@@ -23,7 +23,7 @@ pub(super) enum Mistake {
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     wrap(&mut ports.builder, |inner| {
-        Rc::new(Bad {
+        Rc::new(DefectiveBuilder {
             inner,
             mistake,
             kept: RefCell::default(),
@@ -32,7 +32,7 @@ pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     });
 }
 
-struct Bad {
+struct DefectiveBuilder {
     inner: Rc<dyn Builder>,
     mistake: Mistake,
     kept: RefCell<BTreeMap<SessionId, Build>>,
@@ -40,7 +40,7 @@ struct Bad {
 }
 
 #[async_trait(?Send)]
-impl Builder for Bad {
+impl Builder for DefectiveBuilder {
     async fn build(&self, session: &SessionId, commit: &CommitId) -> PortResult<Build> {
         if let Some(kept) = self.kept.borrow().get(session) {
             return Ok(kept.clone());

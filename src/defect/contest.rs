@@ -232,7 +232,7 @@ impl Find {
     }
 
     /// Lets proptest's own shrinker work on it, as it does for a test that fails: any violation is
-    /// a failure, and the steps that a run did not come to are told.
+    /// a failure, and the steps that a run did not reach are reported.
     ///
     /// # Errors
     /// When the plan cannot be generated again, or does not show the defect again.

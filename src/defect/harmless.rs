@@ -51,21 +51,21 @@ macro_rules! harmless {
 
 harmless! {
     "slow-thinking", "the agent takes twenty seconds for each answer",
-        |ports, _| around(ports, Way { thinking: seconds(20), ..Way::default() });
+        |ports, _| around(ports, Difference { thinking: seconds(20), ..Difference::default() });
     "slow-builds", "a build takes forty seconds",
-        |ports, _| around(ports, Way { building: seconds(40), ..Way::default() });
+        |ports, _| around(ports, Difference { building: seconds(40), ..Difference::default() });
     "asks-twice", "builds, lists, deletes messages and writes records twice",
-        |ports, _| around(ports, Way { twice: true, ..Way::default() });
+        |ports, _| around(ports, Difference { twice: true, ..Difference::default() });
     "uploads-all", "every sync uploads every object",
-        |ports, _| around(ports, Way { knows_no_digests: true, ..Way::default() });
+        |ports, _| around(ports, Difference { knows_no_digests: true, ..Difference::default() });
     "carries-on", "a message that comes again goes on from the commit, to the same site",
-        |ports, _| around(ports, Way { forgets_handled: true, ..Way::default() });
+        |ports, _| around(ports, Difference { forgets_handled: true, ..Difference::default() });
     "tells-no-attempts", "the log says nothing of the attempts of syncs",
-        |ports, _| around(ports, Way { says: |line| !line.text.starts_with("S3 sync attempt"), ..Way::default() });
+        |ports, _| around(ports, Difference { says: |line| !line.text.starts_with("S3 sync attempt"), ..Difference::default() });
     "tells-only-errors", "the log holds errors alone",
-        |ports, _| around(ports, Way { says: |line| line.level == Level::Error, ..Way::default() });
+        |ports, _| around(ports, Difference { says: |line| line.level == Level::Error, ..Difference::default() });
     "tells-no-phases", "the log names no phases",
-        |ports, _| around(ports, Way { tells_no_phases: true, ..Way::default() });
+        |ports, _| around(ports, Difference { tells_no_phases: true, ..Difference::default() });
     "one-attempt", "neither the agent nor a push is tried a second time at once",
         |_, settings| {
             settings.agent.attempts = 1;
@@ -88,7 +88,7 @@ harmless! {
 
 /// How a system differs from the worker.
 #[derive(Clone)]
-struct Way {
+struct Difference {
     thinking: Duration,
     building: Duration,
     twice: bool,
@@ -98,7 +98,7 @@ struct Way {
     tells_no_phases: bool,
 }
 
-impl Default for Way {
+impl Default for Difference {
     fn default() -> Self {
         Self {
             thinking: Duration::ZERO,
@@ -112,54 +112,54 @@ impl Default for Way {
     }
 }
 
-fn around(ports: &mut Ports, way: Way) {
+fn around(ports: &mut Ports, difference: Difference) {
     let clock = ports.clock.clone();
-    let other = |way: &Way| (way.clone(), clock.clone());
+    let other = |difference: &Difference| (difference.clone(), clock.clone());
     macro_rules! wrap_each {
         ($($port:ident),+) => {
             $({
-                let (way, clock) = other(&way);
-                wrap(&mut ports.$port, |inner| Rc::new(Other { inner, way, clock }));
+                let (difference, clock) = other(&difference);
+                wrap(&mut ports.$port, |inner| Rc::new(Altered { inner, difference, clock }));
             })+
         };
     }
     wrap_each!(agent, builder, site, store, log, instructions);
 }
 
-struct Other<P: ?Sized> {
-    way: Way,
+struct Altered<P: ?Sized> {
+    difference: Difference,
     clock: Rc<dyn Clock>,
     inner: Rc<P>,
 }
 
 #[async_trait(?Send)]
-impl Agent for Other<dyn Agent> {
+impl Agent for Altered<dyn Agent> {
     async fn ask(&self, instruction: &Instruction, so_far: &[Turn]) -> PortResult<Turn> {
         let answer = self.inner.ask(instruction, so_far).await?;
-        self.clock.sleep(self.way.thinking).await;
+        self.clock.sleep(self.difference.thinking).await;
         Ok(answer)
     }
 }
 
 #[async_trait(?Send)]
-impl Builder for Other<dyn Builder> {
+impl Builder for Altered<dyn Builder> {
     async fn build(&self, session: &SessionId, commit: &CommitId) -> PortResult<Build> {
-        if self.way.twice {
+        if self.difference.twice {
             self.inner.build(session, commit).await?;
         }
-        self.clock.sleep(self.way.building).await;
+        self.clock.sleep(self.difference.building).await;
         self.inner.build(session, commit).await
     }
 }
 
 #[async_trait(?Send)]
-impl Site for Other<dyn Site> {
+impl Site for Altered<dyn Site> {
     async fn list(&self) -> PortResult<BTreeMap<Arc<str>, Arc<str>>> {
-        if self.way.twice {
+        if self.difference.twice {
             self.inner.list().await?;
         }
         let mut there = self.inner.list().await?;
-        if self.way.knows_no_digests {
+        if self.difference.knows_no_digests {
             there.values_mut().for_each(|digest| *digest = "".into());
         }
         Ok(there)
@@ -179,11 +179,11 @@ impl Site for Other<dyn Site> {
 }
 
 #[async_trait(?Send)]
-impl Store for Other<dyn Store> {
+impl Store for Altered<dyn Store> {
     async fn read(&self, key: &Key) -> PortResult<Option<Item>> {
         let mut item = self.inner.read(key).await?;
         if let Some(Item::Session(record)) = &mut item
-            && self.way.forgets_handled
+            && self.difference.forgets_handled
         {
             record.handled.clear();
         }
@@ -191,7 +191,7 @@ impl Store for Other<dyn Store> {
     }
 
     async fn write(&self, key: &Key, item: &Item, expected: Option<u64>) -> PortResult<bool> {
-        if self.way.twice && expected.is_none() {
+        if self.difference.twice && expected.is_none() {
             self.inner.write(key, item, expected).await?;
         }
         self.inner.write(key, item, expected).await
@@ -199,19 +199,19 @@ impl Store for Other<dyn Store> {
 }
 
 #[async_trait(?Send)]
-impl Log for Other<dyn Log> {
+impl Log for Altered<dyn Log> {
     async fn write(&self, mut line: Line) {
-        if self.way.tells_no_phases {
+        if self.difference.tells_no_phases {
             line.phase = None;
         }
-        if (self.way.says)(&line) {
+        if (self.difference.says)(&line) {
             self.inner.write(line).await;
         }
     }
 }
 
 #[async_trait(?Send)]
-impl Queue for Other<dyn Queue> {
+impl Queue for Altered<dyn Queue> {
     async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
         self.inner.receive(wait).await
     }
@@ -221,7 +221,7 @@ impl Queue for Other<dyn Queue> {
     }
 
     async fn delete(&self, receipt: &str) -> PortResult<()> {
-        if self.way.twice {
+        if self.difference.twice {
             self.inner.delete(receipt).await?;
         }
         self.inner.delete(receipt).await

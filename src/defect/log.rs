@@ -19,16 +19,18 @@ pub(super) enum Mistake {
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
-    wrap(&mut ports.log, |inner| Rc::new(Bad { inner, mistake }));
+    wrap(&mut ports.log, |inner| {
+        Rc::new(DefectiveLog { inner, mistake })
+    });
 }
 
-struct Bad {
+struct DefectiveLog {
     inner: Rc<dyn Log>,
     mistake: Mistake,
 }
 
 #[async_trait(?Send)]
-impl Log for Bad {
+impl Log for DefectiveLog {
     async fn write(&self, mut line: Line) {
         match self.mistake {
             Mistake::NoErrorLevel if line.level == Level::Error => line.level = Level::Info,

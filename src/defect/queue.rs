@@ -26,7 +26,7 @@ pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
         Mistake::AcknowledgesOnReceipt | Mistake::StopsPolling => &mut ports.instructions,
     };
     wrap(queue, |inner| {
-        Rc::new(Bad {
+        Rc::new(DefectiveQueue {
             inner,
             mistake,
             is_asking: Cell::new(false),
@@ -45,7 +45,7 @@ pub(super) fn plant_acknowledging_push(ports: &mut Ports) {
     workspace::plant_after_push(ports, queue, under_way);
 }
 
-struct Bad {
+struct DefectiveQueue {
     inner: Rc<dyn Queue>,
     mistake: Mistake,
     is_asking: Cell<bool>,
@@ -75,7 +75,7 @@ impl Queue for Watched {
 }
 
 #[async_trait(?Send)]
-impl Queue for Bad {
+impl Queue for DefectiveQueue {
     async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
         if self.mistake == Mistake::StopsPolling && self.is_asking.replace(true) {
             // The last poll never came back with an answer.

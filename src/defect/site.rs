@@ -26,7 +26,7 @@ pub(super) enum Mistake {
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     wrap(&mut ports.site, |inner| {
-        Rc::new(Bad {
+        Rc::new(DefectiveSite {
             inner,
             mistake,
             held: RefCell::default(),
@@ -35,14 +35,14 @@ pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     });
 }
 
-struct Bad {
+struct DefectiveSite {
     inner: Rc<dyn Site>,
     mistake: Mistake,
     held: RefCell<Vec<(String, Arc<[u8]>)>>,
     there: RefCell<Option<BTreeMap<Arc<str>, Arc<str>>>>,
 }
 
-impl Bad {
+impl DefectiveSite {
     async fn put_held(&self) -> PortResult<()> {
         let held = std::mem::take(&mut *self.held.borrow_mut());
         for (key, bytes) in held {
@@ -66,7 +66,7 @@ impl Bad {
 }
 
 #[async_trait(?Send)]
-impl Site for Bad {
+impl Site for DefectiveSite {
     async fn list(&self) -> PortResult<BTreeMap<Arc<str>, Arc<str>>> {
         if self.mistake != Mistake::TrustsItself {
             return self.inner.list().await;

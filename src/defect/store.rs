@@ -19,7 +19,7 @@ pub(super) enum Mistake {
     ForgetsHandled,
     ForgetsSaved,
     MarksNeighbour,
-    /// A build's warnings are told in another session's record too.
+    /// A build's warnings are written into another session's record too.
     WarnsNeighbour,
     TellsNoError,
     KeepsError,
@@ -31,7 +31,7 @@ pub(super) enum Mistake {
     NeverResetsCount,
     HalfOpenIsClosed,
     OwnBreaker,
-    /// The permit is written down as nobody's.
+    /// The permit is written without its holder.
     PermitOfNobody,
     ClosesBreakerAtStart,
     /// A probe that succeeds opens the breaker again.
@@ -50,7 +50,7 @@ pub(super) enum Mistake {
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     wrap(&mut ports.store, |inner| {
-        Rc::new(Bad {
+        Rc::new(DefectiveStore {
             inner,
             mistake,
             own: RefCell::default(),
@@ -58,7 +58,7 @@ pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     });
 }
 
-struct Bad {
+struct DefectiveStore {
     inner: Rc<dyn Store>,
     mistake: Mistake,
     own: RefCell<Own>,
@@ -78,7 +78,7 @@ struct Own {
     was_half_open: bool,
 }
 
-impl Bad {
+impl DefectiveStore {
     fn session_read(&self, record: &mut SessionRecord) {
         match self.mistake {
             Mistake::HidesInjection => record.failure_injection = None,
@@ -219,7 +219,7 @@ impl Bad {
 }
 
 #[async_trait(?Send)]
-impl Store for Bad {
+impl Store for DefectiveStore {
     async fn read(&self, key: &Key) -> PortResult<Option<Item>> {
         if self.mistake == Mistake::OwnBreaker && *key == Key::Breaker {
             return Ok(Some(Item::Breaker(self.own.borrow().breaker.clone())));

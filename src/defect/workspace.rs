@@ -49,7 +49,7 @@ type UnderWay = Rc<RefCell<Option<Arc<str>>>>;
 
 fn plant_with(ports: &mut Ports, mistake: Mistake, message: Option<(Rc<dyn Queue>, UnderWay)>) {
     wrap(&mut ports.workspace, |inner| {
-        Rc::new(Bad {
+        Rc::new(DefectiveWorkspace {
             inner,
             mistake,
             first: RefCell::default(),
@@ -59,7 +59,7 @@ fn plant_with(ports: &mut Ports, mistake: Mistake, message: Option<(Rc<dyn Queue
     });
 }
 
-struct Bad {
+struct DefectiveWorkspace {
     inner: Rc<dyn Workspace>,
     mistake: Mistake,
     first: RefCell<Option<SessionId>>,
@@ -67,7 +67,7 @@ struct Bad {
     message: Option<(Rc<dyn Queue>, UnderWay)>,
 }
 
-impl Bad {
+impl DefectiveWorkspace {
     fn session(&self, session: &SessionId) -> SessionId {
         if self.mistake != Mistake::OneCheckout {
             return session.clone();
@@ -85,7 +85,7 @@ impl Bad {
 }
 
 #[async_trait(?Send)]
-impl Workspace for Bad {
+impl Workspace for DefectiveWorkspace {
     async fn open(&self, session: &SessionId) -> PortResult<bool> {
         if self.mistake == Mistake::NeverCleans && self.inner.sessions().await?.contains(session) {
             return Ok(false);

@@ -113,7 +113,7 @@ fn time(event: &Event) -> Duration {
 /// How many events are shown in the place of what was expected.
 const NEAREST: usize = 5;
 
-/// Tells what an expectation looks for.
+/// Finds in a history what an expectation looks for.
 struct Looker<'a> {
     expected: &'a Expectation,
     words: Option<Regex>,
@@ -185,7 +185,7 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// Whether an event tells of the same matter, though it is not what is looked for.
+    /// Whether an event is about the same thing, although it is not what is looked for.
     fn is_near(&self, what: &What) -> bool {
         matches!(
             (self.expected.seen, what),

@@ -126,7 +126,7 @@ impl Figures {
 }
 
 /// The memory of this program that is in use, in bytes (`VmRSS` of proc(5)); 0 where the system
-/// does not tell.
+/// does not say.
 pub(super) fn memory_in_use() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status

@@ -52,12 +52,12 @@ impl Folder {
         self.root.join("bugs")
     }
 
-    /// Where the plan stands that a thread is at.
-    pub(super) fn slip(&self, job: usize) -> PathBuf {
+    /// The file of the plan that a thread is running.
+    pub(super) fn running(&self, job: usize) -> PathBuf {
         self.root.join(format!("running-{job}.plan"))
     }
 
-    /// Removes what a soak that was killed left half written, or was at: it runs again.
+    /// Removes what a killed soak left half written, and the plans that it was running: they run again.
     pub(super) fn sweep(&self) {
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
         for entry in entries {
@@ -72,12 +72,12 @@ impl Folder {
             self.regressions.clone(),
         ];
         for folder in folders {
-            // One that is missing holds nothing; what stays in the others is in nobody's way.
+            // One that is missing holds nothing; what stays in the others does no harm.
             let _ = durable::sweep(&folder);
         }
     }
 
-    /// Whether somebody laid a file there to end the soak. It goes with that.
+    /// Whether a file there asks the soak to end. It is removed.
     pub(super) fn take_stop(&self) -> bool {
         fs::remove_file(self.root.join("stop")).is_ok()
     }

@@ -12,7 +12,7 @@ use crate::coverage::Sometimes;
 /// The time between two lines where standard error is no terminal, at first and later on.
 const FIRST_LINES: Duration = Duration::from_secs(10);
 const LATER_LINES: Duration = Duration::from_secs(60);
-/// The line tells the rate over this time.
+/// The line shows the rate over this time.
 const RATE_OVER: Duration = Duration::from_secs(5);
 
 /// Shows it on standard error: in place on a terminal, else as a line now and then.

@@ -31,7 +31,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Who it is only helps; an empty name is told as such.
+                // The holder's name only helps; it may be empty.
                 let _ = file.read_to_string(&mut holder);
                 return Err(SoakError::Locked {
                     folder: folder.to_owned(),

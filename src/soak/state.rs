@@ -63,7 +63,7 @@ impl Identity {
 /// Everything that a soak knows: it goes on from here.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct State {
-    /// [`FORMAT`]; first, so that a newer form is told as such.
+    /// [`FORMAT`]; first, so that a newer form is recognized.
     pub shakedown_soak: u32,
     pub identity: Identity,
     pub shard: Shard,
@@ -178,7 +178,7 @@ impl State {
     /// Writes the state to its file. The one before it stays beside it.
     ///
     /// # Errors
-    /// Where the folder cannot be written to; what stood there stays.
+    /// Where the folder cannot be written to; what was there stays.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let path = Self::path(folder);
         match durable::keep_as(&path, &previous(&path)) {
@@ -210,7 +210,7 @@ impl State {
     }
 }
 
-/// Where the state before the newest stands.
+/// The file of the state before the newest.
 fn previous(path: &Path) -> PathBuf {
     path.with_file_name("state.previous.json")
 }

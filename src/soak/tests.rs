@@ -78,7 +78,7 @@ fn shards_come_to_what_one_machine_comes_to() {
         serde_json::to_string(&whole.totals).unwrap()
     );
 
-    // Without one of them, it is told as missing; twice, it is not counted twice.
+    // Without one of them, it is reported as missing; twice, it is not counted twice.
     let folders = [0, 2].map(|index| shared.path().join(format!("soak-{index}")));
     assert_eq!(merge(&folders).unwrap().missing, [1]);
     let twice = [folders[0].clone(), folders[0].clone()];

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::folder::{Folder, PLANS_OF_A_BUG};
 use super::totals::TOLD_APART;
 use super::{Config, End, News, Soak, SoakError};
-use crate::campaign::{Case, Slip};
+use crate::campaign::{Case, CaseFile};
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
 use crate::generate;
@@ -28,7 +28,7 @@ use crate::verdict::{Rule, Verdict, Violation};
 const AHEAD: u64 = 1024;
 /// Runs that shrinking may take on sim; what is as small as it can be needs far fewer.
 const SHRINK_RUNS: u32 = 500;
-/// It ends sooner only where time was asked for, or something hangs.
+/// It ends sooner only where a time was given, or something hangs.
 const SHRINK_TIME: Duration = Duration::from_secs(1800);
 /// How long a thread that is too far ahead waits before it looks again.
 const WAIT: Duration = Duration::from_millis(5);
@@ -85,7 +85,7 @@ impl Soak<'_> {
         let mut budget = shrink_budget(target);
         budget.runs = budget.runs.min(SHRINK_RUNS);
         if target.is_deterministic() && budget.time == Budget::for_target(target).time {
-            // A busy machine shall not end it sooner, and so at another plan.
+            // A busy machine must not end it sooner, and so at another plan.
             budget.time = SHRINK_TIME;
         }
         let shared = Shared {
@@ -107,7 +107,7 @@ impl Soak<'_> {
                 let (send, shared) = (send.clone(), &shared);
                 scope.spawn(move || {
                     if let Err(error) = work(shared, job, &send) {
-                        // Nobody listens any more when the soak has ended.
+                        // The receiver is gone when the soak has ended.
                         let _ = send.send(Err(error));
                     }
                 });
@@ -153,7 +153,7 @@ impl Soak<'_> {
         }
     }
 
-    /// Counts one case. A bug is on the disk before it is told.
+    /// Counts one case. A bug is on the disk before it is reported.
     fn take(&mut self, done: Done, shared: &Shared<'_>) -> Result<(), SoakError> {
         let totals = &mut self.state.totals;
         let number = self.config.shard.case(done.turn);
@@ -217,20 +217,20 @@ impl Soak<'_> {
     }
 }
 
-/// One thread's work: takes the next case until there is none, or it is told to stop.
+/// One thread's work: takes the next case until there is none, or it has to stop.
 fn work(
     shared: &Shared<'_>,
     job: usize,
     send: &mpsc::Sender<Result<Done, SoakError>>,
 ) -> Result<(), SoakError> {
     let strategy = generate::plans(&shared.config.shape);
-    let path = shared.folder.slip(job);
+    let path = shared.folder.running(job);
     let failed = |why| SoakError::Write {
         path: path.clone(),
         why,
     };
-    // A case that takes the whole tester with it can be seen there.
-    let mut slip = Slip::at(&path).map_err(failed)?;
+    // A case that crashes the whole tester can be seen there.
+    let mut file = CaseFile::at(&path).map_err(failed)?;
     while !shared.stop.load(Ordering::Relaxed) {
         let turn = shared.next.fetch_add(1, Ordering::Relaxed);
         if turn >= shared.most || !is_near(shared, turn) {
@@ -239,7 +239,7 @@ fn work(
         let number = shared.config.shard.case(turn);
         let case =
             Case::generate(&strategy, shared.config.seed, number).map_err(SoakError::Generate)?;
-        slip.write(&case).map_err(failed)?;
+        file.write(&case).map_err(failed)?;
         let Some(done) = run(shared, turn, case)? else {
             // Cut off; it runs again at the next start.
             break;
@@ -248,7 +248,7 @@ fn work(
             break;
         }
     }
-    slip.remove().map_err(failed)
+    file.remove().map_err(failed)
 }
 
 /// Waits until a case is not too far ahead of the oldest one that is not done; not so where the
@@ -337,7 +337,7 @@ fn shown(
         found.shrunk(shared.target, &shared.budget, &mut |_| {})
     }));
     if shared.interrupt.load(Ordering::Relaxed) {
-        // Not as small as it can be, so it cannot be told which bug it is; it is written down.
+        // Not as small as it can be, so it is not known which bug it is; it is written down.
         return Ok(None);
     }
     // Where the harness panicked at a smaller plan, the whole one is that of the bug.

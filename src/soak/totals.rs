@@ -10,7 +10,7 @@ use crate::finding::Finding;
 use crate::finding::family::{Family, families};
 use crate::verdict::Rule;
 
-/// Of each rule and kind, so many failing cases are shrunk and told apart; the rest is counted.
+/// Of each rule and kind, so many failing cases are shrunk and distinguished; the rest is counted.
 pub const TOLD_APART: usize = 100;
 /// So many plans that could not be judged are kept with their reasons; the rest is counted.
 pub const UNJUDGED: usize = 20;
@@ -98,7 +98,7 @@ impl Totals {
             .flat_map(|failures| failures.bugs.iter().map(move |bug| (failures, bug)))
     }
 
-    /// The bugs as they are told: those that are most likely one together.
+    /// The bugs as they are reported: those that are most likely one together.
     pub fn families(&self) -> impl Iterator<Item = (&Failures, Family<'_>)> {
         self.failures.iter().flat_map(|failures| {
             let families = families(&failures.bugs).into_iter();
@@ -115,7 +115,7 @@ impl Totals {
             .map_or(0, |failures| failures.seen.len())
     }
 
-    /// How many of the cases that were told apart show a bug.
+    /// How many of the cases that were distinguished show a bug.
     pub(super) fn times(&self, bug: &Finding) -> usize {
         let of_bug = self.bugs().find(|(_, known)| known.id == bug.id);
         of_bug.map_or(0, |(failures, known)| failures.times(known))

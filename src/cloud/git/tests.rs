@@ -189,7 +189,7 @@ async fn outsiders_push_and_a_container_that_is_behind_is_rejected() {
     checkout.commit("edit-2").await;
     let rejected = checkout.git("git push origin thread-home").await;
     assert!(rejected.unwrap_err().contains("rejected"));
-    // The refs told git enough: nothing was pushed.
+    // The refs were enough for git: nothing was pushed.
     assert_eq!(recorded(&cloud), [push_began()]);
     let branch = &cloud.remote_branches().unwrap()[&home()];
     assert_eq!(

@@ -59,7 +59,7 @@ fn asked(operation: S3Operation, outcome: S3Outcome) -> What {
     }
 }
 
-/// The key of an object that was put, and whether the container was told.
+/// The key of an object that was put, and whether the container got the answer.
 fn put_of(what: &What) -> (&str, bool) {
     match what {
         What::ObjectPut { key, answered, .. } => (key, *answered),

@@ -132,7 +132,7 @@ fn message_id(id: u64) -> String {
 }
 
 fn received(request: &Value, message: &Message) -> Value {
-    let mut told = json!({
+    let mut answer = json!({
         "MessageId": message_id(message.id),
         "ReceiptHandle": message.receipt().to_string(),
         "Body": &*message.body,
@@ -145,7 +145,7 @@ fn received(request: &Value, message: &Message) -> Value {
         .flatten()
         .any(|name| name == COUNT || name == "All");
     if asks_for_count {
-        told["Attributes"] = json!({ COUNT: message.receives.to_string() });
+        answer["Attributes"] = json!({ COUNT: message.receives.to_string() });
     }
-    json!({ "Messages": [told] })
+    json!({ "Messages": [answer] })
 }

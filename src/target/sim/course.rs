@@ -1,9 +1,9 @@
-//! What a run's course depends on, as one hash.
+//! Everything that a run's future depends on, as one hash.
 //!
 //! A run on sim is a pure function of its seed, of what reaches it from outside, and of what the
 //! active faults make of its requests, each with the moment when it does. So the world itself need
 //! not be hashed: two runs with the same seed whose notes are the same are in the same state, bit
-//! for bit, futures included. A fault that nobody met leaves no note.
+//! for bit, futures included. A fault that no request met leaves no note.
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,12 +12,12 @@ use std::rc::Rc;
 use super::time::Timers;
 
 /// The notes of a run, hashed one after the other.
-pub struct Course {
+pub struct RunHash {
     timers: Rc<Timers>,
     hash: Cell<u64>,
 }
 
-impl Course {
+impl RunHash {
     pub fn new(timers: Rc<Timers>) -> Self {
         Self {
             timers,
@@ -25,7 +25,7 @@ impl Course {
         }
     }
 
-    /// Notes what changed the course at this moment.
+    /// Notes what changed the run at this moment.
     pub fn note(&self, what: impl Hash) {
         let mut hasher = DefaultHasher::new();
         self.hash.get().hash(&mut hasher);

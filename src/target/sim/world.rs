@@ -5,7 +5,7 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::course::Course;
+use super::course::RunHash;
 use super::queue::Queues;
 use super::repository::Repository;
 use super::site::Bucket;
@@ -21,7 +21,7 @@ use crate::worker::ports::{Kind, Line, PortError, PortResult};
 pub struct World {
     pub timers: Rc<Timers>,
     pub chance: Chance,
-    pub course: Course,
+    pub course: RunHash,
     /// The active faults, newest last.
     pub faults: Vec<Fault>,
     pub clients: Vec<Client>,
@@ -77,7 +77,7 @@ impl World {
             })
             .collect();
         Self {
-            course: Course::new(timers.clone()),
+            course: RunHash::new(timers.clone()),
             timers,
             chance: Chance::new(seed),
             faults: Vec::new(),
