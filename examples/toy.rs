@@ -103,7 +103,7 @@ struct Worker {
     delivered: Vec<Mark>,
     local: BTreeMap<SessionId, Branch>,
     remote: BTreeMap<SessionId, Branch>,
-    site: BTreeMap<Arc<str>, Content>,
+    site: BTreeMap<Arc<str>, Arc<Content>>,
 }
 
 impl Worker {
@@ -240,12 +240,12 @@ fn deploy(client: &ClientId, worker: &mut Worker, session: &SessionId, see: &mut
     let (pages, assets): (Vec<_>, Vec<_>) =
         built.iter().partition(|(key, _)| key.ends_with(".html"));
     for (key, bytes) in assets.into_iter().chain(pages) {
-        let content = read_content(bytes);
+        let content = Arc::new(read_content(bytes));
         worker.site.insert(key.clone(), content.clone());
         see(What::ObjectPut {
             client: client.clone(),
             key: key.clone(),
-            content: Arc::new(content),
+            content,
             answered: true,
         });
     }

@@ -62,7 +62,8 @@ use self::services::Services;
 use self::sqs::Sqs;
 use self::table::Table;
 use crate::error::TargetError;
-use crate::history::{Branch, Content, Record};
+use crate::history::{Branch, Record};
+use crate::oracle::Objects;
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
 use crate::scratch::Scratch;
 use crate::site::{self, SiteKind};
@@ -337,7 +338,7 @@ impl Cloud {
     ///
     /// # Errors
     /// When the files cannot be read.
-    pub fn sites(&self) -> Result<BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>, TargetError> {
+    pub fn sites(&self) -> Result<BTreeMap<ClientId, Objects>, TargetError> {
         self.services.s3.sites()
     }
 

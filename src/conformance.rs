@@ -7,9 +7,8 @@ mod plans;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::history::{Branch, Claim, Content, History, Snapshot, What};
@@ -169,7 +168,7 @@ impl Differences {
             let empty = BTreeMap::new();
             let sites = seen.map(|it| it.sites.get(client).unwrap_or(&empty));
             for key in keys(sites) {
-                let bytes = |content: &Content| (content.digest, content.size);
+                let bytes = |content: &Arc<Content>| (content.digest, content.size);
                 let objects = sites.map(|site| site.get(key).map(bytes));
                 self.expect_same(format!("the site of {client}, {key}"), objects);
             }
@@ -296,7 +295,7 @@ mod tests {
         check(
             |it| {
                 for object in it.sites.values_mut().flat_map(BTreeMap::values_mut) {
-                    object.digest ^= 1;
+                    Arc::make_mut(object).digest ^= 1;
                 }
             },
             "index.html",

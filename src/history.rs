@@ -338,7 +338,7 @@ pub struct Snapshot {
     /// The workspaces that exist.
     pub workspaces: BTreeMap<SessionId, Workspace>,
     /// The objects of each client's site.
-    pub sites: BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>,
+    pub sites: BTreeMap<ClientId, BTreeMap<Arc<str>, Arc<Content>>>,
     pub records: BTreeMap<SessionId, Record>,
     /// Messages that are visible, delayed or in flight.
     pub queued: Vec<Mark>,

@@ -4,6 +4,7 @@
 use crate::history::{Event, Snapshot, What};
 use crate::invariant::{Breach, check_event, check_recovered};
 use crate::model::Model;
+use crate::oracle::Asked;
 use crate::plan::Plan;
 use crate::site::SiteKind;
 use crate::verdict::{Rule, Verdict, Violation};
@@ -47,7 +48,7 @@ impl Judge {
     /// A judge of a run that begins.
     pub fn new(plan: &Plan, site: SiteKind) -> Self {
         let mut model = Model::new(plan);
-        model.site = site;
+        model.oracle = Asked(site.oracle());
         Self { model, step: None }
     }
 

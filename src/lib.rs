@@ -69,6 +69,8 @@ mod process;
 // What is said of it.
 pub mod invariant;
 
+pub mod oracle;
+
 pub mod verdict;
 
 pub mod coverage;

@@ -15,13 +15,10 @@ mod known;
 pub mod observe;
 mod steps;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::Content;
+use crate::oracle::{Asked, Objects};
 use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
-use crate::site::SiteKind;
 
 use breaker::Breaker;
 use instruction::Instruction;
@@ -42,15 +39,15 @@ pub struct Model {
     pub breaker: Breaker,
     /// Whether S3 ever refused anything.
     pub s3_refused: bool,
-    /// What the sites are built with.
-    pub site: SiteKind,
+    /// What knows how the sites should look.
+    pub oracle: Asked,
 }
 
 /// A client: its container and its site.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Client {
     pub id: ClientId,
-    pub site: BTreeMap<Arc<str>, Arc<Content>>,
+    pub site: Objects,
     pub is_up: bool,
     /// A step killed it, and no step since then let time pass.
     pub is_down_for_now: bool,
@@ -114,7 +111,7 @@ impl Model {
             let client = known.unwrap_or_else(|| {
                 clients.push(Client {
                     id: id.client.clone(),
-                    site: BTreeMap::new(),
+                    site: Objects::new(),
                     is_up: true,
                     is_down_for_now: false,
                     lost_workspace: false,
@@ -142,7 +139,7 @@ impl Model {
             instructions: Vec::new(),
             outsiders: Vec::new(),
             faults: Vec::new(),
-            site: SiteKind::Shell,
+            oracle: Asked::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod astro;
 mod kind;
+mod twin;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::plan::{Edit, Mark};
 
 pub use crate::files::Tree;
 pub use kind::SiteKind;
+pub use twin::Twin;
 
 /// Where every edit leaves its mark, one a line.
 pub const CHANGES: &str = "content/changes.txt";
@@ -209,11 +211,6 @@ pub fn read_content(bytes: &[u8]) -> Content {
         marks: marks.into_iter().map(|(_, mark)| mark).collect(),
         names,
     }
-}
-
-/// Whether a key is a page, which names assets, rather than an asset.
-pub fn is_page(key: &str) -> bool {
-    key.ends_with(".html") || key.ends_with('/')
 }
 
 #[cfg(test)]

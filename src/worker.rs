@@ -9,7 +9,7 @@ pub mod settings;
 
 mod breaker;
 mod container;
-mod deploy;
+pub(crate) mod deploy;
 mod instruction;
 mod publish;
 mod recovery;

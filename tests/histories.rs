@@ -131,7 +131,7 @@ impl Story {
     fn put(mut self, key: &str, bytes: &[u8]) -> Self {
         let content = read_content(bytes);
         let site = self.seen.sites.entry(acme()).or_default();
-        site.insert(key.into(), content.clone());
+        site.insert(key.into(), Arc::new(content.clone()));
         self.and(What::ObjectPut {
             client: acme(),
             key: key.into(),
@@ -901,7 +901,7 @@ fn fresh() {
     second().deployed(&[edit(1), edit(2)]).ends_as("held");
     let mut left_over = second().deployed(&[edit(1), edit(2)]);
     let site: &mut BTreeMap<_, _> = left_over.seen.sites.get_mut(&acme()).unwrap();
-    site.insert("assets/old.css".into(), read_content(b"edit-1"));
+    site.insert("assets/old.css".into(), Arc::new(read_content(b"edit-1")));
     left_over.ends_as("fresh mixed");
     let mut empty = second();
     empty.seen.sites.clear();
@@ -991,7 +991,7 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
     // Something builds, so the site is a whole build.
     let mut mixed = redone_and_failed();
     let site: &mut BTreeMap<_, _> = mixed.seen.sites.get_mut(&acme()).unwrap();
-    site.insert("assets/old.css".into(), read_content(b"edit-1"));
+    site.insert("assets/old.css".into(), Arc::new(read_content(b"edit-1")));
     mixed.ends_as("fresh mixed");
     let mut empty = redone_and_failed();
     empty.seen.sites.clear();

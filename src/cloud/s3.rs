@@ -25,7 +25,8 @@ use super::recorder::Recorder;
 use super::route::Asked;
 use super::services::Services;
 use crate::error::TargetError;
-use crate::history::{Content, S3Operation, S3Outcome, What};
+use crate::history::{S3Operation, S3Outcome, What};
+use crate::oracle::Objects;
 use crate::plan::{ClientId, Outage};
 
 /// The buckets of all clients.
@@ -56,9 +57,7 @@ impl S3 {
     }
 
     /// The objects of each client's site.
-    pub(super) fn sites(
-        &self,
-    ) -> Result<BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>, TargetError> {
+    pub(super) fn sites(&self) -> Result<BTreeMap<ClientId, Objects>, TargetError> {
         self.buckets.sites()
     }
 }

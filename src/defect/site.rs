@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::wrap;
-use crate::site::is_page;
+use crate::worker::deploy::is_page;
 use crate::worker::ports::{Kind, PortResult, Ports, Site};
 
 #[derive(Clone, Copy, PartialEq)]

@@ -177,16 +177,12 @@ fn site(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Row {
             format!("exactly one build, with {}{empty}", either(&newest))
         }
     };
-    let nothing = std::collections::BTreeMap::new();
+    let nothing = crate::oracle::Objects::new();
     let objects = seen.sites.get(id).unwrap_or(&nothing);
-    let observed = match objects.get("index.html") {
+    let observed = match model.oracle.marks(objects) {
         _ if objects.is_empty() => "empty".into(),
-        Some(page) => format!(
-            "{} objects, index.html of {}",
-            objects.len(),
-            list(&page.marks)
-        ),
-        None => format!("{} objects, no index.html", objects.len()),
+        Some(marks) => format!("{} objects, front page of {}", objects.len(), list(marks)),
+        None => format!("{} objects, no front page", objects.len()),
     };
     let breach = check_site(model, client, objects);
     Row {

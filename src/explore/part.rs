@@ -5,6 +5,7 @@
 //! two clients did in any other way. So each client has a model of its own, with the breaker's
 //! standing put into it, and the breaker has one for all clients (see [`shared`](super::shared)).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::mutant::Mutant;
@@ -16,7 +17,9 @@ use crate::judge::feed;
 use crate::model::breaker::{Breaker, Standing};
 use crate::model::pace::{ONE_PUSH, Pace, Pushing};
 use crate::model::{Client, Model};
+use crate::oracle::Asked;
 use crate::plan::{Fault, Mark, SessionId, Step};
+use crate::site::Twin;
 use crate::verdict::Rule;
 
 /// The moment at which every situation is taken to be.
@@ -53,6 +56,7 @@ impl Part {
             system,
             judge: Model::with_sessions(ids),
         };
+        part.judge.oracle = Asked(Arc::new(Twin));
         part.judge.breaker = Breaker::standing_as(1, Standing::Closed);
         part.forget_time();
         part

@@ -1,5 +1,6 @@
 //! What all clients share: the breaker, as it is and as the judge sees it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::mutant::Mutant;
@@ -9,7 +10,9 @@ use crate::history::{Claim, Death, Level, S3Operation, S3Outcome, What};
 use crate::model::Model;
 use crate::model::breaker::{Breaker, COOL_DOWN, FAILURES, Limits, Standing};
 use crate::model::pace::Pace;
+use crate::oracle::Asked;
 use crate::plan::{ClientId, SessionId};
+use crate::site::Twin;
 use crate::verdict::Rule;
 
 /// The names of the clients, in their order.
@@ -143,6 +146,7 @@ impl Shared {
             .map(|client| SessionId::new(client, "home"))
             .collect();
         let mut judge = Model::with_sessions(&ids);
+        judge.oracle = Asked(Arc::new(Twin));
         judge.breaker = Breaker::with_limits(clients, limits(habits));
         judge.now = NOW;
         judge.breaker.forget_time(NOW, NOW);

@@ -4,6 +4,7 @@
 //! acts are carried out with the names and marks that a plan has, and the events go to one model
 //! with all the rules, as those of a run do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::checker::{Action, Exploration};
@@ -17,7 +18,9 @@ use crate::invariant::check_recovered;
 use crate::judge::feed;
 use crate::model::Model;
 use crate::model::breaker::{Breaker, COOL_DOWN};
+use crate::oracle::Asked;
 use crate::plan::{Fault, Mark, Phase, Plan, SessionId, Step};
+use crate::site::Twin;
 
 /// The names of the sessions, in their order.
 const THREADS: [&str; 2] = ["home", "blog"];
@@ -111,6 +114,7 @@ impl<'a> Teller<'a> {
             ..Plan::default()
         };
         let mut judge = Model::new(&plan);
+        judge.oracle = Asked(Arc::new(Twin));
         judge.breaker = Breaker::with_limits(clients.len(), limits(scope.habits));
         Self {
             exploration,

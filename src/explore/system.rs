@@ -359,9 +359,7 @@ impl System {
                     .insert(thread.id.clone(), thread.notes.record());
             }
         }
-        let objects = self.site.iter();
-        let objects = objects.map(|(key, content)| (key.clone(), (**content).clone()));
-        seen.sites.insert(self.client.clone(), objects.collect());
+        seen.sites.insert(self.client.clone(), self.site.clone());
         seen.queued
             .extend(self.messages.messages().iter().map(|m| m.id));
         seen.dead_letters.extend(&self.dead_letters);

@@ -1,14 +1,11 @@
 //! fresh: the site is exactly the output of the newest good build.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::{Breach, kinds, list};
-use crate::history::{Content, Snapshot};
+use crate::history::Snapshot;
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
+use crate::oracle::{BuildOfMarks, Objects};
 use crate::plan::Mark;
-use crate::site::{SiteKind, astro, cksum, render_parts};
 use crate::verdict::Subject;
 
 kinds! {
@@ -22,7 +19,7 @@ kinds! {
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
 pub fn fresh(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    let nothing = BTreeMap::new();
+    let nothing = Objects::new();
     (0..model.clients.len()).find_map(|client| {
         let site = seen
             .sites
@@ -101,11 +98,7 @@ pub fn wanted(model: &Model, client: usize) -> (Vec<Mark>, bool) {
 }
 
 /// The same of one client's site.
-pub fn check_site(
-    model: &Model,
-    client: usize,
-    site: &BTreeMap<Arc<str>, Content>,
-) -> Option<Breach> {
+pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach> {
     let id = &model.clients[client].id;
     let about = || Subject::Site(id.clone());
     let (candidates, may_be_empty) = candidates(model, client);
@@ -128,13 +121,13 @@ pub fn check_site(
             "it is empty",
         );
     }
-    let shown: Vec<Mark> = site
-        .get("index.html")
-        .map(|page| page.marks.clone())
-        .unwrap_or_default();
+    let shown = model.oracle.marks(site).unwrap_or_default();
     let newest_shown = shown.iter().copied().filter(is_edit).max();
     let matching = candidates.iter().find(|candidate| {
-        model.sessions[candidate.session].trees.contains(&shown)
+        model.sessions[candidate.session]
+            .trees
+            .iter()
+            .any(|tree| tree == shown)
             && (Some(candidate.newest) == newest_shown
                 || lost_workspace && newest_shown <= Some(candidate.newest))
     });
@@ -144,7 +137,7 @@ pub fn check_site(
         && candidates.iter().any(|candidate| {
             let remote = &model.sessions[candidate.session].remote;
             let upto = || remote.marks_up_to(candidate.newest);
-            remote.tree == shown || upto().is_some_and(|marks| is_same_tree(marks, &shown))
+            remote.tree == shown || upto().is_some_and(|marks| is_same_tree(marks, shown))
         });
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);
@@ -158,14 +151,19 @@ pub fn check_site(
                     list(wanted)
                 ),
             },
-            format!("it shows {}", list(&shown)),
+            format!("it shows {}", list(shown)),
         );
     }
-    not_exactly(model, &shown, site).and_then(|difference| {
+    let build = BuildOfMarks {
+        client: id,
+        marks: shown,
+        warns: model.build_of(shown).warns,
+    };
+    model.oracle.difference(build, site).and_then(|difference| {
         Breach::standing(
             about(),
             MIXED,
-            format!("the site of {id} is exactly one build, of {}", list(&shown)),
+            format!("the site of {id} is exactly one build, of {}", list(shown)),
             difference,
         )
     })
@@ -181,31 +179,4 @@ fn is_same_tree(mut marks: Vec<Mark>, tree: &[Mark]) -> bool {
 
 fn is_edit(mark: &Mark) -> bool {
     matches!(mark, Mark::Edit(_))
-}
-
-/// How a site differs from the good build of these marks.
-fn not_exactly(
-    model: &Model,
-    marks: &[Mark],
-    site: &BTreeMap<Arc<str>, Content>,
-) -> Option<String> {
-    let warns = model.build_of(marks).warns;
-    if model.site == SiteKind::Astro {
-        return astro::lacks(marks, warns, site).or_else(|| astro::left_over(site));
-    }
-    let rendered = render_parts(marks, !warns, true);
-    for (key, bytes) in &rendered.files {
-        match site.get(key) {
-            None => return Some(format!("{key} is missing")),
-            Some(content) if content.digest != cksum(bytes) => {
-                return Some(format!(
-                    "{key} is of another build, with {}",
-                    list(&content.marks)
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    let left_over = site.keys().find(|key| !rendered.files.contains_key(*key))?;
-    Some(format!("{left_over} of an older build is left over"))
 }

@@ -4,7 +4,6 @@ use super::{Breach, kinds, list};
 use crate::history::{Event, What};
 use crate::model::Model;
 use crate::plan::Fault;
-use crate::site::is_page;
 
 kinds! {
     NO_BROKEN_DEPLOY:
@@ -22,7 +21,7 @@ kinds! {
 /// No object made by a failed build is ever in a site.
 ///
 /// An object tells by its marks which edits its build held: a build fails when they leave the
-/// site without its `package.json`, or when every build of the newest mark fell into a time of
+/// branch broken, or when every build of the newest mark fell into a time of
 /// `BUILD_ERROR`.
 pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {
     let What::ObjectPut {
@@ -76,21 +75,23 @@ pub fn no_dangling_page(model: &Model, event: &Event) -> Option<Breach> {
             ..
         } => {
             let site = &model.clients[model.client_index(client)?].site;
-            let missing = content
-                .names
-                .iter()
-                .find(|name| *name != key && !site.contains_key(*name))?;
+            if !model.oracle.page(key) {
+                return None;
+            }
+            let names = model.oracle.references(content, site);
+            let missing = names.iter().find(|name| !site.contains_key(*name))?;
             Breach::new(
                 PAGE_FIRST,
                 format!("{key} goes up after every asset that it names"),
                 format!("it was put while the site of {client} lacks {missing}"),
             )
         }
-        What::ObjectDeleted { client, key } if !is_page(key) => {
+        What::ObjectDeleted { client, key } if !model.oracle.page(key) => {
             let site = &model.clients[model.client_index(client)?].site;
             let (page, _) = site
                 .iter()
-                .find(|(page, content)| *page != key && content.names.contains(key))?;
+                .filter(|(page, _)| model.oracle.page(page))
+                .find(|(_, content)| model.oracle.references(content, site).contains(key))?;
             Breach::new(
                 DELETED_FIRST,
                 format!("{key} is deleted after the last page that names it"),

@@ -128,8 +128,8 @@ fn sync_claimed(
         return None;
     }
     let facts = &model.clients[model.client_index(client)?];
-    let page = facts.site.get("index.html");
-    if page.is_some_and(|page| facts.shown.contains(&page.marks)) {
+    let marks = model.oracle.marks(&facts.site);
+    if marks.is_some_and(|marks| facts.shown.iter().any(|shown| shown == marks)) {
         return None;
     }
     Breach::new(

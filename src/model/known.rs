@@ -1,7 +1,5 @@
 //! What the events alone tell of the system, in the form of what can be seen of it.
 
-use std::sync::Arc;
-
 use super::Model;
 use super::instruction::Instruction;
 use crate::history::{Snapshot, Workspace};
@@ -20,11 +18,6 @@ impl Model {
             debris: Vec::new(),
         };
         let clients = || self.clients.iter();
-        let objects = |client: &super::Client| {
-            let objects = client.site.iter();
-            let objects = objects.map(|(key, content)| (Arc::clone(key), (**content).clone()));
-            objects.collect()
-        };
         Snapshot {
             remote: sessions()
                 .map(|s| (s.id.clone(), (*s.remote).clone()))
@@ -32,7 +25,7 @@ impl Model {
             workspaces: sessions()
                 .map(|s| (s.id.clone(), workspace(&s.local)))
                 .collect(),
-            sites: clients().map(|c| (c.id.clone(), objects(c))).collect(),
+            sites: clients().map(|c| (c.id.clone(), c.site.clone())).collect(),
             records: sessions()
                 .map(|s| (s.id.clone(), s.record.clone()))
                 .collect(),

@@ -7,12 +7,12 @@ use super::instruction::Toggled;
 use super::pace::Pushing;
 use super::session::Expected;
 use super::steps::may_hold_up;
-use super::{Handled, HandledEnd, Model};
+use super::{BuildOf, Client, Handled, HandledEnd, Model};
 use crate::history::{
     Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
 };
+use crate::oracle::BuildOfMarks;
 use crate::plan::{ClientId, Fault, Mark, SessionId};
-use crate::site::{SiteKind, astro, render_parts};
 
 /// No request lasts longer, with the wait after it.
 const LONG_WAIT: Duration = Duration::from_secs(60);
@@ -346,39 +346,22 @@ impl Model {
 
     /// Notes the build of these marks where all of it now stands in the site.
     fn note_shown(&mut self, client: usize, marks: &[Mark]) {
-        let client_facts = &self.clients[client];
-        if client_facts.shown.iter().any(|shown| shown == marks)
-            || !client_facts.site.contains_key("index.html")
-        {
+        let Client {
+            id, site, shown, ..
+        } = &self.clients[client];
+        // Pages come last; only a site whose front page tells these marks is worth a look.
+        if shown.iter().any(|shown| shown == marks) || self.oracle.marks(site) != Some(marks) {
             return;
         }
-        if self.stands_whole(client, marks) {
+        let BuildOf { fails, warns } = self.build_of(marks);
+        let build = BuildOfMarks {
+            client: id,
+            marks,
+            warns,
+        };
+        if !fails && self.oracle.whole(build, site) {
             self.clients[client].shown.push(marks.to_vec());
         }
-    }
-
-    /// Whether every file that a good build of these marks makes is in the site.
-    pub fn stands_whole(&self, client: usize, marks: &[Mark]) -> bool {
-        let build = self.build_of(marks);
-        if build.fails {
-            return false;
-        }
-        let site = &self.clients[client].site;
-        // Pages come last; only a site whose page tells these marks is worth a rendering.
-        if site
-            .get("index.html")
-            .is_none_or(|page| page.marks != marks)
-        {
-            return false;
-        }
-        if self.site == SiteKind::Astro {
-            return astro::lacks(marks, build.warns, site).is_none();
-        }
-        let rendered = render_parts(marks, !build.warns, true);
-        rendered.files.iter().all(|(key, bytes)| {
-            site.get(key)
-                .is_some_and(|content| content.digest == crate::site::cksum(bytes))
-        })
     }
 
     fn record_written(&mut self, session: &SessionId, record: &Arc<Record>) {

@@ -6,8 +6,8 @@ use regex::Regex;
 
 use super::expect::{Count, Expectation, Sight, Since};
 use crate::history::{Branch, Event, Level, What};
+use crate::oracle::is_page;
 use crate::plan::{ClientId, Mark, SessionId};
-use crate::site::is_page;
 
 /// An expectation that was not met.
 #[derive(Clone, Debug)]

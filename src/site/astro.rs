@@ -1,22 +1,30 @@
 //! What an Astro site must look like. Its bytes are Astro's own affair; but every file lists the
 //! marks that it was built from, assets are named by their content, and pages name their assets.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use crate::history::Content;
+use crate::oracle::{BuildOfMarks, Objects, Oracle};
 use crate::plan::Mark;
+
+/// Judges Astro sites.
+#[derive(Clone, Copy, Debug)]
+pub struct Astro;
+
+impl Oracle for Astro {
+    fn whole(&self, build: BuildOfMarks<'_>, site: &Objects) -> bool {
+        lacks(build.marks, build.warns, site).is_none()
+    }
+
+    fn difference(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
+        lacks(build.marks, build.warns, site).or_else(|| left_over(site))
+    }
+}
 
 const PAGES: [&str; 2] = ["index.html", "history.html"];
 
 /// What a site lacks of the good build of these marks; one that warns leaves out the banner.
-pub fn lacks<C: Borrow<Content>>(
-    marks: &[Mark],
-    warns: bool,
-    site: &BTreeMap<Arc<str>, C>,
-) -> Option<String> {
-    let find = |key: &str| site.get(key).map(Borrow::borrow);
+fn lacks(marks: &[Mark], warns: bool, site: &Objects) -> Option<String> {
+    let find = |key: &str| site.get(key);
     let check = |key: &str| match find(key) {
         None => Some(format!("{key} is missing")),
         Some(content) if content.marks != marks => Some(format!("{key} is of another build")),
@@ -39,11 +47,11 @@ pub fn lacks<C: Borrow<Content>>(
 }
 
 /// What in a site is neither one of its pages nor named by one.
-pub fn left_over<C: Borrow<Content>>(site: &BTreeMap<Arc<str>, C>) -> Option<String> {
+fn left_over(site: &Objects) -> Option<String> {
     let named: BTreeSet<&str> = PAGES
         .iter()
         .filter_map(|page| site.get(*page))
-        .flat_map(|page| &page.borrow().names)
+        .flat_map(|page| &page.names)
         .map(|name| &**name)
         .chain(PAGES)
         .collect();
@@ -56,10 +64,8 @@ mod tests {
     use super::*;
     use crate::site::read_content;
 
-    type Site = BTreeMap<Arc<str>, Content>;
-
     /// A site as Astro builds it of one edit.
-    fn built_of(edit: u32, with_banner: bool) -> Site {
+    fn built_of(edit: u32, with_banner: bool) -> Objects {
         let mut texts = vec![(format!("assets/style.{edit}.css"), format!("edit-{edit}"))];
         let mut head = format!("<link href=\"/assets/style.{edit}.css\">");
         if with_banner {
@@ -71,11 +77,11 @@ mod tests {
         }
         texts
             .into_iter()
-            .map(|(key, text)| (key.into(), read_content(text.as_bytes())))
+            .map(|(key, text)| (key.into(), read_content(text.as_bytes()).into()))
             .collect()
     }
 
-    fn judge(edit: u32, warns: bool, site: &Site) -> Option<String> {
+    fn judge(edit: u32, warns: bool, site: &Objects) -> Option<String> {
         lacks(&[Mark::Edit(edit)], warns, site).or_else(|| left_over(site))
     }
 
@@ -87,7 +93,7 @@ mod tests {
             (2, false, built_of(1, true)),
             (1, true, built_of(1, true)),
             (1, false, built_of(1, false)),
-            (1, false, Site::new()),
+            (1, false, Objects::new()),
         ] {
             assert!(lacks(&[Mark::Edit(edit)], warns, &site).is_some());
         }
@@ -109,7 +115,7 @@ mod tests {
             assert!(difference.contains(&*key), "{difference}");
         }
         let mut site = whole.clone();
-        site.insert("old.html".into(), read_content(b"edit-1"));
+        site.insert("old.html".into(), read_content(b"edit-1").into());
         assert!(judge(1, false, &site).is_some());
     }
 }

@@ -1,7 +1,11 @@
 //! The two kinds of site, by their sources, and what the scripted agent does to them.
 
-use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, mark_in};
+use std::sync::Arc;
+
+use super::astro::Astro;
+use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, Twin, mark_in};
 use crate::files::FileChange;
+use crate::oracle::Oracle;
 
 /// What the sites of a system are built with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -81,6 +85,14 @@ impl SiteKind {
             .find(|kind| kind.name() == name)
     }
 
+    /// What knows how sites of this kind should look.
+    pub fn oracle(self) -> Arc<dyn Oracle> {
+        match self {
+            Self::Shell => Arc::new(Twin),
+            Self::Astro => Arc::new(Astro),
+        }
+    }
+
     fn sources(self) -> &'static Sources {
         match self {
             Self::Shell => &SHELL,
@@ -139,8 +151,6 @@ impl SiteKind {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::plan::{Edit, Mark};
     use crate::site::instruction_text;

@@ -366,7 +366,7 @@ impl Run for SimRun {
                 .bucket
                 .objects
                 .iter()
-                .map(|(key, object)| (key.clone(), (*object.content).clone()))
+                .map(|(key, object)| (key.clone(), object.content.clone()))
                 .collect();
             seen.sites.insert(client.id.clone(), objects);
             seen.queued.extend(client.queues.queued());

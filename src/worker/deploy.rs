@@ -8,7 +8,6 @@ use super::container::Worker;
 use super::ports::{Build, BuildStatus, Kind, PortError, PortResult, SessionRecord, Wanted};
 use crate::history::Level;
 use crate::plan::SessionId;
-use crate::site::is_page;
 
 /// A good build, and what it is of.
 #[derive(Clone, Debug)]
@@ -274,4 +273,9 @@ impl Worker {
         }
         Ok(count)
     }
+}
+
+/// Whether a file of a build is a page, which goes up when what it names is there.
+pub(crate) fn is_page(key: &str) -> bool {
+    key.ends_with(".html")
 }

@@ -24,7 +24,8 @@ use crate::cloud::credentials::tells_secret;
 use crate::cloud::lock;
 use crate::cloud::recorder::Recorder;
 use crate::error::TargetError;
-use crate::history::{Content, What};
+use crate::history::What;
+use crate::oracle::Objects;
 use crate::plan::ClientId;
 use crate::site::read_content;
 
@@ -73,13 +74,11 @@ impl Buckets {
     }
 
     /// The objects of each client's site.
-    pub(super) fn sites(
-        &self,
-    ) -> Result<BTreeMap<ClientId, BTreeMap<Arc<str>, Content>>, TargetError> {
+    pub(super) fn sites(&self) -> Result<BTreeMap<ClientId, Objects>, TargetError> {
         let mut sites = BTreeMap::new();
         for client in &self.0.clients {
             let folder = self.0.root.join(client.bucket());
-            let mut objects = BTreeMap::new();
+            let mut objects = Objects::new();
             read_objects(&folder, "", &mut objects).map_err(|error| {
                 TargetError::new(
                     format!("reading the objects of bucket {}", client.bucket()),

@@ -1,13 +1,12 @@
 //! The objects of a bucket as files in a folder.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use s3s::crypto::{Checksum, Md5};
 
-use crate::history::Content;
+use crate::oracle::Objects;
 use crate::site::read_content;
 
 /// The MD5 sum of bytes in hexadecimal digits, which is the ETag of an object.
@@ -21,11 +20,7 @@ pub(in crate::cloud) fn md5(bytes: &[u8]) -> String {
 }
 
 /// Reads every object below a folder; keys have `/` between their parts.
-pub(super) fn read_objects(
-    folder: &Path,
-    prefix: &str,
-    objects: &mut BTreeMap<Arc<str>, Content>,
-) -> io::Result<()> {
+pub(super) fn read_objects(folder: &Path, prefix: &str, objects: &mut Objects) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -33,7 +28,7 @@ pub(super) fn read_objects(
             read_objects(&entry.path(), &format!("{key}/"), objects)?;
         } else {
             let content = read_content(&std::fs::read(entry.path())?);
-            objects.insert(key.into(), content);
+            objects.insert(key.into(), Arc::new(content));
         }
     }
     Ok(())

@@ -12,7 +12,8 @@ use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::{Content, Level, S3Operation, S3Outcome, What};
 use crate::plan::{Mark, Phase};
-use crate::site::{is_page, read_content, render_parts};
+use crate::site::{read_content, render_parts};
+use crate::worker::deploy::is_page;
 
 /// Attempts of one sync.
 const SYNC_ATTEMPTS: u8 = 3;

@@ -1,0 +1,136 @@
+//! What a site should hold: the one question of judgement that depends on how sites are built.
+//!
+//! A rule asks an [`Oracle`]; it knows no file of a site by name. The simulated target answers with
+//! a twin of its build in Rust, others with builds of the tester's own, and [`ByReferences`] with
+//! nothing but what stands in the objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::history::Content;
+use crate::plan::{ClientId, Mark};
+
+/// The objects of a site, by key.
+pub type Objects = BTreeMap<Arc<str>, Arc<Content>>;
+
+/// A build that a site may show.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildOfMarks<'a> {
+    /// Whose site it is of.
+    pub client: &'a ClientId,
+    /// The marks in the sources, in the order in which the build lists them.
+    pub marks: &'a [Mark],
+    /// Whether the build leaves something out with a warning.
+    pub warns: bool,
+}
+
+/// Knows what a site should hold.
+///
+/// The methods that a type does not write itself go by marks and references alone, and accuse only
+/// where no build could have made what is seen.
+pub trait Oracle: Debug + Send + Sync {
+    /// The marks of the build that a site shows, by its front page; `None` where it has none.
+    fn marks<'a>(&self, site: &'a Objects) -> Option<&'a [Mark]> {
+        site.get("index.html").map(|page| &*page.marks)
+    }
+
+    /// Whether a key is a page, which names assets, rather than an asset.
+    fn page(&self, key: &str) -> bool {
+        is_page(key)
+    }
+
+    /// The assets that a page names, itself or by the assets that it names, as the site has them.
+    fn references(&self, page: &Content, site: &Objects) -> BTreeSet<Arc<str>> {
+        let mut known = BTreeSet::new();
+        let mut new: Vec<&Arc<str>> = page.names.iter().collect();
+        while let Some(name) = new.pop() {
+            if !self.page(name) && known.insert(name.clone()) {
+                new.extend(site.get(name).iter().flat_map(|content| &content.names));
+            }
+        }
+        known
+    }
+
+    /// Whether everything that the good build makes is in the site. This is asked in the midst of
+    /// a run, and must be quick.
+    fn whole(&self, build: BuildOfMarks<'_>, site: &Objects) -> bool {
+        lacks(self, build, site).is_none()
+    }
+
+    /// How a site differs from exactly the good build. This may take as long as a build.
+    fn difference(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
+        lacks(self, build, site).or_else(|| {
+            let is_foreign = |mark: &Mark| !build.marks.contains(mark);
+            let (key, _) = site
+                .iter()
+                .find(|(_, content)| content.marks.iter().any(is_foreign))?;
+            Some(format!("{key} is of another build"))
+        })
+    }
+
+    /// Whether the build of these marks fails, where that is known better than by the edits.
+    fn fails(&self, _: BuildOfMarks<'_>) -> Option<bool> {
+        None
+    }
+}
+
+/// Whether a key is a page by its name: that of an HTML document or of a folder.
+pub fn is_page(key: &str) -> bool {
+    let has = |extension: &str| key.ends_with(extension);
+    [".html", ".htm", ".xhtml", "/"].into_iter().any(has)
+}
+
+/// What a site lacks of a build, as far as its objects themselves say.
+fn lacks<O: Oracle + ?Sized>(
+    oracle: &O,
+    build: BuildOfMarks<'_>,
+    site: &Objects,
+) -> Option<String> {
+    if oracle.marks(site) != Some(build.marks) {
+        return Some("the front page is of another build".into());
+    }
+    let pages = site.iter().filter(|(key, _)| oracle.page(key));
+    pages
+        .flat_map(|(_, page)| oracle.references(page, site))
+        .find(|name| !site.contains_key(name))
+        .map(|name| format!("{name} is missing"))
+}
+
+/// Goes by marks and references alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByReferences;
+
+impl Oracle for ByReferences {}
+
+/// The oracle that a model asks. All are equal: it is nothing that is known of a system.
+#[derive(Clone, Debug)]
+pub struct Asked(pub Arc<dyn Oracle>);
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self(Arc::new(ByReferences))
+    }
+}
+
+impl Deref for Asked {
+    type Target = dyn Oracle;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl PartialEq for Asked {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Asked {}
+
+impl Hash for Asked {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
