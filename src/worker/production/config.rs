@@ -6,116 +6,11 @@ use std::path::PathBuf;
 use super::secrets::Secrets;
 use crate::plan::{ClientId, SessionId};
 
-/// An environment variable that the worker reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Variable {
-    pub name: &'static str,
-    pub meaning: &'static str,
-    /// What it is when it is not set; `None` where it must be set.
-    pub default: Option<&'static str>,
-}
-
-const fn required(name: &'static str, meaning: &'static str) -> Variable {
-    Variable {
-        name,
-        meaning,
-        default: None,
-    }
-}
-
-const fn optional(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
-    Variable {
-        name,
-        meaning,
-        default: Some(default),
-    }
-}
-
-const CLIENT_ID: Variable = required("CLIENT_ID", "the client whose sessions it works on");
-const AWS_ENDPOINT_URL: Variable = optional(
-    "AWS_ENDPOINT_URL",
-    "",
-    "one endpoint for all AWS services, instead of Amazon's own",
-);
-const AWS_REGION: Variable = required("AWS_REGION", "the AWS region");
-const INSTRUCTION_QUEUE_URL: Variable = required(
-    "INSTRUCTION_QUEUE_URL",
-    "the SQS queue that instructions arrive on",
-);
-const RETRY_QUEUE_URL: Variable = required(
-    "RETRY_QUEUE_URL",
-    "the SQS queue that RETRY_GIT_PUSH arrives on",
-);
-const SESSION_TABLE: Variable = required(
-    "SESSION_TABLE",
-    "the DynamoDB table of the sessions, with the key sessionId",
-);
-const SITE_BUCKET: Variable = required("SITE_BUCKET", "the S3 bucket of the client's site");
-const LOG_GROUP: Variable = required("LOG_GROUP", "the CloudWatch Logs group");
-const LOG_STREAM: Variable = required("LOG_STREAM", "its stream in that group");
-const GIT_BASE_URL: Variable = required(
-    "GIT_BASE_URL",
-    "the URL under which the client's repository is <client>.git",
-);
-const GIT_TOKEN: Variable = required("GIT_TOKEN", "the token that fetch and push are allowed by");
-const ANTHROPIC_BASE_URL: Variable = optional(
-    "ANTHROPIC_BASE_URL",
-    "https://api.anthropic.com",
-    "the agent API",
-);
-const ANTHROPIC_API_KEY: Variable = required("ANTHROPIC_API_KEY", "the key of the agent API");
-const ANTHROPIC_MODEL: Variable = optional(
-    "ANTHROPIC_MODEL",
-    "claude-sonnet-4-5",
-    "the model that does the edits",
-);
-const WORKSPACE_ROOT: Variable = required(
-    "WORKSPACE_ROOT",
-    "the folder that holds the checkouts, one for each session",
-);
-const BUILD_COMMAND: Variable = optional(
-    "BUILD_COMMAND",
-    "sh build.sh",
-    "the shell command that builds a checkout",
-);
-const BUILD_OUTPUT: Variable = optional(
-    "BUILD_OUTPUT",
-    "dist",
-    "the folder in the checkout that the build fills",
-);
-const TIME_SCALE: Variable = optional(
-    "TIME_SCALE",
-    "1",
-    "real time for each unit of the worker's time",
-);
-
-#[cfg(test)]
-/// Every variable that the worker reads, besides the usual ones for AWS credentials.
-const VARIABLES: [Variable; 18] = [
-    CLIENT_ID,
-    AWS_ENDPOINT_URL,
-    AWS_REGION,
-    INSTRUCTION_QUEUE_URL,
-    RETRY_QUEUE_URL,
-    SESSION_TABLE,
-    SITE_BUCKET,
-    LOG_GROUP,
-    LOG_STREAM,
-    GIT_BASE_URL,
-    GIT_TOKEN,
-    ANTHROPIC_BASE_URL,
-    ANTHROPIC_API_KEY,
-    ANTHROPIC_MODEL,
-    WORKSPACE_ROOT,
-    BUILD_COMMAND,
-    BUILD_OUTPUT,
-    TIME_SCALE,
-];
-
 /// A worker process's configuration. It holds secrets, so it cannot be printed.
 #[derive(Clone)]
 pub struct Config {
     pub client: ClientId,
+    /// One endpoint for all AWS services, instead of Amazon's own.
     pub aws_endpoint: Option<String>,
     pub region: String,
     pub instruction_queue: String,
@@ -130,7 +25,9 @@ pub struct Config {
     pub agent_key: String,
     pub agent_model: String,
     pub workspace_root: PathBuf,
+    /// The shell command that builds a checkout.
     pub build_command: String,
+    /// The folder in the checkout that the build fills.
     pub build_output: String,
     /// Real time for each unit of the worker's own time.
     pub time_scale: f64,
@@ -163,41 +60,50 @@ impl Config {
     /// Names every variable that is missing or wrong, not only the first.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
-        let mut value = |variable: Variable| {
-            let set = get(variable.name).filter(|text| !text.is_empty());
-            match (set, variable.default) {
-                (Some(text), _) => text,
-                (None, Some(default)) => default.into(),
-                (None, None) => {
-                    problems.push(format!(
-                        "{} is missing: {}",
-                        variable.name, variable.meaning
-                    ));
-                    String::new()
-                }
-            }
+        let set = |name: &str| get(name).filter(|text| !text.is_empty());
+        let or = |name: &str, default: &str| set(name).unwrap_or_else(|| default.into());
+        let time_scale = or("TIME_SCALE", "1");
+        let mut needed = |name: &str, meaning: &str| {
+            set(name).unwrap_or_else(|| {
+                problems.push(format!("{name} is missing: {meaning}"));
+                String::new()
+            })
         };
-        let client = value(CLIENT_ID);
-        let aws_endpoint = value(AWS_ENDPOINT_URL);
-        let time_scale = value(TIME_SCALE);
+        let client = needed("CLIENT_ID", "the client whose sessions it works on");
         let mut config = Self {
             client: client.as_str().into(),
-            aws_endpoint: (!aws_endpoint.is_empty()).then_some(aws_endpoint),
-            region: value(AWS_REGION),
-            instruction_queue: value(INSTRUCTION_QUEUE_URL),
-            retry_queue: value(RETRY_QUEUE_URL),
-            table: value(SESSION_TABLE),
-            bucket: value(SITE_BUCKET),
-            log_group: value(LOG_GROUP),
-            log_stream: value(LOG_STREAM),
-            git_base: value(GIT_BASE_URL),
-            git_token: value(GIT_TOKEN),
-            agent_base: value(ANTHROPIC_BASE_URL),
-            agent_key: value(ANTHROPIC_API_KEY),
-            agent_model: value(ANTHROPIC_MODEL),
-            workspace_root: value(WORKSPACE_ROOT).into(),
-            build_command: value(BUILD_COMMAND),
-            build_output: value(BUILD_OUTPUT),
+            aws_endpoint: set("AWS_ENDPOINT_URL"),
+            region: needed("AWS_REGION", "the AWS region"),
+            instruction_queue: needed(
+                "INSTRUCTION_QUEUE_URL",
+                "the SQS queue that instructions arrive on",
+            ),
+            retry_queue: needed(
+                "RETRY_QUEUE_URL",
+                "the SQS queue that RETRY_GIT_PUSH arrives on",
+            ),
+            table: needed(
+                "SESSION_TABLE",
+                "the DynamoDB table of the sessions, with the key sessionId",
+            ),
+            bucket: needed("SITE_BUCKET", "the S3 bucket of the client's site"),
+            log_group: needed("LOG_GROUP", "the CloudWatch Logs group"),
+            log_stream: needed("LOG_STREAM", "its stream in that group"),
+            git_base: needed(
+                "GIT_BASE_URL",
+                "the URL under which the client's repository is <client>.git",
+            ),
+            git_token: needed("GIT_TOKEN", "the token that fetch and push are allowed by"),
+            agent_base: or("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+            agent_key: needed("ANTHROPIC_API_KEY", "the key of the agent API"),
+            agent_model: or("ANTHROPIC_MODEL", "claude-sonnet-4-5"),
+            workspace_root: needed(
+                "WORKSPACE_ROOT",
+                "the folder that holds the checkouts, one for each session",
+            )
+            .into(),
+            build_command: or("BUILD_COMMAND", "sh build.sh"),
+            build_output: or("BUILD_OUTPUT", "dist"),
             time_scale: 1.0,
             secrets: Secrets::default(),
         };
@@ -266,10 +172,23 @@ mod tests {
             panic!("an empty environment was accepted");
         };
         let text = error.to_string();
-        for variable in VARIABLES {
-            let is_told = text.contains(&format!("{} is missing: ", variable.name));
-            assert_eq!(is_told, variable.default.is_none(), "{}", variable.name);
+        let named = |name: &str| text.contains(&format!("\n  {name} is missing: the "));
+        for name in [
+            "CLIENT_ID",
+            "AWS_REGION",
+            "INSTRUCTION_QUEUE_URL",
+            "RETRY_QUEUE_URL",
+            "SESSION_TABLE",
+            "SITE_BUCKET",
+            "LOG_GROUP",
+            "GIT_BASE_URL",
+            "GIT_TOKEN",
+            "ANTHROPIC_API_KEY",
+            "WORKSPACE_ROOT",
+        ] {
+            assert!(named(name), "{name}: {text}");
         }
+        assert_eq!(error.problems.len(), 12, "{text}");
     }
 
     #[test]
