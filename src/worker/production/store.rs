@@ -1,15 +1,14 @@
 //! The session table on DynamoDB.
 //!
-//! An item is the JSON form of the worker's record, attribute by attribute. What is null or empty
+//! An item is the worker's record, attribute by attribute. What is null or empty
 //! is removed, so that an attribute that is absent means the same as its default.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_dynamo::{from_item, to_item};
 
 use super::aws::read_error;
 use super::secrets::Secrets;
@@ -41,16 +40,10 @@ impl Store for DynamoStore {
         let Some(attributes) = read.item else {
             return Ok(None);
         };
-        let object = attributes
-            .into_iter()
-            .map(|(name, value)| (name, to_json(value)))
-            .collect();
-        parse(key, Value::Object(object))
-            .map(Some)
-            .map_err(|error| {
-                let text = format!("GetItem: cannot read the item {}: {error}", key_text(key));
-                PortError::new(Kind::Other, text)
-            })
+        parse(key, attributes).map(Some).map_err(|error| {
+            let text = format!("GetItem: cannot read the item {}: {error}", key_text(key));
+            PortError::new(Kind::Other, text)
+        })
     }
 
     async fn write(&self, key: &Key, item: &Item, expected: Option<u64>) -> PortResult<bool> {
@@ -98,32 +91,33 @@ fn key_text(key: &Key) -> String {
     }
 }
 
-fn parse(key: &Key, value: Value) -> serde_json::Result<Item> {
-    fn read<T: DeserializeOwned>(value: Value) -> serde_json::Result<T> {
-        serde_json::from_value(value)
-    }
+fn parse(key: &Key, item: HashMap<String, AttributeValue>) -> serde_dynamo::Result<Item> {
     Ok(match key {
-        Key::Session(_) => Item::Session(read(value)?),
-        Key::Site(_) => Item::Site(read(value)?),
-        Key::Breaker => Item::Breaker(read(value)?),
+        Key::Session(_) => Item::Session(from_item(item)?),
+        Key::Site(_) => Item::Site(from_item(item)?),
+        Key::Breaker => Item::Breaker(from_item(item)?),
     })
 }
 
 /// The attributes that an item is written as; a session's also are what its users read.
-fn attributes(item: &Item) -> Map<String, Value> {
-    let written = match item {
-        Item::Session(record) => serde_json::to_value(record),
-        Item::Site(record) => serde_json::to_value(record),
-        Item::Breaker(record) => serde_json::to_value(record),
+fn attributes(item: &Item) -> BTreeMap<String, AttributeValue> {
+    let written: serde_dynamo::Result<HashMap<_, _>> = match item {
+        Item::Session(record) => to_item(record),
+        Item::Site(record) => to_item(record),
+        Item::Breaker(record) => to_item(record),
     };
-    let Ok(Value::Object(mut object)) = written else {
+    let Ok(written) = written else {
         unreachable!("records are plain structures with text keys");
     };
+    let mut attributes = BTreeMap::from_iter(written);
     if let Item::Session(record) = item {
-        object.insert("lastError".into(), record.last_error().into());
-        object.insert("warnings".into(), record.warnings().into());
+        let error = record.last_error();
+        let error = error.map_or(AttributeValue::Null(true), AttributeValue::S);
+        let warnings = record.warnings().into_iter().map(AttributeValue::S);
+        attributes.insert("lastError".into(), error);
+        attributes.insert("warnings".into(), AttributeValue::L(warnings.collect()));
     }
-    object
+    attributes
 }
 
 /// An update that sets the attributes that hold something, removes those that hold nothing, and
@@ -135,16 +129,16 @@ struct Update {
 }
 
 impl Update {
-    fn of(attributes: Map<String, Value>) -> Self {
+    fn of(attributes: BTreeMap<String, AttributeValue>) -> Self {
         let (mut set, mut remove) = (Vec::new(), Vec::new());
         let (mut names, mut values) = (HashMap::new(), HashMap::new());
         for (n, (name, value)) in attributes.into_iter().enumerate() {
             names.insert(format!("#n{n}"), name);
-            if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+            if value.is_null() || value.as_l().is_ok_and(Vec::is_empty) {
                 remove.push(format!("#n{n}"));
             } else {
                 set.push(format!("#n{n} = :v{n}"));
-                values.insert(format!(":v{n}"), from_json(value));
+                values.insert(format!(":v{n}"), value);
             }
         }
         let mut expression = format!("SET {}", set.join(", "));
@@ -156,39 +150,6 @@ impl Update {
             names,
             values,
         }
-    }
-}
-
-fn from_json(value: Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(is) => AttributeValue::Bool(is),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text),
-        Value::Array(list) => AttributeValue::L(list.into_iter().map(from_json).collect()),
-        Value::Object(map) => AttributeValue::M(
-            map.into_iter()
-                .map(|(name, value)| (name, from_json(value)))
-                .collect(),
-        ),
-    }
-}
-
-/// Attributes of kinds that no record has, set by something else, are read as null.
-fn to_json(value: AttributeValue) -> Value {
-    match value {
-        AttributeValue::Bool(is) => is.into(),
-        AttributeValue::N(number) => number
-            .parse::<serde_json::Number>()
-            .map_or(Value::Null, Value::Number),
-        AttributeValue::S(text) => text.into(),
-        AttributeValue::Ss(texts) => texts.into(),
-        AttributeValue::L(list) => list.into_iter().map(to_json).collect(),
-        AttributeValue::M(map) => map
-            .into_iter()
-            .map(|(name, value)| (name, to_json(value)))
-            .collect(),
-        _ => Value::Null,
     }
 }
 
@@ -210,9 +171,8 @@ mod tests {
             .split(", ")
             .map(|part| part.split_once(" = ").unwrap())
             .map(|(name, value)| (update.names[name].clone(), update.values[value].clone()))
-            .map(|(name, value)| (name, to_json(value)))
             .collect();
-        assert_eq!(parse(&key, Value::Object(stored)).unwrap(), item);
+        assert_eq!(parse(&key, stored).unwrap(), item);
     }
 
     #[test]
@@ -272,7 +232,8 @@ mod tests {
             ..SessionRecord::default()
         };
         let written = attributes(&Item::Session(record));
-        assert_eq!(written["lastError"], "build failed; saved locally");
+        let error = AttributeValue::S("build failed; saved locally".into());
+        assert_eq!(written["lastError"], error);
         assert!(!written.contains_key("failureInjection"));
         let update = Update::of(written);
         let removed = update.expression.split(" REMOVE ").nth(1).unwrap();
