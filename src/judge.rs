@@ -108,3 +108,6 @@ pub fn judge(
     let violation = recovered.and_then(|seen| judge.recovered(seen));
     violation.map_or(Verdict::Held, Verdict::Violated)
 }
+
+#[cfg(test)]
+mod histories;

@@ -52,13 +52,13 @@ pub(crate) mod cloud;
 
 mod scratch;
 
-pub mod judge;
+pub(crate) mod judge;
 
 pub mod runner;
 
 pub mod history;
 
-pub mod words;
+pub(crate) mod words;
 
 mod queue;
 

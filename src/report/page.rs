@@ -152,4 +152,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod browser;
+
+#[cfg(test)]
 mod tests;

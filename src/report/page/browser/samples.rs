@@ -2,23 +2,23 @@
 
 use std::path::Path;
 
-use shakedown::campaign::{self, Config, Summary};
-use shakedown::defect::{Defect, planted_sim};
-use shakedown::explain::{Explanation, Without, WithoutOutcome, explain};
-use shakedown::finding::{Finding, Origin};
-use shakedown::generate::{Shape, plans};
-use shakedown::plan::{Plan, SessionId};
-use shakedown::repeat::Setup;
-use shakedown::report::page;
-use shakedown::report::page::campaign::{Campaign, ViolationRow};
-use shakedown::report::page::run::Run;
-use shakedown::runner::{self, Outcome};
-use shakedown::scenario::{self, Scenario};
-use shakedown::site::SiteKind;
-use shakedown::soak::{self, Ended, Figures, Identity, Shard};
-use shakedown::target::sim::Sim;
-use shakedown::target::{Interrupt, Target};
-use shakedown::verdict::{Rule, Verdict, Violation};
+use crate::campaign::{self, Config, Summary};
+use crate::defect::{Defect, planted_sim};
+use crate::explain::{Explanation, Without, WithoutOutcome, explain};
+use crate::finding::{Finding, Origin};
+use crate::generate::{Shape, plans};
+use crate::plan::{Plan, SessionId};
+use crate::repeat::Setup;
+use crate::report::page;
+use crate::report::page::campaign::{Campaign, ViolationRow};
+use crate::report::page::run::Run;
+use crate::runner::{self, Outcome};
+use crate::scenario::{self, Scenario};
+use crate::site::SiteKind;
+use crate::soak::{self, Ended, Figures, Identity, Shard};
+use crate::target::sim::Sim;
+use crate::target::{Interrupt, Target};
+use crate::verdict::{Rule, Verdict, Violation};
 
 /// A run, with what its page needs.
 pub struct Sample {

@@ -7,12 +7,12 @@ mod samples;
 
 use std::path::{Path, PathBuf};
 
+use crate::history::{Level, What};
+use crate::verdict::Verdict;
 use chromium::Page;
 use serde_json::json;
-use shakedown::history::{Level, What};
-use shakedown::verdict::Verdict;
 
-const CHECKS: &str = include_str!("checks.js");
+const CHECKS: &str = include_str!("browser/checks.js");
 
 /// Where the pages go: the folder that is asked for, else one that is removed.
 struct Folder {

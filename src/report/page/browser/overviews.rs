@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::report::page::campaign::Campaign;
+use crate::report::{self, checks::Checks};
+use crate::scenario::Scenario;
+use crate::soak;
 use serde_json::Value;
-use shakedown::report::page::campaign::Campaign;
-use shakedown::report::{self, checks::Checks};
-use shakedown::scenario::Scenario;
-use shakedown::soak;
 
 use super::chromium::{self, Page};
 use super::{Folder, count, open, reopen, samples, text};

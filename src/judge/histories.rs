@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown::history::{
+use crate::history::{
     Branch, Commit, Death, Event, GitOutcome, Level, Record, Snapshot, What, Workspace,
 };
-use shakedown::judge::judge;
-use shakedown::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
-use shakedown::site::{SiteKind, read_content, render_parts};
-use shakedown::verdict::Verdict;
-use shakedown::words::claim;
+use crate::judge::judge;
+use crate::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
+use crate::site::{SiteKind, read_content, render_parts};
+use crate::verdict::Verdict;
+use crate::words::claim;
 
 fn home() -> SessionId {
     SessionId::new("acme", "home")
@@ -478,8 +478,8 @@ fn breaker() {
         .is("held");
     let asked = What::S3Asked {
         client: acme(),
-        operation: shakedown::history::S3Operation::List,
-        outcome: shakedown::history::S3Outcome::Denied,
+        operation: crate::history::S3Operation::List,
+        outcome: crate::history::S3Outcome::Denied,
     };
     failed(story(), 5)
         .and(asked)
@@ -584,8 +584,8 @@ fn bounded_retries() {
     table.is("bounded-retries at-once");
     let denied = || What::S3Asked {
         client: acme(),
-        operation: shakedown::history::S3Operation::Put,
-        outcome: shakedown::history::S3Outcome::Denied,
+        operation: crate::history::S3Operation::Put,
+        outcome: crate::history::S3Outcome::Denied,
     };
     let syncing = |attempts: u32, wait: u64| {
         let mut syncs = story();
@@ -661,7 +661,7 @@ fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
 fn a_sync_is_tried_three_times_where_s3_is_out_of_service() {
     let asked = |outcome| What::S3Asked {
         client: acme(),
-        operation: shakedown::history::S3Operation::Put,
+        operation: crate::history::S3Operation::Put,
         outcome,
     };
     let failing = |attempts: u32, outcome, wait| {
@@ -673,11 +673,11 @@ fn a_sync_is_tried_three_times_where_s3_is_out_of_service() {
             })
             .says("acme", FAILED)
     };
-    let unavailable = shakedown::history::S3Outcome::Unavailable;
+    let unavailable = crate::history::S3Outcome::Unavailable;
     failing(2, unavailable, 1).is("bounded-retries gave-up");
     failing(3, unavailable, 1).is("held");
     // What is refused for good, or took long, may be given up sooner.
-    failing(1, shakedown::history::S3Outcome::Denied, 1).is("held");
+    failing(1, crate::history::S3Outcome::Denied, 1).is("held");
     failing(2, unavailable, 15).is("held");
     // One that is cut off and begins again has an end of its own.
     let again = |times: u32, wait| {
