@@ -51,7 +51,7 @@ pub struct Config {
     /// Goes on after a violation.
     pub keep_going: bool,
     pub quiet: bool,
-    /// Where plans stand while they run, and those that did not hold.
+    /// The folder of plans while they run, and of those that did not hold.
     pub out: PathBuf,
     /// Where kept plans are, and where new ones go.
     pub regressions: PathBuf,
@@ -75,7 +75,7 @@ pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
     })
 }
 
-/// What came of a campaign.
+/// The result of a campaign.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub target: &'static str,
@@ -110,11 +110,11 @@ impl Summary {
 #[derive(Clone, Debug)]
 pub struct Unjudged {
     pub why: String,
-    /// Where the plan stands.
+    /// The file of the plan.
     pub file: PathBuf,
 }
 
-/// A plan that has run, as it is told while the campaign goes on: in the order of the cases.
+/// A plan that has run, as it is reported while the campaign goes on: in the order of the cases.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
     /// From 1, kept plans first.
@@ -131,11 +131,11 @@ pub struct Finished<'a> {
     pub left_out: &'a [(usize, String)],
     /// How long the run took, in real time.
     pub took: Duration,
-    /// Where the plan stands, when it did not hold.
+    /// The file of the plan, when it did not hold.
     pub file: Option<&'a Path>,
 }
 
-/// Is told of every plan that has run.
+/// Is called with every plan that has run.
 pub type Watch<'a> = dyn FnMut(&Finished<'_>) + 'a;
 
 /// Why a campaign could not go on. A violation is no error.
@@ -165,7 +165,7 @@ pub fn run(
     run_watched(target, config, interrupt, &mut |_| {})
 }
 
-/// Runs a campaign, as [`run`] does, and tells `watch` of every plan that has run.
+/// Runs a campaign, as [`run`] does, and calls `watch` with every plan that has run.
 ///
 /// # Errors
 /// As [`run`].
@@ -179,7 +179,7 @@ pub fn run_watched(
         target,
         interrupt: interrupt.clone(),
     };
-    // What keeps it from starting is told once, and not as the fault of some plans.
+    // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.shape.sessions, config.seed)?);
     let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);

@@ -48,7 +48,7 @@ use crate::repeat::Setup;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Tell only what went wrong, and the summary
+    /// Print only what went wrong, and the summary
     #[arg(long, short, global = true)]
     pub quiet: bool,
 }
@@ -63,7 +63,7 @@ Examples:
 Exit codes:
    0  every rule held
    1  a rule was violated; the report names it and the command that shows it again
-   2  the harness could not tell, or was interrupted
+   2  the harness could not judge, or was interrupted
   64  the arguments or a plan are wrong
 
 Environment:
@@ -171,7 +171,7 @@ each plan, and a `summary`.";
 pub struct PlansArgs {
     #[command(flatten)]
     pub target: TargetArgs,
-    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and told]
+    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and printed]
     #[arg(long, value_name = "S", value_parser = seed)]
     pub seed: Option<u64>,
     /// The most steps of a plan [default: 30]
@@ -180,7 +180,7 @@ pub struct PlansArgs {
     /// How many plans run at once [default: one a core on sim, two on local]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
-    /// Plant a defect in every container, to see what is found and told
+    /// Plant a defect in every container, to see what is found and reported
     #[arg(long, value_name = "NAME")]
     pub defect: Option<String>,
 }
@@ -317,7 +317,7 @@ impl TargetArgs {
     pub fn time_scale(&self) -> f64 {
         self.time_scale.unwrap_or(match self.site() {
             SiteName::Shell => 1.0 / 30.0,
-            // A build takes seconds; it shall not look like a minute to everything else.
+            // A build takes seconds; it must not look like a minute to everything else.
             SiteName::Astro => 1.0 / 6.0,
         })
     }

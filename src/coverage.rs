@@ -171,7 +171,7 @@ impl<'a> Watch<'a> {
     fn see(&mut self, event: &Event) {
         let what = &event.what;
         self.count(what);
-        // A step reads the phases as they stand before it.
+        // A step reads the phases as they are before it.
         if let What::StepBegan {
             index: Some(_),
             step,
@@ -248,7 +248,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Whether a log line says that a build was a partial one; the claim alone does not tell.
+/// Whether a log line says that a build was a partial one; the claim alone does not say so.
 fn is_warned_build(claim: Option<Claim>, text: &str) -> bool {
     claim == Some(Claim::BuildDone) && text.starts_with("Build completed with warnings")
 }

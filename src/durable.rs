@@ -15,12 +15,12 @@ const UNFINISHED: &str = ".unfinished";
 /// when the name is on the disk too.
 ///
 /// # Errors
-/// Where the folder cannot be written to, or the disk is full; what stood there before stays.
+/// Where the folder cannot be written to, or the disk is full; what was there before stays.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = unfinished(path)?;
     let written = write_whole(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
     if written.is_err() {
-        // Whatever came of it is of no use to anybody.
+        // What was written of it is of no use.
         let _ = fs::remove_file(&unfinished);
     }
     written?;
@@ -39,7 +39,7 @@ pub fn keep_as(path: &Path, name: &Path) -> io::Result<()> {
     }
     fs::hard_link(path, &unfinished)?;
     fs::rename(&unfinished, name)?;
-    // Two names of one file are left alone by a rename.
+    // A rename does nothing to two names of one file.
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

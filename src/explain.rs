@@ -27,7 +27,7 @@ pub struct Explanation {
     pub summary: String,
     /// The plan's steps that were made, in order, and then recovery where it came so far.
     pub steps: Vec<Explained>,
-    /// The events that the violation hangs on, by index in the history: the one that violates, or
+    /// The events that the violation depends on, by index in the history: the one that violates, or
     /// those that say why a thing is as it is.
     pub decisive: Vec<usize>,
     /// The same in a sentence, where no event violates by itself.
@@ -82,7 +82,7 @@ pub enum WithoutOutcome {
     Same,
     /// Another rule, or another demand of the same rule, is violated.
     Other { violation: Box<Violation> },
-    /// The harness could not tell.
+    /// The harness could not judge.
     Unknown { why: String },
 }
 
@@ -152,7 +152,7 @@ pub fn explain(
         summary: String::new(),
         steps,
         decisive,
-        because: reason.map(|reason| reason.told(events)),
+        because: reason.map(|reason| reason.sentence(events)),
         left_out_on: None,
     };
     explanation.summarize(violation);
@@ -166,7 +166,7 @@ struct Reason<'a> {
     changed: Option<usize>,
     /// What its client did last, where recovery did not change the thing.
     last: Option<usize>,
-    /// Whether nothing at all came of it in recovery.
+    /// Whether nothing at all happened for it in recovery.
     is_silent: bool,
 }
 
@@ -192,7 +192,7 @@ impl<'a> Reason<'a> {
         self.changed.into_iter().chain(self.last)
     }
 
-    fn told(&self, events: &[Event]) -> String {
+    fn sentence(&self, events: &[Event]) -> String {
         let about = self.about;
         let event = |index: usize| {
             let event = &events[index];
@@ -212,7 +212,7 @@ impl<'a> Reason<'a> {
             text.push_str(&format!(" The last of {whole} came {}.", event(last)));
         }
         if self.is_silent {
-            text.push_str(&format!(" Nothing came of {whole} in recovery."));
+            text.push_str(&format!(" Nothing happened for {whole} in recovery."));
         }
         one_line(text.trim_start())
     }

@@ -1,6 +1,6 @@
 //! What happened in a run: events as the endpoints saw them, in order, and the file that keeps them.
 //!
-//! Three kinds of event stand side by side: what the tester did, what reached an endpoint (the
+//! There are three kinds of event: what the tester did, what reached an endpoint (the
 //! record that judgement rests on), and what the system claimed (log lines, session records).
 
 mod file;
@@ -48,7 +48,7 @@ pub enum What {
     },
     /// Recovery begins: every active fault is healed by a step of its own next.
     Healed,
-    /// An outsider's commit reached the remote; `branch` is the branch as it then stands.
+    /// An outsider's commit reached the remote; `branch` is the branch as it is then.
     OutsiderPushed {
         session: SessionId,
         mark: Mark,
@@ -102,7 +102,7 @@ pub enum What {
         client: ClientId,
     },
     /// A push was answered, or refused before it named its branch. `branch` is the branch as it
-    /// then stands.
+    /// is then.
     Pushed {
         client: ClientId,
         session: Option<SessionId>,
@@ -120,7 +120,7 @@ pub enum What {
         client: ClientId,
         key: Arc<str>,
         content: Arc<Content>,
-        /// Whether the container was told.
+        /// Whether the container got the answer.
         answered: bool,
     },
     ObjectDeleted {
@@ -145,7 +145,7 @@ pub enum What {
         client: ClientId,
     },
 
-    /// A token or key stood in what reached an endpoint: a log line, a record, a commit, an object.
+    /// A token or key was in what reached an endpoint: a log line, a record, a commit, an object.
     SecretSeen {
         client: ClientId,
         place: Arc<str>,
@@ -180,7 +180,7 @@ impl What {
         matches!(self, Self::Healed | Self::StepBegan { index: Some(_), .. })
     }
 
-    /// Whom it tells of.
+    /// The client or session that it is about.
     pub fn subject(&self) -> (Option<&ClientId>, Option<&SessionId>) {
         match self {
             Self::Logged {
@@ -282,11 +282,11 @@ pub enum Level {
     Error,
 }
 
-/// A branch as it stands: its commits, oldest first, and the marks in its newest tree.
+/// A branch as it is: its commits, oldest first, and the marks in its newest tree.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Branch {
     pub commits: Vec<Commit>,
-    /// Every mark in the newest tree, as often as it stands there.
+    /// Every mark in the newest tree, as often as it is there.
     pub tree: Vec<Mark>,
 }
 
@@ -322,7 +322,7 @@ pub struct Content {
     pub names: Vec<Arc<str>>,
 }
 
-/// The attributes of a session's record that the contract speaks of.
+/// The attributes of a session's record that the contract names.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Record {

@@ -31,7 +31,7 @@
 //!
 //! A [`campaign`] does that with many plans, which [`generate`] draws from the model, and a plan
 //! that breaks a rule is made as short as it can be by [`shrink`] and kept by [`regression`]. A
-//! [`soak`] does it for hours, on many machines, and outlives its own death. That the rules can
+//! [`soak`] does it for hours, on many machines, and survives being killed. That the rules can
 //! catch something is shown by planting mistakes: [`defect`].
 
 // What is done, and who says what makes sense.

@@ -195,7 +195,7 @@ impl Outage {
     pub const ALL: [Self; 4] = [Self::SlowDown, Self::Refused, Self::Reset, Self::Timeout];
 }
 
-/// A push that comes from somebody else.
+/// A push by an outsider.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outsider {
@@ -393,7 +393,7 @@ pub const UNTIL_BOUND: Duration = Duration::from_secs(150);
 pub struct Plan {
     pub sessions: Vec<SessionId>,
     pub steps: Vec<Step>,
-    /// Comment lines, without `#`, each with the number of steps that stand before it.
+    /// Comment lines, without `#`, each with the number of steps before it.
     pub comments: Vec<(usize, String)>,
 }
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// The least time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Tells on standard error how far a campaign has come.
+/// Prints on standard error how far a campaign has come.
 pub enum Progress {
     Quiet,
     Bar(ProgressBar),
@@ -52,7 +52,7 @@ impl Progress {
         }
     }
 
-    /// So many are done, of a number that nobody knows.
+    /// So many are done, of an unknown number.
     pub fn counted(&mut self, done: u64, what: &str) {
         match self {
             Self::Quiet => {}

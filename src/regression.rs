@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(kept.seed, Some(0x1f3c));
         assert_eq!(kept.target.as_deref(), Some("sim"));
         assert_eq!(kept.plan.steps, plan.steps);
-        // The name depends on what the plan does, not on what it tells.
+        // The name depends on what the plan does, not on its comments.
         found.plan = kept.plan;
         assert_eq!(keep(folder.path(), &found, command).unwrap(), path);
         assert_eq!(read_all(folder.path()).unwrap().len(), 1);

@@ -21,14 +21,14 @@ const AT_REST: Duration = Duration::from_secs(300);
 /// How often what was seen is judged while a plan waits, where time is real.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub verdict: Verdict,
     pub history: History,
     /// The steps that the target cannot make, by index from 0, and why; they were left out.
     pub left_out: Vec<(usize, String)>,
-    /// What was seen last, once the system had come to rest; `None` where it did not come so far.
+    /// What was seen last, once the system had come to rest; `None` where it did not get so far.
     pub settled: Option<Arc<Snapshot>>,
 }
 
@@ -238,7 +238,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Begins a step, carries it out, and judges what came of it.
+    /// Begins a step, carries it out, and judges what happened.
     fn step(
         &mut self,
         system: &mut dyn Run,

@@ -1,4 +1,4 @@
-//! Temporary folders that never stay: each goes with its owner, and what an owner that was killed
+//! Temporary folders that never stay: each is removed with its owner, and what an owner that was killed
 //! left goes when the next one comes.
 
 use std::fs::{self, File};
@@ -65,7 +65,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Whoever is at his last write there makes it not empty once more.
+        // An owner that is still writing may have put a file there once more.
         for _ in 0..100 {
             match fs::remove_dir_all(&self.folder) {
                 Ok(()) => return,
@@ -76,7 +76,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes the folders whose owners are gone. What cannot be removed is somebody else's.
+/// Removes the folders whose owners are gone. What cannot be removed belongs to another user.
 fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else {
         return;

@@ -12,11 +12,11 @@
 //!    changes nothing small plans again, pairs of steps, and single steps with other seeds;
 //! 5. simpler arguments ([`simpler`]), for which some runs are kept.
 //!
-//! What the model does not allow is mended without a run ([`mend`]), and no plan is run twice,
+//! What the model does not allow is repaired without a run ([`repair`]), and no plan is run twice,
 //! by whatever names.
 
 mod clues;
-mod mend;
+mod repair;
 mod search;
 mod simpler;
 mod sketch;

@@ -127,7 +127,7 @@ pub trait Run {
     fn now(&self) -> Duration;
 
     /// Why what was seen may be the doing of this machine and not of the system, where it may;
-    /// a violation that hangs on time is then not believed.
+    /// a violation that depends on time is then not believed.
     fn doubt(&self) -> Option<String> {
         None
     }
@@ -138,7 +138,7 @@ pub trait Run {
     /// As [`Run::apply`].
     fn snapshot(&mut self) -> Result<Snapshot, TargetError>;
 
-    /// A hash of all that the system's future depends on, if that can be told: two runs with the
+    /// A hash of all that the system's future depends on, if it can be computed: two runs with the
     /// same seed and hash go on in the same way, bit for bit.
     fn fingerprint(&self) -> Option<u64> {
         None

@@ -228,7 +228,7 @@ impl fmt::Display for Subject {
 pub enum Verdict {
     Held,
     Violated(Violation),
-    /// The harness itself could not tell, and why; never counted as held or violated.
+    /// The harness itself could not judge, and why; never counted as held or violated.
     Unknown {
         why: String,
     },

@@ -82,7 +82,7 @@ pub fn tree<S: Strategy>(
     Ok((tree, words.word()))
 }
 
-/// A seed that nobody chose.
+/// A random seed.
 pub(super) fn drawn_seed() -> u64 {
     // The standard library keys its hashers at random; nothing here needs more than that.
     RandomState::new().build_hasher().finish()
@@ -115,7 +115,7 @@ impl CaseFile {
         self.file.write_all(plan.to_string().as_bytes())
     }
 
-    /// Takes the file away: what it holds is known to have held, or stands elsewhere.
+    /// Takes the file away: what it contains is known to have held, or is stored elsewhere.
     pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }

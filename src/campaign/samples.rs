@@ -56,7 +56,7 @@ impl Samples {
     pub fn take(&mut self, sample: Sample) {
         self.taken.push(sample);
         if self.taken.len() > MOST {
-            // The newest stays, since it tells how far it is now.
+            // The newest stays, since it shows how far it is now.
             let last = self.taken.len() - 1;
             let mut at = 0;
             self.taken.retain(|_| {

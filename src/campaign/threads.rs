@@ -85,7 +85,7 @@ impl Campaign<'_> {
     }
 }
 
-/// One thread's work: takes the next case until there is none, or it is told to stop.
+/// One thread's work: takes the next case until there is none, or it has to stop.
 fn work(
     config: &Config,
     judge: &Judge<'_>,
@@ -95,7 +95,7 @@ fn work(
     send: &mpsc::Sender<Result<Done, CampaignError>>,
 ) {
     let failed = |why| {
-        // Nobody listens any more when the campaign has ended.
+        // The receiver is gone when the campaign has ended.
         let _ = send.send(Err(CampaignError::Write {
             path: slip.to_owned(),
             why,

@@ -49,7 +49,7 @@ each plan; --json a line of type `comparison` for each, and a `summary`.";
 /// Where plans are compared.
 const TARGETS: [&str; 2] = ["sim", "local"];
 
-/// Runs plans on sim and on local, and tells where they end in different ways.
+/// Runs plans on sim and on local, and reports where they end in different ways.
 pub fn run(args: &ConformanceArgs) -> Exit {
     match compare(args) {
         Ok(exit) | Err(exit) => exit,

@@ -30,13 +30,13 @@ const LOCAL_TRIAL_CASES: u32 = 20;
 pub enum Exit {
     Held = 0,
     Violated = 1,
-    /// The harness could not tell, or was interrupted.
+    /// The harness could not judge, or was interrupted.
     Unknown = 2,
     Usage = 64,
 }
 
 impl Exit {
-    /// The same, but not held where what was asked for could not be written, which is told.
+    /// The same, but not held where a report could not be written, which is printed.
     pub fn where_written(self, written: Result<(), WriteError>) -> Self {
         let Err(error) = written else {
             return self;
@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Plants each defect and tells what catches it.
+/// Plants each defect and prints what catches it.
 fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
     if args.harmless {
         return harmless(args);
@@ -156,7 +156,7 @@ fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
     }
 }
 
-/// Runs plans on systems that keep the contract in other ways, and tells what a rule says of them.
+/// Runs plans on systems that keep the contract in other ways, and prints what a rule says of them.
 fn harmless(args: &DefectsArgs) -> Exit {
     let cases = args.cases.unwrap_or(SIM_CASES);
     let mut exit = Exit::Held;
@@ -165,8 +165,8 @@ fn harmless(args: &DefectsArgs) -> Exit {
         for seed in args.seed..args.seed + args.seeds {
             match trial::run(&target, &Shape::default(), seed, cases) {
                 Ok(trial) => {
-                    let told = report::harmless_row(way, &trial, Style::of_stdout());
-                    print(&told);
+                    let row = report::harmless_row(way, &trial, Style::of_stdout());
+                    print(&row);
                     if trial.caught.is_some() {
                         exit = Exit::Violated;
                     }
@@ -249,7 +249,7 @@ fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
     })
 }
 
-/// Runs a container until it is told to end.
+/// Runs a container until it is asked to end.
 fn worker(args: &WorkerArgs) -> ExitCode {
     let defect = match &args.defect {
         None => None,
@@ -268,7 +268,7 @@ fn worker(args: &WorkerArgs) -> ExitCode {
     })
 }
 
-/// Prints to standard output. Whoever closed it does not want the rest.
+/// Prints to standard output. A reader that closed it does not want the rest.
 pub fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

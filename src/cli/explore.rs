@@ -162,7 +162,7 @@ fn exit_of(explored: &Explored) -> Exit {
     }
 }
 
-/// Tells on standard error how far an exploration has come.
+/// Prints on standard error how far an exploration has come.
 struct Line {
     progress: Progress,
     last: Instant,

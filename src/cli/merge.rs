@@ -28,12 +28,12 @@ Examples:
   shakedown merge results-0 results-1 results-2    those of several machines
   shakedown merge shakedown-soak --html report/ --junit junit.xml
 
-A missing shard is told, and ends it with 2 where nothing was violated.
+A missing shard is reported; the exit code is then 2 where nothing was violated.
 
 --html writes the page of all shards, and the timeline of each bug; --junit a test case for the plans
 and one for each bug; --json a line of type `totals`, one of type `shard` for each, and a `summary`.";
 
-/// Tells what the shards of a soak came to together.
+/// Reports what the shards of a soak found together.
 pub fn run(args: &MergeArgs) -> Exit {
     let merged = match soak::merge(&args.folders) {
         Ok(merged) => merged,

@@ -1,4 +1,4 @@
-//! Where commands put what they have to tell: the terminal, pages, JSON lines, JUnit XML.
+//! Where commands report: the terminal, pages, JSON lines, JUnit XML.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::report::page::run::Run;
 use crate::report::{Style, page};
 use crate::site::SiteKind;
 
-/// For commands that tell of many runs.
+/// For commands that report many runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OutputArgs {
     /// Write the page of all there: a file that ends in .html, or a folder; the timelines of single
@@ -27,13 +27,13 @@ pub struct OutputArgs {
     /// Write a JUnit report there, for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Print JSON lines, one for each thing that is told and a summary; what people read goes to
+    /// Print JSON lines, one for each thing that is reported and a summary; what people read goes to
     /// standard error
     #[arg(long)]
     pub json: bool,
 }
 
-/// For commands that tell of one run.
+/// For commands that report one run.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunOutputArgs {
     /// Write the page of the run there, with its timeline
@@ -130,7 +130,7 @@ fn style(json: bool) -> Style {
 
 fn print(text: &str, json: bool) {
     if json {
-        // Whoever closed it does not want the rest.
+        // A reader that closed it does not want the rest.
         let _ = io::stderr().write_all(text.as_bytes());
     } else {
         crate::cli::dispatch::print(text);

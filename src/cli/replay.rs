@@ -1,4 +1,4 @@
-//! What `shakedown replay` does: one plan, run again and told.
+//! What `shakedown replay` does: one plan, run again and reported.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What `shakedown run` does: a campaign, and what is told of it.
+//! What `shakedown run` does: a campaign, and its reports.
 
 use std::path::PathBuf;
 
@@ -59,7 +59,7 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         outputs.see(finished);
     });
     match ended {
-        Ok(summary) => tell(&summary, &config, &args.output, &outputs),
+        Ok(summary) => report_all(&summary, &config, &args.output, &outputs),
         Err(error) => {
             eprintln!("{error}");
             match error {
@@ -83,8 +83,13 @@ pub fn repeat(args: &RunArgs, setup: &Setup, seed: u64, cases: u32) -> Repeat {
     }
 }
 
-/// Prints what came of a campaign, and writes the reports that were asked for.
-fn tell(summary: &Summary, config: &Config, output: &OutputArgs, outputs: &Outputs<'_>) -> Exit {
+/// Prints the result of a campaign, and writes the reports that were asked for.
+fn report_all(
+    summary: &Summary,
+    config: &Config,
+    output: &OutputArgs,
+    outputs: &Outputs<'_>,
+) -> Exit {
     let style = output.style();
     let pages = outputs.run_pages(summary, &config.out);
     for (index, found) in summary.found.iter().enumerate() {

@@ -102,7 +102,7 @@ pub fn run(args: &ScenarioArgs) -> Exit {
         checks.target = ended.target.into();
         checks.command = repeat(&args.name);
         let repeat = repeat(scenario.name);
-        match tell(
+        match report_one(
             &args.output,
             args.target.site(),
             &ended,
@@ -136,8 +136,8 @@ pub fn run(args: &ScenarioArgs) -> Exit {
     exit.where_written(args.output.write_checks(&checks))
 }
 
-/// Tells what came of a scenario, and writes its page where that is asked for.
-fn tell(
+/// Reports the result of a scenario, and writes its page where one was asked for.
+fn report_one(
     output: &OutputArgs,
     site: SiteName,
     ended: &Ended,

@@ -22,10 +22,10 @@ use crate::soak::{self, Config, End, Ended, Identity, News, Shard, SoakError, St
 pub struct SoakArgs {
     #[command(flatten)]
     pub plans: PlansArgs,
-    /// How long, over all its starts, such as 8h, 30m or 1h30m [default: until it is told to end]
+    /// How long, over all its starts, such as 8h, 30m or 1h30m [default: until it is asked to end]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
-    /// How many plans, over all shards [default: PROPTEST_CASES, else until it is told to end]
+    /// How many plans, over all shards [default: PROPTEST_CASES, else until it is asked to end]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub cases: Option<u64>,
     /// Run every Nth case from the Ith on, I from 0 [default: what AWS Batch, Kubernetes or Slurm
@@ -60,7 +60,7 @@ It ends with the runs under way; a second Ctrl-C ends it at once, and loses noth
 and one for each bug; --json a line of type `bug` for each bug as it is found, one of type `known` for
 each kept plan that fails again, and a `summary`.";
 
-/// Soaks until a bound is reached or it is told to end.
+/// Soaks until a bound is reached or it is asked to end.
 pub fn run(args: &SoakArgs, quiet: bool) -> Exit {
     match soak(args, quiet) {
         Ok(exit) | Err(exit) => exit,

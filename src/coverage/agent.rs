@@ -11,7 +11,7 @@ use crate::plan::{ClientId, Mark};
 pub(super) struct AgentAndQueue {
     /// Requests that got no answer.
     unanswered: BTreeSet<Asked>,
-    /// Requests that were told to slow down, and when they may come again.
+    /// Requests that were asked to slow down, and when they may come again.
     throttled: BTreeMap<Asked, Duration>,
     delivered: BTreeSet<Mark>,
 }

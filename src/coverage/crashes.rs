@@ -135,7 +135,7 @@ impl Crashes {
             Death::Crash => "crash",
             Death::OutOfMemory => "out-of-memory",
             Death::WorkspaceLost => "workspace-lost",
-            // A finding, not a disturbance: the judge tells of it.
+            // A finding, not a disturbance: the judge reports it.
             Death::Exit => "exit",
         };
         sum.disturbed.entry(row).or_default().count(container.phase);

@@ -1,4 +1,4 @@
-//! The breaker's way, and what came of builds that failed or warned.
+//! The states of the breaker, and the results of builds that failed or warned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ pub(super) struct Deploys {
     sessions: BTreeMap<SessionId, Session>,
     /// Containers that put an object since their newest build.
     has_put: BTreeMap<ClientId, bool>,
-    /// Sessions whose record tells an error.
+    /// Sessions whose record has an error.
     failing: BTreeSet<SessionId>,
 }
 

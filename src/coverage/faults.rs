@@ -47,7 +47,7 @@ impl Faults {
         for fault in self.active.iter().filter(|fault| shows(what, fault)) {
             hit(fault.name());
         }
-        // A container that is cut off tells of it when it can again.
+        // A container that is cut off logs it when it can again.
         if tells_of_partition(what).is_some_and(|client| self.cut_off.contains(client)) {
             hit("partition");
         }

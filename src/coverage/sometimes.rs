@@ -36,7 +36,7 @@ pub enum Sometimes {
     BrokenBuildRepaired,
     /// Two faults were active at once, and one of them was hit meanwhile.
     TwoFaultsAtOnce,
-    /// A session was deployed while another's record told an error.
+    /// A session was deployed while another's record had an error.
     HealthyWhileOtherFailed,
 }
 

@@ -121,7 +121,7 @@ fn died(client: &str, cause: Death) -> What {
     }
 }
 
-/// A branch from marks; `0` stands for a merge, negative numbers for outsiders.
+/// A branch from marks; `0` is a merge, negative numbers for outsiders.
 fn branch(commits: &[i32]) -> Arc<Branch> {
     let commits = commits.iter().map(|n| Commit {
         subject: format!("commit {n}").into(),

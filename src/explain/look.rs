@@ -136,17 +136,17 @@ fn queue(model: &Model, is_over: bool) -> Row {
         ("waiting", &waiting),
         ("dead letters", &dead),
     ];
-    let told = parts
+    let shown = parts
         .iter()
         .filter(|(_, marks)| !marks.is_empty())
         .map(|(name, marks)| format!("{name}: {}", list(marks)));
-    let told: Vec<String> = told.collect();
+    let shown: Vec<String> = shown.collect();
     Row {
         about: Subject::Queue.to_string(),
         expected: "empty, once recovered".into(),
-        observed: match told.len() {
+        observed: match shown.len() {
             0 => "empty".into(),
-            _ => told.join("; "),
+            _ => shown.join("; "),
         },
         agrees: Agreement::of(flying.is_empty() && waiting.is_empty(), is_over),
     }
@@ -247,8 +247,10 @@ fn instructions(model: &Model, session: usize, is_over: bool) -> Option<Row> {
         } else {
             match model.end_of(instruction) {
                 HandlingEnd::Good => "is done",
-                HandlingEnd::Failed if instruction.is_pending() => "is done, or fails and is told",
-                HandlingEnd::Failed => "failed and is told",
+                HandlingEnd::Failed if instruction.is_pending() => {
+                    "is done, or fails and is reported"
+                }
+                HandlingEnd::Failed => "failed and is reported",
                 HandlingEnd::Unclear => "is done, or failed",
             }
         };
@@ -302,12 +304,12 @@ fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row 
             words(error, "lastError"),
             words(warnings, "warnings")
         ),
-        observed: told(&record),
+        observed: described(&record),
         agrees: Agreement::of(agrees, is_over),
     }
 }
 
-fn told(record: &Record) -> String {
+fn described(record: &Record) -> String {
     let mut parts = vec![match record.status.as_str() {
         "" => "no status".to_owned(),
         status => status.to_owned(),
@@ -339,7 +341,7 @@ fn list(marks: &[Mark]) -> String {
     joined(marks, ", ")
 }
 
-/// The first few: of many builds that are possible the newest ones tell enough.
+/// The first few: of many builds that are possible the newest ones say enough.
 fn either(marks: &[Mark]) -> String {
     let shown = joined(&marks[..marks.len().min(3)], " or ");
     match marks.len().saturating_sub(3) {

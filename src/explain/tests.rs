@@ -1,4 +1,4 @@
-//! What is told of violations: when they were seen, and the events that they hang on.
+//! How violations are explained: when they were seen, and the events that they depend on.
 
 use crate::defect::{Defect, known, trial};
 use crate::explain::{Explanation, explain};
@@ -81,7 +81,7 @@ fn an_explanation_ends_with_what_the_violation_hangs_on() {
         "after recovery",
         &[
             "(acme: agent asked for edit-1: 429, retry after ",
-            "log Backing off 1000000000.0 seconds). Nothing came of acme in recovery.",
+            "log Backing off 1000000000.0 seconds). Nothing happened for acme in recovery.",
         ],
     );
     check(

@@ -2,7 +2,7 @@
 //! differ in when things are done, how often, to whom, or in steps that only shift the time.
 //!
 //! The kinds of work and disturbance in a plan are its cause. A bug whose cause is a part of
-//! another's, of the same rule and kind, most likely explains that one too; both are told as one.
+//! another's, of the same rule and kind, most likely explains that one too; both are reported as one.
 //! No plan is dropped for that: the others are named beside the first.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::Finding;
 use crate::plan::{Edit, Fault, Outsider, Step};
 
-/// The bugs of one rule and kind that are told as one; the first has the smallest cause.
+/// The bugs of one rule and kind that are reported as one; the first has the smallest cause.
 pub type Family<'a> = Vec<&'a Finding>;
 
 /// Sorts bugs of one rule and kind into families, by the first case of each.
@@ -98,11 +98,11 @@ mod tests {
             .zip(plans)
             .map(|(case, plan)| bug(case, plan))
             .collect();
-        let told: Vec<Vec<u64>> = families(&bugs)
+        let grouped: Vec<Vec<u64>> = families(&bugs)
             .iter()
             .map(|family| family.iter().filter_map(|bug| bug.case()).collect())
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(grouped, expected);
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl Writer {
         steps
     }
 
-    /// The remote is well again, and somebody asks for the push that waits.
+    /// The remote is well again, and a user asks for the push that waits.
     fn retry_is_asked_for(&self, _: &mut Draws) -> Vec<Step> {
         // Nothing else may hold the container up.
         let mut steps: Vec<Step> = self.active.iter().cloned().map(Step::Heal).collect();

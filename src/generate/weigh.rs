@@ -12,7 +12,7 @@ pub struct Swarm {
     focus: Focus,
 }
 
-/// What a plan leans on: troubles that only show when they come again and again.
+/// What a plan prefers: problems that only show when they are repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Focus {
     Nothing,

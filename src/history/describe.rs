@@ -66,13 +66,13 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             outcome,
             branch,
         } => {
-            let stands = branch.as_ref().map(|branch| commits(branch));
-            let stands = stands.map(|it| format!("; remote has {it}"));
+            let branch = branch.as_ref().map(|branch| commits(branch));
+            let branch = branch.map(|it| format!("; remote has {it}"));
             let who = session
                 .as_ref()
                 .map_or_else(|| client.to_string(), ToString::to_string);
-            let stands = stands.unwrap_or_default();
-            of(&who, format!("git push: {}{stands}", git(*outcome)))
+            let branch = branch.unwrap_or_default();
+            of(&who, format!("git push: {}{branch}", git(*outcome)))
         }
         What::Committed { session, branch } => {
             of(session, format!("workspace has {}", commits(branch)))
@@ -109,7 +109,7 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             of(session, text)
         }
         What::StoreRefused { client } => of(client, "session table: throttled".into()),
-        What::SecretSeen { client, place } => of(client, format!("a secret stands in {place}")),
+        What::SecretSeen { client, place } => of(client, format!("a secret is in {place}")),
         What::Started { client } => of(client, "container started".into()),
         What::Died { client, cause } => of(client, format!("container died: {}", death(*cause))),
         What::Logged {

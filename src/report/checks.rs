@@ -52,13 +52,13 @@ pub struct CheckRun {
     pub page: Option<String>,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckResult {
     Passed,
     Failed,
-    /// The harness could not tell.
+    /// The harness could not judge.
     Unknown,
 }
 

@@ -9,7 +9,7 @@ use crate::defect::contest::{Round, Row, Side};
 const MINIMAL: usize = 99;
 const RUNS: (u32, u32) = (20, 60);
 
-/// The table, a line a defect, and what it comes to.
+/// The table, a line for each defect, and its totals.
 pub fn contest(rows: &[Row], style: Style) -> String {
     let mut out = format!(
         "{:<27} {:>6} | {:^34} | {:^34}\n{:<27} {:>6} | {:>8} {:>12} {:>12} | {:>8} {:>12} {:>12}\n",

@@ -175,7 +175,7 @@ fn cases(of: &Campaign, kept: &[KeptCase]) -> Vec<Case> {
     replayed.chain([whole]).chain(found).collect()
 }
 
-/// What came of the generated plans together: their violations are cases of their own.
+/// The result of the generated plans together: their violations are cases of their own.
 fn whole(of: &Campaign) -> CaseResult {
     let unjudged: Vec<String> = of
         .unjudged
@@ -398,7 +398,7 @@ mod tests {
                 "10 generated plans, seed 0x7",
                 "fresh (stale): a.plan"
             ],
-            "a kept plan's violation is told once"
+            "a kept plan's violation is reported once"
         );
         let suite = all("testsuite")[0];
         assert_eq!(attribute(suite, "tests"), "4");

@@ -44,7 +44,7 @@ pub struct PlanLine<'a> {
     /// `observed`. Where it is unknown: `why`.
     #[serde(flatten)]
     verdict: &'a Verdict,
-    /// Where the plan stands, and its history beside it; null when it held.
+    /// The file of the plan, with its history beside it; null when it held.
     file: Option<&'a Path>,
     /// The plan as text, when it did not hold.
     plan: Option<String>,

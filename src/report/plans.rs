@@ -59,7 +59,7 @@ fn headline(of: &Summary, style: Style) -> String {
     let all = match of.covered() {
         0 => "not all plans of any length were run".into(),
         steps => format!(
-            "they stand for all {} sequences of up to {}",
+            "they cover all {} sequences of up to {}",
             grouped(of.spelled as u64),
             counted(steps as u64, "step")
         ),

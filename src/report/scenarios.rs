@@ -1,4 +1,4 @@
-//! What came of scenarios: a line for each, and of those that failed what was expected and seen.
+//! The results of scenarios: a line for each, and of those that failed what was expected and seen.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub fn scenario_list() -> String {
     Scenario::all().iter().map(line).collect()
 }
 
-/// A scenario's line, and below it why it did not pass. A violated rule is told by
+/// A scenario's line, and below it why it did not pass. A violated rule is reported by
 /// [`super::violation`]. `repeat` is the command that runs it again.
 pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
     let word = match of.grade() {
@@ -54,7 +54,7 @@ pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
 /// The same as a check of several. `page` is the link to its run's page.
 pub fn scenario_check(of: &Ended, repeat: &str, seconds: f64, page: Option<String>) -> Check {
     let unmet = of.unmet.iter().map(|unmet| {
-        let (expected, seen) = told(unmet);
+        let (expected, seen) = described(unmet);
         let nearest = unmet.instead.iter().map(|event| {
             let (who, what) = describe::describe(&event.what);
             format!("\n{:.3} s, {who}: {what}", event.at.as_secs_f64())
@@ -125,7 +125,7 @@ fn watched(of: &Ended) -> String {
 }
 
 fn unmet(out: &mut String, unmet: &Unmet) {
-    let (text, seen) = told(unmet);
+    let (text, seen) = described(unmet);
     paragraph(out, "  ", &text);
     paragraph(out, "    ", &seen);
     let is_other = matches!(unmet.why, Why::Seen(_)) && !unmet.instead.is_empty();
@@ -138,7 +138,7 @@ fn unmet(out: &mut String, unmet: &Unmet) {
 }
 
 /// What was expected, and what was seen of it.
-fn told(unmet: &Unmet) -> (String, String) {
+fn described(unmet: &Unmet) -> (String, String) {
     let seen = match unmet.why {
         Why::Seen(0) => "It was not seen.".into(),
         Why::Seen(times) => format!("It was seen {}.", counted(times as u64, "time")),

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::finding::family::Family;
 use crate::soak::{End, Ended, Failures, Identity, Merged, News, Quarters, Shard, Totals};
 
-/// Memory that grew by more than this share, and at least by [`GROWN_BYTES`], is told as odd.
+/// Memory that grew by more than this share, and at least by [`GROWN_BYTES`], is marked as odd.
 const GROWN: f64 = 1.1;
 const GROWN_BYTES: u64 = 8 << 20;
 /// So is a rate that fell below this share of what it was.
@@ -254,7 +254,11 @@ pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
         counted(failures.count, "case"),
     );
     if failures.not_told_apart() > 0 {
-        let _ = write!(text, " (the first {} were told apart)", failures.seen.len());
+        let _ = write!(
+            text,
+            " (the first {} were distinguished)",
+            failures.seen.len()
+        );
     }
     if bug.reproduced != (1, 1) {
         let (shown, of) = bug.reproduced;

@@ -105,7 +105,7 @@ fn on_a_slow_machine_only_what_does_not_hang_on_time_is_a_violation() {
     check(Some("deploys-failed-build"), breaks, "no-broken-deploy");
     let busy = "the machine was busy; seen was: ";
     check(Some("tells-no-error"), breaks, busy);
-    // Of one rule, one kind hangs on time and the other does not.
+    // Of one rule, one kind depends on time and the other does not.
     let denied = "instruct acme/home change\ninject s3-denied\nuntil acme/home done";
     check(Some("panics-on-denied"), denied, "stays-up");
     let both = "session acme/blog\ninstruct acme/home change\ninstruct acme/blog change";

@@ -1,4 +1,4 @@
-//! What the run that broke a rule tells of its reason, without another run: whom the violation is
+//! What the run that broke a rule shows of its reason, without another run: whom the violation is
 //! about, what was asked last, and how much each step is likely to matter.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::verdict::{Rule, Violation};
 
 use super::simpler::{Subject, subject};
 
-/// What is told of a violation's reason. All of it may mislead: it orders what is tried.
+/// What is known of a violation's reason. All of it may mislead: it orders what is tried.
 #[derive(Clone, Debug)]
 pub(super) struct Clues {
     pub rule: Rule,

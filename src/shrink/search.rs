@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::clues::{self, Clues};
-use super::{Budget, Progress, mend, simpler, sketch, sweep, time, twin};
+use super::{Budget, Progress, repair, simpler, sketch, sweep, time, twin};
 use crate::finding::Finding;
 use crate::history::History;
 use crate::plan::{Plan, Step};
@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
     }
 
     /// Leaves out all of these units, or as many as it can; `gone` has what is left out already.
-    /// Where it is known that one of them matters, nobody need try to leave out all. Returns
+    /// Where it is known that one of them matters, leaving out all is not tried. Returns
     /// whether all could be left out.
     fn leave_out(
         &mut self,
@@ -288,7 +288,7 @@ impl<'a> Search<'a> {
 
     /// Takes a plan if it has fewer steps, and shows the violation.
     fn shorter_with(&mut self, candidate: Plan, seed: u64) -> bool {
-        let candidate = mend::mended(candidate);
+        let candidate = repair::repaired(candidate);
         candidate.steps.len() < self.best.plan.steps.len() && self.accepts(candidate, seed)
     }
 
@@ -308,15 +308,15 @@ impl<'a> Search<'a> {
 
     /// Runs a candidate, and takes it where it breaks the same rule in the same way.
     fn accepts(&mut self, candidate: Plan, seed: u64) -> bool {
-        let candidate = mend::mended(self.hurried(candidate));
+        let candidate = repair::repaired(self.hurried(candidate));
         if self.is_spent() || candidate == self.best.plan || candidate.steps.is_empty() {
             return false;
         }
-        let form = mend::canonical(&candidate);
+        let form = repair::canonical(&candidate);
         // Where it shows only when all is healed, a longer wait for that is another plan.
         let is_in_plan = self.best.violation.step.is_some();
         let is_tried = |(tried, of): &(Plan, u64)| {
-            *of == seed && (*tried == form || is_in_plan && mend::outlasts(tried, &form))
+            *of == seed && (*tried == form || is_in_plan && repair::outlasts(tried, &form))
         };
         if self.tried.iter().any(is_tried) {
             return false;

@@ -144,7 +144,7 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize, needed: Option<Duration>
     }
 }
 
-/// Shorter waits. What was needed tells how long is enough, and then the next shorter one may do;
+/// Shorter waits. What was needed shows how long is enough, and then the next shorter one may do;
 /// else they come from the middle upwards, so that the least that is enough is found by halving.
 fn shorter_waits(time: Duration, needed: Option<Duration>) -> Vec<Duration> {
     const USUAL: [u64; 6] = [1, 5, 15, 40, 130, 300];

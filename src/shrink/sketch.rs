@@ -43,7 +43,7 @@ pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
         let instruct = |edit: &Edit| vec![Step::Instruct(home.clone(), *edit)];
         found.extend(edits.iter().take(2).map(instruct));
         found.extend(pairs(plan, &home));
-        // An edit that troubles, and a later one that should mend it.
+        // An edit that breaks the build or warns, and a later one that should repair it.
         for (at, later) in edits.iter().enumerate() {
             let earlier = edits
                 .iter()
@@ -150,7 +150,7 @@ impl Sketcher<'_> {
         Step::Instruct(self.home.clone(), self.edit)
     }
 
-    /// An instruction that comes to a deploy.
+    /// An instruction that reaches a deploy.
     fn deployed(&self) -> Step {
         match self.edit {
             Edit::BreakBuild | Edit::MemoryHungry => {
@@ -202,7 +202,7 @@ impl Sketcher<'_> {
         }
     }
 
-    /// The `until` of the session that last stood before a step.
+    /// The last `until` of the session before a step.
     fn moment_before(&self, step: &Step) -> Vec<Step> {
         let steps = &self.plan.steps;
         let upto = steps.iter().rposition(|other| other == step).unwrap_or(0);

@@ -11,7 +11,7 @@ use crate::verdict::Violation;
 
 /// Seeds that the twin is tried with: it has other chances than the target.
 const SEEDS: u64 = 8;
-/// Runs that tell how often a plan shows its violation, where that is not certain.
+/// Runs that show how often a plan violates, where that is not certain.
 const CONFIRMATIONS: u32 = 8;
 /// A plan that has not shown its violation in so many runs is not believed.
 const DOUBTED: u32 = 3;

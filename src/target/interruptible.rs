@@ -1,4 +1,4 @@
-//! A target whose runs end at their next step when somebody wants them to.
+//! A target whose runs end at their next step when the interrupt is set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use crate::history::{Event, Snapshot};
 use crate::plan::{Mark, SessionId, Step};
 use crate::site::SiteKind;
 
-/// Set when what is under way shall end; shared by all that should know.
+/// Set when everything that is running has to end; shared by all that look at it.
 pub type Interrupt = Arc<AtomicBool>;
 
 /// Another target; once the interrupt is set, every call fails, and runs clean up as they do

@@ -1,7 +1,7 @@
 //! The local target: worker processes on the loopback cloud, in real time, scaled.
 //!
 //! A container is a process group of its own, with a front of the cloud as its only world; a crash
-//! is SIGKILL. Everything that a run makes is in one temporary folder, and goes with it.
+//! is SIGKILL. Everything that a run makes is in one temporary folder, and is removed with it.
 
 mod astro;
 mod checkouts;
@@ -45,7 +45,7 @@ pub struct Local {
     pub git: String,
     /// What sites are built with, where it is not the shell script that needs nothing.
     pub astro: Option<Astro>,
-    /// The simulated target on which the same worker runs, where whoever opens it knows one.
+    /// The simulated target on which the same worker runs, if there is one.
     pub twin: Option<Sim>,
 }
 
@@ -111,8 +111,8 @@ impl Local {
             environment.push((name.into(), home.into()));
         }
         if let Some(astro) = &self.astro {
-            let told = astro.environment();
-            environment.extend(told.map(|(name, value)| (name.into(), value.into())));
+            let variables = astro.environment();
+            environment.extend(variables.map(|(name, value)| (name.into(), value.into())));
         }
         environment.push(("WORKSPACE_ROOT".into(), root.into()));
         environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));

@@ -291,7 +291,7 @@ impl SimRun {
             if !on {
                 self.world.borrow_mut().flush_lines(client);
             }
-            // Whoever waits for a message sees that the connection is gone.
+            // A poll that waits for a message sees that the connection is gone.
             self.timers.wake_at(client, self.timers.now());
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::explore::scope::Bounds;
 use crate::report::{self, Style};
 use crate::target::Interrupt;
 
-/// Puts every mistake into the model, one after the other, and tells what finds it.
+/// Puts every mistake into the model, one after the other, and prints what finds it.
 pub fn all(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
     print(&report::mutants_head());
     let mut missed = 0;
@@ -36,7 +36,7 @@ pub fn all(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
     }
 }
 
-/// Puts one mistake into the model, and tells what it breaks and a plan that shows it. Where the
+/// Puts one mistake into the model, and prints what it breaks and a plan that shows it. Where the
 /// worker can have the same mistake, the plan is one that breaks the same rule on sim.
 pub fn one(
     name: &str,

@@ -47,7 +47,7 @@ pub struct PlansArgs {
     /// End after so many plans [default: no bound]
     #[arg(long, value_name = "N", requires = "target", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_plans: Option<u64>,
-    /// Go on after a violation; the first plan of each kind is told
+    /// Go on after a violation; the first plan of each kind is reported
     #[arg(long, requires = "target", conflicts_with = "defect")]
     pub keep_going: bool,
     /// Write the shortest plan of each defect there, one after the other
@@ -133,7 +133,7 @@ fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exi
                 repeat(args, None)
             }
         };
-        tell(&found, &replay, style);
+        report_one(&found, &replay, style);
     }
     print(&report::explored(&summary, style));
     exit_of(&summary)
@@ -167,7 +167,7 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
             print(&report::shortest_row(defect, &summary, style));
         } else {
             for found in &summary.found {
-                tell(found, &repeat(args, Some(defect)), style);
+                report_one(found, &repeat(args, Some(defect)), style);
             }
             print(&report::explored(&summary, style));
         }
@@ -200,7 +200,7 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
     exit
 }
 
-fn tell(found: &Finding, repeat: &Repeat, style: Style) {
+fn report_one(found: &Finding, repeat: &Repeat, style: Style) {
     let text = report::violation(found, &repeat.as_called(), style);
     print(&format!("{text}\n"));
 }

@@ -15,7 +15,7 @@ pub(super) struct Bar {
     pub(super) lane: usize,
     pub(super) kind: BarKind,
     pub(super) tone: Tone,
-    /// Short, to stand in the bar where it fits.
+    /// Short, to be shown in the bar where it fits.
     pub(super) label: String,
     /// The whole of it.
     pub(super) title: String,

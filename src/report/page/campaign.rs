@@ -56,7 +56,7 @@ pub struct Campaign {
 pub enum Ended {
     #[default]
     Completed,
-    /// It found a violation, and was not told to go on.
+    /// It found a violation, and had no `--keep-going`.
     AtViolation,
     Interrupted,
     /// The harness failed again and again.

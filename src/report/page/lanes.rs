@@ -1,4 +1,4 @@
-//! The lanes of a timeline, and where each event stands in them.
+//! The lanes of a timeline, and which lane each event is in.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub(super) struct Lane {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum LaneKind {
-    /// What the tester did; its steps stand along the axis.
+    /// What the tester did; its steps are along the axis.
     Tester,
     Faults,
     Breaker,
@@ -33,7 +33,7 @@ pub(super) struct Lanes {
     pub(super) all: Vec<Lane>,
 }
 
-/// Where an event stands.
+/// The place of an event.
 pub(super) struct Place {
     pub(super) lane: usize,
     /// Another lane that it is of interest in.
@@ -85,7 +85,7 @@ impl Lanes {
         Self { all }
     }
 
-    /// A lane of a client. What no lane stands for is put with the tester's.
+    /// A lane of a client. What has no lane is put with the tester's.
     pub(super) fn client(&self, kind: LaneKind, client: &ClientId) -> usize {
         let is = |lane: &Lane| lane.kind == kind && lane.client.as_ref() == Some(client);
         self.all.iter().position(is).unwrap_or(Self::TESTER)
@@ -97,7 +97,7 @@ impl Lanes {
         self.all.iter().position(is).unwrap_or(Self::TESTER)
     }
 
-    /// Where an event stands; `model` knows whose marks are.
+    /// The place of an event; `model` knows whose marks are.
     pub(super) fn place(&self, model: &Model, what: &What) -> Place {
         let mut also = None;
         let lane = match what {
@@ -201,7 +201,7 @@ pub(super) enum Tone {
     Plain,
     /// Something got done.
     Good,
-    /// Something was refused, or told as a warning.
+    /// Something was refused, or reported as a warning.
     Odd,
     /// Something failed or died.
     Bad,

@@ -16,7 +16,7 @@ use crate::regression::Seed;
 use crate::site::SiteKind;
 use crate::verdict::{Verdict, Violation};
 
-/// One run, and what is told of it.
+/// One run, and what is reported of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     pub target: &'a str,
@@ -26,7 +26,7 @@ pub struct Run<'a> {
     pub seed: u64,
     pub verdict: &'a Verdict,
     pub history: &'a History,
-    /// What was seen last; without it, what the events tell is shown in its place.
+    /// What was seen last; without it, what the events show is used in its place.
     pub settled: Option<&'a Snapshot>,
     /// The steps that the target cannot make, by index from 0, and why.
     pub left_out: &'a [(usize, String)],
@@ -115,7 +115,7 @@ impl<'a> Data<'a> {
         let mut bars = Bars::new(&lanes);
         let mut rows = Vec::with_capacity(events.len());
         let mut step = None;
-        // The model as it stood before the event.
+        // The model as it was before the event.
         let mut before = Model::new(run.plan);
         let mut last_look = None;
         follow(run.plan, run.site, events, &mut |model, index| {

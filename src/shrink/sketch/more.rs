@@ -22,7 +22,7 @@ const SOME: Duration = Duration::from_secs(90);
 const SEEDS: u64 = 4;
 
 /// Edits that leave a mark on their session.
-const TROUBLES: [Edit; 2] = [Edit::BreakBuild, Edit::Warn];
+const BAD_EDITS: [Edit; 2] = [Edit::BreakBuild, Edit::Warn];
 
 /// The small plans, the likeliest first, with what is added to the run's seed.
 pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
@@ -74,7 +74,7 @@ fn with_seeds<'a>(
     seeds.flat_map(with).collect()
 }
 
-/// Whether the breaker may do this wrong in such a plan: its end tells.
+/// Whether the breaker may do this wrong in such a plan: its end shows it.
 fn suits(steps: &[Step], kind: &str) -> bool {
     let waits = matches!(steps.last(), Some(Step::Wait(_)));
     let comes_back = !waits;
@@ -86,7 +86,7 @@ fn suits(steps: &[Step], kind: &str) -> bool {
     }
 }
 
-/// Each edit that troubles, and then an edit of the same session or of another one of its client.
+/// Each edit that breaks the build or warns, and then an edit of the same session or of another one of its client.
 fn edits(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
     let mut edits: Vec<Edit> = Vec::new();
     for step in &plan.steps {
@@ -99,7 +99,7 @@ fn edits(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
     let mut sessions = vec![home.clone()];
     sessions.extend(neighbour(plan, home));
     let mut found = Vec::new();
-    for first in TROUBLES.into_iter().filter(|edit| edits.contains(edit)) {
+    for first in BAD_EDITS.into_iter().filter(|edit| edits.contains(edit)) {
         for second in edits.iter().copied().filter(|edit| *edit != first) {
             for session in &sessions {
                 found.push(vec![
@@ -218,7 +218,7 @@ impl Sketcher<'_> {
         let mut faults = near.iter().filter(is_fault);
         let disturbances = [push, faults.next(), faults.next()];
         let mut found = Vec::new();
-        for edit in TROUBLES.into_iter().filter(is_there) {
+        for edit in BAD_EDITS.into_iter().filter(is_there) {
             let marked = |of: &SessionId| Step::Instruct(of.clone(), edit);
             let change = Step::Instruct(other.clone(), Edit::Change);
             for step in disturbances.into_iter().flatten() {

@@ -31,7 +31,7 @@ impl Astro {
         let lock = SiteKind::ASTRO_LOCK;
         let folder = cache.join(format!("astro-{}", cksum(lock.as_bytes())));
         if !folder.is_dir() {
-            // It gets its name when it is whole, so that nobody builds with half of it.
+            // It gets its name when it is whole, so that no build uses half of it.
             let scratch = tempfile::Builder::new()
                 .prefix("astro-")
                 .tempdir_in(&cache)
@@ -48,7 +48,7 @@ impl Astro {
         })
     }
 
-    /// What builds are told by their environment.
+    /// The environment variables of builds.
     pub(super) fn environment(&self) -> [(&'static str, &Path); 2] {
         [
             ("SITE_MODULES", &self.modules),

@@ -156,12 +156,12 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // Nobody is left to be told; the process dies with the tester at the latest.
+        // The error has no receiver any more; the process dies with the tester at the latest.
         let _ = self.kill();
     }
 }
 
-/// What an end stands for; `None` where it is not the process's own doing. One that cannot get
+/// What an end means; `None` where it is not the process's own doing. One that cannot get
 /// memory aborts, or is killed by the system.
 fn death(status: ExitStatus, was_limited: bool) -> Option<Death> {
     let by_memory = [Signal::SIGABRT as i32, Signal::SIGKILL as i32];

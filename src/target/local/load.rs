@@ -114,7 +114,7 @@ impl Seen {
     }
 }
 
-/// Uses some processor time, and tells how many times longer that took than it should.
+/// Uses some processor time, and returns how many times longer that took than it should.
 fn look() -> f64 {
     let used = || {
         let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);

@@ -33,7 +33,7 @@ pub(super) fn limit_memory(process: u32, limit: Limit) -> io::Result<()> {
         rlim_max: libc::RLIM64_INFINITY,
     };
     let id = libc::pid_t::try_from(process).map_err(io::Error::other)?;
-    // SAFETY: the limit outlives the call, and nothing is asked back.
+    // SAFETY: the limit lives longer than the call, and nothing is asked back.
     let done = unsafe {
         libc::prlimit64(
             id,

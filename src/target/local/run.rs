@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// How long a worker may take to say that it is there, in real time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// A started system. Its fields are dropped in this order: nothing outlives what it needs.
+/// A started system. Its fields are dropped in this order: each before what it needs.
 pub(super) struct LocalRun {
     containers: BTreeMap<ClientId, Slot>,
     pub(super) checkouts: Checkouts,

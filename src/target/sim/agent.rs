@@ -69,7 +69,7 @@ impl Agent for AgentPort {
     async fn ask(&self, instruction: &Instruction, so_far: &[Turn]) -> PortResult<Turn> {
         self.link.there().await?;
         let answer = self.answer(instruction, so_far);
-        // An error is told at once; only an answer takes thought.
+        // An error comes at once; only an answer takes thought.
         match answer {
             Some(Err(error)) => self.link.back(Some(Err(error))).await,
             answer => self.link.back_after(THINKING, answer).await,

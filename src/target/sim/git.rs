@@ -25,11 +25,11 @@ pub struct Commit {
     pub made_in: u32,
     marks: Vec<Mark>,
     adds: Vec<Mark>,
-    /// The branch that ends here, once somebody looked at it.
+    /// The branch that ends here, once it was looked at.
     branch: OnceCell<Arc<Branch>>,
 }
 
-/// All commits of a client's repository, wherever they stand.
+/// All commits of a client's repository, on whatever branch they are.
 pub struct Commits(Vec<Commit>);
 
 impl Default for Commits {
@@ -183,13 +183,13 @@ impl Commits {
         Some(tip)
     }
 
-    /// Merges `theirs` into `head`, the tip of the branch, whose version stands in conflicts.
+    /// Merges `theirs` into `head`, the tip of the branch, whose version wins in conflicts.
     pub fn merge(&mut self, head: Index, theirs: Index, branch: &str, made_in: u32) -> Index {
         if self.is_ancestor(head, theirs) {
             return head;
         }
         let (here, there) = (self.reachable(head), self.reachable(theirs));
-        // The newest commit of both: nobody merges back and forth here, so there is one base.
+        // The newest commit of both: there are no merges back and forth, so there is one base.
         let base = (0..here.len().min(there.len()))
             .rev()
             .find(|index| here[*index] && there[*index])

@@ -155,7 +155,7 @@ fn read(receipt: &str) -> Result<Receipt, PortError> {
     read.map_err(|_| PortError::new(Kind::Other, "ReceiptHandleIsInvalid: it cannot be read"))
 }
 
-/// Which of the two queues a port speaks with.
+/// Which of the two queues a port uses.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Which {
     Instructions,

@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-/// The attributes that the contract speaks of.
+/// The attributes that the contract names.
 fn seen(record: &SessionRecord) -> Record {
     Record {
         status: record.status.clone(),

@@ -13,7 +13,7 @@ use crate::plan::{Phase, Plan};
 use crate::runner::{self, Outcome};
 use crate::verdict::Verdict;
 
-/// A plan run to its rest: what happened and what stands.
+/// A plan run to its rest: what happened and what is there.
 struct Ran {
     events: Vec<Event>,
     end: Snapshot,

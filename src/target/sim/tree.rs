@@ -100,7 +100,7 @@ impl Tree {
     }
 
     /// Merges two trees that come from `base`. Where both changed a file differently, `self`
-    /// stands and the merge conflicts: what git says of lines added at the end of one file.
+    /// wins and the merge conflicts: what git says of lines added at the end of one file.
     pub fn merge(&self, base: &Self, theirs: &Self) -> (Self, bool) {
         let mut conflicts = false;
         let names: BTreeSet<&Arc<str>> = [self, base, theirs]

@@ -1,4 +1,4 @@
-//! The worker's git commands: those that speak with the remote, and those that work on a checkout
+//! The worker's git commands: those that contact the remote, and those that work on a checkout
 //! alone, with what a crash leaves in it.
 
 use std::rc::Rc;

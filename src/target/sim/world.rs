@@ -26,7 +26,7 @@ pub struct World {
     pub faults: Vec<Fault>,
     pub clients: Vec<Client>,
     pub table: Table,
-    /// What happened since the runner was last told.
+    /// What happened since the runner last asked.
     pub events: Vec<Event>,
     /// When something other than a log line was last seen.
     pub last_change: Duration,

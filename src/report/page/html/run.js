@@ -32,7 +32,7 @@ function head() {
   add(byId("head"), {}, [
     el("div", { class: "headline" },
       el("span", { class: `badge ${badge[0]}` }, badge[1]),
-      el("h1", {}, violated ? `${data.rule} (${data.kind})` : data.verdict === "held" ? "Every rule held" : "The harness could not tell"),
+      el("h1", {}, violated ? `${data.rule} (${data.kind})` : data.verdict === "held" ? "Every rule held" : "The harness could not judge"),
       el("span", { class: "facts" }, facts.filter(Boolean).join(" · "))),
     violated && el("p", { class: "muted" }, data.words),
     data.verdict === "unknown" && el("p", {}, data.why),
@@ -196,7 +196,7 @@ function without(step) {
   if (outcome === "holds") return ["needed", `${first} every rule holds.`];
   if (outcome === "same") return ["not needed", `${first} the same is violated.`];
   if (outcome === "other") return [`else ${violation.rule}`, `${first} ${violation.rule} (${violation.kind}) is violated: ${violation.observed}.`];
-  return ["unclear", `${first} the harness could not tell: ${why}.`];
+  return ["unclear", `${first} the harness could not judge: ${why}.`];
 }
 
 function planPanel() {

@@ -10,11 +10,11 @@ fn s3(ran: &Ran, outcome: S3Outcome) -> usize {
     ran.count(|what| matches!(what, What::S3Asked { outcome: it, .. } if *it == outcome))
 }
 
-/// Checks that the deploy was put off, told, and done by itself after the heal.
+/// Checks that the deploy was postponed, reported, and done by itself after the heal.
 fn check_caught_up(ran: &Ran) {
     assert_eq!(ran.claims(Claim::SyncFailed), 1);
-    let told = |what: &What| matches!(what, What::RecordWritten { record, .. } if record.last_error.is_some());
-    assert!(ran.has(told));
+    let reported = |what: &What| matches!(what, What::RecordWritten { record, .. } if record.last_error.is_some());
+    assert!(ran.has(reported));
     assert_eq!(ran.shown("acme"), [Mark::Edit(1)]);
     assert_eq!(ran.record(HOME).last_error, None);
 }

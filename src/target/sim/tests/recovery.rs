@@ -140,10 +140,10 @@ fn an_opening_that_was_put_off_is_not_told_for_ever() {
          heal git-auth; inject agent-error 500; until acme/home done",
     );
     assert!(ran.says("Cannot open the workspace"));
-    let told = ran.record(HOME).last_error.clone().unwrap_or_default();
+    let error = ran.record(HOME).last_error.clone().unwrap_or_default();
     assert!(
-        told.contains("agent failed") && !told.contains("workspace"),
-        "{told}"
+        error.contains("agent failed") && !error.contains("workspace"),
+        "{error}"
     );
 }
 
@@ -171,8 +171,8 @@ fn where_the_wanted_build_is_lost_the_last_pushed_one_is_shown() {
     assert_eq!(ran.shown("acme"), [Mark::Edit(1)]);
     let site = &ran.end.sites[&"acme".into()];
     assert_eq!(site.len(), 4, "nothing of the lost build is left over");
-    let told = ran.record(HOME).last_error.clone().unwrap_or_default();
-    assert!(!told.contains("S3 sync"), "{told}");
+    let error = ran.record(HOME).last_error.clone().unwrap_or_default();
+    assert!(!error.contains("S3 sync"), "{error}");
 }
 
 #[test]

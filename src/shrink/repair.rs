@@ -1,4 +1,4 @@
-//! Plans mended without a run: what the model does not allow goes, and what can change nothing.
+//! Plans repaired without a run: steps are removed that the model does not allow or that change nothing.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::time::is_time;
 
 /// The plan without the steps that make no sense in it or change nothing, and without sessions
 /// that no step names.
-pub(super) fn mended(mut plan: Plan) -> Plan {
+pub(super) fn repaired(mut plan: Plan) -> Plan {
     plan.comments.clear();
     let mut draft = Draft::new(&plan.sessions, 0);
     plan.steps.retain(|step| {
@@ -156,10 +156,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Mends the first plan; the second is what stays.
+    /// Repairs the first plan; the second is what stays.
     fn check_mended(steps: &str, expected: &str) {
-        let mended = mended(plan(steps)).steps;
-        assert_eq!(mended, plan(expected).steps, "{steps}");
+        let repaired = repaired(plan(steps)).steps;
+        assert_eq!(repaired, plan(expected).steps, "{steps}");
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_mended_plan_declares_what_it_names() {
         let sessions = |steps| {
-            let sessions = mended(plan(steps)).sessions;
+            let sessions = repaired(plan(steps)).sessions;
             sessions.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(sessions("instruct acme/blog change\n"), ["acme/blog"]);
@@ -201,10 +201,12 @@ mod tests {
 
     #[test]
     fn plans_that_differ_in_names_are_one() {
-        let one = canonical(&mended(plan("instruct acme/blog change\ncrash acme\n")));
-        let other = canonical(&mended(plan("instruct globex/home change\ncrash globex\n")));
+        let one = canonical(&repaired(plan("instruct acme/blog change\ncrash acme\n")));
+        let other = canonical(&repaired(plan(
+            "instruct globex/home change\ncrash globex\n",
+        )));
         assert_eq!(one, other);
-        let two = canonical(&mended(plan("instruct acme/blog change\ncrash globex\n")));
+        let two = canonical(&repaired(plan("instruct acme/blog change\ncrash globex\n")));
         assert_ne!(one, two);
     }
 
