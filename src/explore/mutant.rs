@@ -8,48 +8,6 @@ use super::scope::Scope;
 use super::system::{Habits, Trouble};
 use crate::plan::{Edit, Outsider};
 
-/// One mistake.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Mutant {
-    // Of the system.
-    StaysDown,
-    ForgetsPutOffPush,
-    ForgetsPutOffDeploy,
-    ForgetsCommit,
-    ForcePushes,
-    DropsOutsider,
-    ClaimsPush,
-    AcknowledgesAtDelivery,
-    DeadLettersLate,
-    TellsNoFailure,
-    TellsNoLoss,
-    LeavesError,
-    CommitsToSibling,
-    DeploysBrokenBuild,
-    PagesFirst,
-    LeavesOldObjects,
-    TakesLostAnswerForDone,
-    SyncsOnceMore,
-    AsksAgentOnceMore,
-    IgnoresRetryAfter,
-    // Of the breaker that all clients share.
-    OpensEarly,
-    OpensLate,
-    ForgetsReset,
-    KeepsDeadProbe,
-    ProbesAtOnce,
-    ProbesTwice,
-    // Of the model that judges.
-    MissesDeaths,
-    MissesRecords,
-    MissesDeliveries,
-    MissesPuts,
-    MissesAcknowledgements,
-    MissesDeadLetters,
-    MissesSyncEnds,
-    MissesLimits,
-}
-
 /// A mistake, and where to look for it.
 pub struct Planted {
     pub mutant: Mutant,
@@ -154,275 +112,160 @@ fn breaks_build() -> Scope {
     }
 }
 
-/// Every mistake.
-pub const MUTANTS: &[Planted] = &[
-    Planted {
-        mutant: Mutant::StaysDown,
-        name: "stays-down",
-        what: "a transition lost: a container that was killed is not started again",
-        defect: None,
-        scope: with_crash,
-    },
-    Planted {
-        mutant: Mutant::ForgetsPutOffPush,
-        name: "forgets-put-off-push",
-        what: "a transition lost: what was saved locally is not pushed later",
-        defect: Some("forgets-unpushed"),
-        scope: git_auth,
-    },
-    Planted {
-        mutant: Mutant::ForgetsPutOffDeploy,
-        name: "forgets-put-off-deploy",
-        what: "a transition lost: a deploy that was put off is not tried again",
-        defect: Some("never-tries-again"),
-        scope: s3_denied,
-    },
-    Planted {
-        mutant: Mutant::ForgetsCommit,
-        name: "forgets-commit",
-        what: "a precondition dropped: the edit is made whether its commit is there or not",
-        defect: Some("applies-redelivered"),
-        scope: with_crash,
-    },
-    Planted {
-        mutant: Mutant::ForcePushes,
-        name: "force-pushes",
-        what: "a precondition dropped: the push goes up whatever the remote has",
-        defect: Some("force-push"),
-        scope: with_outsider,
-    },
-    Planted {
-        mutant: Mutant::DropsOutsider,
-        name: "drops-outsider",
-        what: "a conflict is resolved without the other's commit",
-        defect: Some("force-push-on-conflict"),
-        scope: || Scope {
+macro_rules! mutants {
+    ($($mutant:ident, $name:literal, $defect:expr, $what:literal, $scope:expr;)+) => {
+        /// One mistake.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Mutant {
+            $(#[doc = $what] $mutant),+
+        }
+
+        /// Every mistake.
+        pub const MUTANTS: &[Planted] = &[$(Planted {
+            mutant: Mutant::$mutant,
+            name: $name,
+            what: $what,
+            defect: $defect,
+            scope: $scope,
+        }),+];
+    };
+}
+
+mutants! {
+    // Of the system.
+    StaysDown, "stays-down", None,
+        "a transition lost: a container that was killed is not started again",
+        with_crash;
+    ForgetsPutOffPush, "forgets-put-off-push", Some("forgets-unpushed"),
+        "a transition lost: what was saved locally is not pushed later",
+        git_auth;
+    ForgetsPutOffDeploy, "forgets-put-off-deploy", Some("never-tries-again"),
+        "a transition lost: a deploy that was put off is not tried again",
+        s3_denied;
+    ForgetsCommit, "forgets-commit", Some("applies-redelivered"),
+        "a precondition dropped: the edit is made whether its commit is there or not",
+        with_crash;
+    ForcePushes, "force-pushes", Some("force-push"),
+        "a precondition dropped: the push goes up whatever the remote has",
+        with_outsider;
+    DropsOutsider, "drops-outsider", Some("force-push-on-conflict"),
+        "a conflict is resolved without the other's commit",
+        || Scope {
             kinds: vec![Outsider::Conflicting],
             ..with_outsider()
-        },
-    },
-    Planted {
-        mutant: Mutant::ClaimsPush,
-        name: "claims-push",
-        what: "a push that was refused is taken for done",
-        defect: Some("claims-push"),
-        scope: git_auth,
-    },
-    Planted {
-        mutant: Mutant::AcknowledgesAtDelivery,
-        name: "acknowledges-at-delivery",
-        what: "a message is deleted before its outcome is durable",
-        defect: Some("acknowledges-on-receipt"),
-        scope: one,
-    },
-    Planted {
-        mutant: Mutant::DeadLettersLate,
-        name: "dead-letters-late",
-        what: "a wrong count: a message is given up after 4 receives",
-        defect: None,
-        scope: out_of_memory,
-    },
-    Planted {
-        mutant: Mutant::TellsNoFailure,
-        name: "tells-no-failure",
-        what: "a failed build is not told in the record",
-        defect: Some("tells-no-error"),
-        scope: breaks_build,
-    },
-    Planted {
-        mutant: Mutant::TellsNoLoss,
-        name: "tells-no-loss",
-        what: "work that went with the workspace is not told as lost",
-        defect: Some("forgets-lost-work"),
-        scope: || Scope {
+        };
+    ClaimsPush, "claims-push", Some("claims-push"),
+        "a push that was refused is taken for done",
+        git_auth;
+    AcknowledgesAtDelivery, "acknowledges-at-delivery", Some("acknowledges-on-receipt"),
+        "a message is deleted before its outcome is durable",
+        one;
+    DeadLettersLate, "dead-letters-late", None,
+        "a wrong count: a message is given up after 4 receives",
+        out_of_memory;
+    TellsNoFailure, "tells-no-failure", Some("tells-no-error"),
+        "a failed build is not told in the record",
+        breaks_build;
+    TellsNoLoss, "tells-no-loss", Some("forgets-lost-work"),
+        "work that went with the workspace is not told as lost",
+        || Scope {
             crashes: 1,
             loses_workspace: true,
             ..git_auth()
-        },
-    },
-    Planted {
-        mutant: Mutant::LeavesError,
-        name: "leaves-error",
-        what: "the error of a deploy that was put off stays when it is made up for",
-        defect: Some("keeps-error"),
-        scope: s3_denied,
-    },
-    Planted {
-        mutant: Mutant::CommitsToSibling,
-        name: "commits-to-sibling",
-        what: "a commit lands on the branch of the client's other session too",
-        defect: None,
-        scope: || Scope {
+        };
+    LeavesError, "leaves-error", Some("keeps-error"),
+        "the error of a deploy that was put off stays when it is made up for",
+        s3_denied;
+    CommitsToSibling, "commits-to-sibling", None,
+        "a commit lands on the branch of the client's other session too",
+        || Scope {
             sessions: 2,
             ..one()
-        },
-    },
-    Planted {
-        mutant: Mutant::DeploysBrokenBuild,
-        name: "deploys-broken-build",
-        what: "a precondition dropped: a build is deployed whether it failed or not",
-        defect: Some("deploys-failed-build"),
-        scope: breaks_build,
-    },
-    Planted {
-        mutant: Mutant::PagesFirst,
-        name: "pages-first",
-        what: "pages go up before the assets that they name",
-        defect: Some("pages-first"),
-        scope: one,
-    },
-    Planted {
-        mutant: Mutant::LeavesOldObjects,
-        name: "leaves-old-objects",
-        what: "a transition lost: objects of older builds are not deleted",
-        defect: Some("never-deletes"),
-        scope: two,
-    },
-    Planted {
-        mutant: Mutant::TakesLostAnswerForDone,
-        name: "takes-lost-answer-for-done",
-        what: "a sync is taken for done when an answer does not come",
-        defect: Some("swallows-put-errors"),
-        scope: || with_fault(Trouble::S3AckLost),
-    },
-    Planted {
-        mutant: Mutant::SyncsOnceMore,
-        name: "syncs-once-more",
-        what: "a wrong count: four attempts of a sync",
-        defect: Some("six-sync-attempts"),
-        scope: s3_denied,
-    },
-    Planted {
-        mutant: Mutant::AsksAgentOnceMore,
-        name: "asks-agent-once-more",
-        what: "a wrong count: six requests to the agent",
-        defect: Some("eight-agent-attempts"),
-        scope: || with_fault(Trouble::AgentSlow),
-    },
-    Planted {
-        mutant: Mutant::IgnoresRetryAfter,
-        name: "ignores-retry-after",
-        what: "the agent is asked again before the time that it asked for",
-        defect: Some("ignores-retry-after"),
-        scope: || with_fault(Trouble::AgentThrottled),
-    },
-    Planted {
-        mutant: Mutant::OpensEarly,
-        name: "opens-early",
-        what: "a wrong count: the breaker opens after 4 failed syncs in a row",
-        defect: Some("breaker-opens-early"),
-        scope: s3_denied,
-    },
-    Planted {
-        mutant: Mutant::OpensLate,
-        name: "opens-late",
-        what: "a wrong count: the breaker opens after 6 failed syncs in a row",
-        defect: Some("breaker-never-opens"),
-        scope: s3_denied,
-    },
-    Planted {
-        mutant: Mutant::ForgetsReset,
-        name: "forgets-reset",
-        what: "a forgotten reset: a success does not set the count of failures back",
-        defect: Some("never-resets-count"),
-        scope: || Scope {
+        };
+    DeploysBrokenBuild, "deploys-broken-build", Some("deploys-failed-build"),
+        "a precondition dropped: a build is deployed whether it failed or not",
+        breaks_build;
+    PagesFirst, "pages-first", Some("pages-first"),
+        "pages go up before the assets that they name",
+        one;
+    LeavesOldObjects, "leaves-old-objects", Some("never-deletes"),
+        "a transition lost: objects of older builds are not deleted",
+        two;
+    TakesLostAnswerForDone, "takes-lost-answer-for-done", Some("swallows-put-errors"),
+        "a sync is taken for done when an answer does not come",
+        || with_fault(Trouble::S3AckLost);
+    SyncsOnceMore, "syncs-once-more", Some("six-sync-attempts"),
+        "a wrong count: four attempts of a sync",
+        s3_denied;
+    AsksAgentOnceMore, "asks-agent-once-more", Some("eight-agent-attempts"),
+        "a wrong count: six requests to the agent",
+        || with_fault(Trouble::AgentSlow);
+    IgnoresRetryAfter, "ignores-retry-after", Some("ignores-retry-after"),
+        "the agent is asked again before the time that it asked for",
+        || with_fault(Trouble::AgentThrottled);
+    // Of the breaker that all clients share.
+    OpensEarly, "opens-early", Some("breaker-opens-early"),
+        "a wrong count: the breaker opens after 4 failed syncs in a row",
+        s3_denied;
+    OpensLate, "opens-late", Some("breaker-never-opens"),
+        "a wrong count: the breaker opens after 6 failed syncs in a row",
+        s3_denied;
+    ForgetsReset, "forgets-reset", Some("never-resets-count"),
+        "a forgotten reset: a success does not set the count of failures back",
+        || Scope {
             injections: 2,
             instructions: 2,
             ..s3_denied()
-        },
-    },
-    Planted {
-        mutant: Mutant::KeepsDeadProbe,
-        name: "keeps-dead-probe",
-        what: "a probe lost: its container dies, and nobody may probe any more",
-        defect: Some("probe-permit-lost"),
-        scope: || Scope {
+        };
+    KeepsDeadProbe, "keeps-dead-probe", Some("probe-permit-lost"),
+        "a probe lost: its container dies, and nobody may probe any more",
+        || Scope {
             crashes: 1,
             ..s3_denied()
-        },
-    },
-    Planted {
-        mutant: Mutant::ProbesAtOnce,
-        name: "probes-at-once",
-        what: "a precondition dropped: a probe begins before the cool-down is over",
-        defect: Some("short-cool-down"),
-        scope: s3_denied,
-    },
-    Planted {
-        mutant: Mutant::ProbesTwice,
-        name: "probes-twice",
-        what: "a precondition dropped: a second probe begins beside the first",
-        defect: Some("probe-lets-all-through"),
-        scope: two_clients,
-    },
-    Planted {
-        mutant: Mutant::MissesDeaths,
-        name: "judge-misses-deaths",
-        what: "the model is blind to the death of a container",
-        defect: None,
-        scope: || Scope {
+        };
+    ProbesAtOnce, "probes-at-once", Some("short-cool-down"),
+        "a precondition dropped: a probe begins before the cool-down is over",
+        s3_denied;
+    ProbesTwice, "probes-twice", Some("probe-lets-all-through"),
+        "a precondition dropped: a second probe begins beside the first",
+        two_clients;
+    // Of the model that judges.
+    MissesDeaths, "judge-misses-deaths", None,
+        "the model is blind to the death of a container",
+        || Scope {
             crashes: 1,
             loses_workspace: true,
             ..git_auth()
-        },
-    },
-    Planted {
-        mutant: Mutant::MissesRecords,
-        name: "judge-misses-records",
-        what: "the model is blind to session records",
-        defect: None,
-        scope: breaks_build,
-    },
-    Planted {
-        mutant: Mutant::MissesDeliveries,
-        name: "judge-misses-deliveries",
-        what: "the model is blind to deliveries: a forgotten reset of the agent's attempts",
-        defect: None,
-        scope: || Scope {
+        };
+    MissesRecords, "judge-misses-records", None,
+        "the model is blind to session records",
+        breaks_build;
+    MissesDeliveries, "judge-misses-deliveries", None,
+        "the model is blind to deliveries: a forgotten reset of the agent's attempts",
+        || Scope {
             crashes: 1,
             ..with_fault(Trouble::AgentSlow)
-        },
-    },
-    Planted {
-        mutant: Mutant::MissesPuts,
-        name: "judge-misses-puts",
-        what: "the model is blind to objects that are put",
-        defect: None,
-        scope: one,
-    },
-    Planted {
-        mutant: Mutant::MissesAcknowledgements,
-        name: "judge-misses-acknowledgements",
-        what: "the model is blind to messages that are deleted",
-        defect: None,
-        scope: one,
-    },
-    Planted {
-        mutant: Mutant::MissesDeadLetters,
-        name: "judge-misses-dead-letters",
-        what: "the model is blind to messages that are given up",
-        defect: None,
-        scope: out_of_memory,
-    },
-    Planted {
-        mutant: Mutant::MissesSyncEnds,
-        name: "judge-misses-sync-ends",
-        what: "the model's breaker is blind to syncs that succeed: its count is not set back",
-        defect: None,
-        scope: || Scope {
+        };
+    MissesPuts, "judge-misses-puts", None,
+        "the model is blind to objects that are put",
+        one;
+    MissesAcknowledgements, "judge-misses-acknowledgements", None,
+        "the model is blind to messages that are deleted",
+        one;
+    MissesDeadLetters, "judge-misses-dead-letters", None,
+        "the model is blind to messages that are given up",
+        out_of_memory;
+    MissesSyncEnds, "judge-misses-sync-ends", None,
+        "the model's breaker is blind to syncs that succeed: its count is not set back",
+        || Scope {
             injections: 2,
             instructions: 2,
             ..s3_denied()
-        },
-    },
-    Planted {
-        mutant: Mutant::MissesLimits,
-        name: "judge-counts-to-4",
-        what: "a wrong count: the model's breaker opens after 4 failed syncs in a row",
-        defect: None,
-        scope: s3_denied,
-    },
-];
+        };
+    MissesLimits, "judge-counts-to-4", None,
+        "a wrong count: the model's breaker opens after 4 failed syncs in a row",
+        s3_denied;
+}
 
 #[cfg(test)]
 mod tests;
