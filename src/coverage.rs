@@ -64,7 +64,7 @@ pub struct Coverage {
     /// By the fault's name. Out-of-memory counts as injected when its limit is set.
     #[serde(deserialize_with = "saved::named")]
     pub faults: BTreeMap<&'static str, FaultCount>,
-    /// Log lines that enter a phase.
+    /// Phases that began: see [`Phases`](crate::history::phases::Phases).
     pub phases: BTreeMap<Phase, u64>,
     /// By the name of a fault, or of a step that disturbs at once.
     #[serde(deserialize_with = "saved::named")]
@@ -235,9 +235,6 @@ impl<'a> Watch<'a> {
             What::Delivered { .. } => self.sum.deliveries += 1,
             What::DeadLettered { .. } => self.sum.dead_letters += 1,
             What::Died { .. } => self.sum.deaths += 1,
-            What::Logged {
-                phase: Some(phase), ..
-            } => *self.sum.phases.entry(*phase).or_default() += 1,
             _ => {}
         }
     }

@@ -20,6 +20,7 @@ pub use header::{End, FORMAT, Header, ProfileRef};
 
 pub(crate) mod describe;
 mod line;
+pub mod phases;
 
 pub use line::Line;
 

@@ -59,6 +59,8 @@ pub struct Client {
     pub shown: Vec<Vec<Mark>>,
     /// When it last died.
     pub died: Option<Duration>,
+    /// Whether its log ever had a line of its own.
+    pub says_something: bool,
     /// The stamp of the newest ERROR line in its log.
     pub error_line: Option<Duration>,
     /// When a record of its last told that the breaker stopped a sync.
@@ -118,6 +120,7 @@ impl Model {
                     ends: Vec::new(),
                     shown: Vec::new(),
                     died: None,
+                    says_something: false,
                     error_line: None,
                     prevented_in_record: None,
                     prevented_in_log: false,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::history::phases::{PhaseBegan, Phases};
 use crate::history::{Event, What};
 use crate::plan::{ClientId, Phase, SessionId};
 
@@ -16,7 +17,8 @@ use crate::plan::{ClientId, Phase, SessionId};
 /// until [`Recorder::release`]. So the next step falls exactly there, however fast the machine is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Trap {
-    /// The session's log line for the phase arrived, and then so many requests of its container.
+    /// The phase of the session's instruction began (see [`Phases`]), and then so many requests of
+    /// its container came.
     Phase {
         session: SessionId,
         phase: Phase,
@@ -40,6 +42,7 @@ pub struct Recorder {
 struct Recorded {
     events: Vec<Event>,
     requests: BTreeMap<ClientId, u64>,
+    phases: Phases,
     trap: Option<Trap>,
     sprung: bool,
     held: Option<ClientId>,
@@ -81,17 +84,15 @@ impl Recorder {
         let mut state = self.state();
         // The time is read under the lock, so that times never run backwards in the record.
         let at = self.now();
-        if let What::Logged {
-            client,
-            session: Some(session),
-            phase: Some(phase),
-            ..
-        } = &what
-        {
-            state.phase_entered(client, session, *phase);
-        }
+        state.see(&what);
         state.events.push(Event { at, what });
         drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes notice of what was seen elsewhere, for the trap: a commit, a start, a death.
+    pub(crate) fn note(&self, what: &What) {
+        self.state().see(what);
         self.changed.notify_waiters();
     }
 
@@ -167,18 +168,25 @@ impl Recorder {
 }
 
 impl Recorded {
-    fn phase_entered(&mut self, client: &ClientId, session: &SessionId, phase: Phase) {
+    fn see(&mut self, what: &What) {
+        if let Some(began) = self.phases.see(what) {
+            self.phase_began(&began);
+        }
+    }
+
+    fn phase_began(&mut self, began: &PhaseBegan) {
         let Some(Trap::Phase {
             session: wanted,
-            phase: wanted_phase,
+            phase,
             requests,
         }) = &self.trap
         else {
             return;
         };
-        if self.sprung || session != wanted || phase != *wanted_phase {
+        if self.sprung || began.session != *wanted || !began.reaches(*phase) {
             return;
         }
+        let client = &began.session.client;
         let count = self.requests.get(client).copied().unwrap_or(0);
         let total = count + u64::from(*requests);
         self.trap = Some(Trap::Requests {
@@ -213,6 +221,15 @@ impl Recorded {
 mod tests {
     use super::*;
     use crate::history::Level;
+    use crate::plan::Mark;
+
+    fn delivered() -> What {
+        What::Delivered {
+            session: SessionId::new("acme", "home"),
+            mark: Mark::Edit(1),
+            receives: 1,
+        }
+    }
 
     fn entered(phase: Phase) -> What {
         What::Logged {
@@ -247,6 +264,7 @@ mod tests {
     async fn the_trap_springs_at_the_phase_and_holds_that_container_only() {
         let recorder = Recorder::new(1.0);
         recorder.set_trap(trap(0));
+        recorder.record(delivered());
         recorder.record(entered(Phase::Committing));
         assert!(!recorder.sprung());
         recorder.record(entered(Phase::Pushing));
@@ -258,10 +276,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_seen_springs_the_trap_without_a_word() {
+        let recorder = Recorder::new(1.0);
+        recorder.set_trap(trap(0));
+        recorder.record(delivered());
+        let client = || "acme".into();
+        recorder.note(&What::Started {
+            client: "globex".into(),
+        });
+        assert!(!recorder.sprung());
+        recorder.record(What::PushBegan { client: client() });
+        assert!(recorder.sprung());
+        recorder.release();
+        recorder.set_trap(trap(0));
+        recorder.record(What::PushBegan { client: client() });
+        assert!(!recorder.sprung(), "it had begun before");
+    }
+
+    #[tokio::test]
     async fn requests_are_counted_from_the_phase_on() {
         let recorder = Recorder::new(1.0);
         assert!(gets_in(&recorder, "acme").await);
         recorder.set_trap(trap(2));
+        recorder.record(delivered());
         recorder.record(entered(Phase::Pushing));
         assert!(gets_in(&recorder, "acme").await);
         assert!(!recorder.sprung());

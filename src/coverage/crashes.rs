@@ -4,21 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Coverage, Reached, Sometimes, entry, marks_added};
+use crate::history::phases::Phases;
 use crate::history::{Branch, Claim, Death, What};
 use crate::plan::{ClientId, Mark, Phase, SessionId};
 
 #[derive(Default)]
 pub(super) struct Crashes {
+    phases: Phases,
     containers: BTreeMap<ClientId, Container>,
     branches: BTreeMap<SessionId, Branches>,
 }
 
 #[derive(Default)]
 struct Container {
-    /// Of the instruction under way; `None` after its message is deleted.
-    phase: Option<Phase>,
     /// A sync is under way, and whether a request of it was seen.
     syncing: Option<bool>,
+    /// Whether its log tells of syncs: if not, a deploy is seen by its phase alone.
+    tells_syncs: bool,
     /// Delivered, and neither acknowledged nor given up.
     in_flight: BTreeSet<Mark>,
     /// The last death left something to repair, and how far that has come.
@@ -49,10 +51,17 @@ impl Branches {
 impl Crashes {
     /// Where the client's container is.
     pub(super) fn phase(&self, client: &ClientId) -> Option<Phase> {
-        self.containers.get(client)?.phase
+        self.phases.of(client)
     }
 
     pub(super) fn see(&mut self, what: &What, sum: &mut Coverage, reached: &mut Reached) {
+        self.look(what, sum, reached);
+        if let Some(began) = self.phases.see(what) {
+            *sum.phases.entry(began.phase).or_default() += 1;
+        }
+    }
+
+    fn look(&mut self, what: &What, sum: &mut Coverage, reached: &mut Reached) {
         match what {
             What::Delivered { session, mark, .. } => {
                 self.container(&session.client).in_flight.insert(*mark);
@@ -61,7 +70,6 @@ impl Crashes {
                 let container = self.container(&session.client);
                 container.in_flight.remove(mark);
                 container.repair = None;
-                container.phase = None;
             }
             What::Committed { session, branch } => {
                 entry(&mut self.branches, session).local = branch.clone();
@@ -83,10 +91,9 @@ impl Crashes {
             }
             What::Logged {
                 client,
-                phase,
-                claim,
+                claim: Some(claim),
                 ..
-            } => self.logged(client, *phase, *claim),
+            } => self.claimed(client, *claim),
             What::Started { client } => {
                 let container = self.container(client);
                 if container.repair.is_some() {
@@ -105,19 +112,14 @@ impl Crashes {
         entry(&mut self.containers, client)
     }
 
-    fn logged(&mut self, client: &ClientId, phase: Option<Phase>, claim: Option<Claim>) {
-        if phase.is_none() && claim.is_none() {
-            return;
-        }
+    fn claimed(&mut self, client: &ClientId, claim: Claim) {
         let container = self.container(client);
-        if phase.is_some() {
-            container.phase = phase;
-        }
         match claim {
-            Some(Claim::SyncAttempt(_)) if container.syncing.is_none() => {
-                container.syncing = Some(false);
+            Claim::SyncAttempt(_) => {
+                container.tells_syncs = true;
+                container.syncing = container.syncing.or(Some(false));
             }
-            Some(Claim::SyncDone | Claim::SyncFailed) => container.syncing = None,
+            Claim::SyncDone | Claim::SyncFailed => container.syncing = None,
             _ => {}
         }
     }
@@ -130,6 +132,7 @@ impl Crashes {
         if cause == Death::WorkspaceLost {
             self.branches.retain(|session, _| session.client != *client);
         }
+        let phase = self.phases.of(client);
         let container = self.container(client);
         let row = match cause {
             Death::Crash => "crash",
@@ -138,14 +141,15 @@ impl Crashes {
             // A finding, not a disturbance: the judge reports it.
             Death::Exit => "exit",
         };
-        sum.disturbed.entry(row).or_default().count(container.phase);
-        if let Some(phase) = container.phase {
+        sum.disturbed.entry(row).or_default().count(phase);
+        if let Some(phase) = phase {
             reached.insert(Sometimes::CrashIn(phase));
             if has_unpushed && matches!(phase, Phase::Committing | Phase::Pushing) {
                 reached.insert(Sometimes::CrashBetweenCommitAndPush);
             }
         }
-        if container.syncing == Some(true) {
+        let is_deploying = !container.tells_syncs && phase == Some(Phase::Deploying);
+        if container.syncing == Some(true) || is_deploying {
             reached.insert(Sometimes::CrashDuringDeploy);
         }
         if container.repair == Some(Repair::Restarted) {
@@ -155,7 +159,6 @@ impl Crashes {
             container.repair = Some(Repair::Down);
         }
         container.ran_out_of_memory |= cause == Death::OutOfMemory;
-        container.phase = None;
         container.syncing = None;
     }
 }

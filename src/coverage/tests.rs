@@ -299,7 +299,11 @@ fn work_saved_locally_is_pushed_later() {
 #[test]
 fn a_crash_counts_for_the_phase_it_comes_in() {
     for phase in Phase::ALL {
-        let events = [enter(HOME, phase), died("acme", Death::Crash)];
+        let events = [
+            delivered(HOME, 1, 1),
+            enter(HOME, phase),
+            died("acme", Death::Crash),
+        ];
         reaches(Sometimes::CrashIn(phase), "", &events);
         let sum = cover("", &events);
         assert_eq!(sum.disturbed["crash"].of(phase), 1);
@@ -307,16 +311,49 @@ fn a_crash_counts_for_the_phase_it_comes_in() {
         misses(
             Sometimes::CrashIn(phase),
             "",
-            &[enter(HOME, phase), died("globex", Death::Crash)],
+            &[
+                delivered(HOME, 1, 1),
+                enter(HOME, phase),
+                died("globex", Death::Crash),
+            ],
         );
     }
     let idle = [
+        delivered(HOME, 1, 1),
         enter(HOME, Phase::Done),
         acknowledged(HOME, 1),
         died("acme", Death::Crash),
     ];
     misses(Sometimes::CrashIn(Phase::Done), "", &idle);
     assert_eq!(cover("", &idle).disturbed["crash"].idle, 1);
+}
+
+#[test]
+fn a_crash_counts_for_what_was_seen_to_begin_without_a_word() {
+    let seen = [
+        (Phase::Received, delivered(HOME, 1, 1)),
+        (Phase::Thinking, asked(Some(200), 0)),
+        (Phase::Committing, committed(HOME, &[1])),
+        (
+            Phase::Pushing,
+            What::PushBegan {
+                client: session(HOME).client,
+            },
+        ),
+        (Phase::Deploying, put("acme", true)),
+        (Phase::Done, acknowledged(HOME, 1)),
+    ];
+    let events: Vec<What> = seen.iter().map(|(_, what)| what.clone()).collect();
+    for (at, (phase, _)) in seen.iter().enumerate() {
+        let cut = [&events[..=at], &[died("acme", Death::Crash)]].concat();
+        reaches(Sometimes::CrashIn(*phase), "", &cut);
+        let is_deploy = *phase == Phase::Deploying;
+        let reached = cover("", &cut).sometimes;
+        assert_eq!(
+            reached.contains_key(&Sometimes::CrashDuringDeploy),
+            is_deploy
+        );
+    }
 }
 
 #[test]
@@ -340,12 +377,14 @@ fn a_crash_during_a_deploy_comes_between_its_requests() {
 #[test]
 fn a_crash_between_commit_and_push_leaves_a_commit_that_the_remote_lacks() {
     let cut = [
+        delivered(HOME, 1, 1),
         enter(HOME, Phase::Committing),
         committed(HOME, &[1]),
         died("acme", Death::Crash),
     ];
     reaches(Sometimes::CrashBetweenCommitAndPush, "", &cut);
     let pushed_before = [
+        delivered(HOME, 1, 1),
         enter(HOME, Phase::Pushing),
         committed(HOME, &[1]),
         pushed(HOME, GitOutcome::Done, &[1]),

@@ -64,6 +64,8 @@ harmless! {
         |ports, _| around(ports, Difference { says: |line| !line.text.starts_with("S3 sync attempt"), ..Difference::default() });
     "tells-only-errors", "the log holds errors alone",
         |ports, _| around(ports, Difference { says: |line| line.level == Level::Error, ..Difference::default() });
+    "says-nothing", "the log is empty",
+        |ports, _| around(ports, Difference { says: |_| false, ..Difference::default() });
     "tells-no-phases", "the log names no phases",
         |ports, _| around(ports, Difference { tells_no_phases: true, ..Difference::default() });
     "one-attempt", "neither the agent nor a push is tried a second time at once",

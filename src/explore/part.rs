@@ -229,6 +229,7 @@ impl Part {
         }
         for client in &mut judge.clients {
             client.shown.sort_unstable();
+            client.says_something = true;
             let pushing = &mut client.pushing;
             if was.saturating_sub(pushing.failed_at) >= ONE_PUSH || pushing.failures == 0 {
                 *pushing = Pushing::default();

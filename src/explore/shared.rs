@@ -235,6 +235,7 @@ impl Shared {
             // A sync is told before it asks anything, so that it asks decides nothing.
             client.asks_s3 = false;
             client.prevented_in_log = false;
+            client.says_something = true;
         }
         Ok(next)
     }

@@ -144,7 +144,10 @@ fn claimed(
 pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     let silent = model.clients.iter().find(|client| {
         let may_be_lost = client.died >= client.prevented_in_record;
-        client.prevented_in_record.is_some() && !client.prevented_in_log && !may_be_lost
+        client.says_something
+            && client.prevented_in_record.is_some()
+            && !client.prevented_in_log
+            && !may_be_lost
     })?;
     Breach::standing(
         Subject::Log(silent.id.clone()),

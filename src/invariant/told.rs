@@ -142,6 +142,7 @@ fn sync_claimed(
 /// What failed stands in the log as an ERROR line too.
 ///
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
+/// Of a system that keeps no log, nothing can be asked.
 pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     model.instructions.iter().find_map(|instruction| {
         let session = &model.sessions[instruction.session];
@@ -150,6 +151,7 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
         let may_be_lost = client.died.is_some_and(|died| died >= delivered);
         let is_logged = client.error_line.is_some_and(|line| line >= delivered);
         if !instruction.acknowledged
+            || !client.says_something
             || may_be_lost
             || is_logged
             || model.end_of(instruction) != HandlingEnd::Failed

@@ -113,12 +113,16 @@ impl Model {
             What::Died { client, cause } => self.died(client, *cause),
             What::Logged {
                 client,
+                session,
                 level,
                 claim,
                 stamp,
                 ..
             } => {
                 if let Some(at) = self.client_index(client) {
+                    // What the platform says of a death names no session, and is an error.
+                    let is_own = session.is_some() || *level != Level::Error;
+                    self.clients[at].says_something |= is_own;
                     if *level == Level::Error {
                         self.clients[at].error_line = self.clients[at].error_line.max(Some(*stamp));
                     }

@@ -131,6 +131,7 @@ impl LocalRun {
     }
 
     pub(super) fn emit(&mut self, what: What) {
+        self.recorder().note(&what);
         let at = self.recorder().now();
         self.take(Event { at, what });
     }
@@ -162,10 +163,9 @@ impl LocalRun {
         for (session, branch) in self.checkouts.changed(client)? {
             // Looking takes a moment, in which more may have reached the endpoints.
             let at = at.unwrap_or(self.last_event());
-            self.take(Event {
-                at,
-                what: What::Committed { session, branch },
-            });
+            let what = What::Committed { session, branch };
+            self.recorder().note(&what);
+            self.take(Event { at, what });
         }
         Ok(())
     }

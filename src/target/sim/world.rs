@@ -12,6 +12,7 @@ use super::site::Bucket;
 use super::store::Table;
 use super::time::{Sleep, Span, Timers};
 use crate::chance::Chance;
+use crate::history::phases::Phases;
 use crate::history::{Death, Event, Level, What};
 use crate::plan::{ClientId, Fault, Phase, SessionId};
 use crate::target::GIT_TOKEN;
@@ -30,6 +31,7 @@ pub struct World {
     pub events: Vec<Event>,
     /// When something other than a log line was last seen.
     pub last_change: Duration,
+    pub phases: Phases,
     pub watch: Option<Watch>,
 }
 
@@ -85,6 +87,7 @@ impl World {
             table: Table::default(),
             events: Vec::new(),
             last_change: Duration::ZERO,
+            phases: Phases::default(),
             watch: None,
         }
     }
@@ -99,8 +102,22 @@ impl World {
     }
 
     pub fn emit(&mut self, what: What) {
+        self.last_change = self.now();
+        self.record(what);
+    }
+
+    fn record(&mut self, what: What) {
+        if let Some(began) = self.phases.see(&what)
+            && let Some(watch) = &mut self.watch
+            && watch.seen_at.is_none()
+            && began.session == watch.session
+            && began.reaches(watch.phase)
+        {
+            let client = began.session.client;
+            let its = self.clients.iter().find(|other| other.id == client);
+            watch.seen_at = its.map(|client| client.requests);
+        }
         let at = self.now();
-        self.last_change = at;
         self.events.push(Event { at, what });
     }
 
@@ -122,14 +139,7 @@ impl World {
     /// A line reaches the log group.
     pub fn log(&mut self, client: usize, stamp: Duration, line: Line) {
         self.look_for_secret(client, &line.text, "log");
-        if let Some(watch) = &mut self.watch
-            && watch.seen_at.is_none()
-            && line.phase == Some(watch.phase)
-            && line.session.as_ref() == Some(&watch.session)
-        {
-            watch.seen_at = Some(self.clients[client].requests);
-        }
-        let what = What::Logged {
+        self.record(What::Logged {
             client: self.clients[client].id.clone(),
             stamp,
             session: line.session,
@@ -137,10 +147,6 @@ impl World {
             phase: line.phase,
             claim: words::claim(&line.text),
             text: line.text.into(),
-        };
-        self.events.push(Event {
-            at: self.now(),
-            what,
         });
     }
 
