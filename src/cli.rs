@@ -20,12 +20,13 @@ mod soak;
 
 pub use dispatch::main;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
+use self::dispatch::Exit;
 use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
 use self::outputs::{OutputArgs, RunOutputArgs};
@@ -339,6 +340,26 @@ pub enum TargetName {
     Sim,
     /// The worker as processes, on real git and loopback services
     Local,
+}
+
+impl TargetName {
+    /// The target that was asked for, else the one that a file names, else sim.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] where the file names a target that this program does not know; says so.
+    pub fn choose(asked: Option<Self>, named: Option<&str>, file: &Path) -> Result<Self, Exit> {
+        let (None, Some(named)) = (asked, named) else {
+            return Ok(asked.unwrap_or(Self::Sim));
+        };
+        Self::from_str(named, false).map_err(|_| {
+            let file = file.display();
+            eprintln!(
+                "{file} was made on the target `{named}`, which this program does not know; use a \
+                 program that knows it, or choose another with `--target`"
+            );
+            Exit::Usage
+        })
+    }
 }
 
 fn seed(text: &str) -> Result<u64, String> {

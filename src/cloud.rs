@@ -208,7 +208,19 @@ impl Cloud {
                 self.open_front(client)?.set_partition(on);
                 Ok(())
             }
-            _ => Ok(()),
+            // Asked for at each request.
+            Fault::S3Denied(_)
+            | Fault::S3Missing(_)
+            | Fault::S3Down(_)
+            | Fault::S3Partial { .. }
+            | Fault::S3AckLost(_)
+            | Fault::GitAuth
+            | Fault::GitDown
+            | Fault::AgentSlow
+            | Fault::AgentError(_)
+            | Fault::StoreThrottled => Ok(()),
+            // The target sets the limit of its container.
+            Fault::OutOfMemory(_) => Ok(()),
         }
     }
 

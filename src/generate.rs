@@ -202,6 +202,7 @@ impl Strategy for Weighted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Edit, FaultKind, Outsider, StepKind};
     use proptest::strategy::ValueTree;
 
     #[test]
@@ -220,10 +221,13 @@ mod tests {
                 kinds.insert(match step {
                     Step::Inject(_) => format!("inject {}", words[1]),
                     Step::Instruct(..) | Step::PushFromOutside(..) => words[0].clone() + &words[2],
-                    _ => words[0].clone(),
+                    _ => format!("{:?}", step.kind()),
                 });
             }
         }
-        assert_eq!(kinds.len(), 14 + 5 + 2 + 7, "{kinds:?}");
+        // Injections, instructions and pushes by what they inject, ask for and do.
+        let others = StepKind::ALL.len() - 3;
+        let all = FaultKind::ALL.len() + Edit::ALL.len() + Outsider::ALL.len() + others;
+        assert_eq!(kinds.len(), all, "{kinds:?}");
     }
 }

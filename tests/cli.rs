@@ -77,6 +77,20 @@ fn a_plan_that_cannot_be_read_is_a_usage_error() {
 }
 
 #[test]
+fn a_plan_of_a_target_that_is_unknown_is_run_on_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "# shakedown plan v1\n# violates fresh on moon; found 2026-11-29 by a test\n\
+                session acme/home\ninstruct acme/home change\n";
+    std::fs::write(folder.path().join("moon.plan"), text).unwrap();
+    for command in ["replay", "shrink"] {
+        let out = shakedown(folder.path(), &[command, "moon.plan"]);
+        check(&out, 64, &["moon.plan", "target `moon`", "--target"]);
+    }
+    let out = shakedown(folder.path(), &["replay", "moon.plan", "--target", "sim"]);
+    check(&out, 0, &[]);
+}
+
+#[test]
 fn bad_arguments_are_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();
     for (args, part) in [

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use shakedown::plan::{
-    ClientId, Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step, VERSION_LINE,
+    ClientId, Edit, Fault, FaultKind, Outsider, Phase, Plan, Scope, SessionId, Step, StepKind,
+    VERSION_LINE, Variety,
 };
 
 fn sessions() -> impl Strategy<Value = Vec<SessionId>> {
@@ -19,29 +20,14 @@ fn sessions() -> impl Strategy<Value = Vec<SessionId>> {
 }
 
 fn fault(session: SessionId, client: ClientId) -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        Just(Fault::S3Denied(None)),
-        Just(Fault::S3Denied(Some(client.clone()))),
-        Just(Fault::S3Missing(client.clone())),
-        select(&Outage::ALL[..]).prop_map(Fault::S3Down),
-        (0u32..=1000).prop_map({
-            let client = client.clone();
-            move |taken| Fault::S3Partial {
-                client: client.clone(),
-                taken,
-            }
-        }),
-        Just(Fault::S3AckLost(client.clone())),
-        Just(Fault::GitAuth),
-        Just(Fault::GitDown),
-        Just(Fault::BuildError(session.clone())),
-        Just(Fault::BuildWarning(session)),
-        Just(Fault::OutOfMemory(client.clone())),
-        Just(Fault::Partition(client)),
-        Just(Fault::AgentSlow),
-        select(vec![429u16, 500, 529]).prop_map(Fault::AgentError),
-        Just(Fault::StoreThrottled),
-    ]
+    let sessions = [session];
+    let each = |kind: FaultKind| kind.each(Variety::All, Scope::Anywhere(&sessions));
+    let all: Vec<Fault> = FaultKind::ALL.into_iter().flat_map(each).collect();
+    let partial = (0u32..=1000).prop_map(move |taken| Fault::S3Partial {
+        client: client.clone(),
+        taken,
+    });
+    prop_oneof![14 => select(all), 1 => partial]
 }
 
 fn step(sessions: Vec<SessionId>) -> impl Strategy<Value = Step> {
@@ -80,6 +66,25 @@ fn step(sessions: Vec<SessionId>) -> impl Strategy<Value = Step> {
             Just(Step::Redeliver(session)),
         ]
     })
+}
+
+#[test]
+fn every_kind_of_step_and_fault_is_read_as_it_was_written() {
+    let sessions: Vec<SessionId> = ["acme/home", "acme/blog", "globex/home"]
+        .iter()
+        .filter_map(|text| SessionId::parse(text))
+        .collect();
+    let each = |kind: StepKind| kind.each(Variety::All, Scope::Anywhere(&sessions));
+    let plan = Plan {
+        steps: StepKind::ALL.into_iter().flat_map(each).collect(),
+        sessions: sessions.clone(),
+        comments: Vec::new(),
+    };
+    assert_eq!(plan.to_string().parse::<Plan>().unwrap(), plan);
+    for kind in FaultKind::ALL {
+        let is_injected = |step: &Step| matches!(step, Step::Inject(of) if of.kind() == kind);
+        assert!(plan.steps.iter().any(is_injected), "{kind:?}");
+    }
 }
 
 fn plan() -> impl Strategy<Value = Plan> {

@@ -106,9 +106,10 @@ fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
     if chosen.is_empty() {
         chosen.extend(DEFECTS);
     }
-    let cases = args.cases.unwrap_or(match args.target.target {
-        Some(TargetName::Local) => LOCAL_TRIAL_CASES,
-        _ => SIM_CASES,
+    let on = args.target.target.unwrap_or(TargetName::Sim);
+    let cases = args.cases.unwrap_or(match on {
+        TargetName::Sim => SIM_CASES,
+        TargetName::Local => LOCAL_TRIAL_CASES,
     });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
@@ -183,18 +184,18 @@ fn harmless(args: &DefectsArgs) -> Exit {
 
 /// The target that was asked for, with a defect in every container.
 pub fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
-    if on.target != Some(TargetName::Local) {
-        return Ok(Box::new(trial::planted_sim(defect)));
-    }
-    match open_local(on) {
-        Ok(local) => Ok(Box::new(Local {
-            twin: Some(trial::planted_sim(defect)),
-            ..local.with_worker_arguments(["--defect", defect.name])
-        })),
-        Err(error) => {
-            eprintln!("{error}");
-            Err(Exit::Unknown)
-        }
+    match on.target.unwrap_or(TargetName::Sim) {
+        TargetName::Sim => Ok(Box::new(trial::planted_sim(defect))),
+        TargetName::Local => match open_local(on) {
+            Ok(local) => Ok(Box::new(Local {
+                twin: Some(trial::planted_sim(defect)),
+                ..local.with_worker_arguments(["--defect", defect.name])
+            })),
+            Err(error) => {
+                eprintln!("{error}");
+                Err(Exit::Unknown)
+            }
+        },
     }
 }
 

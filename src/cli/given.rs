@@ -49,19 +49,7 @@ pub fn read(
         (kept.plan, (kept.seed, kept.target), None)
     };
     let (of_file_seed, found_on) = of_file;
-    let found_on = found_on.map(|name| (TargetName::from_str(&name, false), name));
-    let name = match (args.target, found_on) {
-        (Some(name), _) => name,
-        (None, None) => TargetName::Sim,
-        (None, Some((Ok(name), _))) => name,
-        (None, Some((Err(_), other))) => {
-            return Err(usage(&format_args!(
-                "{}: it ran on `{other}`, which this program cannot start; name a target with \
-                 --target",
-                file.display()
-            )));
-        }
-    };
+    let name = TargetName::choose(args.target, found_on.as_deref(), file)?;
     let mut given = Given {
         plan,
         seed: seed.or(of_file_seed),

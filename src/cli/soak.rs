@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::bugs::Bugs;
 use super::outputs::OutputArgs;
@@ -206,8 +206,8 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
         }
     };
     let was = state.identity;
-    let target = TargetName::from_str(&was.setup.target, false).ok();
-    asked.target.target = asked.target.target.or(target);
+    let target = TargetName::choose(asked.target.target, Some(&was.setup.target), out)?;
+    asked.target.target = Some(target);
     asked.seed = asked.seed.or(parse_seed(&was.seed));
     asked.max_steps = asked.max_steps.or(was.max_steps.try_into().ok());
     let Setup {

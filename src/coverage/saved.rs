@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
 use super::Sometimes;
-use crate::plan::{FAULT_WORDS, STEP_WORDS};
+use crate::plan::{FaultKind, StepKind};
 
 /// Deaths that no step of a plan is called after.
 const DEATHS: [&str; 1] = ["exit"];
@@ -19,10 +19,11 @@ where
 {
     let read = BTreeMap::<String, T>::deserialize(from)?;
     let known = |name: String| {
-        let mut names = STEP_WORDS.iter().chain(&FAULT_WORDS).chain(&DEATHS);
+        let steps = StepKind::ALL.into_iter().map(StepKind::name);
+        let faults = FaultKind::ALL.into_iter().map(FaultKind::name);
+        let mut names = steps.chain(faults).chain(DEATHS);
         names
-            .find(|known| ***known == *name)
-            .copied()
+            .find(|known| **known == *name)
             .ok_or_else(|| D::Error::custom(format!("`{name}` is no step, fault or death")))
     };
     read.into_iter()

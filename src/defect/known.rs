@@ -178,7 +178,7 @@ pub fn alphabet(plan: &Plan) -> BTreeSet<String> {
                     add("conflicting");
                 }
             }
-            Step::Inject(fault) => letters_of(fault).iter().for_each(|letter| add(letter)),
+            Step::Inject(fault) => letters_of(fault).for_each(|letter| add(&letter)),
             Step::Crash(_) => add("crash"),
             Step::LoseWorkspace(_) => {
                 add("crash");
@@ -206,17 +206,15 @@ pub fn alphabet(plan: &Plan) -> BTreeSet<String> {
     letters
 }
 
-fn letters_of(fault: &Fault) -> Vec<&'static str> {
-    let simpler = match fault {
-        Fault::S3Missing(_) | Fault::S3Down(_) | Fault::S3Partial { .. } | Fault::S3AckLost(_) => {
-            Some("s3-denied")
-        }
-        Fault::AgentSlow => Some("agent-error"),
-        Fault::GitDown => Some("git-auth"),
-        Fault::OutOfMemory(_) => Some("memory-hungry"),
-        _ => None,
-    };
-    simpler.into_iter().chain([fault.name()]).collect()
+/// The fault's own letter, and those of what is simpler.
+fn letters_of(fault: &Fault) -> impl Iterator<Item = String> {
+    let row = fault.kind().row();
+    let simpler = row.simpler.map(|kind| kind.name().to_owned());
+    let edit = row.met_by.map(|edit| edit.to_string());
+    simpler
+        .into_iter()
+        .chain(edit)
+        .chain([fault.name().to_owned()])
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub struct Moves {
     /// Its records tell an error.
     pub is_failing: bool,
     /// The faults of all clients that are active, a bit each.
-    pub troubles: u8,
+    pub troubles: u32,
 }
 
 /// A part's next step.

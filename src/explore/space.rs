@@ -16,6 +16,7 @@ use super::system::{Act, Admitted, Trouble};
 use super::table::Table;
 use crate::coverage::Sometimes;
 use crate::model::breaker::Standing;
+use crate::plan::FaultKind;
 use crate::verdict::Rule;
 
 /// Clients at most.
@@ -51,7 +52,8 @@ pub struct PartFacts {
     forced: OnceLock<Option<u32>>,
     healed: Memo,
     rest: OnceLock<Option<Rule>>,
-    toggled: [[Memo; Trouble::SHARED.len()]; 2],
+    /// By whether a fault of all clients begins or ends, and by its kind.
+    toggled: [[Memo; FaultKind::ALL.len()]; 2],
 }
 
 /// Where a part that is left alone comes by steps without a choice, and how many.
@@ -128,15 +130,13 @@ impl Space {
             let disturbances = disturbances.into_iter().filter(|act| part.system.can(*act));
             let acts = part.system.own_acts(habits).into_iter().chain(disturbances);
             let acts: Box<[Act]> = acts.collect();
-            let troubles = Trouble::SHARED.iter().enumerate();
+            let troubles = part.system.troubles.iter().filter(|of| of.is_shared());
             Moves {
                 steps: acts.iter().map(|act| self.move_of(part, *act)).collect(),
                 acts,
                 is_telling: part.system.is_telling(),
                 is_failing: part.tells_error(),
-                troubles: troubles.fold(0, |bits, (at, trouble)| {
-                    bits | u8::from(part.system.troubles.contains(trouble)) << at
-                }),
+                troubles: troubles.fold(0, |bits, of| bits | 1 << of.kind() as u32),
             }
         })
     }
@@ -218,10 +218,9 @@ impl Space {
     /// The world with a fault of all clients injected or healed.
     pub fn toggled(&self, world: &World, trouble: Trouble, on: bool) -> World {
         let mut next = *world;
-        let at = Trouble::SHARED.iter().position(|other| *other == trouble);
         for part in &mut next.parts[..self.clients()] {
             let (known, facts) = self.parts.get(*part);
-            *part = facts.toggled[usize::from(on)][at.unwrap_or_default()].number(|| {
+            *part = facts.toggled[usize::from(on)][trouble.kind() as usize].number(|| {
                 let act = if on {
                     Act::Inject(trouble)
                 } else {
@@ -237,9 +236,7 @@ impl Space {
 
     /// Whether a fault of all clients is active.
     pub fn has(&self, world: &World, trouble: Trouble) -> bool {
-        let at = Trouble::SHARED.iter().position(|other| *other == trouble);
-        let active = self.moves(world.parts[0]).troubles;
-        at.is_some_and(|at| active >> at & 1 != 0)
+        self.moves(world.parts[0]).troubles >> trouble.kind() as u32 & 1 != 0
     }
 
     /// The world with everything healed.

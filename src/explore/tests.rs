@@ -14,7 +14,7 @@ use crate::explore::space::{Space, World};
 use crate::explore::story::{self, Story};
 use crate::explore::system::{Habits, Order, Trouble};
 use crate::explore::verify::by_stateright;
-use crate::plan::Edit;
+use crate::plan::{Edit, FaultKind};
 use crate::report::{self, Style};
 use crate::target::Interrupt;
 use crate::verdict::Rule;
@@ -50,7 +50,7 @@ fn large(habits: Habits) -> Scope {
         outsiders: 2,
         repeats: 2,
         edits: Edit::ALL.to_vec(),
-        troubles: Trouble::KINDS.to_vec(),
+        troubles: FaultKind::ALL.map(Trouble::of).to_vec(),
         habits,
         ..Scope::default()
     }

@@ -1,9 +1,10 @@
 //! How likely each next step is.
 
-use std::time::Duration;
-
 use crate::model::Model;
-use crate::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, SessionId, Step};
+use crate::plan::{
+    ClientId, Edit, Fault, FaultKind, Outsider, Phase, Place, Scope, SessionId, Step, StepKind,
+    Subject, Variety,
+};
 
 /// The kinds of fault that one plan has; small sets reach further than all at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,52 +24,46 @@ enum Focus {
     Agent,
 }
 
-// The kinds, as bits of a swarm.
-const BUILD_ERROR: u32 = 1;
-const BUILD_WARNING: u32 = 1 << 1;
-const S3_DENIED: u32 = 1 << 2;
-const S3_MISSING: u32 = 1 << 3;
-const S3_PARTIAL: u32 = 1 << 4;
-const S3_ACK_LOST: u32 = 1 << 5;
-const OUT_OF_MEMORY: u32 = 1 << 6;
-const PARTITION: u32 = 1 << 7;
-const S3_DOWN: u32 = 1 << 8;
-const GIT_AUTH: u32 = 1 << 9;
-const GIT_DOWN: u32 = 1 << 10;
-const AGENT_SLOW: u32 = 1 << 11;
-const AGENT_ERROR: u32 = 1 << 12;
-const STORE_THROTTLED: u32 = 1 << 13;
-const CRASHES: u32 = 1 << 14;
-const OUTSIDERS: u32 = 1 << 15;
-const REDELIVERY: u32 = 1 << 16;
-const LOST_WORKSPACE: u32 = 1 << 17;
-
 impl Swarm {
     /// Half of all kinds in most plans, few in some, all in some; in others one family and little
     /// else.
     pub fn from_bits(bits: u64) -> Self {
         let (rest, kinds) = ((bits >> 56) as u8, bits as u32);
         let few = kinds & (bits >> 18) as u32;
+        let crashes = of_step(StepKind::Crash) | of_step(StepKind::LoseWorkspace);
         let (focus, kinds) = match rest % 16 {
             0 | 1 => (Focus::Nothing, u32::MAX),
             2 => (Focus::Nothing, few & (bits >> 36) as u32),
             3 | 4 => (Focus::Nothing, few),
             5..=8 => (Focus::Nothing, kinds),
             9..=12 => {
-                let one = [S3_DENIED, S3_DENIED, S3_DOWN, S3_MISSING][rest as usize / 16 % 4];
-                (Focus::S3, one | few)
+                let one = [
+                    FaultKind::S3Denied,
+                    FaultKind::S3Denied,
+                    FaultKind::S3Down,
+                    FaultKind::S3Missing,
+                ][rest as usize / 16 % 4];
+                (Focus::S3, of_fault(one) | few)
             }
             13 | 14 => {
-                let one = [GIT_AUTH, GIT_DOWN][rest as usize / 16 % 2];
-                (Focus::Git, one | LOST_WORKSPACE | CRASHES | few)
+                let one = [FaultKind::GitAuth, FaultKind::GitDown][rest as usize / 16 % 2];
+                (Focus::Git, of_fault(one) | crashes | few)
             }
-            _ => (Focus::Agent, AGENT_ERROR | CRASHES | few),
+            _ => {
+                let errors = of_fault(FaultKind::AgentError);
+                (Focus::Agent, errors | of_step(StepKind::Crash) | few)
+            }
         };
         Self { kinds, focus }
     }
 
-    fn has(self, kind: u32) -> bool {
-        self.kinds & kind != 0
+    fn has(self, kind: FaultKind) -> bool {
+        self.kinds & of_fault(kind) != 0
+    }
+
+    fn has_step(self, kind: StepKind) -> bool {
+        let of = of_step(kind);
+        of == 0 || self.kinds & of != 0
     }
 
     /// How much likelier a step of a family is.
@@ -77,200 +72,214 @@ impl Swarm {
     }
 }
 
+/// The bit of a kind of fault in a swarm.
+fn of_fault(kind: FaultKind) -> u32 {
+    1 << kind.row().swarm
+}
+
+/// The bit of a kind of step; none for those that every plan has.
+fn of_step(kind: StepKind) -> u32 {
+    kind.row().swarm.map_or(0, |bit| 1 << bit)
+}
+
 /// How much likelier a fault is, and its heal.
-fn lean(swarm: Swarm, fault: &Fault) -> u32 {
-    match family(fault) {
-        Focus::Nothing => 1,
-        family => swarm.lean(family),
+fn lean(swarm: Swarm, place: Place) -> u32 {
+    match place {
+        Place::S3 => swarm.lean(Focus::S3),
+        Place::Git => swarm.lean(Focus::Git),
+        Place::Agent => swarm.lean(Focus::Agent),
+        Place::Build | Place::Container | Place::Table => 1,
     }
 }
 
-/// The family of a fault.
-fn family(fault: &Fault) -> Focus {
-    match fault {
-        Fault::S3Denied(_)
-        | Fault::S3Missing(_)
-        | Fault::S3Down(_)
-        | Fault::S3Partial { .. }
-        | Fault::S3AckLost(_) => Focus::S3,
-        Fault::GitAuth | Fault::GitDown => Focus::Git,
-        Fault::AgentSlow | Fault::AgentError(_) => Focus::Agent,
-        Fault::BuildError(_)
-        | Fault::BuildWarning(_)
-        | Fault::OutOfMemory(_)
-        | Fault::Partition(_)
-        | Fault::StoreThrottled => Focus::Nothing,
+/// The faults of a swarm that are on this, each with its weight.
+fn faults(swarm: Swarm, on: Subject<'_>, steps: &mut Vec<(u32, Step)>) {
+    for kind in FaultKind::ALL.into_iter().filter(|kind| swarm.has(*kind)) {
+        let row = kind.row();
+        let weight = row.weight * lean(swarm, row.place);
+        let all = kind.each(Variety::Drawn, Scope::On(on));
+        steps.extend(all.into_iter().map(|fault| (weight, Step::Inject(fault))));
     }
 }
 
-/// Every step that may be next, with its weight.
+/// Every step that may be next, with its weight: those of each session, of each client, and those
+/// that concern everyone.
 pub fn steps(model: &Model, swarm: Swarm, last: Option<&Step>) -> Vec<(u32, Step)> {
     let mut steps = Vec::with_capacity(64);
+    let draw = Draw { model, swarm, last };
+    let kinds = || StepKind::ALL.into_iter().filter(|of| swarm.has_step(*of));
     for session in &model.sessions {
         let at = model.session_index(&session.id).unwrap_or_default();
-        session_steps(model, swarm, last, at, &session.id, &mut steps);
+        kinds().for_each(|kind| draw.of_session(kind, at, &session.id, &mut steps));
     }
-    let per_client = 12 / model.clients.len().max(1) as u32;
     for client in &model.clients {
-        client_steps(swarm, last, &client.id, per_client, &mut steps);
+        kinds().for_each(|kind| draw.of_client(kind, &client.id, &mut steps));
     }
-    // A fault that nothing meets, or that nothing outlasts, shows little.
-    let long = swarm.lean(Focus::S3);
-    for (seconds, weight) in [
-        (1, 1),
-        (5, 2),
-        (15, 2),
-        (40, 3),
-        (130, 2 * long),
-        (300, long),
-    ] {
-        steps.push((weight, Step::Wait(Duration::from_secs(seconds))));
-    }
-    shared_faults(swarm, &mut steps);
-    for (fault, _) in &model.faults {
-        steps.push((4 * lean(swarm, fault), Step::Heal(fault.clone())));
-    }
+    kinds().for_each(|kind| draw.of_everyone(kind, &mut steps));
     steps
 }
 
-fn session_steps(
-    model: &Model,
+/// What the weights follow from.
+struct Draw<'a> {
+    model: &'a Model,
     swarm: Swarm,
-    last: Option<&Step>,
-    at: usize,
-    id: &SessionId,
-    steps: &mut Vec<(u32, Step)>,
-) {
-    let instruct = |edit| Step::Instruct(id.clone(), edit);
-    let build = {
+    last: Option<&'a Step>,
+}
+
+impl Draw<'_> {
+    fn of_session(&self, kind: StepKind, at: usize, id: &SessionId, steps: &mut Vec<(u32, Step)>) {
+        let is_down = |(fault, _): &(Fault, _)| fault.place() == Place::Git;
+        let git_troubled = self.model.faults.iter().any(is_down);
+        match kind {
+            StepKind::Instruct => self.instruct(at, id, steps),
+            StepKind::Until => self.until(id, git_troubled, steps),
+            StepKind::PushFromOutside => {
+                for outsider in [Outsider::Clean, Outsider::Conflicting] {
+                    steps.push((3, Step::PushFromOutside(id.clone(), outsider)));
+                }
+            }
+            StepKind::RetryPush => {
+                let weight = if git_troubled { 3 } else { 1 };
+                steps.push((weight, Step::RetryPush(id.clone())));
+            }
+            StepKind::Redeliver => steps.push((3, Step::Redeliver(id.clone()))),
+            StepKind::Inject => faults(self.swarm, Subject::Session(id), steps),
+            StepKind::Crash
+            | StepKind::UntilStarted
+            | StepKind::LoseWorkspace
+            | StepKind::Wait
+            | StepKind::Heal => {}
+        }
+    }
+
+    fn instruct(&self, at: usize, id: &SessionId, steps: &mut Vec<(u32, Step)>) {
         let mut build = crate::model::BuildOf::default();
-        for instruction in model.instructions.iter().filter(|i| i.session == at) {
+        let instructions = self.model.instructions.iter();
+        for instruction in instructions.filter(|i| i.session == at) {
             build.take(instruction.edit);
         }
-        build
-    };
-    let is_starved = model.has_fault(|f| matches!(f, Fault::OutOfMemory(of) if *of == id.client));
-    steps.push((9, instruct(Edit::Change)));
-    steps.push((if build.fails { 1 } else { 2 }, instruct(Edit::BreakBuild)));
-    let is_bad = build.fails || build.warns;
-    steps.push((if is_bad { 5 } else { 1 }, instruct(Edit::Repair)));
-    steps.push((if build.warns { 1 } else { 2 }, instruct(Edit::Warn)));
-    steps.push((if is_starved { 6 } else { 1 }, instruct(Edit::MemoryHungry)));
-
-    let follows = matches!(last, Some(Step::Instruct(of, _)) if of == id);
-    let git_troubled = model.has_fault(|f| matches!(f, Fault::GitAuth | Fault::GitDown));
-    // Right after its instruction, any phase and any request of it; else a few.
-    let requests: &[u32] = match (follows, swarm.focus) {
-        (true, Focus::S3) => &[0, 2],
-        (true, _) => &[0, 1, 2, 3, 5, 8],
-        (false, Focus::S3) => &[],
-        (false, _) => &[0, 1],
-    };
-    for phase in Phase::ALL {
-        for requests in requests.iter().copied() {
-            let until = Step::Until {
-                session: id.clone(),
-                phase,
-                requests,
+        for edit in Edit::ALL {
+            let is_met = |fault: &Fault| {
+                fault.client() == Some(&id.client) && fault.kind().row().met_by == Some(edit)
             };
-            // Work that is saved locally is at stake once its instruction is done.
-            let is_saved = git_troubled && phase == Phase::Done && requests == 0;
-            let weight = if is_saved { 8 } else { 1 };
-            steps.push((if requests == 0 { 2 * weight } else { 1 }, until));
+            let weight = match edit {
+                Edit::Change => 9,
+                Edit::BreakBuild => {
+                    if build.fails {
+                        1
+                    } else {
+                        2
+                    }
+                }
+                Edit::Repair => {
+                    if build.fails || build.warns {
+                        5
+                    } else {
+                        1
+                    }
+                }
+                Edit::Warn => {
+                    if build.warns {
+                        1
+                    } else {
+                        2
+                    }
+                }
+                Edit::MemoryHungry => {
+                    if self.model.has_fault(is_met) {
+                        6
+                    } else {
+                        1
+                    }
+                }
+            };
+            steps.push((weight, Step::Instruct(id.clone(), edit)));
         }
     }
-    let outside = if swarm.has(OUTSIDERS) { 3 } else { 0 };
-    steps.push((outside, Step::PushFromOutside(id.clone(), Outsider::Clean)));
-    steps.push((
-        outside,
-        Step::PushFromOutside(id.clone(), Outsider::Conflicting),
-    ));
-    steps.push((
-        if git_troubled { 3 } else { 1 },
-        Step::RetryPush(id.clone()),
-    ));
-    if swarm.has(REDELIVERY) {
-        steps.push((3, Step::Redeliver(id.clone())));
-    }
-    for (kind, fault) in [
-        (BUILD_ERROR, Fault::BuildError(id.clone())),
-        (BUILD_WARNING, Fault::BuildWarning(id.clone())),
-    ] {
-        if swarm.has(kind) {
-            steps.push((2, Step::Inject(fault)));
-        }
-    }
-}
 
-fn client_steps(
-    swarm: Swarm,
-    last: Option<&Step>,
-    id: &ClientId,
-    weight: u32,
-    steps: &mut Vec<(u32, Step)>,
-) {
-    if swarm.has(CRASHES) {
-        let reached = matches!(last, Some(Step::Until { session, .. }) if session.client == *id);
-        let again = matches!(last, Some(Step::UntilStarted { client, .. }) if client == id);
-        let factor = if reached || again { 4 } else { 1 };
-        steps.push((weight / 2 * factor, Step::Crash(id.clone())));
-        if swarm.has(LOST_WORKSPACE) {
-            let lean = swarm.lean(Focus::Git);
-            steps.push((weight / 4 * factor * lean, Step::LoseWorkspace(id.clone())));
-        }
-    }
-    for requests in [0, 1, 2, 4, 7] {
-        let until = Step::UntilStarted {
-            client: id.clone(),
-            requests,
+    fn until(&self, id: &SessionId, git_troubled: bool, steps: &mut Vec<(u32, Step)>) {
+        let follows = matches!(self.last, Some(Step::Instruct(of, _)) if of == id);
+        // Right after its instruction, any phase and any request of it; else a few.
+        let requests: &[u32] = match (follows, self.swarm.focus) {
+            (true, Focus::S3) => &[0, 2],
+            (true, _) => &[0, 1, 2, 3, 5, 8],
+            (false, Focus::S3) => &[],
+            (false, _) => &[0, 1],
         };
-        steps.push((5, until));
-    }
-    let one = |client: &ClientId| client.clone();
-    for (kind, share, fault) in [
-        (S3_DENIED, 2, Fault::S3Denied(Some(one(id)))),
-        (S3_MISSING, 2, Fault::S3Missing(one(id))),
-        (
-            S3_PARTIAL,
-            1,
-            Fault::S3Partial {
-                client: one(id),
-                taken: 1,
-            },
-        ),
-        (
-            S3_PARTIAL,
-            1,
-            Fault::S3Partial {
-                client: one(id),
-                taken: 3,
-            },
-        ),
-        (S3_ACK_LOST, 2, Fault::S3AckLost(one(id))),
-        (OUT_OF_MEMORY, 2, Fault::OutOfMemory(one(id))),
-        (PARTITION, 2, Fault::Partition(one(id))),
-    ] {
-        if swarm.has(kind) {
-            steps.push((share * lean(swarm, &fault), Step::Inject(fault)));
+        for phase in Phase::ALL {
+            for requests in requests.iter().copied() {
+                let until = Step::Until {
+                    session: id.clone(),
+                    phase,
+                    requests,
+                };
+                // Work that is saved locally is at stake once its instruction is done.
+                let is_saved = git_troubled && phase == Phase::Done && requests == 0;
+                let weight = if is_saved { 8 } else { 1 };
+                steps.push((if requests == 0 { 2 * weight } else { 1 }, until));
+            }
         }
     }
-}
 
-fn shared_faults(swarm: Swarm, steps: &mut Vec<(u32, Step)>) {
-    let mut add = |kind, weight, fault| {
-        if swarm.has(kind) {
-            steps.push((weight * lean(swarm, &fault), Step::Inject(fault)));
+    fn of_client(&self, kind: StepKind, id: &ClientId, steps: &mut Vec<(u32, Step)>) {
+        match kind {
+            StepKind::Crash => {
+                let weight = 12 / self.model.clients.len().max(1) as u32;
+                let is_reached = match self.last {
+                    Some(Step::Until { session, .. }) => session.client == *id,
+                    Some(Step::UntilStarted { client, .. }) => client == id,
+                    _ => false,
+                };
+                let factor = if is_reached { 4 } else { 1 };
+                steps.push((weight / 2 * factor, Step::Crash(id.clone())));
+                if self.swarm.has_step(StepKind::LoseWorkspace) {
+                    let weight = weight / 4 * factor * self.swarm.lean(Focus::Git);
+                    steps.push((weight, Step::LoseWorkspace(id.clone())));
+                }
+            }
+            StepKind::UntilStarted => {
+                for requests in [0, 1, 2, 4, 7] {
+                    let client = id.clone();
+                    steps.push((5, Step::UntilStarted { client, requests }));
+                }
+            }
+            StepKind::Inject => faults(self.swarm, Subject::Client(id), steps),
+            // Drawn with the crash.
+            StepKind::LoseWorkspace => {}
+            StepKind::Instruct
+            | StepKind::Until
+            | StepKind::PushFromOutside
+            | StepKind::RetryPush
+            | StepKind::Redeliver
+            | StepKind::Wait
+            | StepKind::Heal => {}
         }
-    };
-    add(S3_DENIED, 2, Fault::S3Denied(None));
-    for outage in Outage::ALL {
-        add(S3_DOWN, 1, Fault::S3Down(outage));
     }
-    add(GIT_AUTH, 3, Fault::GitAuth);
-    add(GIT_DOWN, 3, Fault::GitDown);
-    add(AGENT_SLOW, 2, Fault::AgentSlow);
-    for status in [429, 500, 529] {
-        add(AGENT_ERROR, 1, Fault::AgentError(status));
+
+    fn of_everyone(&self, kind: StepKind, steps: &mut Vec<(u32, Step)>) {
+        match kind {
+            StepKind::Wait => {
+                // A fault that nothing meets, or that nothing outlasts, shows little.
+                let long = self.swarm.lean(Focus::S3);
+                let weights = [1, 2, 2, 3, 2 * long, long];
+                let waits = kind.each(Variety::Drawn, Scope::On(Subject::All));
+                steps.extend(weights.into_iter().zip(waits));
+            }
+            StepKind::Inject => faults(self.swarm, Subject::All, steps),
+            StepKind::Heal => {
+                for (fault, _) in &self.model.faults {
+                    let weight = 4 * lean(self.swarm, fault.place());
+                    steps.push((weight, Step::Heal(fault.clone())));
+                }
+            }
+            StepKind::Instruct
+            | StepKind::Until
+            | StepKind::Crash
+            | StepKind::UntilStarted
+            | StepKind::LoseWorkspace
+            | StepKind::PushFromOutside
+            | StepKind::RetryPush
+            | StepKind::Redeliver => {}
+        }
     }
-    add(STORE_THROTTLED, 5, Fault::StoreThrottled);
 }

@@ -7,7 +7,7 @@ use crate::history::{Claim, Event, GitOutcome, What};
 use crate::model::Model;
 use crate::model::pace::ONE_PUSH;
 use crate::model::session::Session;
-use crate::plan::Fault;
+use crate::plan::Place;
 
 kinds! {
     BOUNDED_RETRIES:
@@ -140,7 +140,7 @@ pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
             let at = model.client_index(client)?;
             let pushing = &model.clients[at].pushing;
             let is_same_push = event.at.saturating_sub(pushing.failed_at) < ONE_PUSH;
-            let is_down = model.has_fault(|f| matches!(f, Fault::GitAuth | Fault::GitDown));
+            let is_down = model.has_fault(|fault| fault.place() == Place::Git);
             // A refused push does not say its branch: one after the other may be tried.
             let has_work =
                 |session: &&Session| session.client == at && !session.local.commits.is_empty();

@@ -12,7 +12,7 @@ use crate::history::{
     Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
 };
 use crate::oracle::BuildOfMarks;
-use crate::plan::{ClientId, Fault, Mark, SessionId};
+use crate::plan::{ClientId, Fault, Mark, Place, SessionId};
 
 /// No request lasts longer, with the wait after it.
 const LONG_WAIT: Duration = Duration::from_secs(60);
@@ -253,8 +253,7 @@ impl Model {
         retry_after: Option<Duration>,
         at: Duration,
     ) {
-        let is_of_agent = |fault: &Fault| matches!(fault, Fault::AgentSlow | Fault::AgentError(_));
-        let only_the_agent = !self.has_fault(|fault| !is_of_agent(fault));
+        let only_the_agent = !self.has_fault(|fault| fault.place() != Place::Agent);
         let asker = mark.and_then(|mark| self.instruction(mark));
         let asker = asker.map(|instruction| &self.sessions[instruction.session].id.client);
         let is_cut_off = self

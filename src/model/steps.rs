@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::instruction::Instruction;
 use super::{Model, Outside};
-use crate::plan::{ClientId, Fault, Mark, Outsider, SessionId, Step};
+use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, Place, SessionId, Step, Subject};
 
 /// How long an answer takes to its container at most.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
@@ -35,14 +35,11 @@ impl Model {
     }
 
     fn knows(&self, fault: &Fault) -> bool {
-        let session = match fault {
-            Fault::BuildError(session) | Fault::BuildWarning(session) => Some(session),
-            _ => None,
-        };
-        session.is_none_or(|session| self.session_index(session).is_some())
-            && fault
-                .client()
-                .is_none_or(|client| self.client_index(client).is_some())
+        match fault.subject() {
+            Subject::Session(session) => self.session_index(session).is_some(),
+            Subject::Client(client) => self.client_index(client).is_some(),
+            Subject::All => true,
+        }
     }
 
     /// Takes a step. `mark` is that of the edit or of the outsider's commit which it makes.
@@ -53,9 +50,9 @@ impl Model {
                 if let (Some(at), Some(mark)) = (self.session_index(session), mark) {
                     self.instructions.push(Instruction::new(mark, at, *edit));
                     match edit {
-                        crate::plan::Edit::BreakBuild => self.sessions[at].trouble = true,
-                        crate::plan::Edit::Warn => self.sessions[at].may_warn = true,
-                        _ => {}
+                        Edit::BreakBuild => self.sessions[at].trouble = true,
+                        Edit::Warn => self.sessions[at].may_warn = true,
+                        Edit::Change | Edit::Repair | Edit::MemoryHungry => {}
                     }
                 }
             }
@@ -102,7 +99,7 @@ impl Model {
     }
 
     fn set_fault(&mut self, fault: &Fault, on: bool) {
-        if !matches!(fault, Fault::AgentSlow | Fault::AgentError(_)) {
+        if fault.place() != Place::Agent {
             for instruction in &mut self.instructions {
                 instruction.agent_alone = false;
             }
@@ -127,15 +124,24 @@ impl Model {
                 }
             }
         }
-        if let (Fault::Partition(client), true) = (fault, on) {
-            self.lose_answers(client);
+        match fault {
+            Fault::Partition(client) if on => self.lose_answers(client),
+            Fault::BuildError(session) => self.toggle_injection(session, true, on),
+            Fault::BuildWarning(session) => self.toggle_injection(session, false, on),
+            // These change nothing that is expected of work already sent.
+            Fault::Partition(_)
+            | Fault::S3Denied(_)
+            | Fault::S3Missing(_)
+            | Fault::S3Down(_)
+            | Fault::S3Partial { .. }
+            | Fault::S3AckLost(_)
+            | Fault::GitAuth
+            | Fault::GitDown
+            | Fault::OutOfMemory(_)
+            | Fault::AgentSlow
+            | Fault::AgentError(_)
+            | Fault::StoreThrottled => {}
         }
-        let (session, is_error) = match fault {
-            Fault::BuildError(session) => (session, true),
-            Fault::BuildWarning(session) => (session, false),
-            _ => return,
-        };
-        self.toggle_injection(session, is_error, on);
     }
 
     fn toggle_injection(&mut self, session: &SessionId, is_error: bool, on: bool) {
@@ -157,12 +163,11 @@ impl Model {
 
     /// Whether a fault may be the reason of an error that a session tells.
     pub fn touches(&self, fault: &Fault, session: usize) -> bool {
-        let session = &self.sessions[session];
-        match fault {
-            Fault::BuildError(other) | Fault::BuildWarning(other) => *other == session.id,
-            _ => fault
-                .client()
-                .is_none_or(|client| *client == session.id.client),
+        let id = &self.sessions[session].id;
+        match fault.subject() {
+            Subject::Session(of) => of == id,
+            Subject::Client(of) => *of == id.client,
+            Subject::All => true,
         }
     }
 
@@ -189,8 +194,8 @@ impl Model {
 
 /// Whether a container that has no instruction may have to wait for the end of a fault.
 pub(super) fn may_hold_up(fault: &Fault) -> bool {
-    !matches!(
-        fault,
-        Fault::AgentSlow | Fault::AgentError(_) | Fault::BuildError(_) | Fault::BuildWarning(_)
-    )
+    match fault.place() {
+        Place::Agent | Place::Build => false,
+        Place::Git | Place::S3 | Place::Table | Place::Container => true,
+    }
 }

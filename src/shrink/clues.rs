@@ -4,10 +4,8 @@
 use std::time::Duration;
 
 use crate::history::{History, What};
-use crate::plan::{ClientId, Edit, Fault, Mark, Plan, SessionId, Step};
+use crate::plan::{ClientId, Edit, Fault, Mark, Place, Plan, SessionId, Step, Subject};
 use crate::verdict::{Rule, Violation};
-
-use super::simpler::{Subject, subject};
 
 /// What is known of a violation's reason. All of it may mislead: it orders what is tried.
 #[derive(Clone, Debug)]
@@ -21,17 +19,6 @@ pub(super) struct Clues {
     /// The edit that it names.
     pub edit: Option<Edit>,
     place: Option<Place>,
-}
-
-/// What a fault cuts off, and what an event concerns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    Agent,
-    Git,
-    S3,
-    Table,
-    Build,
-    Container,
 }
 
 impl Clues {
@@ -108,8 +95,8 @@ impl Clues {
     pub(super) fn weigh(&self, plan: &Plan, at: usize) -> u32 {
         let step = &plan.steps[at];
         let is_last = at + 1 == plan.steps.len();
-        let near = match subject(step) {
-            Subject::None => 4,
+        let near = match step.subject() {
+            Subject::All => 4,
             Subject::Session(of) if Some(of) == self.session.as_ref() => 8,
             Subject::Session(of) if Some(&of.client) == self.client.as_ref() => 4,
             Subject::Client(of) if Some(of) == self.client.as_ref() => 6,
@@ -117,16 +104,17 @@ impl Clues {
             Subject::Session(_) | Subject::Client(_) => 0,
         };
         let kind = match step {
-            Step::Instruct(..) => 5,
             Step::Inject(fault) | Step::Heal(fault) => {
-                let is_there = self.place == Some(place_of(fault));
-                let heals = matches!(step, Step::Heal(_));
+                let is_there = self.place == Some(fault.place());
                 let is_healed = plan.steps[at..].contains(&Step::Heal(fault.clone()));
-                u32::from(is_there) * 5 + if heals || is_healed { 0 } else { 2 }
+                let matters = if is_healed {
+                    0
+                } else {
+                    step.kind().row().matters
+                };
+                u32::from(is_there) * 5 + matters
             }
-            Step::Crash(_) | Step::LoseWorkspace(_) | Step::PushFromOutside(..) => 4,
-            Step::Redeliver(_) | Step::RetryPush(_) => 2,
-            Step::Until { .. } | Step::UntilStarted { .. } | Step::Wait(_) => 1,
+            other => other.kind().row().matters,
         };
         near + kind + if is_last { 3 } else { 0 }
     }
@@ -145,22 +133,7 @@ pub(super) fn durations(history: &History, violation: &Violation) -> Vec<Duratio
 
 /// Whether a fault keeps objects from their site.
 pub(super) fn is_of_s3(fault: &Fault) -> bool {
-    place_of(fault) == Place::S3
-}
-
-fn place_of(fault: &Fault) -> Place {
-    match fault {
-        Fault::S3Denied(_)
-        | Fault::S3Missing(_)
-        | Fault::S3Down(_)
-        | Fault::S3Partial { .. }
-        | Fault::S3AckLost(_) => Place::S3,
-        Fault::GitAuth | Fault::GitDown => Place::Git,
-        Fault::BuildError(_) | Fault::BuildWarning(_) => Place::Build,
-        Fault::OutOfMemory(_) | Fault::Partition(_) => Place::Container,
-        Fault::AgentSlow | Fault::AgentError(_) => Place::Agent,
-        Fault::StoreThrottled => Place::Table,
-    }
+    fault.place() == Place::S3
 }
 
 fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {

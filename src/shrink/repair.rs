@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::generate::Draft;
-use crate::plan::{ClientId, Fault, NameMut, Plan, SessionId, Step};
+use crate::plan::{ClientId, Fault, NameMut, Plan, SessionId, Step, Subject};
 
-use super::simpler::{Subject, subject};
 use super::time::is_time;
 
 /// The plan without the steps that make no sense in it or change nothing, and without sessions
@@ -69,12 +68,12 @@ fn drop_unused_sessions(plan: &mut Plan) {
     let is_named = |session: &SessionId| {
         steps
             .iter()
-            .any(|step| matches!(subject(step), Subject::Session(of) if of == session))
+            .any(|step| matches!(step.subject(), Subject::Session(of) if of == session))
     };
     let client_is_named = |session: &SessionId| {
         steps
             .iter()
-            .any(|step| matches!(subject(step), Subject::Client(of) if *of == session.client))
+            .any(|step| matches!(step.subject(), Subject::Client(of) if *of == session.client))
     };
     let sessions = plan.sessions.clone();
     plan.sessions.retain(|session| {

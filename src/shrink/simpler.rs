@@ -2,35 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{ClientId, Edit, Fault, NameMut, Outage, Outsider, Phase, Plan, SessionId, Step};
-
-/// What a step is about.
-pub(super) enum Subject<'a> {
-    Session(&'a SessionId),
-    Client(&'a ClientId),
-    None,
-}
-
-pub(super) fn subject(step: &Step) -> Subject<'_> {
-    match step {
-        Step::Instruct(session, _)
-        | Step::Until { session, .. }
-        | Step::PushFromOutside(session, _)
-        | Step::RetryPush(session)
-        | Step::Redeliver(session)
-        | Step::Inject(Fault::BuildError(session) | Fault::BuildWarning(session))
-        | Step::Heal(Fault::BuildError(session) | Fault::BuildWarning(session)) => {
-            Subject::Session(session)
-        }
-        Step::UntilStarted { client, .. } | Step::Crash(client) | Step::LoseWorkspace(client) => {
-            Subject::Client(client)
-        }
-        Step::Inject(fault) | Step::Heal(fault) => {
-            fault.client().map_or(Subject::None, Subject::Client)
-        }
-        Step::Wait(_) => Subject::None,
-    }
-}
+use crate::plan::{ClientId, Edit, NameMut, Outsider, Phase, Plan, SessionId, Step, Subject};
 
 /// The plan with one session's steps left out, or made another session's.
 pub(super) fn with_fewer_sessions(plan: &Plan) -> Vec<Plan> {
@@ -39,7 +11,7 @@ pub(super) fn with_fewer_sessions(plan: &Plan) -> Vec<Plan> {
         let mut without = plan.clone();
         without
             .steps
-            .retain(|step| !matches!(subject(step), Subject::Session(of) if of == gone));
+            .retain(|step| !matches!(step.subject(), Subject::Session(of) if of == gone));
         found.push(without);
         for kept in plan.sessions.iter().take_while(|kept| *kept != gone) {
             let mut merged = plan.clone();
@@ -123,7 +95,8 @@ pub(super) fn with_simpler_step(plan: &Plan, at: usize, needed: Option<Duration>
             ))]
         }
         Step::LoseWorkspace(client) => vec![replaced(Step::Crash(client.clone()))],
-        Step::Inject(fault) => simpler_faults(fault)
+        Step::Inject(fault) => fault
+            .simpler()
             .into_iter()
             .map(|simpler| {
                 let mut plan = plan.clone();
@@ -173,31 +146,4 @@ fn fewer(requests: u32) -> Vec<u32> {
     fewer.retain(|n| *n < requests);
     fewer.dedup();
     fewer
-}
-
-fn simpler_faults(fault: &Fault) -> Vec<Fault> {
-    match fault {
-        Fault::S3Down(outage) => std::iter::once(Fault::S3Denied(None))
-            .chain(
-                Outage::ALL
-                    .into_iter()
-                    .take_while(|simpler| simpler != outage)
-                    .map(Fault::S3Down),
-            )
-            .collect(),
-        Fault::S3Missing(client) => vec![Fault::S3Denied(Some(client.clone()))],
-        Fault::S3Partial { client, taken } => {
-            std::iter::once(Fault::S3Denied(Some(client.clone())))
-                .chain((0..*taken).map(|taken| Fault::S3Partial {
-                    client: client.clone(),
-                    taken,
-                }))
-                .collect()
-        }
-        Fault::S3AckLost(client) => vec![Fault::S3Denied(Some(client.clone()))],
-        Fault::AgentError(status) if *status != 429 => vec![Fault::AgentError(429)],
-        Fault::AgentSlow => vec![Fault::AgentError(429)],
-        Fault::GitDown => vec![Fault::GitAuth],
-        _ => Vec::new(),
-    }
 }

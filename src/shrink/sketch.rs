@@ -7,12 +7,11 @@ mod more;
 
 use std::time::Duration;
 
-use crate::plan::{ClientId, Edit, Fault, Phase, Plan, SessionId, Step};
+use crate::plan::{ClientId, Edit, Fault, Phase, Place, Plan, Role, SessionId, Step, Subject};
 
 use crate::verdict::Rule;
 
 use super::clues::{Clues, is_of_s3};
-use super::simpler::{Subject, subject};
 
 pub(super) use more::more;
 
@@ -109,17 +108,9 @@ fn pairs(plan: &Plan, home: &SessionId) -> Vec<Vec<Step>> {
 fn disturbances(plan: &Plan, home: &SessionId, clues: &Clues) -> Vec<Step> {
     let mut found: Vec<(u32, usize)> = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
-        let is_disturbance = !matches!(
-            step,
-            Step::Instruct(..)
-                | Step::Until { .. }
-                | Step::UntilStarted { .. }
-                | Step::Wait(_)
-                | Step::Heal(_)
-                | Step::RetryPush(_)
-        );
-        let is_near = match subject(step) {
-            Subject::None => true,
+        let is_disturbance = step.role() == Role::Fault;
+        let is_near = match step.subject() {
+            Subject::All => true,
             Subject::Session(of) => of == home,
             Subject::Client(of) => *of == home.client,
         };
@@ -183,7 +174,7 @@ impl Sketcher<'_> {
                 vec![vec![step(), hungry, Step::Wait(LONG)]]
             }
             // Without git no edit begins.
-            Step::Inject(Fault::GitAuth | Fault::GitDown) => {
+            Step::Inject(fault) if fault.place() == Place::Git => {
                 vec![all_along(), from(Phase::Editing)]
             }
             Step::Inject(Fault::Partition(_)) => vec![all_along(), from(Phase::Received)],

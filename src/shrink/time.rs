@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use crate::plan::{Plan, SessionId, Step};
+use crate::plan::{Plan, SessionId, Step, Subject};
 
-use super::simpler::{Subject, subject};
 use super::sketch::LONG;
 
 /// Whether a step lets time pass.
@@ -21,8 +20,8 @@ pub(super) fn is_time(step: &Step) -> bool {
 pub(super) fn only(plan: &Plan, lasted: &[Duration], keep: &dyn Fn(&SessionId) -> bool) -> Plan {
     let mut steps = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
-        let is_kept = match subject(step) {
-            Subject::None => true,
+        let is_kept = match step.subject() {
+            Subject::All => true,
             Subject::Session(of) => keep(of),
             Subject::Client(of) => plan.sessions.iter().any(|s| s.client == *of && keep(s)),
         };

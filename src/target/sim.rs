@@ -285,14 +285,30 @@ impl SimRun {
 
     fn set_fault(&mut self, fault: &Fault, on: bool) -> Result<(), TargetError> {
         set_fault(&mut self.world.borrow_mut().faults, fault, on);
-        if let Fault::Partition(client) = fault {
-            let client = self.client(client)?;
-            self.world.borrow().course.note((client, on));
-            if !on {
-                self.world.borrow_mut().flush_lines(client);
+        match fault {
+            Fault::Partition(client) => {
+                let client = self.client(client)?;
+                self.world.borrow().course.note((client, on));
+                if !on {
+                    self.world.borrow_mut().flush_lines(client);
+                }
+                // A poll that waits for a message sees that the connection is gone.
+                self.timers.wake_at(client, self.timers.now());
             }
-            // A poll that waits for a message sees that the connection is gone.
-            self.timers.wake_at(client, self.timers.now());
+            // Asked for at each request: `site`, `workspace`, `agent`, `store`, `build`.
+            Fault::S3Denied(_)
+            | Fault::S3Missing(_)
+            | Fault::S3Down(_)
+            | Fault::S3Partial { .. }
+            | Fault::S3AckLost(_)
+            | Fault::GitAuth
+            | Fault::GitDown
+            | Fault::OutOfMemory(_)
+            | Fault::AgentSlow
+            | Fault::AgentError(_)
+            | Fault::StoreThrottled
+            | Fault::BuildError(_)
+            | Fault::BuildWarning(_) => {}
         }
         Ok(())
     }

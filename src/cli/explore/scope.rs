@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::explore::scope::Scope;
 use crate::explore::system::{Habits, Order, Trouble};
-use crate::plan::Edit;
+use crate::plan::{Edit, FaultKind};
 
 #[derive(Debug, Args)]
 pub struct ScopeArgs {
@@ -75,8 +75,9 @@ impl ScopeArgs {
             known.ok_or_else(|| unknown("edit", name, Edit::ALL.map(|edit| edit.to_string())))
         });
         let troubles = self.of.iter().filter(|name| *name != "none").map(|name| {
-            let known = Trouble::KINDS.into_iter().find(|kind| kind.name() == name);
-            known.ok_or_else(|| unknown("fault", name, Trouble::KINDS.map(|t| t.name().into())))
+            let known = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
+            let known = known.map(Trouble::of);
+            known.ok_or_else(|| unknown("fault", name, FaultKind::ALL.map(|of| of.name().into())))
         });
         Ok(Scope {
             clients: self.clients,

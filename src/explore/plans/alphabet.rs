@@ -4,10 +4,9 @@
 //! step once. The heal of a fault comes with the fault.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use crate::generate::Shape;
-use crate::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step};
+use crate::plan::{ClientId, Phase, Plan, Scope, SessionId, Step, StepKind, Variety};
 
 /// A letter's place in its alphabet.
 pub type Letter = u16;
@@ -22,36 +21,52 @@ pub struct Alphabet {
 
 impl Alphabet {
     /// What is explored when nothing else is asked for: every kind of step, of edit, of fault and
-    /// of outsider, on every session and client that it can be on; the phases in which a crash or
-    /// a fault makes a difference of its own; two lengths of waiting, the one longer than the
-    /// breaker's cool-down, the other long enough for five syncs of what was put off.
+    /// of outsider, on every session and client that it can be on, in the variety that leads to
+    /// something else.
     pub fn small() -> Self {
-        let shape = Shape::default();
-        let mut letters = Letters::of(&shape.sessions);
-        letters.work(&[
-            Phase::Thinking,
-            Phase::Committing,
-            Phase::Pushing,
-            Phase::Building,
-            Phase::Deploying,
-            Phase::Done,
-        ]);
-        letters.waits(&[45, 300]);
-        letters.faults(&[Outage::SlowDown], &[429, 500], &[1]);
-        letters.alphabet()
+        Self::with(Variety::Few, &[])
     }
 
     /// Every variant of every step: all phases, all ways in which S3 is down, all errors of the
     /// agent, places within a deploy, short and long waits.
     pub fn full() -> Self {
-        let shape = Shape::default();
-        let mut letters = Letters::of(&shape.sessions);
-        letters.work(&Phase::ALL);
-        letters.within(Phase::Deploying, &[1, 3, 5]);
-        letters.within(Phase::Pushing, &[1]);
-        letters.waits(&[2, 10, 45, 300]);
-        letters.faults(&Outage::ALL, &[429, 500, 529], &[0, 1, 3]);
-        letters.alphabet()
+        let within = [
+            (Phase::Deploying, 1),
+            (Phase::Deploying, 3),
+            (Phase::Deploying, 5),
+            (Phase::Pushing, 1),
+        ];
+        Self::with(Variety::All, &within)
+    }
+
+    /// Every kind of step, and moments within phases, by the requests that reached an endpoint
+    /// since they began.
+    fn with(variety: Variety, within: &[(Phase, u32)]) -> Self {
+        let sessions = Shape::default().sessions;
+        let mut steps = Vec::new();
+        for kind in StepKind::ALL {
+            if kind == StepKind::Wait {
+                let moments = within.iter().flat_map(|moment| {
+                    let (phase, requests) = *moment;
+                    sessions.iter().cloned().map(move |session| Step::Until {
+                        session,
+                        phase,
+                        requests,
+                    })
+                });
+                steps.extend(moments);
+            }
+            steps.extend(kind.each(variety, Scope::Anywhere(&sessions)));
+        }
+        let plan = Plan {
+            sessions,
+            steps,
+            comments: Vec::new(),
+        };
+        Self::of(&plan).unwrap_or(Self {
+            sessions: plan.sessions,
+            steps: plan.steps,
+        })
     }
 
     /// The steps around the breaker alone, for plans that are longer than all plans can be.
@@ -144,118 +159,10 @@ impl Alphabet {
     }
 }
 
-/// The letters of an alphabet that is being made.
-struct Letters<'a> {
-    sessions: &'a [SessionId],
-    clients: Vec<ClientId>,
-    steps: Vec<Step>,
-}
-
-impl<'a> Letters<'a> {
-    fn of(sessions: &'a [SessionId]) -> Self {
-        let plan = Plan {
-            sessions: sessions.to_vec(),
-            ..Plan::default()
-        };
-        Self {
-            sessions,
-            clients: plan.clients(),
-            steps: Vec::new(),
-        }
-    }
-
-    fn alphabet(self) -> Alphabet {
-        let plan = Plan {
-            sessions: self.sessions.to_vec(),
-            steps: self.steps,
-            comments: Vec::new(),
-        };
-        Alphabet::of(&plan).unwrap_or(Alphabet {
-            sessions: plan.sessions,
-            steps: plan.steps,
-        })
-    }
-
-    fn each_session(&mut self, step: impl Fn(SessionId) -> Step) {
-        self.steps.extend(self.sessions.iter().cloned().map(step));
-    }
-
-    fn each_client(&mut self, step: impl Fn(ClientId) -> Step) {
-        self.steps.extend(self.clients.iter().cloned().map(step));
-    }
-
-    /// Instructions, phases, and what comes between them that is no fault.
-    fn work(&mut self, phases: &[Phase]) {
-        for edit in Edit::ALL {
-            self.each_session(|session| Step::Instruct(session, edit));
-        }
-        for phase in phases {
-            self.each_session(|session| Step::Until {
-                session,
-                phase: *phase,
-                requests: 0,
-            });
-        }
-        self.each_client(Step::Crash);
-        self.each_client(|client| Step::UntilStarted {
-            client,
-            requests: 0,
-        });
-        self.each_client(Step::LoseWorkspace);
-        for kind in [Outsider::Clean, Outsider::Conflicting] {
-            self.each_session(|session| Step::PushFromOutside(session, kind));
-        }
-        self.each_session(Step::RetryPush);
-        self.each_session(Step::Redeliver);
-    }
-
-    /// Moments within a phase, by the requests that reached an endpoint since it began.
-    fn within(&mut self, phase: Phase, requests: &[u32]) {
-        for requests in requests {
-            self.each_session(|session| Step::Until {
-                session,
-                phase,
-                requests: *requests,
-            });
-        }
-    }
-
-    fn waits(&mut self, seconds: &[u64]) {
-        let waits = seconds.iter().map(|s| Step::Wait(Duration::from_secs(*s)));
-        self.steps.extend(waits);
-    }
-
-    /// Every kind of fault, wherever it can be.
-    fn faults(&mut self, outages: &[Outage], statuses: &[u16], taken: &[u32]) {
-        let inject = Step::Inject;
-        self.steps.push(inject(Fault::S3Denied(None)));
-        self.each_client(|client| inject(Fault::S3Denied(Some(client))));
-        self.each_client(|client| inject(Fault::S3Missing(client)));
-        let downs = outages.iter().map(|outage| inject(Fault::S3Down(*outage)));
-        self.steps.extend(downs);
-        for taken in taken {
-            let taken = *taken;
-            self.each_client(|client| inject(Fault::S3Partial { client, taken }));
-        }
-        self.each_client(|client| inject(Fault::S3AckLost(client)));
-        self.steps.push(inject(Fault::GitAuth));
-        self.steps.push(inject(Fault::GitDown));
-        self.each_session(|session| inject(Fault::BuildError(session)));
-        self.each_session(|session| inject(Fault::BuildWarning(session)));
-        self.each_client(|client| inject(Fault::OutOfMemory(client)));
-        self.each_client(|client| inject(Fault::Partition(client)));
-        self.steps.push(inject(Fault::AgentSlow));
-        let errors = statuses
-            .iter()
-            .map(|status| inject(Fault::AgentError(*status)));
-        self.steps.extend(errors);
-        self.steps.push(inject(Fault::StoreThrottled));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Edit, FaultKind, Outsider};
 
     #[test]
     fn both_alphabets_have_every_kind_of_step_and_fault_and_survive_their_text_form() {
@@ -268,11 +175,13 @@ mod tests {
                     Step::Inject(fault) => fault.name().into(),
                     Step::Instruct(_, edit) => edit.to_string(),
                     Step::PushFromOutside(_, kind) => kind.to_string(),
-                    other => other.name().into(),
+                    other => format!("{:?}", other.kind()),
                 })
                 .collect();
-            // Fourteen faults, five edits, two outsiders, and the seven other kinds of step.
-            assert_eq!(kinds.len(), 14 + 5 + 2 + 7, "{kinds:?}");
+            // Injections, instructions and pushes by what they inject, ask for and do; heals once.
+            let others = StepKind::ALL.len() - 3;
+            let all = FaultKind::ALL.len() + Edit::ALL.len() + Outsider::ALL.len() + others;
+            assert_eq!(kinds.len(), all, "{kinds:?}");
             let text = alphabet.to_plan().to_string();
             let again = Alphabet::of(&text.parse().unwrap()).unwrap();
             assert_eq!(again.steps, alphabet.steps);

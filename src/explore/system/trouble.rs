@@ -1,7 +1,7 @@
 //! The faults of the contract, as they touch one client.
 
 use super::System;
-use crate::plan::{Fault, Outage};
+use crate::plan::{Fault, FaultKind, Outage};
 
 /// A fault, without the client that it is on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,55 +27,63 @@ pub enum Trouble {
 pub const TAKEN: u32 = 1;
 
 impl Trouble {
-    /// Every fault that is on all clients.
-    pub const SHARED: [Self; 6] = [
-        Self::S3Down,
-        Self::GitAuth,
-        Self::GitDown,
-        Self::AgentSlow,
-        Self::AgentThrottled,
-        Self::StoreThrottled,
-    ];
-
-    /// One of every kind.
-    pub const KINDS: [Self; 14] = [
-        Self::S3Denied,
-        Self::S3Missing,
-        Self::S3Partial,
-        Self::S3AckLost,
-        Self::OutOfMemory,
-        Self::Partition,
-        Self::BuildError(0),
-        Self::BuildWarning(0),
-        Self::S3Down,
-        Self::GitAuth,
-        Self::GitDown,
-        Self::AgentSlow,
-        Self::AgentThrottled,
-        Self::StoreThrottled,
-    ];
-
-    pub fn is_shared(self) -> bool {
-        Self::SHARED.contains(&self)
+    /// The fault of a kind; on its client's first session, where it is on one.
+    pub fn of(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::S3Denied => Self::S3Denied,
+            FaultKind::S3Missing => Self::S3Missing,
+            FaultKind::S3Down => Self::S3Down,
+            FaultKind::S3Partial => Self::S3Partial,
+            FaultKind::S3AckLost => Self::S3AckLost,
+            FaultKind::GitAuth => Self::GitAuth,
+            FaultKind::GitDown => Self::GitDown,
+            FaultKind::BuildError => Self::BuildError(0),
+            FaultKind::BuildWarning => Self::BuildWarning(0),
+            FaultKind::OutOfMemory => Self::OutOfMemory,
+            FaultKind::Partition => Self::Partition,
+            FaultKind::AgentSlow => Self::AgentSlow,
+            FaultKind::AgentError => Self::AgentThrottled,
+            FaultKind::StoreThrottled => Self::StoreThrottled,
+        }
     }
 
-    /// The fault's name in a plan.
-    pub fn name(self) -> &'static str {
+    /// The kind, as plans have it.
+    pub fn kind(self) -> FaultKind {
         match self {
-            Self::S3Denied => "s3-denied",
-            Self::S3Missing => "s3-missing",
-            Self::S3Partial => "s3-partial",
-            Self::S3AckLost => "s3-ack-lost",
-            Self::OutOfMemory => "out-of-memory",
-            Self::Partition => "partition",
-            Self::BuildError(_) => "build-error",
-            Self::BuildWarning(_) => "build-warning",
-            Self::S3Down => "s3-down",
-            Self::GitAuth => "git-auth",
-            Self::GitDown => "git-down",
-            Self::AgentSlow => "agent-slow",
-            Self::AgentThrottled => "agent-error",
-            Self::StoreThrottled => "store-throttled",
+            Self::S3Denied => FaultKind::S3Denied,
+            Self::S3Missing => FaultKind::S3Missing,
+            Self::S3Partial => FaultKind::S3Partial,
+            Self::S3AckLost => FaultKind::S3AckLost,
+            Self::OutOfMemory => FaultKind::OutOfMemory,
+            Self::Partition => FaultKind::Partition,
+            Self::BuildError(_) => FaultKind::BuildError,
+            Self::BuildWarning(_) => FaultKind::BuildWarning,
+            Self::S3Down => FaultKind::S3Down,
+            Self::GitAuth => FaultKind::GitAuth,
+            Self::GitDown => FaultKind::GitDown,
+            Self::AgentSlow => FaultKind::AgentSlow,
+            Self::AgentThrottled => FaultKind::AgentError,
+            Self::StoreThrottled => FaultKind::StoreThrottled,
+        }
+    }
+
+    /// Whether it is on all clients at once.
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::S3Down
+            | Self::GitAuth
+            | Self::GitDown
+            | Self::AgentSlow
+            | Self::AgentThrottled
+            | Self::StoreThrottled => true,
+            Self::S3Denied
+            | Self::S3Missing
+            | Self::S3Partial
+            | Self::S3AckLost
+            | Self::OutOfMemory
+            | Self::Partition
+            | Self::BuildError(_)
+            | Self::BuildWarning(_) => false,
         }
     }
 

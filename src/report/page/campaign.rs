@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::campaign::{Sample, Summary};
 use crate::coverage::{ByPhase, Coverage, Sometimes};
 use crate::finding::Finding;
-use crate::plan::{FAULT_WORDS, Phase};
+use crate::plan::{FaultKind, Phase, StepKind};
 use crate::regression::Seed;
 
 /// The version of this data; another one is another form.
@@ -122,14 +122,8 @@ pub struct UnjudgedRow {
     pub file: String,
 }
 
-/// Disturbances that come at once, without a fault that lasts.
-const AT_ONCE: [&str; 5] = [
-    "crash",
-    "workspace-lost",
-    "exit",
-    "push-from-outside",
-    "redeliver",
-];
+/// A container that ends by itself, which no step makes.
+const EXIT: &str = "exit";
 
 impl Campaign {
     /// The data of a campaign that has ended. The rows of its violations are added by
@@ -217,16 +211,17 @@ fn disturbances(cover: &Coverage) -> Vec<Disturbance> {
             idle: by_phase.idle,
         }
     };
-    let faults = FAULT_WORDS.map(|name| {
+    let faults = FaultKind::ALL.map(|kind| {
+        let name = kind.name();
         let count = cover.faults.get(name).copied().unwrap_or_default();
         row(name, Some(count.injected), Some(count.hits))
     });
-    let at_once = AT_ONCE.map(|name| {
+    let at_once = StepKind::disturbing_at_once().chain([EXIT]).map(|name| {
         let made = cover.step_kinds.get(name).copied();
         row(name, made, None)
     });
     let is_seen =
-        |row: &Disturbance| row.name != "exit" || row.idle > 0 || row.phases.iter().any(|n| *n > 0);
+        |row: &Disturbance| row.name != EXIT || row.idle > 0 || row.phases.iter().any(|n| *n > 0);
     faults.into_iter().chain(at_once).filter(is_seen).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::history::describe::describe;
 use crate::history::{History, Snapshot, What};
 use crate::judge::follow;
 use crate::model::Model;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Role, Step};
 use crate::regression::Seed;
 use crate::site::SiteKind;
 use crate::verdict::{Verdict, Violation};
@@ -207,15 +207,11 @@ fn steps(run: &Run<'_>) -> Vec<StepRow> {
 
 impl StepKind {
     fn of(step: &Step) -> Self {
-        match step {
-            Step::Instruct(..) | Step::RetryPush(_) => Self::Work,
-            Step::Until { .. } | Step::UntilStarted { .. } | Step::Wait(_) => Self::Time,
-            Step::Heal(_) => Self::Heal,
-            Step::Inject(_)
-            | Step::Crash(_)
-            | Step::LoseWorkspace(_)
-            | Step::PushFromOutside(..)
-            | Step::Redeliver(_) => Self::Fault,
+        match step.role() {
+            Role::Work => Self::Work,
+            Role::Time => Self::Time,
+            Role::Heal => Self::Heal,
+            Role::Fault => Self::Fault,
         }
     }
 }

@@ -34,23 +34,34 @@ impl World {
         let is_write = matches!(operation, S3Operation::Put | S3Operation::Delete);
         let is_put = operation == S3Operation::Put;
         let taken = self.clients[client].bucket.taken;
-        let mut worst: Option<&Fault> = None;
-        for fault in &self.faults {
-            let applies = match fault {
-                Fault::S3Down(_) => true,
-                Fault::S3Missing(whose) => whose == id,
-                Fault::S3Denied(whose) => is_write && whose.as_ref().is_none_or(|it| it == id),
-                Fault::S3Partial {
-                    client: whose,
-                    taken: most,
-                } => is_put && whose == id && taken >= *most,
-                Fault::S3AckLost(whose) => is_put && whose == id,
-                _ => false,
-            };
-            if applies && worst.is_none_or(|other| severity(fault) < severity(other)) {
-                worst = Some(fault);
+        // What a request meets first: the connection, the bucket, its policy, the request, the
+        // answer.
+        let met = |fault: &&Fault| match fault {
+            Fault::S3Down(_) => Some(0),
+            Fault::S3Missing(whose) => (whose == id).then_some(1),
+            Fault::S3Denied(whose) => {
+                (is_write && whose.as_ref().is_none_or(|it| it == id)).then_some(2)
             }
-        }
+            Fault::S3Partial {
+                client: whose,
+                taken: most,
+            } => (is_put && whose == id && taken >= *most).then_some(3),
+            Fault::S3AckLost(whose) => (is_put && whose == id).then_some(4),
+            Fault::GitAuth
+            | Fault::GitDown
+            | Fault::BuildError(_)
+            | Fault::BuildWarning(_)
+            | Fault::OutOfMemory(_)
+            | Fault::Partition(_)
+            | Fault::AgentSlow
+            | Fault::AgentError(_)
+            | Fault::StoreThrottled => None,
+        };
+        let met = self
+            .faults
+            .iter()
+            .filter_map(|of| met(&of).map(|at| (at, of)));
+        let worst = met.min_by_key(|(at, _)| *at).map(|(_, fault)| fault);
         if let Some(fault) = worst {
             self.course.note(fault);
         }
@@ -94,18 +105,6 @@ impl World {
             Outage::Reset => refused(S3Outcome::Unavailable, reset()),
             Outage::Timeout => Fate::Refused(S3Outcome::Unavailable, None),
         }
-    }
-}
-
-/// Which of several active faults a request meets first: the connection, the bucket, its policy,
-/// the request, the answer.
-fn severity(fault: &Fault) -> u32 {
-    match fault {
-        Fault::S3Down(_) => 0,
-        Fault::S3Missing(_) => 1,
-        Fault::S3Denied(_) => 2,
-        Fault::S3Partial { .. } => 3,
-        _ => 4,
     }
 }
 
