@@ -51,10 +51,10 @@ pub fn plans(shape: &Shape) -> BoxedStrategy<Plan> {
 }
 
 /// A plan, and how many of its steps a run has made: proptest's own shrinking wants to know.
-pub type Counted = (Plan, Option<Arc<AtomicUsize>>);
+pub(crate) type Counted = (Plan, Option<Arc<AtomicUsize>>);
 
 /// The same plans as [`plans`], as proptest's own shrinking takes them.
-pub fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
+pub(crate) fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
     let sessions: Arc<[SessionId]> = shape.sessions.clone().into();
     let of_draft = sessions.clone();
     Sequential::new(
@@ -77,7 +77,7 @@ pub fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
 
 /// A plan that is being written: the model after its steps, and what the next step leans on.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub model: Model,
     swarm: Swarm,
     last: Option<Step>,
@@ -139,7 +139,7 @@ impl Draft {
 }
 
 /// The plan of the default shape as proptest's reference state machine.
-pub struct Machine;
+pub(crate) struct Machine;
 
 impl ReferenceStateMachine for Machine {
     type State = Draft;

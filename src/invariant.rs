@@ -24,7 +24,7 @@ use crate::verdict::{Rule, Subject};
 
 /// How a rule did not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Breach {
+pub(crate) struct Breach {
     /// The id of a [`BreachKind`]; two breaches are the same failure when rule and kind agree.
     pub kind: &'static str,
     pub expected: String,
@@ -62,13 +62,13 @@ impl Breach {
 }
 
 /// A rule and how it is checked.
-pub struct Invariant {
+pub(crate) struct Invariant {
     pub rule: Rule,
     pub check: Check,
 }
 
 /// When a rule is checked, and by what.
-pub enum Check {
+pub(crate) enum Check {
     /// At each event, on the model as it stood before.
     Always(fn(&Model, &Event) -> Option<Breach>),
     /// On what can be seen after recovery.
@@ -82,7 +82,7 @@ pub(crate) use settled::{expected_error, expected_warnings};
 use Check::{AfterRecovery, Always};
 
 /// Every rule; two have a part that only shows after recovery. Where one event breaks several, the first one listed is reported.
-pub const INVARIANTS: [Invariant; 16] = [
+pub(crate) const INVARIANTS: [Invariant; 16] = [
     Invariant {
         rule: Rule::NoSecretTold,
         check: Always(process::no_secret_told),
@@ -178,7 +178,7 @@ pub fn kinds_of(rule: Rule) -> &'static [BreachKind] {
 }
 
 /// What each rule that holds after recovery says of what is seen.
-pub fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {
+pub(crate) fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {
     INVARIANTS
         .iter()
         .filter_map(|invariant| match invariant.check {
@@ -189,7 +189,7 @@ pub fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breac
 }
 
 /// The first rule that an event breaks.
-pub fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {
+pub(crate) fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {
     INVARIANTS
         .iter()
         .find_map(|invariant| match invariant.check {
@@ -199,7 +199,7 @@ pub fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {
 }
 
 /// The first rule that a recovered system breaks.
-pub fn check_recovered(model: &Model, seen: &Snapshot) -> Option<(Rule, Breach)> {
+pub(crate) fn check_recovered(model: &Model, seen: &Snapshot) -> Option<(Rule, Breach)> {
     INVARIANTS
         .iter()
         .find_map(|invariant| match invariant.check {

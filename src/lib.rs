@@ -82,7 +82,7 @@ pub(crate) mod explore;
 // Many plans, and what is left of them.
 pub mod finding;
 
-pub mod repeat;
+pub(crate) mod repeat;
 
 pub mod campaign;
 
@@ -90,7 +90,7 @@ pub mod check;
 
 pub use check::{Check, check};
 
-pub mod soak;
+pub(crate) mod soak;
 
 pub(crate) mod durable;
 

@@ -1,17 +1,17 @@
 //! Reports: what was violated and how to see it again, and what a campaign ran. For a terminal
 //! here, for a browser in [`page`], for machines in [`lines`], for CI in [`junit`].
 
-pub mod checks;
+pub(crate) mod checks;
 mod conformance;
 mod contest;
 mod explained;
 mod explore;
-pub mod junit;
-pub mod lines;
-pub mod page;
+pub(crate) mod junit;
+pub(crate) mod lines;
+pub(crate) mod page;
 mod plans;
 mod rules;
-pub mod saved;
+pub(crate) mod saved;
 mod scenarios;
 mod soak;
 mod summary;
@@ -27,17 +27,18 @@ use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
 
-pub use conformance::{comparison, conformance};
-pub use contest::{contest, longer_than_known};
-pub use explore::{
+pub(crate) use conformance::{comparison, conformance};
+pub(crate) use contest::{contest, longer_than_known};
+pub(crate) use explore::{
     exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, told,
 };
-pub use plans::{explored, shortest_head, shortest_row};
-pub use rules::rules;
-pub use scenarios::{scenario, scenario_check, scenario_list};
-pub use soak::{merged, soak, soak_news};
+pub(crate) use plans::{explored, shortest_head, shortest_row};
+pub(crate) use rules::rules;
+pub use scenarios::scenario;
+pub(crate) use scenarios::{scenario_check, scenario_list};
+pub(crate) use soak::{merged, soak, soak_news};
 pub use summary::summary;
-pub use trials::{harmless_row, trials_head, trials_row};
+pub(crate) use trials::{harmless_row, trials_head, trials_row};
 
 /// The width that every report keeps to, in columns.
 const WIDTH: usize = 100;

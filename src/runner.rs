@@ -63,7 +63,7 @@ pub fn run_recorded(
 
 /// Runs a plan as [`run`] does, and asks between its last step and recovery whether to go on, given
 /// what is known and the system itself. Returns `None` where that was denied.
-pub fn run_if(
+pub(crate) fn run_if(
     target: &dyn Target,
     plan: &Plan,
     seed: u64,

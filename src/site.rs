@@ -108,6 +108,7 @@ pub struct Rendered {
 }
 
 /// Builds a checkout as `site/build.sh` does.
+#[cfg(test)]
 pub fn render(tree: &Tree) -> Rendered {
     render_parts(
         &marks_in_tree(tree),

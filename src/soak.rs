@@ -8,7 +8,7 @@
 //! states to what one machine would have found. A failure is shrunk at once, and is the same bug
 //! as another when rule, kind and smallest plan are the same.
 
-mod figures;
+pub(crate) mod figures;
 mod folder;
 mod line;
 mod lock;
@@ -38,11 +38,13 @@ use folder::Folder;
 use line::Line;
 use lock::Lock;
 
-pub use figures::{Figures, Quarters, Sample};
-pub use merge::{MergeError, Merged, Part, merge};
-pub use shard::{Shard, ShardError};
-pub use state::{FORMAT, Identity, State, StateError};
-pub use totals::{Failures, Seen, TOLD_APART, Totals, Unjudged};
+pub use figures::{Quarters, Sample};
+pub use merge::{Merged, Part, merge};
+pub use shard::Shard;
+pub use state::{Identity, State, StateError};
+#[cfg(test)]
+use totals::TOLD_APART;
+pub use totals::{Failures, Totals};
 
 /// The longest time between two writings of the state.
 const WRITE_EVERY: Duration = Duration::from_secs(2);

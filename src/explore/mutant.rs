@@ -27,6 +27,7 @@ impl Planted {
         scope
     }
 
+    #[cfg(test)]
     /// The same scope without it, where everything must hold.
     pub fn sound_scope(&self) -> Scope {
         (self.scope)()

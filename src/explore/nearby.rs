@@ -19,8 +19,6 @@ pub struct Shown {
     /// The run's seed.
     pub seed: u64,
     pub violation: Violation,
-    /// How many runs it took to find it.
-    pub runs: u32,
 }
 
 /// Runs that are enough for every mutant that a target can show.
@@ -48,7 +46,6 @@ pub fn find(target: &dyn Target, plan: &Plan, rule: Rule, most_runs: u32) -> Opt
                     plan,
                     seed,
                     violation,
-                    runs,
                 });
             }
         }

@@ -12,7 +12,6 @@ use super::part::{Broken, forget_pace, judge_all};
 use super::shared::{CLIENTS, Op, limits};
 use super::space::World;
 use super::system::{Act, Container, Job, Seen, Stage, System, Trouble};
-use crate::coverage::Coverage;
 use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::check_recovered;
 use crate::judge::feed;
@@ -33,15 +32,17 @@ pub struct Story {
     pub plan: Plan,
     /// Every act, by whom; tester's acts as steps.
     pub acts: Vec<String>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests look at it"))]
     pub history: History,
     /// What the judge of whole histories finds.
     pub broken: Option<Broken>,
 }
 
 impl Story {
+    #[cfg(test)]
     /// What of the contract's lists the history reaches, as a campaign would count it.
-    pub fn coverage(&self) -> Coverage {
-        Coverage::of(&self.plan, &self.history)
+    pub fn coverage(&self) -> crate::coverage::Coverage {
+        crate::coverage::Coverage::of(&self.plan, &self.history)
     }
 }
 

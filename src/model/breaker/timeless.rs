@@ -48,10 +48,6 @@ impl Breaker {
         breaker
     }
 
-    pub fn limits(&self) -> Limits {
-        self.limits
-    }
-
     /// The same, as if it had come about just before `now`.
     pub fn forget_time(&mut self, was: Duration, now: Duration) {
         let mut moments: Vec<Duration> = self
