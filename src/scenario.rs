@@ -71,10 +71,10 @@ impl Scenario {
         target: &(dyn Target + Sync),
         seed: u64,
         interrupt: &Interrupt,
-    ) -> Ended {
+    ) -> ScenarioRun {
         let plan = self.plan();
         let (outcome, _) = campaign::run_one(target, plan.clone(), seed, interrupt);
-        Ended {
+        ScenarioRun {
             scenario: self,
             target: target.name(),
             seed,
@@ -88,7 +88,7 @@ impl Scenario {
 
 /// How the run of a scenario ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ScenarioRun {
     pub scenario: &'static Scenario,
     pub target: &'static str,
     /// The run's seed.
@@ -100,7 +100,7 @@ pub struct Ended {
     pub watched: Watched,
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Grade {
     Passed,
@@ -110,7 +110,7 @@ pub enum Grade {
     Unknown,
 }
 
-impl Ended {
+impl ScenarioRun {
     pub fn grade(&self) -> Grade {
         match &self.outcome.verdict {
             Verdict::Violated(_) => Grade::Failed,

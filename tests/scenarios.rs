@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use shakedown::defect::{Defect, planted_sim};
 use shakedown::report::{Style, scenario as report};
-use shakedown::scenario::{Ended, Grade, Scenario};
+use shakedown::scenario::{Grade, Scenario, ScenarioRun};
 use shakedown::target::local::{Local, WorkerCommand};
 use shakedown::target::sim::Sim;
 use shakedown::target::{Interrupt, Target};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
 
-fn run(name: &str, target: &(dyn Target + Sync), seed: u64) -> Ended {
+fn run(name: &str, target: &(dyn Target + Sync), seed: u64) -> ScenarioRun {
     let scenario = Scenario::by_name(name).unwrap();
     scenario.run(target, seed, &Interrupt::default())
 }
 
 #[track_caller]
-fn check(ended: &Ended, grade: Grade) {
+fn check(ended: &ScenarioRun, grade: Grade) {
     let told = report(ended, "", Style { coloured: false });
     assert_eq!(ended.grade(), grade, "{told}\n{:?}", ended.outcome.verdict);
 }

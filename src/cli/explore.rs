@@ -13,7 +13,7 @@ use self::plans::PlansArgs;
 use self::scope::ScopeArgs;
 use super::TargetName;
 use crate::cli::dispatch::{Exit, print};
-use crate::explore::run::{self, Ended, Explored};
+use crate::explore::run::{self, Explored, SearchEnd};
 use crate::explore::scope::Bounds;
 use crate::explore::verify::by_stateright;
 use crate::progress::Progress;
@@ -138,7 +138,7 @@ fn verify(
     quiet: bool,
     style: Style,
 ) -> Option<Exit> {
-    if explored.ended != Ended::Complete {
+    if explored.ended != SearchEnd::Complete {
         eprintln!(
             "--verify compares whole explorations, and this one did not see every state; nothing \
              was compared"
@@ -156,9 +156,11 @@ fn verify(
 
 fn exit_of(explored: &Explored) -> Exit {
     match explored.ended {
-        Ended::Found => Exit::Violated,
-        Ended::Complete => Exit::Held,
-        Ended::States | Ended::Time | Ended::Memory | Ended::Interrupted => Exit::Unknown,
+        SearchEnd::Found => Exit::Violated,
+        SearchEnd::Complete => Exit::Held,
+        SearchEnd::States | SearchEnd::Time | SearchEnd::Memory | SearchEnd::Interrupted => {
+            Exit::Unknown
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::repeat::{Command, Repeat};
 use crate::report;
 use crate::report::checks::{Check, CheckResult, Checks};
 use crate::report::page::run::Run;
-use crate::scenario::{Ended, Grade, Scenario};
+use crate::scenario::{Grade, Scenario, ScenarioRun};
 use crate::target::Target;
 use crate::verdict::Verdict;
 
@@ -140,12 +140,12 @@ pub fn run(args: &ScenarioArgs) -> Exit {
 fn report_one(
     output: &OutputArgs,
     site: SiteName,
-    ended: &Ended,
+    ended: &ScenarioRun,
     repeat: &str,
     took: Duration,
 ) -> Result<Check, WriteError> {
     let style = output.style();
-    let Ended { outcome, plan, .. } = ended;
+    let ScenarioRun { outcome, plan, .. } = ended;
     let origin = format!("the scenario {}", ended.scenario.name);
     let mut finding = None;
     if let Verdict::Violated(violation) = &outcome.verdict {

@@ -10,7 +10,7 @@ use crate::verdict::Rule;
 
 /// A state: the world, and what the tester may still do to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct State {
+pub struct SearchState {
     pub world: World,
     pub left: Left,
 }
@@ -35,7 +35,7 @@ pub struct Step {
     /// their beginning to which there is no other.
     pub recovers_alike: bool,
     /// The state after it, or the rule that it breaks.
-    pub next: Result<State, Rule>,
+    pub next: Result<SearchState, Rule>,
 }
 
 /// Steps from the start.
@@ -44,7 +44,7 @@ pub struct Path {
     /// Each with the world before it.
     pub steps: Vec<(World, Action)>,
     /// The state after them. Where the last step breaks a rule, the state before that.
-    pub last: State,
+    pub last: SearchState,
 }
 
 /// The space, and what was found out of it so far.
@@ -69,8 +69,8 @@ impl Exploration {
     }
 
     /// The state before anything happened.
-    pub fn start(&self) -> State {
-        State {
+    pub fn start(&self) -> SearchState {
+        SearchState {
             world: self.space.start(),
             left: Left::of(&self.space.scope),
         }
@@ -81,21 +81,21 @@ impl Exploration {
         self.in_scope
     }
 
-    pub fn recovery(&self, state: &State) -> Recovery {
+    pub fn recovery(&self, state: &SearchState) -> Recovery {
         self.recoveries.of(&self.space, &state.world)
     }
 
-    /// The same for all states that differ only in which client is which. States are told apart by
+    /// The same for all states that differ only in which client is which. States are distinguished by
     /// it, which is the symmetry reduction.
-    pub fn representative(&self, state: &State) -> State {
-        State {
+    pub fn representative(&self, state: &SearchState) -> SearchState {
+        SearchState {
             world: self.space.representative(&state.world),
             left: state.left,
         }
     }
 
     /// Goes every step that there is from a state.
-    pub fn each_step(&self, state: &State, mut go: impl FnMut(Step)) {
+    pub fn each_step(&self, state: &SearchState, mut go: impl FnMut(Step)) {
         let (space, world) = (&self.space, &state.world);
         let lets_time_pass = space.lets_time_pass(world);
         for client in 0..space.clients() {
@@ -113,7 +113,7 @@ impl Exploration {
                     action: Action::Of(client as u8, at as u16),
                     reached: step.reached,
                     recovers_alike: space.recovers_alike(part, at, step),
-                    next: next.map(|world| State { world, left }),
+                    next: next.map(|world| SearchState { world, left }),
                 });
             }
         }
@@ -124,7 +124,7 @@ impl Exploration {
                 action: Action::Time(op),
                 reached: 0,
                 recovers_alike: false,
-                next: next.map(|world| State { world, left }),
+                next: next.map(|world| SearchState { world, left }),
             });
         }
         for trouble in self.shared_troubles.iter().copied() {
@@ -140,14 +140,14 @@ impl Exploration {
                     action,
                     reached: 0,
                     recovers_alike: false,
-                    next: Ok(State { world, left }),
+                    next: Ok(SearchState { world, left }),
                 });
             }
         }
     }
 
     /// Whether a step from a state that may reach an entry of the sometimes-list does so.
-    pub fn reaches(&self, state: &State, step: &Step, entry: Sometimes) -> bool {
+    pub fn reaches(&self, state: &SearchState, step: &Step, entry: Sometimes) -> bool {
         if step.reached & bit_of(entry) == 0 {
             return false;
         }
@@ -169,7 +169,7 @@ impl Exploration {
 /// Bits for the number of a part, and of the breaker's: [`Table`](super::table::Table) gives no
 /// greater ones.
 const NUMBER: u32 = 26;
-/// The number that stands for nobody in so many bits.
+/// The number that means no client in so many bits.
 const MOST: u128 = (1 << NUMBER) - 1;
 
 /// All of a state, in 128 bits.
@@ -177,7 +177,7 @@ const MOST: u128 = (1 << NUMBER) - 1;
 pub struct Key(pub [u64; 2]);
 
 impl Key {
-    pub fn of(state: &State) -> Self {
+    pub fn of(state: &SearchState) -> Self {
         let World { parts, shared } = state.world;
         let numbers = [parts[0], parts[1], parts[2], shared];
         let bits = u128::from(state.left.bits());
@@ -187,7 +187,7 @@ impl Key {
         Self([bits as u64, (bits >> 64) as u64])
     }
 
-    pub fn state(self) -> State {
+    pub fn state(self) -> SearchState {
         let mut bits = u128::from(self.0[0]) | u128::from(self.0[1]) << 64;
         let mut take = || {
             let number = bits & MOST;
@@ -202,7 +202,7 @@ impl Key {
                 number => number,
             };
         }
-        State {
+        SearchState {
             world: World { parts, shared },
             left: Left::from_bits(bits as u32),
         }

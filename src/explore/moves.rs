@@ -12,13 +12,13 @@ use crate::verdict::Rule;
 /// What can happen at a client, as far as that depends on the client.
 #[derive(Debug)]
 pub struct Moves {
-    /// What the search needs of each; four stand in one line of the processor's cache.
+    /// What the search needs of each; four fit into one line of the processor's cache.
     pub steps: Box<[Move]>,
     /// What each is.
     pub acts: Box<[Act]>,
     /// A line about a sync is due, so no wait ends.
     pub is_telling: bool,
-    /// Its records tell an error.
+    /// Its records have an error.
     pub is_failing: bool,
     /// The faults of all clients that are active, a bit each.
     pub troubles: u32,
@@ -38,7 +38,7 @@ pub struct Move {
     pub when: When,
 }
 
-/// When a move comes in a system that is left alone.
+/// When a move comes in a system that is not disturbed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum When {
     Now,
@@ -120,7 +120,7 @@ impl Gates {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Left(u32);
 
-/// The budgets, in the order in which they stand in [`Left`].
+/// The budgets, in the order in which they are in [`Left`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Budget {
     Instructions,
@@ -211,7 +211,7 @@ impl Left {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Next(u32);
 
-/// From here on the numbers stand for rules, by their place among the invariants.
+/// From here on the numbers mean rules, by their place among the invariants.
 /// [`Table`](super::table::Table) gives no such number.
 const BROKEN: u32 = u32::MAX - 64;
 
@@ -247,7 +247,7 @@ impl Default for Memo {
 
 impl Memo {
     pub fn next(&self, find: impl FnOnce() -> Result<u32, Rule>) -> Next {
-        // What the number stands for was put into its table before, and comes with it.
+        // The value of the number was put into its table before, and comes with it.
         let known = self.0.load(Ordering::Acquire);
         if known != UNKNOWN {
             return Next(known);

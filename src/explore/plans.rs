@@ -39,7 +39,7 @@ pub struct Config {
     pub seeds: Vec<u64>,
     /// Plans that run at the same time.
     pub jobs: usize,
-    /// Goes on after a violation; the first of each kind is told.
+    /// Goes on after a violation; the first of each kind is reported.
     pub keep_going: bool,
     /// Ends after so many plans.
     pub max_plans: Option<u64>,
@@ -88,7 +88,7 @@ pub enum Pruned {
     /// It heals a fault at the moment when it began.
     Undone,
     /// It ends as a shorter plan does. Longer plans may begin so.
-    Ended,
+    PlansEnd,
     /// It leads to a state that a plan before led to, as does all that begins so.
     Seen,
 }
@@ -99,7 +99,7 @@ impl Pruned {
         Self::Renamed,
         Self::Reordered,
         Self::Undone,
-        Self::Ended,
+        Self::PlansEnd,
         Self::Seen,
     ];
 
@@ -110,7 +110,7 @@ impl Pruned {
             Self::Renamed => "that are smaller plans by other names",
             Self::Reordered => "that are smaller plans in another order",
             Self::Undone => "with a fault that is healed as it begins",
-            Self::Ended => "that end as shorter plans do",
+            Self::PlansEnd => "that end as shorter plans do",
             Self::Seen => "that lead to a state seen before",
         }
     }
@@ -135,7 +135,7 @@ pub struct Level {
 
 /// Why an exploration ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
+pub enum PlansEnd {
     /// All plans were run.
     Covered,
     Violated,
@@ -144,7 +144,7 @@ pub enum Ended {
     MaxPlans,
 }
 
-/// What came of an exploration.
+/// The result of an exploration.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub target: &'static str,
@@ -160,7 +160,7 @@ pub struct Summary {
     pub found: Vec<Finding>,
     /// Plans that the harness could not judge, and why; the first few.
     pub unknown: Vec<(Plan, u64, String)>,
-    pub ended: Ended,
+    pub ended: PlansEnd,
     pub took: Duration,
 }
 
@@ -173,7 +173,7 @@ impl Summary {
     /// The most steps for which all plans were run.
     pub fn covered(&self) -> usize {
         match self.ended {
-            Ended::Covered => self.levels.len(),
+            PlansEnd::Covered => self.levels.len(),
             _ => self.levels.len().saturating_sub(1),
         }
     }
@@ -227,8 +227,8 @@ impl Space<'_> {
                 .end(self.alphabet, word, !model.faults.is_empty())
             {
                 order::End::New => {}
-                order::End::Heals => return Fate::Passed(Pruned::Ended, Look::Not),
-                order::End::Waits => return Fate::Passed(Pruned::Ended, Look::AtState),
+                order::End::Heals => return Fate::Passed(Pruned::PlansEnd, Look::Not),
+                order::End::Waits => return Fate::Passed(Pruned::PlansEnd, Look::AtState),
             }
         }
         if self.pruning.names && self.symmetry.has_twin(word) {
@@ -269,7 +269,7 @@ pub fn explore(target: &(dyn Target + Sync), config: &Config, interrupt: &Interr
         levels: Vec::new(),
         found: Vec::new(),
         unknown: Vec::new(),
-        ended: Ended::Covered,
+        ended: PlansEnd::Covered,
         took: Duration::ZERO,
     };
     let seeds = config.seeds.iter();
@@ -282,7 +282,7 @@ pub fn explore(target: &(dyn Target + Sync), config: &Config, interrupt: &Interr
         });
         for search in &mut searches {
             search.go_deeper(target, &space, config, &limits, is_last, &mut summary);
-            if summary.ended != Ended::Covered {
+            if summary.ended != PlansEnd::Covered {
                 break 'depths;
             }
         }

@@ -1,7 +1,7 @@
 //! Recoverability: from every state, healing everything leads by every path to rest, and there
 //! every rule of the contract holds that is for after recovery.
 //!
-//! Nobody disturbs any more, and time is fair: it passes only when nothing else can happen, and
+//! There are no more disturbances, and time is fair: it passes only when nothing else can happen, and
 //! the cool-down is over before what was put off has been tried for ever. The worlds on the way
 //! are few against all states, so what is known of each is kept.
 
@@ -15,7 +15,7 @@ use super::moves::When;
 use super::space::{Space, World};
 use crate::verdict::Rule;
 
-/// What becomes of a world that is left alone.
+/// What happens to a world that is not disturbed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recovery {
     /// Every path comes to rest as the contract has it, the longest in so many steps.
@@ -129,7 +129,7 @@ impl Recoveries {
             let Some(outcome) = outcome else {
                 continue;
             };
-            // Whoever led here looks again, and finds it known.
+            // The state that led here looks again, and finds it known.
             if let Some(visit) = path.pop() {
                 self.known.insert(visit.world, outcome);
                 on_path.remove(&visit.world);
@@ -173,7 +173,7 @@ impl Visit {
     }
 }
 
-/// What may come next in a world that is left alone, and to which world that leads.
+/// What may come next in a world that is not disturbed, and to which world that leads.
 pub fn successors(space: &Space, world: &World) -> Vec<(Action, Result<World, Rule>)> {
     let lets_time_pass = space.lets_time_pass(world);
     let of_clients = |when: When| -> Vec<(Action, Result<World, Rule>)> {

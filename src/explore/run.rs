@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::checker::{Exploration, Path};
 use super::scope::{Bounds, Scope};
-use super::search::{Found, Watched, Wrong, search};
+use super::search::{SearchResult, Watched, Wrong, search};
 use super::space::Space;
 use crate::coverage::Sometimes;
 use crate::target::Interrupt;
 use crate::verdict::Rule;
 
-/// How often bounds are looked at and progress is told.
+/// How often bounds are checked and progress is reported.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How far an exploration has come.
@@ -30,7 +30,7 @@ pub struct Progress {
 
 /// Why an exploration ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
+pub enum SearchEnd {
     /// Every reachable state was seen.
     Complete,
     Found,
@@ -49,7 +49,7 @@ pub struct Failure {
 
 /// What came of an exploration.
 pub struct Explored {
-    pub ended: Ended,
+    pub ended: SearchEnd,
     pub progress: Progress,
     /// Transitions that were followed.
     pub transitions: u64,
@@ -83,7 +83,7 @@ pub fn explore(
         time: began.elapsed(),
         memory: resident_memory(),
     };
-    let mut ended = Ended::Complete;
+    let mut ended = SearchEnd::Complete;
     let (done, outcome) = mpsc::channel::<()>();
     let found = std::thread::scope(|scope| {
         let (exploration, watched) = (&exploration, &watched);
@@ -102,10 +102,11 @@ pub fn explore(
         }
         search.join()
     });
-    let Found { wrong, reached } = found.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let SearchResult { wrong, reached } =
+        found.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let failure = wrong.map(|(path, what)| Failure { what, path });
     if failure.is_some() {
-        ended = Ended::Found;
+        ended = SearchEnd::Found;
     }
     Explored {
         ended,
@@ -123,25 +124,28 @@ pub fn explore(
 
 impl Bounds {
     /// Why an exploration is to end now, if it is.
-    fn over(&self, now: &Progress, interrupt: &Interrupt) -> Option<Ended> {
+    fn over(&self, now: &Progress, interrupt: &Interrupt) -> Option<SearchEnd> {
         let over = [
             (
                 self.states.is_some_and(|most| now.states >= most),
-                Ended::States,
+                SearchEnd::States,
             ),
-            (self.time.is_some_and(|most| now.time >= most), Ended::Time),
+            (
+                self.time.is_some_and(|most| now.time >= most),
+                SearchEnd::Time,
+            ),
             (
                 self.memory.is_some_and(|most| now.memory >= most),
-                Ended::Memory,
+                SearchEnd::Memory,
             ),
-            (interrupt.load(Ordering::Relaxed), Ended::Interrupted),
+            (interrupt.load(Ordering::Relaxed), SearchEnd::Interrupted),
         ];
         let over = over.into_iter().find(|(is_over, _)| *is_over);
         over.map(|(_, why)| why)
     }
 }
 
-/// The resident memory of this process, bytes; 0 where the system does not tell.
+/// The resident memory of this process, bytes; 0 where the system does not say.
 fn resident_memory() -> u64 {
     const PAGE: u64 = 4096;
     let pages = std::fs::read_to_string("/proc/self/statm").ok();

@@ -2,14 +2,14 @@
 //!
 //! First the states of a depth are gone through in blocks, and what follows from each is sorted by
 //! its hash into shards. Then what is new is added, a shard at a time. So threads never write to
-//! the same place, and the order of all states, and with it every path that is told, is the same
+//! the same place, and the order of all states, and with it every path that is reported, is the same
 //! whatever the number of threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::checker::{Exploration, Key, Path, State};
+use super::checker::{Exploration, Key, Path, SearchState};
 use super::moves::bit_of;
 use super::recovery::Recovery;
 use super::seen::{Hash, Id, SHARDS, Shard};
@@ -33,7 +33,7 @@ pub struct Watched {
 
 /// What a search found.
 #[derive(Default)]
-pub struct Found {
+pub struct SearchResult {
     /// The first state from which it goes wrong, on a shortest path.
     pub wrong: Option<(Path, Wrong)>,
     /// How each entry of the sometimes-list that was reached is reached first, up to the state
@@ -52,7 +52,7 @@ pub enum Wrong {
 }
 
 /// Goes through every state, until something is wrong or it is stopped.
-pub fn search(exploration: &Exploration, threads: usize, watched: &Watched) -> Found {
+pub fn search(exploration: &Exploration, threads: usize, watched: &Watched) -> SearchResult {
     let mut search = Search::new(exploration, threads, watched);
     while search.found.wrong.is_none()
         && !search.depth.iter().all(Range::is_empty)
@@ -72,7 +72,7 @@ struct Search<'a> {
     depth: Vec<Range<usize>>,
     /// Entries of the sometimes-list that were not reached yet, a bit each.
     missing: u32,
-    found: Found,
+    found: SearchResult,
 }
 
 /// What follows from the states of a block.
@@ -100,7 +100,7 @@ impl<'a> Search<'a> {
             shards,
             depth,
             missing: exploration.in_scope(),
-            found: Found::default(),
+            found: SearchResult::default(),
         }
     }
 
@@ -235,7 +235,7 @@ impl<'a> Search<'a> {
         let mut last = exploration.start();
         let mut steps = Vec::new();
         for key in keys.into_iter().rev() {
-            let is_it = |next: &State| Key::of(&exploration.representative(next)) == key;
+            let is_it = |next: &SearchState| Key::of(&exploration.representative(next)) == key;
             let mut next = None;
             exploration.each_step(&last, |step| {
                 if let Ok(state) = step.next

@@ -54,7 +54,7 @@ impl Hash {
         (self.0 >> 32) as usize
     }
 
-    /// Six bits that stand beside the place, and save most looks at other keys.
+    /// Six bits beside the place, and save most looks at other keys.
     fn tag(self) -> u32 {
         (self.0 >> 58 << PLACE) as u32
     }
@@ -62,7 +62,7 @@ impl Hash {
 
 /// The states whose hash ends alike, in the order in which they were seen.
 ///
-/// A table of places finds them. Keys stand apart from it, so that what the search goes through
+/// A table of places finds them. Keys are stored apart from it, so that what the search goes through
 /// lies in a row, and a look that finds nothing reads four bytes.
 pub struct Shard {
     slots: Vec<u32>,

@@ -1,6 +1,6 @@
 //! The states of all clients together, and what leads from one to the next.
 //!
-//! A state is a few numbers: each client's part and the breaker's stand in tables, and with each
+//! A state is a few numbers: each client's part and the breaker's are in tables, and with each
 //! part what can follow it, so that the part is carried out and judged once and not in every state
 //! of the others.
 

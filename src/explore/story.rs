@@ -1,4 +1,4 @@
-//! A path through the states, told as a plan and as a history, and judged again as a whole.
+//! A path through the states, as a plan and as a history, and judged again as a whole.
 //!
 //! The exploration judges each client by itself and numbers its marks by itself. Here the same
 //! acts are carried out with the names and marks that a plan has, and the events go to one model
@@ -26,7 +26,7 @@ const THREADS: [&str; 2] = ["home", "blog"];
 /// When a probe whose container died is given up for dead.
 const GIVEN_UP: Duration = Duration::from_secs(61);
 
-/// A path, told.
+/// A path, as a plan and as a history.
 pub struct Story {
     /// Without the acts of the system, which come by themselves.
     pub plan: Plan,

@@ -20,7 +20,7 @@ pub struct Table<K, V> {
     count: AtomicU32,
 }
 
-/// The values stand apart: what is kept beside them is looked at far more often.
+/// The values are stored apart: what is kept beside them is looked at far more often.
 type Chunk<K, V> = Box<[OnceLock<(Box<K>, V)>]>;
 
 impl<K: Hash + Eq, V> Table<K, V> {
@@ -57,7 +57,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         let chunk =
             self.chunks[at / CHUNK].get_or_init(|| (0..CHUNK).map(|_| OnceLock::new()).collect());
         let beside = beside(&value);
-        // The number is new, so nothing stands there.
+        // The number is new, so nothing is there.
         let _ = chunk[at % CHUNK].set((Box::new(value), beside));
         known.push(number);
         number
@@ -69,7 +69,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self.chunks[at / CHUNK]
             .get()
             .and_then(|chunk| chunk[at % CHUNK].get())
-            .expect("a number is given only once its value stands in the table")
+            .expect("a number is given only once its value is in the table")
     }
 
     pub fn len(&self) -> usize {

@@ -6,9 +6,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Mutex;
 
 use crate::coverage::Sometimes;
-use crate::explore::checker::{Action, Exploration, Path, State, Step};
+use crate::explore::checker::{Action, Exploration, Path, SearchState, Step};
 use crate::explore::recovery::{Recovery, successors};
-use crate::explore::run::{Ended, Explored, explore};
+use crate::explore::run::{Explored, SearchEnd, explore};
 use crate::explore::scope::{Bounds, Scope};
 use crate::explore::space::{Space, World};
 use crate::explore::story::{self, Story};
@@ -71,7 +71,7 @@ fn witness(explored: &Explored, entry: Sometimes, path: &Path) -> Option<Story> 
     })
 }
 
-fn steps(exploration: &Exploration, state: &State) -> Vec<Step> {
+fn steps(exploration: &Exploration, state: &SearchState) -> Vec<Step> {
     let mut steps = Vec::new();
     exploration.each_step(state, |step| steps.push(step));
     steps
@@ -157,7 +157,7 @@ fn a_small_scope_is_seen_whole_and_alike_by_one_thread_and_by_two() {
     let (one, two) = (run(small(), 1), run(small(), 2));
     for explored in [&one, &two] {
         assert!(explored.failure.is_none());
-        assert_eq!(explored.ended, Ended::Complete);
+        assert_eq!(explored.ended, SearchEnd::Complete);
         assert!(explored.longest_recovery > 10);
     }
     assert_eq!(one.progress.states, two.progress.states);
@@ -174,8 +174,8 @@ struct Oracle {
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct OracleState {
-    state: State,
-    representative: State,
+    state: SearchState,
+    representative: SearchState,
     broken: Option<Rule>,
 }
 
@@ -186,7 +186,7 @@ impl Hash for OracleState {
 }
 
 impl Oracle {
-    fn state(&self, state: State, broken: Option<Rule>) -> OracleState {
+    fn state(&self, state: SearchState, broken: Option<Rule>) -> OracleState {
         OracleState {
             state,
             representative: self.exploration.representative(&state),
@@ -222,7 +222,7 @@ impl Oracle {
 
 impl Model for Oracle {
     type State = OracleState;
-    type Action = (Action, Result<State, Rule>);
+    type Action = (Action, Result<SearchState, Rule>);
 
     fn init_states(&self) -> Vec<OracleState> {
         vec![self.state(self.exploration.start(), None)]
@@ -385,7 +385,7 @@ fn a_bound_ends_it_and_says_what_was_covered() {
         ..Scope::default()
     };
     let explored = explore(scope, bounds, 2, &Interrupt::default(), |_| {});
-    assert_eq!(explored.ended, Ended::States);
+    assert_eq!(explored.ended, SearchEnd::States);
     assert!(explored.progress.states >= 2000);
     assert!(explored.failure.is_none());
 }

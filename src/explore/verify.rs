@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use stateright::{Checker, Model, Property};
 
-use super::checker::{Action, Exploration, State};
+use super::checker::{Action, Exploration, SearchState};
 use super::recovery::Recovery;
-use super::run::{Ended, Explored};
+use super::run::{Explored, SearchEnd};
 use crate::target::Interrupt;
 use crate::verdict::Rule;
 
-/// How often progress is told.
+/// How often progress is reported.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What stateright made of a scope.
@@ -35,7 +35,7 @@ impl Second {
     /// Whether it saw what our own search saw. `None` where one of them did not see everything.
     /// Several threads may come to a state on a longer way first, so it may go deeper.
     pub fn agrees(&self, own: &Explored) -> Option<bool> {
-        let is_whole = own.ended == Ended::Complete && !self.is_partial;
+        let is_whole = own.ended == SearchEnd::Complete && !self.is_partial;
         is_whole.then_some(
             self.holds
                 && self.states == own.progress.states
@@ -83,9 +83,9 @@ struct Checked {
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Seen {
-    state: State,
-    /// States are told apart by it, which is the symmetry reduction.
-    representative: State,
+    state: SearchState,
+    /// States are distinguished by it, which is the symmetry reduction.
+    representative: SearchState,
     /// The rule that the last step broke.
     broken: Option<Rule>,
 }
@@ -97,7 +97,7 @@ impl Hash for Seen {
 }
 
 impl Checked {
-    fn seen(&self, state: State, broken: Option<Rule>) -> Seen {
+    fn seen(&self, state: SearchState, broken: Option<Rule>) -> Seen {
         Seen {
             state,
             representative: self.exploration.representative(&state),
@@ -108,7 +108,7 @@ impl Checked {
 
 impl Model for Checked {
     type State = Seen;
-    type Action = (Action, Result<State, Rule>);
+    type Action = (Action, Result<SearchState, Rule>);
 
     fn init_states(&self) -> Vec<Seen> {
         vec![self.seen(self.exploration.start(), None)]

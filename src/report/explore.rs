@@ -6,7 +6,7 @@ use super::Style;
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Planted;
 use crate::explore::nearby::Shown;
-use crate::explore::run::{Ended, Explored, Failure};
+use crate::explore::run::{Explored, Failure, SearchEnd};
 use crate::explore::search::Wrong;
 use crate::explore::story::{self, Story};
 use crate::explore::verify::Second;
@@ -53,12 +53,12 @@ fn write_exploration(to: &mut String, explored: &Explored, style: Style) -> std:
         )?;
     }
     let how = match explored.ended {
-        Ended::Complete => style.good("HELD, every reachable state seen"),
-        Ended::Found => style.bad("VIOLATED"),
-        Ended::States => style.odd("NOT COMPLETE: the bound on states was reached"),
-        Ended::Time => style.odd("NOT COMPLETE: the bound on time was reached"),
-        Ended::Memory => style.odd("NOT COMPLETE: the bound on memory was reached"),
-        Ended::Interrupted => style.odd("NOT COMPLETE: interrupted"),
+        SearchEnd::Complete => style.good("HELD, every reachable state seen"),
+        SearchEnd::Found => style.bad("VIOLATED"),
+        SearchEnd::States => style.odd("NOT COMPLETE: the bound on states was reached"),
+        SearchEnd::Time => style.odd("NOT COMPLETE: the bound on time was reached"),
+        SearchEnd::Memory => style.odd("NOT COMPLETE: the bound on memory was reached"),
+        SearchEnd::Interrupted => style.odd("NOT COMPLETE: interrupted"),
     };
     writeln!(to, "{how}")?;
     writeln!(
@@ -133,7 +133,7 @@ fn why_not(entry: Sometimes, explored: &Explored) -> String {
     let missing = explored.exploration.space.scope.lacks(entry);
     match (missing.is_empty(), explored.ended) {
         (false, _) => format!("out of scope; needs {}", missing.join(" ")),
-        (true, Ended::Complete) => "not reachable in this scope".into(),
+        (true, SearchEnd::Complete) => "not reachable in this scope".into(),
         (true, _) => "not reached before the end".into(),
     }
 }

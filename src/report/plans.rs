@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::summary::{counted, grouped};
 use super::{Style, paragraph};
 use crate::defect::Defect;
-use crate::explore::plans::{Ended, Level, Pruned, Summary};
+use crate::explore::plans::{Level, PlansEnd, Pruned, Summary};
 use crate::regression::Seed;
 
 /// The counts of an exploration, by the number of steps, without its violations.
@@ -37,7 +37,7 @@ pub fn explored(of: &Summary, style: Style) -> String {
         row(&mut out, why.words(), of, |level| level.pruned[at]);
     }
     row(&mut out, "distinct states led to", of, |level| level.states);
-    if let (Some(level), false) = (of.levels.last(), of.ended == Ended::Covered) {
+    if let (Some(level), false) = (of.levels.last(), of.ended == PlansEnd::Covered) {
         let (done, all) = level.begun_from;
         let text = format!(
             "of the plans with {} steps, those that begin with {} of {} shorter ones were run",
@@ -66,11 +66,11 @@ fn headline(of: &Summary, style: Style) -> String {
     };
     let verdict = match (of.ended, of.found.is_empty(), of.unknown.is_empty()) {
         (_, false, _) => style.bad("violated"),
-        (Ended::Covered, _, false) => style.odd("not all could be judged"),
-        (Ended::Covered | Ended::Violated, ..) => style.good("all held"),
-        (Ended::Interrupted, ..) => style.odd("interrupted"),
-        (Ended::TimeOver, ..) => style.odd("held as far as there was time"),
-        (Ended::MaxPlans, ..) => style.odd("held as far as plans were asked for"),
+        (PlansEnd::Covered, _, false) => style.odd("not all could be judged"),
+        (PlansEnd::Covered | PlansEnd::Violated, ..) => style.good("all held"),
+        (PlansEnd::Interrupted, ..) => style.odd("interrupted"),
+        (PlansEnd::TimeOver, ..) => style.odd("held as far as there was time"),
+        (PlansEnd::MaxPlans, ..) => style.odd("held as far as plans were asked for"),
     };
     format!("{} explored: {verdict}; {run} run, {all}\n", of.target)
 }
@@ -109,7 +109,7 @@ pub fn shortest_row(defect: &Defect, of: &Summary, style: Style) -> String {
             "-".to_owned(),
             format!("> {}", of.covered()),
             match of.ended {
-                Ended::Covered => "not shown".to_owned(),
+                PlansEnd::Covered => "not shown".to_owned(),
                 _ => "cut short".to_owned(),
             },
         ),

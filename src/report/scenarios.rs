@@ -7,7 +7,7 @@ use super::summary::counted;
 use super::{Style, WIDTH, paragraph};
 use crate::history::describe;
 use crate::regression::Seed;
-use crate::scenario::{Count, Ended, Expectation, Grade, Scenario, Sight, Since, Unmet, Why};
+use crate::scenario::{Count, Expectation, Grade, Scenario, ScenarioRun, Sight, Since, Unmet, Why};
 use crate::verdict::Verdict;
 
 /// The scenarios by number, name and title.
@@ -18,7 +18,7 @@ pub fn scenario_list() -> String {
 
 /// A scenario's line, and below it why it did not pass. A violated rule is reported by
 /// [`super::violation`]. `repeat` is the command that runs it again.
-pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
+pub fn scenario(of: &ScenarioRun, repeat: &str, style: Style) -> String {
     let word = match of.grade() {
         Grade::Passed => style.good("PASSED "),
         Grade::Failed => style.bad("FAILED "),
@@ -52,7 +52,7 @@ pub fn scenario(of: &Ended, repeat: &str, style: Style) -> String {
 }
 
 /// The same as a check of several. `page` is the link to its run's page.
-pub fn scenario_check(of: &Ended, repeat: &str, seconds: f64, page: Option<String>) -> Check {
+pub fn scenario_check(of: &ScenarioRun, repeat: &str, seconds: f64, page: Option<String>) -> Check {
     let unmet = of.unmet.iter().map(|unmet| {
         let (expected, seen) = described(unmet);
         let nearest = unmet.instead.iter().map(|event| {
@@ -88,7 +88,7 @@ pub fn scenario_check(of: &Ended, repeat: &str, seconds: f64, page: Option<Strin
 }
 
 /// Why the run itself was not as it should be.
-fn of_the_run(of: &Ended) -> Vec<String> {
+fn of_the_run(of: &ScenarioRun) -> Vec<String> {
     let verdict = match &of.outcome.verdict {
         Verdict::Held => None,
         Verdict::Violated(violation) => Some(format!(
@@ -103,7 +103,7 @@ fn of_the_run(of: &Ended) -> Vec<String> {
 }
 
 /// What an operator watches: the queue's depth, dead letters, restarts.
-fn watched(of: &Ended) -> String {
+fn watched(of: &ScenarioRun) -> String {
     let watched = &of.watched;
     let mut text = format!("queue depth {}, now {}", watched.deepest, watched.depth);
     if !watched.dead_letters.is_empty() {

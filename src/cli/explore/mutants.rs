@@ -7,7 +7,7 @@ use crate::cli::outputs::write;
 use crate::defect::{Defect, trial};
 use crate::explore::mutant::{MUTANTS, Planted};
 use crate::explore::nearby::{self, Shown};
-use crate::explore::run::{self, Ended, Explored};
+use crate::explore::run::{self, Explored, SearchEnd};
 use crate::explore::scope::Bounds;
 use crate::report::{self, Style};
 use crate::target::Interrupt;
@@ -18,7 +18,7 @@ pub fn all(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
     let mut missed = 0;
     for planted in MUTANTS {
         let explored = run::explore(planted.scope(), bounds, 1, interrupt, |_| {});
-        if explored.ended == Ended::Interrupted {
+        if explored.ended == SearchEnd::Interrupted {
             return Exit::Unknown;
         }
         missed += usize::from(explored.failure.is_none());

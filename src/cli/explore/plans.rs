@@ -10,7 +10,7 @@ use crate::cli::{TargetName, seed};
 use crate::defect::{DEFECTS, Defect, trial};
 use crate::explore::plans::alphabet::Alphabet;
 use crate::explore::plans::minima::Minimum;
-use crate::explore::plans::{Config, Ended, Pruning, Summary, explore};
+use crate::explore::plans::{Config, PlansEnd, Pruning, Summary, explore};
 use crate::finding::Finding;
 use crate::regression;
 use crate::repeat::{Command, Repeat, Setup};
@@ -184,7 +184,7 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
             }
         }
         exit = exit_of(&summary);
-        if summary.ended == Ended::Interrupted {
+        if summary.ended == PlansEnd::Interrupted {
             break;
         }
     }
@@ -224,7 +224,7 @@ pub fn repeat(args: &PlansArgs, defect: Option<&Defect>) -> Repeat {
 fn exit_of(summary: &Summary) -> Exit {
     if !summary.found.is_empty() {
         Exit::Violated
-    } else if summary.ended == Ended::Covered && summary.unknown.is_empty() {
+    } else if summary.ended == PlansEnd::Covered && summary.unknown.is_empty() {
         Exit::Held
     } else {
         Exit::Unknown

@@ -1,7 +1,7 @@
 //! Every mistake is found, and nothing is found without it.
 
 use super::*;
-use crate::explore::run::{Ended, explore};
+use crate::explore::run::{SearchEnd, explore};
 use crate::explore::scope::Bounds;
 use crate::explore::story;
 use crate::target::Interrupt;
@@ -24,17 +24,17 @@ fn every_mutant_is_caught_and_nothing_is_found_without_it() {
             continue;
         };
         let steps = &failure.path.steps;
-        let told = story::tell(&found.exploration, steps, failure.is_in_recovery());
-        let whole = told.broken.map(|broken| broken.rule);
+        let story = story::tell(&found.exploration, steps, failure.is_in_recovery());
+        let whole = story.broken.map(|broken| broken.rule);
         if failure.rule().is_some() && whole != failure.rule() {
-            let acts = told.acts.join("\n");
+            let acts = story.acts.join("\n");
             let name = planted.name;
             wrong.push(format!("{name}: {:?}, but {whole:?}\n{acts}", failure.what));
         }
         let scope = planted.sound_scope();
         if !sound.contains(&scope) {
             let held = run(scope.clone());
-            if held.failure.is_some() || held.ended != Ended::Complete {
+            if held.failure.is_some() || held.ended != SearchEnd::Complete {
                 wrong.push(format!("{}: without it, {:?}", planted.name, held.failure));
             }
             sound.push(scope);

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::alphabet::Letter;
-use super::{Config, Ended, Fate, Level, Limits, Look, Pruned, Space, Summary};
+use super::{Config, Fate, Level, Limits, Look, PlansEnd, Pruned, Space, Summary};
 use crate::finding::{Finding, Origin};
 use crate::model::Model;
 use crate::plan::{Mark, Step};
@@ -36,10 +36,10 @@ pub(super) struct Search {
 struct Child {
     letter: Letter,
     state: Option<u64>,
-    came: Came,
+    came: PlanResult,
 }
 
-enum Came {
+enum PlanResult {
     Cut(Pruned),
     /// It was not judged, and is gone on from.
     Passed(Pruned),
@@ -121,10 +121,10 @@ impl Search {
                         break 'taking;
                     }
                     expected += 1;
-                    progress.at(expected as u64, prefixes as u64, &taking.told());
+                    progress.at(expected as u64, prefixes as u64, &taking.summary());
                 }
             }
-            // Nobody waits to send to who listens no more.
+            // A sender must not wait for a receiver that is gone.
             drop(done);
         });
         progress.end();
@@ -159,7 +159,7 @@ impl Search {
                 Fate::Cut(why) => Child {
                     letter,
                     state: None,
-                    came: Came::Cut(why),
+                    came: PlanResult::Cut(why),
                 },
                 Fate::Passed(why, look) => {
                     let is_worth_it = look == Look::AtState && space.pruning.states && !is_last;
@@ -172,7 +172,7 @@ impl Search {
                         letter,
                         state,
                         // What ended before the end of the steps has a verdict.
-                        came: outcome.map_or(Came::Passed(why), Came::of),
+                        came: outcome.map_or(PlanResult::Passed(why), PlanResult::of),
                     }
                 }
                 Fate::Run => {
@@ -183,7 +183,7 @@ impl Search {
                     Child {
                         letter,
                         state,
-                        came: outcome.map_or(Came::Seen, Came::of),
+                        came: outcome.map_or(PlanResult::Seen, PlanResult::of),
                     }
                 }
             };
@@ -226,7 +226,7 @@ impl Search {
     }
 }
 
-impl Came {
+impl PlanResult {
     fn of(outcome: Outcome) -> Self {
         match outcome.verdict {
             Verdict::Held => Self::Held,
@@ -283,9 +283,9 @@ impl Taking<'_> {
     ) -> bool {
         let Some(children) = children else {
             self.summary.ended = if limits.interrupt.load(Ordering::Relaxed) {
-                Ended::Interrupted
+                PlansEnd::Interrupted
             } else {
-                Ended::TimeOver
+                PlansEnd::TimeOver
             };
             return false;
         };
@@ -297,7 +297,7 @@ impl Taking<'_> {
                     .is_some_and(|state| search.seen.contains(&state) || self.new.contains(&state));
             let mut goes_on = true;
             match child.came {
-                Came::Cut(why) => {
+                PlanResult::Cut(why) => {
                     self.level().pruned[why as usize] += 1;
                     continue;
                 }
@@ -306,16 +306,16 @@ impl Taking<'_> {
                     continue;
                 }
                 // A sibling led there, which is taken before.
-                Came::Seen => {
+                PlanResult::Seen => {
                     self.level().pruned[Pruned::Seen as usize] += 1;
                     continue;
                 }
-                Came::Passed(why) => self.level().pruned[why as usize] += 1,
-                Came::Held => {
+                PlanResult::Passed(why) => self.level().pruned[why as usize] += 1,
+                PlanResult::Held => {
                     self.level().run += 1;
                     self.level().held += 1;
                 }
-                Came::Judged(outcome) => {
+                PlanResult::Judged(outcome) => {
                     goes_on = child.state.is_some();
                     self.judged(prefix, child.letter, *outcome);
                 }
@@ -329,14 +329,14 @@ impl Taking<'_> {
                 self.next.push(child.letter);
             }
             if !self.summary.found.is_empty() && !self.config.keep_going {
-                self.summary.ended = Ended::Violated;
+                self.summary.ended = PlansEnd::Violated;
                 return false;
             }
             if limits
                 .max_plans
                 .is_some_and(|most| self.summary.run() >= most)
             {
-                self.summary.ended = Ended::MaxPlans;
+                self.summary.ended = PlansEnd::MaxPlans;
                 return false;
             }
         }
@@ -381,7 +381,7 @@ impl Taking<'_> {
     }
 
     /// How far it is, for the progress line.
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let run = self.summary.run() - self.run_before;
         let rate = run as f64 / self.began.elapsed().as_secs_f64().max(1e-3);
         format!("{run} plans run, {rate:.0} plans/s")

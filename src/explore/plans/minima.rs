@@ -44,7 +44,7 @@ impl Minimum {
             seeds.join(", ")
         );
         let shown = text(std::slice::from_ref(&self.shown));
-        // The version line comes first, whatever is told.
+        // The version line comes first, before all comments.
         match shown.split_once('\n') {
             Some((version, rest)) => format!("{version}\n{proof}{rest}"),
             None => shown,

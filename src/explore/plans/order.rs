@@ -2,7 +2,7 @@
 //! done either way round, and what is done and undone at one moment never was.
 //!
 //! Only the smallest order is tried. Swapping two such steps changes which of two simultaneous
-//! timers fires first and which random times they draw, and nothing that a plan speaks of.
+//! timers fires first and which random times they draw, and nothing that a plan names.
 
 use super::alphabet::{Alphabet, Letter};
 use crate::plan::{ClientId, Fault, SessionId, Step};
@@ -110,7 +110,7 @@ impl Order {
         self.passes_time[usize::from(letter)]
     }
 
-    /// Whether the last step could as well stand before a greater one: then that order is tried.
+    /// Whether the last step could as well come before a greater one: then that order is tried.
     pub fn cuts(&self, word: &[Letter]) -> bool {
         let Some((last, before)) = word.split_last() else {
             return false;
@@ -161,7 +161,7 @@ impl Order {
         };
         let is_idle = steps.iter().any(|step| match step {
             Step::Inject(_) => true,
-            // What waited for the connection is told before the container dies, or never.
+            // What waited for the connection is logged before the container dies, or never.
             Step::Heal(Fault::Partition(client)) => !dies(client),
             Step::Heal(_) => true,
             _ => false,

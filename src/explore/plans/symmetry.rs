@@ -1,5 +1,5 @@
 //! The same plan by another name: sessions of a client are interchangeable, and so are clients,
-//! as long as nothing has told them apart.
+//! as long as nothing has distinguished them.
 //!
 //! Of all plans that are renamings of each other, the first in the order of the alphabet is run.
 

@@ -30,7 +30,7 @@ fn on_sim(config: &Config) -> Summary {
 
 fn planted(defect: &str, config: &Config) -> Summary {
     let defect = Defect::by_name(defect).expect("a defect");
-    // A planted panic would be told by the test.
+    // A planted panic would be printed by the test.
     explore(&planted_sim(defect), config, &Interrupt::default())
 }
 
@@ -46,7 +46,7 @@ fn kinds(summary: &Summary) -> BTreeSet<(String, String, usize)> {
         .collect()
 }
 
-/// Two sessions of one client and one of another, with what tells orders and names apart.
+/// Two sessions of one client and one of another, with what distinguishes orders and names.
 const WORK: &str = "session acme/home
 session acme/blog
 session globex/home
@@ -132,7 +132,7 @@ fn each_kind_of_pruning_alone_shows_nothing_else() {
 fn the_right_worker_holds_and_any_number_of_threads_counts_the_same() {
     let mut config = config(FAULTS, 3);
     let two = on_sim(&config);
-    assert_eq!(two.ended, Ended::Covered);
+    assert_eq!(two.ended, PlansEnd::Covered);
     assert_eq!(two.covered(), 3);
     assert_eq!(kinds(&two), BTreeSet::new());
     let held: u64 = two.levels.iter().map(|level| level.held).sum();
@@ -150,7 +150,7 @@ fn the_first_of_the_shortest_plans_that_show_a_defect_is_found() {
             ..config(WORK, 4)
         };
         let summary = planted("force-push", &config);
-        assert_eq!(summary.ended, Ended::Violated);
+        assert_eq!(summary.ended, PlansEnd::Violated);
         let [found] = summary.found.as_slice() else {
             panic!("{} kinds", summary.found.len());
         };
@@ -176,17 +176,17 @@ fn an_exploration_ends_where_it_is_told_to() {
         ..config.clone()
     };
     let summary = on_sim(&few);
-    assert_eq!((summary.run(), summary.ended), (7, Ended::MaxPlans));
+    assert_eq!((summary.run(), summary.ended), (7, PlansEnd::MaxPlans));
     let soon = Config {
         time: Some(Duration::ZERO),
         ..config.clone()
     };
     let summary = on_sim(&soon);
-    assert_eq!((summary.ended, summary.covered()), (Ended::TimeOver, 0));
+    assert_eq!((summary.ended, summary.covered()), (PlansEnd::TimeOver, 0));
     let interrupt = Interrupt::default();
     interrupt.store(true, std::sync::atomic::Ordering::Relaxed);
     let summary = explore(&Sim::default(), &config, &interrupt);
-    assert_eq!((summary.run(), summary.ended), (0, Ended::Interrupted));
+    assert_eq!((summary.run(), summary.ended), (0, PlansEnd::Interrupted));
 }
 
 /// The state after the steps of a plan, and whether it held.
@@ -197,7 +197,7 @@ fn state_of(steps: &str) -> (u64, bool) {
             .expect("a plan");
     let mut state = 0;
     let outcome = runner::run_if(&Sim::default(), &plan, 7, &mut |_, system| {
-        state = system.fingerprint().expect("sim tells its state");
+        state = system.fingerprint().expect("sim has a fingerprint");
         true
     });
     let held = outcome.is_some_and(|it| it.verdict == Verdict::Held);
@@ -209,7 +209,7 @@ fn states_are_equal_exactly_where_the_same_has_happened() {
     let state = |steps: &str| state_of(steps).0;
     let work = "instruct acme/home change\nwait 45s\n";
     let after = |steps: &str| state(&format!("{work}{steps}"));
-    // Nothing left to wait for; a phase that is over; a fault that nobody met.
+    // Nothing left to wait for; a phase that is over; a fault that no request met.
     assert_eq!(after("until acme/home done\n"), after(""));
     assert_eq!(after("until acme/home pushing\n"), after(""));
     assert_eq!(

@@ -76,7 +76,7 @@ impl Act {
         )
     }
 
-    /// Whether it comes by time passing: in a system that is left alone, only when nothing else
+    /// Whether it comes by time passing: in a system that is not disturbed, only when nothing else
     /// can happen any more.
     pub fn is_timed(self) -> bool {
         matches!(

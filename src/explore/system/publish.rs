@@ -122,7 +122,7 @@ impl System {
         seen.see(self.say(session, Level::Error, None, text.into()));
     }
 
-    /// Whether the push carries a resolved conflict is told before it: nothing shows it later.
+    /// That the push carries a resolved conflict is recorded before it: nothing shows it later.
     fn note_conflict(&mut self, session: usize, seen: &mut Seen) {
         let thread = &mut self.threads[session];
         let local = thread.local.clone().unwrap_or_default();
@@ -220,7 +220,7 @@ impl System {
         };
     }
 
-    /// Clones a workspace that is gone, and tells by name what went with it.
+    /// Clones a workspace that is gone, and records by name what was lost with it.
     pub(super) fn open(&mut self, session: usize, habits: Habits, seen: &mut Seen) {
         let thread = &mut self.threads[session];
         let branch = thread.remote.clone();

@@ -8,7 +8,7 @@ use crate::plan::{Mark, Phase};
 use crate::queue::{Next, Received};
 
 impl System {
-    /// What comes next of the queue. One in flight comes again once nobody is at work on it.
+    /// What comes next of the queue. One in flight comes again once no container works on it.
     pub(super) fn queue_acts(&self) -> Vec<Act> {
         let is_free = self.container == Container::Idle
             && !self.has(Trouble::Partition)

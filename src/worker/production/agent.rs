@@ -131,12 +131,12 @@ struct Message<'a> {
 #[serde(untagged)]
 enum Content<'a> {
     Words(&'a str),
-    Parts(Vec<Part<'a>>),
+    Parts(Vec<ContentBlock<'a>>),
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Part<'a> {
+enum ContentBlock<'a> {
     ToolUse {
         id: String,
         name: &'static str,
@@ -167,13 +167,13 @@ fn request<'a>(model: &'a str, instruction: &'a Instruction, so_far: &'a [Turn])
         let id = |n: usize| format!("toolu_{t}_{n}");
         let uses = turn.changes.iter().enumerate().map(|(n, change)| {
             let (name, input) = tool_use(change);
-            Part::ToolUse {
+            ContentBlock::ToolUse {
                 id: id(n),
                 name,
                 input,
             }
         });
-        let results = (0..turn.changes.len()).map(|n| Part::ToolResult {
+        let results = (0..turn.changes.len()).map(|n| ContentBlock::ToolResult {
             tool_use_id: id(n),
             content: "done",
         });

@@ -210,7 +210,7 @@ pub fn hour(megabytes: u64) -> Figures {
 }
 
 /// A scenario on a system that forces its pushes.
-pub fn scenario(of: &'static Scenario) -> scenario::Ended {
+pub fn scenario(of: &'static Scenario) -> scenario::ScenarioRun {
     of.run(&planted_sim(defect("force-push")), 1, &Interrupt::default())
 }
 
