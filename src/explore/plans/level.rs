@@ -11,7 +11,7 @@ use super::alphabet::Letter;
 use super::{Config, Fate, Level, Limits, Look, PlansEnd, Pruned, Space, Summary};
 use crate::finding::{Finding, Origin};
 use crate::model::Model;
-use crate::plan::{Mark, Step};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::runner::{self, Outcome};
 use crate::target::Target;
@@ -238,20 +238,14 @@ impl PlanResult {
 /// The model after the steps of a word, as far as the steps alone say.
 fn model_after(space: &Space<'_>, word: &[Letter]) -> Model {
     let mut model = Model::with_sessions(&space.alphabet.sessions);
-    let (mut edits, mut outsiders) = (0, 0);
-    for letter in word {
-        let step = space.alphabet.step(*letter);
-        let mark = match step {
-            Step::Instruct(..) => {
-                edits += 1;
-                Some(Mark::Edit(edits))
-            }
-            Step::PushFromOutside(..) => {
-                outsiders += 1;
-                Some(Mark::Outside(outsiders))
-            }
-            _ => None,
-        };
+    let steps = word
+        .iter()
+        .map(|letter| space.alphabet.step(*letter).clone());
+    let plan = Plan {
+        steps: steps.collect(),
+        ..Plan::default()
+    };
+    for (step, mark) in plan.steps.iter().zip(plan.marks()) {
         model.begin_step(step, mark, model.now);
     }
     model
