@@ -240,7 +240,7 @@ fn deploy(client: &ClientId, worker: &mut Worker, session: &SessionId, see: &mut
     let (pages, assets): (Vec<_>, Vec<_>) =
         built.iter().partition(|(key, _)| key.ends_with(".html"));
     for (key, bytes) in assets.into_iter().chain(pages) {
-        let content = Arc::new(read_content(bytes));
+        let content = Arc::new(read_content(key, bytes));
         worker.site.insert(key.clone(), content.clone());
         see(What::ObjectPut {
             client: client.clone(),

@@ -319,7 +319,7 @@ pub struct Content {
     pub size: usize,
     /// The marks in it, in order.
     pub marks: Vec<Mark>,
-    /// The keys in the same site that it names.
+    /// The keys of the assets in the same site that it names.
     pub names: Vec<Arc<str>>,
 }
 

@@ -4,6 +4,8 @@
 //! a twin of its build in Rust, others with builds of the tester's own, and [`ByReferences`] with
 //! nothing but what stands in the objects.
 
+mod references;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 use crate::history::Content;
 use crate::plan::{ClientId, Mark};
+
+pub use references::assets;
 
 /// The objects of a site, by key.
 pub type Objects = BTreeMap<Arc<str>, Arc<Content>>;

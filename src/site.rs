@@ -16,6 +16,7 @@ use crc::{CRC_32_CKSUM, Crc};
 
 use crate::files::FileChange;
 use crate::history::Content;
+use crate::oracle::assets;
 use crate::plan::{Edit, Mark};
 
 pub use crate::files::Tree;
@@ -178,8 +179,8 @@ pub fn cksum(bytes: &[u8]) -> u32 {
     digest.finalize()
 }
 
-/// Reads what judgement needs from an object of a site: the marks and the local names in it.
-pub fn read_content(bytes: &[u8]) -> Content {
+/// Reads what judgement needs from an object of a site: the marks in it and the assets that it names.
+pub fn read_content(key: &str, bytes: &[u8]) -> Content {
     let text = String::from_utf8_lossy(bytes);
     let mut marks = Vec::new();
     for (prefix, make) in [
@@ -197,20 +198,11 @@ pub fn read_content(bytes: &[u8]) -> Content {
         }
     }
     marks.sort_unstable();
-    let mut names = Vec::new();
-    for opening in ["href=\"/", "src=\"/"] {
-        for (at, _) in text.match_indices(opening) {
-            let rest = &text[at + opening.len()..];
-            if let Some(end) = rest.find('"') {
-                names.push(rest[..end].into());
-            }
-        }
-    }
     Content {
         digest: cksum(bytes),
         size: bytes.len(),
         marks: marks.into_iter().map(|(_, mark)| mark).collect(),
-        names,
+        names: assets(key, bytes),
     }
 }
 
@@ -268,8 +260,8 @@ mod tests {
         assert_eq!(rendered.error.is_none(), ok);
         let told: Vec<&str> = rendered.warning.into_iter().chain(rendered.error).collect();
         assert_eq!(told.join("\n"), errors.trim_end());
-        for bytes in rendered.files.values() {
-            assert_eq!(read_content(bytes).marks, marks_in_tree(&tree));
+        for (key, bytes) in &rendered.files {
+            assert_eq!(read_content(key, bytes).marks, marks_in_tree(&tree));
         }
     }
 

@@ -129,7 +129,7 @@ impl Story {
     }
 
     fn put(mut self, key: &str, bytes: &[u8]) -> Self {
-        let content = read_content(bytes);
+        let content = read_content(key, bytes);
         let site = self.seen.sites.entry(acme()).or_default();
         site.insert(key.into(), Arc::new(content.clone()));
         self.and(What::ObjectPut {
@@ -335,6 +335,32 @@ fn no_broken_deploy() {
         .step(2)
         .put(key, bytes)
         .is("held");
+}
+
+#[test]
+fn a_page_needs_what_its_style_sheets_name_and_no_page_that_it_links_to() {
+    const PAGE: &[u8] = b"<link rel=stylesheet href=../a.css><a href=/next.html>Next</a> edit-1";
+    const STYLE: &[u8] = b"@import 'b.css'; /* edit-1 */";
+    const IMPORTED: &[u8] = b"@font-face { src: url(/fonts/f.woff2) } /* edit-1 */";
+    let assets = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+            .put("a.css", STYLE)
+            .put("b.css", IMPORTED)
+    };
+    assets()
+        .put("about/index.html", PAGE)
+        .is("no-dangling-page page-first");
+    let whole = || {
+        assets()
+            .put("fonts/f.woff2", b"")
+            .put("about/index.html", PAGE)
+    };
+    whole().is("held");
+    whole()
+        .delete("fonts/f.woff2")
+        .is("no-dangling-page deleted-first");
 }
 
 #[test]
@@ -904,7 +930,10 @@ fn fresh() {
     second().deployed(&[edit(1), edit(2)]).ends_as("held");
     let mut left_over = second().deployed(&[edit(1), edit(2)]);
     let site: &mut BTreeMap<_, _> = left_over.seen.sites.get_mut(&acme()).unwrap();
-    site.insert("assets/old.css".into(), Arc::new(read_content(b"edit-1")));
+    site.insert(
+        "assets/old.css".into(),
+        Arc::new(read_content("assets/old.css", b"edit-1")),
+    );
     left_over.ends_as("fresh mixed");
     let mut empty = second();
     empty.seen.sites.clear();
@@ -994,7 +1023,10 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
     // Something builds, so the site is a whole build.
     let mut mixed = redone_and_failed();
     let site: &mut BTreeMap<_, _> = mixed.seen.sites.get_mut(&acme()).unwrap();
-    site.insert("assets/old.css".into(), Arc::new(read_content(b"edit-1")));
+    site.insert(
+        "assets/old.css".into(),
+        Arc::new(read_content("assets/old.css", b"edit-1")),
+    );
     mixed.ends_as("fresh mixed");
     let mut empty = redone_and_failed();
     empty.seen.sites.clear();

@@ -67,7 +67,7 @@ mod tests {
     /// A site as Astro builds it of one edit.
     fn built_of(edit: u32, with_banner: bool) -> Objects {
         let mut texts = vec![(format!("assets/style.{edit}.css"), format!("edit-{edit}"))];
-        let mut head = format!("<link href=\"/assets/style.{edit}.css\">");
+        let mut head = format!("<link rel=stylesheet href=\"/assets/style.{edit}.css\">");
         if with_banner {
             texts.push((format!("assets/banner.{edit}.js"), format!("edit-{edit} ")));
             head.push_str(&format!("<script src=\"/assets/banner.{edit}.js\">"));
@@ -77,7 +77,10 @@ mod tests {
         }
         texts
             .into_iter()
-            .map(|(key, text)| (key.into(), read_content(text.as_bytes()).into()))
+            .map(|(key, text)| {
+                let content = read_content(&key, text.as_bytes());
+                (key.into(), content.into())
+            })
             .collect()
     }
 
@@ -115,7 +118,10 @@ mod tests {
             assert!(difference.contains(&*key), "{difference}");
         }
         let mut site = whole.clone();
-        site.insert("old.html".into(), read_content(b"edit-1").into());
+        site.insert(
+            "old.html".into(),
+            read_content("old.html", b"edit-1").into(),
+        );
         assert!(judge(1, false, &site).is_some());
     }
 }

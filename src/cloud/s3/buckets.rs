@@ -188,7 +188,7 @@ impl s3s::S3 for Buckets {
         self.0.recorder.record(What::ObjectPut {
             client: client.clone(),
             key: key.as_str().into(),
-            content: Arc::new(read_content(&bytes)),
+            content: Arc::new(read_content(&key, &bytes)),
             answered: !is_lost && !call.loses_answer,
         });
         if tells_secret(&bytes) {

@@ -27,7 +27,7 @@ pub(super) fn read_objects(folder: &Path, prefix: &str, objects: &mut Objects) -
         if entry.file_type()?.is_dir() {
             read_objects(&entry.path(), &format!("{key}/"), objects)?;
         } else {
-            let content = read_content(&std::fs::read(entry.path())?);
+            let content = read_content(&key, &std::fs::read(entry.path())?);
             objects.insert(key.into(), Arc::new(content));
         }
     }

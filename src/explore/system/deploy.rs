@@ -38,7 +38,7 @@ fn files_of(marks: &[Mark], warns: bool) -> Rc<Files> {
                 let files = rendered.files.iter();
                 Rc::new(
                     files
-                        .map(|(key, bytes)| (key.clone(), Arc::new(read_content(bytes))))
+                        .map(|(key, bytes)| (key.clone(), Arc::new(read_content(key, bytes))))
                         .collect(),
                 )
             })

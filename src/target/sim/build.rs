@@ -30,6 +30,7 @@ struct Parts {
 /// What an object holds, with the digest that a list shows.
 #[derive(Clone)]
 pub struct Object {
+    key: Arc<str>,
     bytes: Arc<[u8]>,
     pub content: Arc<Content>,
     pub digest: Arc<str>,
@@ -63,11 +64,12 @@ fn digest_of(hash: u64) -> Arc<str> {
 }
 
 /// Reads an object as judgement needs it.
-pub fn object(bytes: &Arc<[u8]>) -> Object {
+pub fn object(key: &Arc<str>, bytes: &Arc<[u8]>) -> Object {
     let hash = hash(bytes);
     OBJECTS.with_borrow_mut(|objects| {
         if let Some(object) = objects.get(&hash)
             && (Arc::ptr_eq(&object.bytes, bytes) || object.bytes == *bytes)
+            && object.key == *key
         {
             return object.clone();
         }
@@ -75,8 +77,9 @@ pub fn object(bytes: &Arc<[u8]>) -> Object {
             objects.clear();
         }
         let object = Object {
+            key: key.clone(),
             bytes: bytes.clone(),
-            content: Arc::new(site::read_content(bytes)),
+            content: Arc::new(site::read_content(key, bytes)),
             digest: digest_of(hash),
         };
         objects.insert(hash, object.clone());

@@ -180,11 +180,11 @@ impl Site for SitePort {
     async fn put(&self, key: &str, bytes: &Arc<[u8]>) -> PortResult<()> {
         self.link.there().await?;
         let answer = self.ask(S3Operation::Put, |world, answered| {
-            let object = build::object(bytes);
+            let key: Arc<str> = key.into();
+            let object = build::object(&key, bytes);
             let content = object.content.clone();
             let it = &mut world.clients[self.link.client];
             let client = it.id.clone();
-            let key: Arc<str> = key.into();
             it.bucket.taken += 1;
             it.bucket.objects.insert(key.clone(), object);
             world.emit(What::ObjectPut {
