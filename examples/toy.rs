@@ -173,6 +173,7 @@ impl System {
                         subject,
                         adds: vec![mark],
                         merge: false,
+                        content: None,
                     });
                     branch.tree.push(mark);
                     let branch = Arc::new(branch.clone());

@@ -18,6 +18,7 @@ use crate::plan::{ClientId, Mark, Phase, SessionId, Step};
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{End, FORMAT, Header, ProfileRef};
 
+pub(crate) mod change;
 pub(crate) mod describe;
 mod line;
 pub mod phases;
@@ -292,6 +293,23 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// Whether the branch has what a commit adds: in one that makes the same change, or with others
+    /// in commits that are cut otherwise (squashed, split). A merge is held as it is.
+    pub fn holds(&self, commit: &Commit) -> bool {
+        if commit.merge {
+            return self.commits.contains(commit);
+        }
+        let ordinary = || self.commits.iter().filter(|other| !other.merge);
+        let is_cut_otherwise = || {
+            let adds =
+                |mark: &Mark| ordinary().any(|it| it.adds != commit.adds && it.adds.contains(mark));
+            !commit.adds.is_empty() && commit.adds.iter().all(adds)
+        };
+        commit.content == Some(0)
+            || ordinary().any(|other| commit.is_same_change(other))
+            || is_cut_otherwise()
+    }
+
     /// The marks up to one of them, oldest first; `None` where no commit has it.
     pub fn marks_up_to(&self, mark: Mark) -> Option<Vec<Mark>> {
         let marks = self.commits.iter().flat_map(|commit| &commit.adds);
@@ -301,7 +319,7 @@ impl Branch {
     }
 }
 
-/// A commit: what identifies it when it is rebased is its message and the marks it adds.
+/// A commit: what identifies it, wherever it is rebased to, is what it adds.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Commit {
     /// The first line of the message.
@@ -309,6 +327,24 @@ pub struct Commit {
     /// The marks that its own change adds; none for a merge.
     pub adds: Vec<Mark>,
     pub merge: bool,
+    /// A hash of all that its change adds, 0 where it changes nothing; `None` where that was not
+    /// seen, and for a merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<u64>,
+}
+
+impl Commit {
+    /// Whether another commit makes the same change, as far as that was seen. The message may be
+    /// another.
+    fn is_same_change(&self, other: &Self) -> bool {
+        let is_same_content = match (self.content, other.content) {
+            (Some(one), Some(two)) => one == two,
+            // Nothing but the message is left to know it by.
+            _ if self.adds.is_empty() => self.subject == other.subject,
+            _ => true,
+        };
+        self.adds == other.adds && is_same_content
+    }
 }
 
 /// What an object of a site holds, as far as judgement needs it.

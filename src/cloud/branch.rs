@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::credentials::{SECRETS, tells_secret};
+use crate::history::change::ChangeHash;
 use crate::history::{Branch, Commit};
 use crate::plan::{Mark, SessionId};
 use crate::site::{CHANGES, OUTSIDE};
@@ -70,13 +71,15 @@ fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>
     let branch = format!("refs/heads/{}", session.branch());
     let output = git(repository)
         .args([
+            "-c",
+            "core.bigFileThreshold=16k",
             "log",
             "--reverse",
             "--topo-order",
             "--format=%x00%P%x00%B%x00",
         ])
-        // Every commit, with its own patch to the files that hold marks.
-        .args(["--full-history", "--sparse", "-p", "-U0"])
+        // Every commit, with its own patch; of a large file only which one it is.
+        .args(["-p", "-U0", "--full-index"])
         .args([
             "--no-color",
             "--no-renames",
@@ -89,7 +92,6 @@ fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>
             "--glob=refs/heads/mai[n]",
             "--glob=refs/remotes/origin/mai[n]",
         ])
-        .args(["--", CHANGES, OUTSIDE])
         .output()?;
     if output.status.success() {
         return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
@@ -133,17 +135,47 @@ fn parse_log(text: &str) -> Vec<Commit> {
     while let (Some(parents), Some(message)) = (parts.next(), parts.next()) {
         let patch = parts.next().unwrap_or_default();
         let is_merge = parents.split_whitespace().count() > 1;
-        let adds = patch
-            .lines()
-            .filter_map(|line| Mark::parse(line.strip_prefix('+')?))
-            .filter(|_| !is_merge);
+        let (adds, content) = read_patch(patch);
         commits.push(Commit {
             subject: Arc::from(message.lines().next().unwrap_or_default()),
-            adds: adds.collect(),
+            adds: if is_merge { Vec::new() } else { adds },
             merge: is_merge,
+            content: (!is_merge).then_some(content),
         });
     }
     commits
+}
+
+/// The marks that a patch adds to the files that hold them, and a hash of all that it adds.
+fn read_patch(patch: &str) -> (Vec<Mark>, u64) {
+    let mut adds = Vec::new();
+    let mut change = ChangeHash::default();
+    // The line that names the file, and the ids of its versions.
+    let (mut file, mut ids) = ("", "");
+    let mut is_head = true;
+    for line in patch.lines() {
+        if let Some(names) = line.strip_prefix("diff --git ") {
+            (file, ids, is_head) = (names, "", true);
+        } else if line.starts_with("@@ ") {
+            is_head = false;
+        } else if is_head {
+            if let Some(of) = line.strip_prefix("index ") {
+                ids = of;
+            } else if line.starts_with("Binary files ") {
+                let new = ids.split_once("..").map_or(ids, |(_, new)| new);
+                change.add(file, new.split(' ').next().unwrap_or_default());
+            } else if line.contains(" mode ") {
+                change.add(file, line);
+            }
+        } else if let Some(line) = line.strip_prefix('+') {
+            let holds_marks = file.ends_with(CHANGES) || file.contains(OUTSIDE);
+            adds.extend(Mark::parse(line).filter(|_| holds_marks));
+            change.add(file, line);
+        } else if let Some(line) = line.strip_prefix('-') {
+            change.remove(file, line);
+        }
+    }
+    (adds, change.value())
 }
 
 #[cfg(test)]
@@ -155,7 +187,15 @@ mod tests {
             subject: subject.into(),
             adds: adds.to_vec(),
             merge: false,
+            content: None,
         }
+    }
+
+    /// The commits without their content.
+    fn plain(branch: &Branch) -> Vec<Commit> {
+        let mut commits = branch.commits.clone();
+        commits.iter_mut().for_each(|commit| commit.content = None);
+        commits
     }
 
     /// A repository with the template's shape and a branch `thread-home` made by the steps.
@@ -190,8 +230,9 @@ mod tests {
              git commit -qm 'Outside change outside-1'",
         )
         .unwrap();
+        assert_eq!(branch.commits[1].content, Some(0), "it changes nothing");
         assert_eq!(
-            branch.commits,
+            plain(&branch),
             [
                 commit("First (edit-1)", &[Mark::Edit(1)]),
                 commit("Nothing (edit-2)", &[]),
@@ -199,6 +240,28 @@ mod tests {
             ]
         );
         assert_eq!(branch.tree, [Mark::Edit(1), Mark::Outside(1)]);
+    }
+
+    #[test]
+    fn a_commit_is_known_by_what_it_adds_wherever_it_goes() {
+        let made = "git checkout -qb thread-home\n\
+             echo edit-1 >>content/changes.txt; echo text >other\n\
+             head -c 40000 /dev/zero | tr '\\0' x >large\n\
+             git add .; git commit -qm one\n";
+        let rebased = "git checkout -q main; echo first >new; git add .; git commit -qm more\n\
+             git checkout -q thread-home; git rebase -q main; git commit -q --amend -m again\n";
+        let changed = |how: &str| format!("{made}{how}; git commit -qa --amend -m one\n");
+        let before = read(made).unwrap();
+        let holds = |steps: &str| read(steps).unwrap().holds(&before.commits[0]);
+        assert!(holds(&format!("{made}{rebased}")));
+        assert!(holds(&format!(
+            "{made}echo edit-2 >>content/changes.txt; git commit -qam two\n\
+             git reset -q --soft main; git commit -qm both\n"
+        )));
+        assert!(!holds(&changed("echo another >other")));
+        assert!(!holds(&changed("git rm -q other")));
+        assert!(!holds(&changed("echo end >>large")));
+        assert!(!holds(&changed("git checkout -q main content; git add .")));
     }
 
     #[test]
@@ -238,6 +301,6 @@ mod tests {
              echo edit-1 >>content/changes.txt; git commit -qam one\n\
              git update-ref refs/remotes/origin/main main; git branch -qD main",
         );
-        assert_eq!(branch.unwrap().commits, [commit("one", &[Mark::Edit(1)])]);
+        assert_eq!(plain(&branch.unwrap()), [commit("one", &[Mark::Edit(1)])]);
     }
 }

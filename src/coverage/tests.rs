@@ -131,6 +131,7 @@ fn branch(commits: &[i32]) -> Arc<Branch> {
             _ => vec![Mark::Outside(n.unsigned_abs())],
         },
         merge: *n == 0,
+        content: None,
     });
     Arc::new(Branch {
         commits: commits.collect(),

@@ -1,7 +1,7 @@
 //! commits-preserved and exactly-once: what the branches hold.
 
 use super::{Breach, kinds, list};
-use crate::history::{Branch, Commit, Event, GitOutcome, What};
+use crate::history::{Branch, Event, GitOutcome, What};
 use crate::model::Model;
 use crate::plan::{Mark, SessionId};
 
@@ -35,14 +35,6 @@ pub(super) fn shown(event: &Event) -> Option<(&SessionId, &Branch, bool)> {
     }
 }
 
-/// Whether a branch holds a commit, by its content and message: a rebase gives it another name.
-fn holds(branch: &Branch, commit: &Commit) -> bool {
-    branch
-        .commits
-        .iter()
-        .any(|other| other.subject == commit.subject && other.adds == commit.adds)
-}
-
 /// A commit once on a session's branch, local or remote, stays reachable from that branch.
 ///
 /// A merge itself may go: what counts is what an instruction or an outsider made.
@@ -57,8 +49,8 @@ pub fn commits_preserved(model: &Model, event: &Event) -> Option<Breach> {
     let dropped: Vec<&str> = before
         .commits
         .iter()
-        .filter(|commit| !commit.merge && !holds(branch, commit))
-        .filter(|commit| also.is_none_or(|remote| !holds(remote, commit)))
+        .filter(|commit| !commit.merge && !branch.holds(commit))
+        .filter(|commit| also.is_none_or(|remote| !remote.holds(commit)))
         .map(|commit| &*commit.subject)
         .collect();
     if dropped.is_empty() {

@@ -102,7 +102,7 @@ pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
             .branch
             .commits
             .iter()
-            .filter(|commit| !remote.commits.contains(commit))
+            .filter(|commit| !remote.holds(commit))
             .map(|commit| &*commit.subject)
             .collect();
         if !missing.is_empty() {

@@ -98,13 +98,7 @@ fn push_claimed(model: &Model, id: &SessionId, stamp: Duration, now: Duration) -
         .local
         .commits
         .iter()
-        .filter(|commit| !commit.merge)
-        .filter(|commit| {
-            let on_remote = |other: &crate::history::Commit| {
-                other.subject == commit.subject && other.adds == commit.adds
-            };
-            !session.remote.commits.iter().any(on_remote)
-        })
+        .filter(|commit| !commit.merge && !session.remote.holds(commit))
         .map(|commit| &*commit.subject)
         .collect();
     if missing.is_empty() {

@@ -101,8 +101,8 @@ impl Session {
 
     /// Whether the branch in the workspace has a commit that the remote lacks.
     pub fn is_ahead(&self) -> bool {
-        let remote = &self.remote.commits;
-        self.local.commits.iter().any(|it| !remote.contains(it))
+        let local = &self.local.commits;
+        local.iter().any(|commit| !self.remote.holds(commit))
     }
 
     pub(super) fn see(&mut self, branch: &Branch) {

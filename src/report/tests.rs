@@ -28,6 +28,7 @@ fn history() -> History {
             subject: "Change the headline (edit-1)".into(),
             adds: vec![Mark::Edit(1)],
             merge: false,
+            content: None,
         }],
         tree: vec![Mark::Edit(1)],
     });

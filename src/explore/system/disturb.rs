@@ -74,6 +74,7 @@ impl System {
                     subject: format!("Outside change ({mark})").into(),
                     adds: vec![mark],
                     merge: false,
+                    content: None,
                 });
                 add_to_tree(&mut remote, mark, kind == Outsider::Conflicting);
                 thread.remote = Arc::new(remote);

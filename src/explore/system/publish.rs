@@ -187,6 +187,7 @@ impl System {
                 subject: format!("Merge after {}", merged.commits.len()).into(),
                 adds: Vec::new(),
                 merge: true,
+                content: None,
             });
             merged
         } else {

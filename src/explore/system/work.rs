@@ -301,6 +301,7 @@ fn commit_of(mark: Mark) -> Commit {
         subject: format!("Change the headline ({mark})").into(),
         adds: vec![mark],
         merge: false,
+        content: None,
     }
 }
 

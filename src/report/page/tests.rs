@@ -146,6 +146,7 @@ fn a_violation_at_an_event_is_told_with_the_model_before_it() {
         subject: "Change (edit-1)".into(),
         adds: vec![Mark::Edit(1)],
         merge: false,
+        content: None,
     };
     let branch = |commits: usize| {
         Arc::new(Branch {

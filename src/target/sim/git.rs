@@ -25,6 +25,8 @@ pub struct Commit {
     pub made_in: u32,
     marks: Vec<Mark>,
     adds: Vec<Mark>,
+    /// A hash of what it adds; none for a merge.
+    content: Option<u64>,
     /// The branch that ends here, once it was looked at.
     branch: OnceCell<Arc<Branch>>,
 }
@@ -42,6 +44,7 @@ impl Default for Commits {
             made_in: 0,
             marks: Vec::new(),
             adds: Vec::new(),
+            content: None,
             branch: OnceCell::new(),
         }])
     }
@@ -86,9 +89,11 @@ impl Commits {
             )
             .copied()
             .collect();
+        let content = Some(tree.change_from(&self.0[parent].tree));
         self.add(Commit {
             parents: vec![parent],
             tree,
+            content,
             subject,
             instruction,
             made_in,
@@ -145,6 +150,7 @@ impl Commits {
                             subject: commit.subject.clone(),
                             adds: commit.adds.clone(),
                             merge: commit.parents.len() > 1,
+                            content: commit.content,
                         }
                     })
                     .collect();
@@ -205,6 +211,7 @@ impl Commits {
             instruction: None,
             made_in,
             adds: Vec::new(),
+            content: None,
             branch: OnceCell::new(),
         })
     }

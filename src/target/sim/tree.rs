@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::history::change::ChangeHash;
 use crate::plan::Mark;
 use crate::site;
 use crate::worker::ports::FileChange;
@@ -99,6 +100,24 @@ impl Tree {
             .unwrap_or_default()
     }
 
+    /// A hash of what was added to another tree to make this one.
+    pub fn change_from(&self, before: &Self) -> u64 {
+        let mut change = ChangeHash::default();
+        let empty = Rc::new(site::Tree::new());
+        let names: BTreeSet<&Arc<str>> = self.folders.keys().chain(before.folders.keys()).collect();
+        for name in names {
+            let [old, new] = [before, self].map(|tree| tree.folders.get(name).unwrap_or(&empty));
+            if Rc::ptr_eq(old, new) {
+                continue;
+            }
+            let paths: BTreeSet<&Arc<str>> = old.keys().chain(new.keys()).collect();
+            for path in paths {
+                change_of_file(path, old.get(path), new.get(path), &mut change);
+            }
+        }
+        change.value()
+    }
+
     /// Merges two trees that come from `base`. Where both changed a file differently, `self`
     /// wins and the merge conflicts: what git says of lines added at the end of one file.
     pub fn merge(&self, base: &Self, theirs: &Self) -> (Self, bool) {
@@ -123,6 +142,34 @@ impl Tree {
         }
         (Self { folders }, conflicts)
     }
+}
+
+fn change_of_file(
+    path: &str,
+    old: Option<&Arc<str>>,
+    new: Option<&Arc<str>>,
+    change: &mut ChangeHash,
+) {
+    if old == new {
+        return;
+    }
+    if old.is_none() != new.is_none() {
+        change.add(path, if new.is_some() { "new" } else { "deleted" });
+    }
+    let lines = |text: Option<&Arc<str>>| -> Vec<String> {
+        text.map(|text| text.lines().map(str::to_owned).collect())
+            .unwrap_or_default()
+    };
+    let mut gone = lines(old);
+    for line in lines(new) {
+        match gone.iter().position(|other| *other == line) {
+            Some(at) => {
+                gone.swap_remove(at);
+            }
+            None => change.add(path, &line),
+        }
+    }
+    gone.iter().for_each(|line| change.remove(path, line));
 }
 
 fn folder_of(path: &str) -> &str {
