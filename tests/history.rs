@@ -72,7 +72,7 @@ fn a_target_that_the_program_cannot_start_is_not_taken_for_another() {
         check(
             &out,
             64,
-            &["it ran on `moon`, which this program cannot start"],
+            &["made on the target `moon`, which this program does not know"],
         );
     }
     check(
