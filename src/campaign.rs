@@ -44,12 +44,15 @@ const NAMED: usize = 4;
 pub struct Config {
     /// Plans to generate.
     pub cases: u32,
+    /// What all plans and runs follow from.
     pub seed: u64,
+    /// What the plans look like.
     pub shape: Shape,
     /// Plans that run at the same time.
     pub jobs: usize,
     /// Goes on after a violation.
     pub keep_going: bool,
+    /// Whether no progress is shown.
     pub quiet: bool,
     /// The folder of plans while they run, and of those that did not hold.
     pub out: PathBuf,
@@ -78,15 +81,21 @@ pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
 /// The result of a campaign.
 #[derive(Clone, Debug)]
 pub struct Summary {
+    /// The name of the target.
     pub target: &'static str,
+    /// What all plans and runs follow from.
     pub seed: u64,
+    /// Plans that were to be generated.
     pub cases: u32,
     /// Kept plans that were run again.
     pub replayed: u32,
+    /// Plans that held.
     pub held: u64,
     /// One for each failure: the rule and which of its demands.
     pub found: Vec<Finding>,
+    /// Plans that could not be judged.
     pub unknown: Vec<Unjudged>,
+    /// What the plans reached.
     pub coverage: Coverage,
     /// Why steps were left out, and how often.
     pub left_out: BTreeMap<String, u64>,
@@ -94,6 +103,7 @@ pub struct Summary {
     pub samples: Samples,
     /// How long the plans took, shrinking aside.
     pub took: Duration,
+    /// Whether it was interrupted.
     pub interrupted: bool,
     /// The harness failed again and again, so the rest was not tried.
     pub gave_up: bool,
@@ -109,6 +119,7 @@ impl Summary {
 /// A plan that the harness could not judge.
 #[derive(Clone, Debug)]
 pub struct Unjudged {
+    /// Why it failed.
     pub why: String,
     /// The file of the plan.
     pub file: PathBuf,
@@ -121,9 +132,11 @@ pub struct Finished<'a> {
     pub number: u64,
     /// The file of a kept plan.
     pub kept: Option<&'a Path>,
+    /// The plan.
     pub plan: &'a Plan,
     /// The run's seed.
     pub seed: u64,
+    /// How its run ended.
     pub verdict: &'a Verdict,
     /// What this run alone reached.
     pub coverage: &'a Coverage,
@@ -141,10 +154,17 @@ pub type Watch<'a> = dyn FnMut(&Finished<'_>) + 'a;
 /// Why a campaign could not go on. A violation is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
+    /// A kept plan cannot be read.
     #[error(transparent)]
     Kept(#[from] ReadError),
+    /// A plan cannot be written.
     #[error("while writing {}: {why}; make the folder writable, or run elsewhere", path.display())]
-    Write { path: PathBuf, why: io::Error },
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
     /// The target cannot start at all.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -40,7 +40,9 @@ pub struct Difference {
 /// What came of one plan on both targets.
 #[derive(Clone, Debug)]
 pub struct Compared {
+    /// Its name.
     pub name: String,
+    /// The plan.
     pub plan: Plan,
     /// The run on each target.
     pub outcomes: [Outcome; 2],
@@ -53,6 +55,7 @@ pub struct Compared {
 }
 
 impl Compared {
+    /// Whether the two targets came to the same.
     pub fn agrees(&self) -> bool {
         self.differences.is_empty() && self.unknown.is_none()
     }

@@ -23,6 +23,7 @@ pub use sometimes::Sometimes;
 /// How often a fault was made, and how often something ran into it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FaultCount {
+    /// How often it was injected.
     pub injected: u64,
     /// Requests, builds and deaths that show the fault.
     pub hits: u64,
@@ -34,6 +35,7 @@ pub struct FaultCount {
 pub struct ByPhase {
     /// In the order of [`Phase::ALL`].
     pub phases: [u64; Phase::ALL.len()],
+    /// Those that came while nothing was in work.
     pub idle: u64,
 }
 
@@ -54,12 +56,14 @@ impl ByPhase {
 /// What one run, or a whole campaign, reached.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Coverage {
+    /// Plans that were run.
     pub plans: u64,
     /// Steps that began.
     pub steps: u64,
     /// By the step's first word.
     #[serde(deserialize_with = "saved::named")]
     pub step_kinds: BTreeMap<&'static str, u64>,
+    /// Instructions by what they asked for.
     pub edits: BTreeMap<Edit, u64>,
     /// By the fault's name. Out-of-memory counts as injected when its limit is set.
     #[serde(deserialize_with = "saved::named")]
@@ -69,13 +73,21 @@ pub struct Coverage {
     /// By the name of a fault, or of a step that disturbs at once.
     #[serde(deserialize_with = "saved::named")]
     pub disturbed: BTreeMap<&'static str, ByPhase>,
+    /// Containers that ended.
     pub deaths: u64,
+    /// Pushes that reached the remote.
     pub git_pushes: u64,
+    /// Fetches that reached the remote.
     pub git_fetches: u64,
+    /// Requests that reached S3.
     pub s3_requests: u64,
+    /// Requests that reached the agent.
     pub agent_requests: u64,
+    /// Messages that went to containers.
     pub deliveries: u64,
+    /// Messages that went to dead-letter queues.
     pub dead_letters: u64,
+    /// Events of all kinds.
     pub events: u64,
     /// In how many plans each was reached.
     pub sometimes: BTreeMap<Sometimes, u64>,

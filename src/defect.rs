@@ -40,6 +40,7 @@ impl Defect {
         (self.plant)(ports, settings);
     }
 
+    /// The one of this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         DEFECTS.iter().find(|defect| defect.name == name)
     }

@@ -4,12 +4,16 @@
 #[derive(Debug, thiserror::Error)]
 #[error("while {doing}: {why}; {remedy}")]
 pub struct TargetError {
+    /// What was being done.
     pub doing: String,
+    /// Why it failed.
     pub why: String,
+    /// What to do next.
     pub remedy: String,
 }
 
 impl TargetError {
+    /// An error of these three parts.
     pub fn new(
         doing: impl Into<String>,
         why: impl std::fmt::Display,

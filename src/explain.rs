@@ -41,6 +41,7 @@ pub struct Explanation {
 pub struct Explained {
     /// The step's index in the plan, from 0; `None` for recovery.
     pub step: Option<usize>,
+    /// Its text.
     pub text: String,
     /// When it began, in the system's own time.
     pub at: Duration,
@@ -59,8 +60,11 @@ pub struct Explained {
 /// What the model expects of one thing at the end of a step, against what is seen of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Change {
+    /// The thing.
     pub about: String,
+    /// What was expected.
     pub expected: String,
+    /// What was seen instead.
     pub observed: String,
 }
 
@@ -69,6 +73,7 @@ pub struct Change {
 pub struct Without {
     /// Steps that make no sense without it and went too, by index.
     pub also: Vec<usize>,
+    /// How it ends without the step.
     pub outcome: WithoutOutcome,
 }
 
@@ -81,9 +86,15 @@ pub enum WithoutOutcome {
     /// The same violation: the step does not matter.
     Same,
     /// Another rule, or another demand of the same rule, is violated.
-    Other { violation: Box<Violation> },
+    Other {
+        /// That one.
+        violation: Box<Violation>,
+    },
     /// The harness could not judge.
-    Unknown { why: String },
+    Unknown {
+        /// Why.
+        why: String,
+    },
 }
 
 /// Explains a violation by the history of the run that showed it, without another run.

@@ -27,15 +27,18 @@ const EXPLAINED_UP_TO: usize = 20;
 pub struct Finding {
     /// The rule and a hash of the plan, the same for plans that differ in nothing but names.
     pub id: String,
+    /// How the plan came to be.
     #[serde(flatten)]
     pub origin: Origin,
     /// The target that it was found on.
     pub target: String,
+    /// The plan.
     #[serde(with = "plan_as_text")]
     pub plan: Plan,
     /// The run's seed.
     #[serde(with = "seed_as_text")]
     pub seed: u64,
+    /// The violation.
     pub violation: Violation,
     /// Steps of the plan that showed it first.
     pub first_steps: usize,
@@ -60,6 +63,7 @@ pub struct Finding {
     /// What happened in the run that shows it.
     #[serde(skip)]
     pub history: History,
+    /// Why the plan violates.
     #[serde(skip)]
     pub explanation: Option<Explanation>,
 }

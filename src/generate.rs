@@ -26,6 +26,7 @@ use weigh::Swarm;
 /// What plans may look like.
 #[derive(Clone, Debug)]
 pub struct Shape {
+    /// The sessions of the plan.
     pub sessions: Vec<SessionId>,
     /// The most steps of a plan.
     pub max_steps: usize,

@@ -30,6 +30,7 @@ pub use line::Line;
 pub struct Event {
     /// The system's own time since the run began; scaled where real time is.
     pub at: Duration,
+    /// What happened.
     #[serde(flatten)]
     pub what: What,
 }
@@ -42,9 +43,12 @@ pub enum What {
     /// A step begins. `index` is its place in the plan, from 0; `None` for what recovery does by
     /// itself. `mark` is that of the edit or commit which it makes.
     StepBegan {
+        /// The number of the step in the plan, from 0.
         index: Option<usize>,
+        /// The step.
         #[serde(with = "step_text")]
         step: Step,
+        /// The mark of the edit, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<Mark>,
     },
@@ -52,126 +56,184 @@ pub enum What {
     Healed,
     /// An outsider's commit reached the remote; `branch` is the branch as it is then.
     OutsiderPushed {
+        /// The session that it is about.
         session: SessionId,
+        /// The mark of the edit.
         mark: Mark,
+        /// The branch as it then is.
         branch: Arc<Branch>,
     },
 
     // Queue.
+    /// An instruction reached the queue.
     Sent {
+        /// The session that it is about.
         session: SessionId,
+        /// The mark of the edit.
         mark: Mark,
     },
     /// A message went to a container; `receives` counts from 1.
     Delivered {
+        /// The session that it is about.
         session: SessionId,
+        /// The mark of the edit.
         mark: Mark,
+        /// How often it was delivered so far.
         receives: u32,
     },
+    /// A message was deleted by the container that handled it.
     Acknowledged {
+        /// The session that it is about.
         session: SessionId,
+        /// The mark of the edit.
         mark: Mark,
     },
+    /// A message went to the dead-letter queue.
     DeadLettered {
+        /// The session that it is about.
         session: SessionId,
+        /// The mark of the edit.
         mark: Mark,
     },
+    /// `RETRY_GIT_PUSH` reached the retry queue.
     RetrySent {
+        /// The session that it is about.
         session: SessionId,
     },
+    /// `RETRY_GIT_PUSH` went to a container.
     RetryDelivered {
+        /// The session that it is about.
         session: SessionId,
     },
 
     // Agent API.
     /// A request of a container arrived; `status` is how it is answered, `None` where it is not.
     AgentAsked {
+        /// The client whose container it is of.
         client: ClientId,
+        /// The mark of the edit, where there is one.
         mark: Option<Mark>,
+        /// The status of the answer.
         status: Option<u16>,
         /// The wait that the answer asks for.
         retry_after: Option<Duration>,
     },
 
     // Git remote.
+    /// A fetch was answered.
     Fetched {
+        /// The client whose container it is of.
         client: ClientId,
+        /// How it was answered.
         outcome: GitOutcome,
     },
     /// A container asked for the refs to push, and was given them. A git client that sees from
     /// them that the remote has more goes no further: nothing is pushed then.
     PushBegan {
+        /// The client whose container it is of.
         client: ClientId,
     },
     /// A push was answered, or refused before it named its branch. `branch` is the branch as it
     /// is then.
     Pushed {
+        /// The client whose container it is of.
         client: ClientId,
+        /// The session that it names, where it names one.
         session: Option<SessionId>,
+        /// How it was answered.
         outcome: GitOutcome,
+        /// The branch as it then is, where it is known.
         branch: Option<Arc<Branch>>,
     },
     /// The branch in a container's workspace changed.
     Committed {
+        /// The session that it is about.
         session: SessionId,
+        /// The branch as it then is.
         branch: Arc<Branch>,
     },
 
     // S3.
+    /// An object was stored.
     ObjectPut {
+        /// The client whose container it is of.
         client: ClientId,
+        /// The key of the object.
         key: Arc<str>,
+        /// What the object holds.
         content: Arc<Content>,
         /// Whether the container got the answer.
         answered: bool,
     },
+    /// An object was deleted.
     ObjectDeleted {
+        /// The client whose container it is of.
         client: ClientId,
+        /// The key of the object.
         key: Arc<str>,
     },
     /// A request that changed nothing: a list, or one that was refused.
     S3Asked {
+        /// The client whose container it is of.
         client: ClientId,
+        /// What was asked.
         operation: S3Operation,
+        /// How it was answered.
         outcome: S3Outcome,
     },
 
     // Session table.
     /// A session's record was written, by the container of `client`.
     RecordWritten {
+        /// The session that it is about.
         session: SessionId,
+        /// The record as it then is.
         record: Arc<Record>,
     },
     /// A request to the table was refused.
     StoreRefused {
+        /// The client whose container it is of.
         client: ClientId,
     },
 
     /// A token or key was in what reached an endpoint: a log line, a record, a commit, an object.
     SecretSeen {
+        /// The client whose container it is of.
         client: ClientId,
+        /// Where it was seen.
         place: Arc<str>,
     },
 
     // Container.
+    /// A container started.
     Started {
+        /// The client whose container it is of.
         client: ClientId,
     },
+    /// A container ended.
     Died {
+        /// The client whose container it is of.
         client: ClientId,
+        /// Why.
         cause: Death,
     },
 
     // Claims: what the system said.
     /// A log line. `phase` is what the line says of the instruction's way, if it says so.
     Logged {
+        /// The client whose container it is of.
         client: ClientId,
         /// The line's own time stamp, in the run's time: what was kept during a partition comes late.
         stamp: Duration,
+        /// The session that it names, where it names one.
         session: Option<SessionId>,
+        /// Its level.
         level: Level,
+        /// Its text.
         text: Arc<str>,
+        /// The phase that it names.
         phase: Option<Phase>,
+        /// What its words claim.
         claim: Option<Claim>,
     },
 }
@@ -239,54 +301,78 @@ pub enum Claim {
     BuildFailed,
 }
 
+/// How the git remote answered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GitOutcome {
+    /// It was done.
     Done,
+    /// The remote has commits that the push lacks.
     Rejected,
+    /// The credential was refused.
     AuthFailed,
+    /// The service did not answer, or answered that it cannot.
     Unavailable,
 }
 
+/// What is asked of S3.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum S3Operation {
+    /// A list of objects.
     List,
+    /// An object is read.
     Get,
+    /// An object is stored.
     Put,
+    /// Objects are deleted.
     Delete,
 }
 
+/// How S3 answered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum S3Outcome {
+    /// It was done.
     Done,
+    /// 403 AccessDenied.
     Denied,
+    /// 404 NoSuchBucket.
     NoSuchBucket,
+    /// The service did not answer, or answered that it cannot.
     Unavailable,
 }
 
+/// Why a container ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Death {
+    /// It was killed.
     Crash,
+    /// It was killed at its memory limit.
     OutOfMemory,
+    /// It was killed, and its workspace is gone.
     WorkspaceLost,
     /// It ended by itself, which a container never does.
     Exit,
 }
 
+/// The level of a log line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
+    /// INFO.
     Info,
+    /// WARN.
     Warn,
+    /// ERROR.
     Error,
 }
 
 /// A branch as it is: its commits, oldest first, and the marks in its newest tree.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Branch {
+    /// The commits, oldest first.
     pub commits: Vec<Commit>,
     /// Every mark in the newest tree, as often as it is there.
     pub tree: Vec<Mark>,
@@ -326,6 +412,7 @@ pub struct Commit {
     pub subject: Arc<str>,
     /// The marks that its own change adds; none for a merge.
     pub adds: Vec<Mark>,
+    /// Whether it has more than one parent.
     pub merge: bool,
     /// A hash of all that its change adds, 0 where it changes nothing; `None` where that was not
     /// seen, and for a merge.
@@ -352,6 +439,7 @@ impl Commit {
 pub struct Content {
     /// CRC-32 (cksum) of the bytes.
     pub digest: u32,
+    /// Its length, in bytes.
     pub size: usize,
     /// The marks in it, in order.
     pub marks: Vec<Mark>,
@@ -363,29 +451,37 @@ pub struct Content {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Record {
+    /// How the session is, in the system's words.
     pub status: String,
+    /// What stopped the last instruction.
     pub last_error: Option<String>,
+    /// What the last build or push warned of.
     pub warnings: Vec<String>,
 }
 
 /// Everything that can be seen of the system at one moment.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot {
+    /// The branches of the remote.
     pub remote: BTreeMap<SessionId, Branch>,
     /// The workspaces that exist.
     pub workspaces: BTreeMap<SessionId, Workspace>,
     /// The objects of each client's site.
     pub sites: BTreeMap<ClientId, BTreeMap<Arc<str>, Arc<Content>>>,
+    /// The records of the sessions.
     pub records: BTreeMap<SessionId, Record>,
     /// Messages that are visible, delayed or in flight.
     pub queued: Vec<Mark>,
+    /// The messages of the dead-letter queues.
     pub dead_letters: Vec<Mark>,
+    /// The clients whose containers run.
     pub running: Vec<ClientId>,
 }
 
 /// A container's checkout of a session's branch.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Workspace {
+    /// The branch that is checked out.
     pub branch: Branch,
     /// What git would call unfinished or stray: a merge, a rebase, a stash, a lock, a file.
     pub debris: Vec<String>,

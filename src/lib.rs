@@ -34,6 +34,8 @@
 //! [`soak`] does it for hours, on many machines, and survives being killed. That the rules can
 //! catch something is shown by planting mistakes: [`defect`].
 
+#![deny(missing_docs)]
+
 // What is done, and who says what makes sense.
 pub(crate) mod files;
 

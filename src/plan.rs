@@ -33,7 +33,9 @@ pub const UNTIL_BOUND: Duration = Duration::from_secs(150);
 /// What is done to a system: the sessions that exist, then the steps.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Plan {
+    /// The sessions of the plan.
     pub sessions: Vec<SessionId>,
+    /// What is done, in order.
     pub steps: Vec<Step>,
     /// Comment lines, without `#`, each with the number of steps before it.
     pub comments: Vec<(usize, String)>,

@@ -16,7 +16,9 @@ use crate::site::cksum;
 /// A plan file, and what its comments say of it.
 #[derive(Clone, Debug)]
 pub struct Kept {
+    /// The file.
     pub path: PathBuf,
+    /// The plan.
     pub plan: Plan,
     /// The run's seed, from the comment `# seed 0x1f3c`.
     pub seed: Option<u64>,
@@ -27,10 +29,22 @@ pub struct Kept {
 /// Why a plan file could not be read. Its text begins with the place, as compilers write it.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The file or folder cannot be read.
     #[error("{}: cannot read the plan: {why}; check the path", path.display())]
-    Io { path: PathBuf, why: io::Error },
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// The file is no plan.
     #[error("{}:{}:{}: {}", path.display(), error.line, error.column, error.message)]
-    Parse { path: PathBuf, error: ParseError },
+    Parse {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: ParseError,
+    },
 }
 
 /// Reads a plan file.

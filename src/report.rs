@@ -49,6 +49,7 @@ const LAST_EVENTS: usize = 12;
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
+    /// Whether it is.
     pub coloured: bool,
 }
 

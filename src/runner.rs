@@ -24,7 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The result of one run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// How it ended.
     pub verdict: Verdict,
+    /// What happened.
     pub history: History,
     /// The steps that the target cannot make, by index from 0, and why; they were left out.
     pub left_out: Vec<(usize, String)>,

@@ -34,7 +34,9 @@ use search::Search;
 /// How much a shrinking may cost.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Budget {
+    /// Runs of plans.
     pub runs: u32,
+    /// Real time.
     pub time: Duration,
 }
 
@@ -51,7 +53,9 @@ impl Budget {
 /// How far a shrinking is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
+    /// Runs of plans.
     pub runs: u32,
+    /// Steps of the smallest plan so far.
     pub steps: usize,
 }
 

@@ -105,6 +105,7 @@ pub struct Rendered {
     pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
     /// Why the build failed, if it did.
     pub error: Option<&'static str>,
+    /// What the build warned of.
     pub warning: Option<&'static str>,
 }
 

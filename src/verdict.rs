@@ -12,20 +12,34 @@ use crate::plan::{ClientId, SessionId};
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     // Always.
+    /// `no-broken-deploy`.
     NoBrokenDeploy,
+    /// `no-dangling-page`.
     NoDanglingPage,
+    /// `commits-preserved`.
     CommitsPreserved,
+    /// `exactly-once`.
     ExactlyOnce,
+    /// `no-cascade`.
     NoCascade,
+    /// `breaker`.
     Breaker,
+    /// `bounded-retries`.
     BoundedRetries,
+    /// `stays-up`.
     StaysUp,
+    /// `errors-told`.
     ErrorsTold,
+    /// `no-secret-told`.
     NoSecretTold,
     // After recovery.
+    /// `nothing-lost`.
     NothingLost,
+    /// `pushed`.
     Pushed,
+    /// `fresh`.
     Fresh,
+    /// `settled`.
     Settled,
 }
 
@@ -118,6 +132,7 @@ impl fmt::Display for Rule {
 /// A rule that did not hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Violation {
+    /// The rule.
     pub rule: Rule,
     /// Which of the rule's demands: a smaller plan shows the same failure when both agree.
     pub kind: String,
@@ -132,7 +147,9 @@ pub struct Violation {
     pub about: Option<Subject>,
     /// The system's own time.
     pub at: Duration,
+    /// What was expected.
     pub expected: String,
+    /// What was seen instead.
     pub observed: String,
 }
 
@@ -179,16 +196,23 @@ impl Violation {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
+    /// The S3 breaker.
     Breaker,
+    /// The queue of instructions.
     Queue,
+    /// The container of a client.
     Container(ClientId),
+    /// The site of a client.
     Site(ClientId),
     /// What the container of a client logs.
     Log(ClientId),
+    /// The branch of a session, on the remote.
     Branch(SessionId),
+    /// The checkout of a session.
     Workspace(SessionId),
     /// The instructions of a session.
     Work(SessionId),
+    /// The record of a session.
     Record(SessionId),
 }
 
@@ -226,10 +250,13 @@ impl fmt::Display for Subject {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
+    /// Every rule held.
     Held,
+    /// A rule was violated.
     Violated(Violation),
     /// The harness itself could not judge, and why; never counted as held or violated.
     Unknown {
+        /// Why.
         why: String,
     },
 }

@@ -14,9 +14,13 @@ const FIRST_EVERY: Duration = Duration::from_millis(20);
 pub struct Sample {
     /// Real seconds since the start.
     pub seconds: f64,
+    /// Plans that were run.
     pub plans: u64,
+    /// Steps that were made.
     pub steps: u64,
+    /// Plans that violated a rule.
     pub violated: u64,
+    /// Plans that could not be judged.
     pub unknown: u64,
     /// Entries of the sometimes-list that were reached.
     pub reached: u64,
@@ -32,6 +36,7 @@ pub struct Sample {
 /// Samples in the order of time, of even spacing but for the last.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Samples {
+    /// The samples.
     pub taken: Vec<Sample>,
     every: Duration,
 }

@@ -8,8 +8,11 @@ use crate::plan::Phase;
 /// One entry of the list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Sometimes {
+    /// The breaker opened.
     BreakerOpened,
+    /// A probe of the breaker failed.
     ProbeFailed,
+    /// The breaker closed again.
     BreakerClosedAgain,
     /// A push was rejected, and the work went up rebased.
     PushRebased,
@@ -25,14 +28,21 @@ pub enum Sometimes {
     CrashBetweenCommitAndPush,
     /// A container died again before it had repaired what its last death left.
     CrashDuringRecovery,
+    /// A container ran out of memory and was restarted.
     OutOfMemoryRestart,
+    /// A partition was healed.
     PartitionHealed,
+    /// The agent timed out, then answered.
     AgentTimedOutThenAnswered,
     /// The agent answered 429, and answered well after the wait.
     BackedOffThenAnswered,
+    /// A message was delivered again.
     Redelivered,
+    /// A message went to a dead-letter queue.
     DeadLettered,
+    /// A build with warnings was deployed.
     WarnedBuildDeployed,
+    /// A broken build was repaired.
     BrokenBuildRepaired,
     /// Two faults were active at once, and one of them was hit meanwhile.
     TwoFaultsAtOnce,

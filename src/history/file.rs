@@ -107,6 +107,7 @@ pub struct ReadHistory {
 pub struct Incomplete {
     /// Counts from 1.
     pub line: usize,
+    /// Why it failed.
     pub why: String,
 }
 

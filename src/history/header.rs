@@ -40,6 +40,7 @@ pub struct Header {
     /// The defect that was planted in the system, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defect: Option<String>,
+    /// The plan.
     #[serde(with = "plan_text")]
     pub plan: Plan,
 }
@@ -47,6 +48,7 @@ pub struct Header {
 /// The profile of a run: its name, and how to recognise or read it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ProfileRef {
+    /// Its name.
     pub name: String,
     /// A hash of its text; `None` for the one that the program holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +72,7 @@ impl Default for ProfileRef {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct End {
+    /// How it ended.
     #[serde(flatten)]
     pub verdict: Verdict,
     /// How many events come before it.

@@ -6,10 +6,13 @@ use crate::plan::{Phase, SessionId};
 /// A line, by its parts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Line {
+    /// Its level.
     pub level: Level,
+    /// The session that it names.
     pub session: Option<SessionId>,
     /// The phase that begins with this line.
     pub phase: Option<Phase>,
+    /// Its text.
     pub text: String,
 }
 

@@ -38,6 +38,7 @@ struct Handling {
 pub struct PhaseBegan {
     /// Whose instruction is handled.
     pub session: SessionId,
+    /// The phase.
     pub phase: Phase,
     /// The phase before it; what lies between was not seen.
     after: Option<Phase>,

@@ -5,6 +5,7 @@
 /// The id is stable: kept plans, soaks and reports name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BreachKind {
+    /// Its name in reports.
     pub id: &'static str,
     /// What was seen, in one sentence.
     pub words: &'static str,

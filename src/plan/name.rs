@@ -31,11 +31,14 @@ impl fmt::Display for ClientId {
 /// A chat thread of a client: its branch is `thread-<thread>`, its record the item `client/thread`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionId {
+    /// The client that owns it.
     pub client: ClientId,
+    /// The chat thread.
     pub thread: Arc<str>,
 }
 
 impl SessionId {
+    /// The session of these names.
     pub fn new(client: &str, thread: &str) -> Self {
         Self {
             client: client.into(),
@@ -80,7 +83,9 @@ impl<'de> Deserialize<'de> for SessionId {
 /// An instruction's mark is also its id. Marks are numbered from 1 in the order of the plan.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Mark {
+    /// Of an instruction's edit.
     Edit(u32),
+    /// Of an outsider's commit.
     Outside(u32),
 }
 

@@ -14,7 +14,9 @@ use crate::plan::{ClientId, Mark, SessionId};
 pub struct Unmet {
     /// Its number among the scenario's expectations, from 1.
     pub number: usize,
+    /// The expectation.
     pub expected: Expectation,
+    /// How it was not met.
     pub why: Why,
     /// What was seen instead: the events that come nearest, oldest first.
     pub instead: Vec<Event>,

@@ -7,14 +7,17 @@ use crate::plan::Mark;
 /// Something that a scenario expects to see in its run, or never to see.
 #[derive(Clone, Copy, Debug)]
 pub struct Expectation {
+    /// What is to be seen.
     pub seen: Sight,
     /// The client (`acme`) or the session (`acme/home`) that it is seen of; empty for anybody.
     pub of: &'static str,
+    /// From when on.
     pub since: Since,
     /// The number of the step, from 1, at whose begin it is too late to be seen.
     pub before: Option<usize>,
     /// The latest time after `since`, in the system's own time.
     pub within: Option<Duration>,
+    /// How often.
     pub count: Count,
 }
 
@@ -59,7 +62,9 @@ pub enum Since {
 /// How often something is to be seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Count {
+    /// So often or more.
     AtLeast(usize),
+    /// Not once.
     Never,
 }
 
@@ -105,16 +110,19 @@ impl Expectation {
         self
     }
 
+    /// The same, within so many seconds.
     pub const fn within(mut self, seconds: u64) -> Self {
         self.within = Some(Duration::from_secs(seconds));
         self
     }
 
+    /// The same, so often at least.
     pub const fn times(mut self, count: usize) -> Self {
         self.count = Count::AtLeast(count);
         self
     }
 
+    /// The opposite: it is never to be seen.
     pub const fn never(mut self) -> Self {
         self.count = Count::Never;
         self

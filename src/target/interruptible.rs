@@ -15,7 +15,9 @@ pub type Interrupt = Arc<AtomicBool>;
 /// Another target; once the interrupt is set, every call fails, and runs clean up as they do
 /// after any failure of the harness.
 pub struct Interruptible<'a> {
+    /// The target.
     pub target: &'a (dyn Target + Sync),
+    /// Ends its runs once it is set.
     pub interrupt: Interrupt,
 }
 

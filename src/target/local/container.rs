@@ -18,7 +18,9 @@ use crate::target::TargetError;
 /// A program that plays the container's part, and its arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkerCommand {
+    /// The program.
     pub program: PathBuf,
+    /// Its arguments.
     pub arguments: Vec<String>,
 }
 
