@@ -5,34 +5,40 @@
 //! everything, gives them ten minutes to recover without help, and judges by a written contract
 //! what the world saw of it: no broken build deployed, no commit dropped, nothing lost.
 //!
-//! A [`Plan`](plan::Plan) says what is done, step by step. A [`Target`](target::Target) is a kind
-//! of system to do it to: [`Sim`](target::sim::Sim) runs the reference [`worker`] in virtual time,
-//! [`Local`](target::local::Local) as real processes on the loopback [`cloud`]. The
-//! [`runner`] carries a plan out, and asks the rules in [`invariant`] about every event, given
-//! what the [`model`] knows:
+//! A system that forces a rejected push loses the commit of somebody else. Three steps show it:
 //!
 //! ```
+//! use shakedown::defect::{Defect, planted_sim};
 //! use shakedown::plan::Plan;
 //! use shakedown::runner;
-//! use shakedown::target::sim::Sim;
-//! use shakedown::verdict::Verdict;
+//! use shakedown::verdict::{Rule, Verdict};
 //!
 //! let plan: Plan = "# shakedown plan v1
 //! session acme/home
 //! instruct acme/home change
-//! until acme/home pushing
-//! push-from-outside acme/home conflicting
-//! crash acme
+//! until acme/home committing
+//! push-from-outside acme/home clean
 //! ".parse()?;
-//! let outcome = runner::run(&Sim::default(), &plan, 7);
-//! assert_eq!(outcome.verdict, Verdict::Held);
+//! let forces_pushes = planted_sim(Defect::by_name("force-push").expect("it is one of them"));
+//! let Verdict::Violated(violation) = runner::run(&forces_pushes, &plan, 7).verdict else {
+//!     panic!("the mistake is found");
+//! };
+//! assert_eq!(violation.rule, Rule::CommitsPreserved);
+//! assert_eq!(violation.expected, "every commit of acme/home stays on its branch on the remote");
+//! assert_eq!(violation.observed, "gone: `Outside change outside-1`");
 //! # Ok::<(), shakedown::plan::ParseError>(())
 //! ```
 //!
+//! A [`Plan`](plan::Plan) says what is done, step by step. A [`Target`](target::Target) is a kind
+//! of system to do it to: [`Sim`](target::sim::Sim) runs the reference worker in virtual time,
+//! [`Local`](target::local::Local) as real processes on a loopback cloud, and a crate with a system
+//! of its own implements the trait and writes one line in its tests, [`check`](check()). The
+//! [`runner`] carries a plan out and asks the rules about every event, by what a reference model
+//! knows from the events before.
+//!
 //! A [`campaign`] does that with many plans, which [`generate`] draws from the model, and a plan
-//! that breaks a rule is made as short as it can be by [`shrink`] and kept by [`regression`]. A
-//! [`soak`] does it for hours, on many machines, and survives being killed. That the rules can
-//! catch something is shown by planting mistakes: [`defect`].
+//! that breaks a rule is made as short as it can be by [`shrink`], explained by [`explain`] and kept
+//! by [`regression`]. That the rules can catch something is shown by planting mistakes: [`defect`].
 
 #![deny(missing_docs)]
 

@@ -45,6 +45,7 @@ impl Scenario {
         list::SCENARIOS
     }
 
+    /// The one of this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         Self::all().iter().find(|scenario| scenario.name == name)
     }
@@ -89,20 +90,26 @@ impl Scenario {
 /// How the run of a scenario ended.
 #[derive(Debug)]
 pub struct ScenarioRun {
+    /// The scenario.
     pub scenario: &'static Scenario,
+    /// The name of the target.
     pub target: &'static str,
     /// The run's seed.
     pub seed: u64,
+    /// The plan.
     pub plan: Plan,
+    /// What came of its run.
     pub outcome: Outcome,
     /// The expectations that were not met.
     pub unmet: Vec<Unmet>,
+    /// What was watched meanwhile.
     pub watched: Watched,
 }
 
 /// The result of a scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Grade {
+    /// Every rule and expectation held.
     Passed,
     /// A rule was violated, or an expectation was not met.
     Failed,
@@ -111,6 +118,7 @@ pub enum Grade {
 }
 
 impl ScenarioRun {
+    /// How the scenario ended.
     pub fn grade(&self) -> Grade {
         match &self.outcome.verdict {
             Verdict::Violated(_) => Grade::Failed,
