@@ -47,8 +47,12 @@ fn carry_out(plan: &Plan, seed: u64) -> usize {
         run.apply(&Step::Heal(fault), None, &mut events)
             .expect("a fault is healed");
     }
-    run.rest(Duration::from_secs(90), runner::RECOVERY_BOUND, &mut events)
-        .expect("the system can rest");
+    run.rest(
+        Duration::from_secs(90),
+        Sim::default().profile().limits.recovery,
+        &mut events,
+    )
+    .expect("the system can rest");
     black_box(run.snapshot().expect("the system can be seen"));
     events.len()
 }

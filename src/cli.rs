@@ -9,6 +9,7 @@ mod explore;
 mod given;
 mod merge;
 mod outputs;
+mod profile;
 mod replay;
 mod report;
 mod rules;
@@ -30,6 +31,7 @@ use self::dispatch::Exit;
 use self::explore::ExploreArgs;
 use self::merge::MergeArgs;
 use self::outputs::{OutputArgs, RunOutputArgs};
+use self::profile::ProfileArgs;
 use self::report::ReportArgs;
 use self::rules::RulesArgs;
 use self::scenario::ScenarioArgs;
@@ -90,6 +92,8 @@ pub enum Command {
     Scenario(ScenarioArgs),
     /// Print the rules of the contract, and the ways in which each can be broken
     Rules(RulesArgs),
+    /// Check or print a profile: all that is particular to one system
+    Profile(ProfileArgs),
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end

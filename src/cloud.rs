@@ -65,6 +65,7 @@ use crate::error::TargetError;
 use crate::history::{Branch, Record};
 use crate::oracle::Objects;
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
+use crate::profile::{LineReader, Profile};
 use crate::scratch::Scratch;
 use crate::site::{self, SiteKind};
 use crate::worker::ports::{Instruction, RetryRequest};
@@ -82,6 +83,8 @@ pub struct CloudConfig {
     pub git: String,
     /// What the sites are built with; their sources are on `main`.
     pub site: SiteKind,
+    /// How the system names things, and what the lines of its log say.
+    pub profile: Arc<Profile>,
 }
 
 impl CloudConfig {
@@ -93,6 +96,7 @@ impl CloudConfig {
             seed: 0,
             git: "git".into(),
             site: SiteKind::Shell,
+            profile: Profile::reference(),
         }
     }
 
@@ -145,6 +149,7 @@ impl Cloud {
             recorder.clone(),
         )?;
         let services = Services {
+            reader: LineReader::new(config.profile.clone(), &config.sessions),
             s3: S3::new(&path("s3"), &clients, recorder.clone())?,
             table: Table::new()?,
             sqs: Sqs::new(&clients, recorder.clone()),

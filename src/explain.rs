@@ -110,24 +110,30 @@ pub fn explain(
     // What it was when the step began.
     let mut at_begin = before.clone();
     let mut changed = None;
-    follow(plan, site, events, &mut |model, index| {
-        let now = rows(model, index);
-        if let Some(about) = &violation.about
-            && is_change(about, &events[index].what, &before, &now)
-        {
-            changed = Some(index);
-        }
-        if let Some(begun) = begun(&events[index], index) {
-            close(steps.last_mut(), &at_begin, &before);
-            at_begin = before.clone();
-            steps.push(begun);
-        } else if now != before
-            && let Some(step) = steps.last_mut()
-        {
-            step.events.push(index);
-        }
-        before = now;
-    });
+    follow(
+        plan,
+        site,
+        history.profile(),
+        events,
+        &mut |model, index| {
+            let now = rows(model, index);
+            if let Some(about) = &violation.about
+                && is_change(about, &events[index].what, &before, &now)
+            {
+                changed = Some(index);
+            }
+            if let Some(begun) = begun(&events[index], index) {
+                close(steps.last_mut(), &at_begin, &before);
+                at_begin = before.clone();
+                steps.push(begun);
+            } else if now != before
+                && let Some(step) = steps.last_mut()
+            {
+                step.events.push(index);
+            }
+            before = now;
+        },
+    );
     close(steps.last_mut(), &at_begin, &before);
     let violating = steps.iter_mut().find(|step| step.step == violation.step);
     if let Some(step) = violating {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{ClientId, Mark, Phase, SessionId, Step};
+use crate::profile::Profile;
 
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{End, FORMAT, Header, ProfileRef};
@@ -496,4 +497,15 @@ pub struct History {
     pub events: Vec<Event>,
     /// `None` until the run has ended.
     pub end: Option<End>,
+}
+
+impl History {
+    /// The profile of the system; that of the built-in worker where the events are of no run.
+    pub fn profile(&self) -> Arc<Profile> {
+        let of_run = self.header.as_ref().map(|header| header.profile.read());
+        // A header whose profile cannot be read does not come this far.
+        of_run
+            .and_then(Result::ok)
+            .unwrap_or_else(Profile::reference)
+    }
 }

@@ -18,6 +18,10 @@ mod told;
 pub use kind::BreachKind;
 use kind::kinds;
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::history::{Event, Snapshot};
 use crate::model::Model;
 use crate::verdict::{Rule, Subject};
@@ -61,9 +65,13 @@ impl Breach {
     }
 }
 
-/// A rule and how it is checked.
+/// A part of a rule: what it rests on, and how it is checked.
 pub(crate) struct Invariant {
+    /// The rule that the part is of.
     pub rule: Rule,
+    /// What must be seen of the system, so that the part can be asked.
+    pub needs: &'static [Evidence],
+    /// The check.
     pub check: Check,
 }
 
@@ -79,75 +87,185 @@ pub(crate) enum Check {
 pub(crate) use fresh::{check_site, wanted};
 pub(crate) use settled::{expected_error, expected_warnings};
 
+use crate::profile::{Evidence, Profile};
 use Check::{AfterRecovery, Always};
+use Evidence::{Log, Process, Queue, Record, Remote, Report, Site, Workspace};
 
-/// Every rule; two have a part that only shows after recovery. Where one event breaks several, the first one listed is reported.
-pub(crate) const INVARIANTS: [Invariant; 16] = [
-    Invariant {
-        rule: Rule::NoSecretTold,
-        check: Always(process::no_secret_told),
-    },
-    Invariant {
-        rule: Rule::StaysUp,
-        check: Always(process::stays_up),
-    },
-    Invariant {
-        rule: Rule::NoCascade,
-        check: Always(cascade::no_cascade),
-    },
-    Invariant {
-        rule: Rule::NoBrokenDeploy,
-        check: Always(site::no_broken_deploy),
-    },
-    Invariant {
-        rule: Rule::NoDanglingPage,
-        check: Always(site::no_dangling_page),
-    },
-    Invariant {
-        rule: Rule::ExactlyOnce,
-        check: Always(branch::exactly_once),
-    },
-    Invariant {
-        rule: Rule::CommitsPreserved,
-        check: Always(branch::commits_preserved),
-    },
-    Invariant {
-        rule: Rule::Breaker,
-        check: Always(breaker::breaker),
-    },
-    Invariant {
-        rule: Rule::BoundedRetries,
-        check: Always(retries::bounded_retries),
-    },
-    Invariant {
-        rule: Rule::ErrorsTold,
-        check: Always(told::errors_told),
-    },
-    Invariant {
-        rule: Rule::ErrorsTold,
-        check: AfterRecovery(told::told_in_log),
-    },
-    Invariant {
-        rule: Rule::Breaker,
-        check: AfterRecovery(breaker::told_in_log),
-    },
-    Invariant {
-        rule: Rule::NothingLost,
-        check: AfterRecovery(recovered::nothing_lost),
-    },
-    Invariant {
-        rule: Rule::Pushed,
-        check: AfterRecovery(recovered::pushed),
-    },
-    Invariant {
-        rule: Rule::Fresh,
-        check: AfterRecovery(fresh::fresh),
-    },
-    Invariant {
-        rule: Rule::Settled,
-        check: AfterRecovery(settled::settled),
-    },
+/// Every part of every rule. Where one event breaks several, the first one listed is reported.
+pub(crate) const INVARIANTS: &[Invariant] = &[
+    part(Rule::NoSecretTold, &[], Always(process::no_secret_told)),
+    part(Rule::StaysUp, &[Process], Always(process::stays_up)),
+    part(
+        Rule::NoCascade,
+        &[Remote],
+        Always(cascade::foreign_edit_on_branch),
+    ),
+    part(
+        Rule::NoCascade,
+        &[Site],
+        Always(cascade::foreign_edit_in_site),
+    ),
+    part(Rule::NoCascade, &[Record], Always(cascade::foreign_trouble)),
+    part(
+        Rule::NoBrokenDeploy,
+        &[Site],
+        Always(site::no_broken_deploy),
+    ),
+    part(
+        Rule::NoDanglingPage,
+        &[Site],
+        Always(site::no_dangling_page),
+    ),
+    part(Rule::ExactlyOnce, &[Remote], Always(branch::exactly_once)),
+    part(
+        Rule::CommitsPreserved,
+        &[Remote],
+        Always(branch::commits_preserved),
+    ),
+    part(Rule::Breaker, &[Log, Site], Always(breaker::breaker)),
+    part(
+        Rule::BoundedRetries,
+        &[Log, Site],
+        Always(retries::sync_at_once),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Record],
+        Always(retries::table_at_once),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Log],
+        Always(retries::put_off_at_once),
+    ),
+    part(Rule::BoundedRetries, &[Log], Always(retries::endless_sync)),
+    part(
+        Rule::BoundedRetries,
+        &[Queue, Workspace, Remote],
+        Always(retries::asked_push),
+    ),
+    part(Rule::BoundedRetries, &[Log, Site], Always(retries::gave_up)),
+    part(Rule::BoundedRetries, &[Log], Always(retries::sync_attempts)),
+    part(Rule::BoundedRetries, &[Queue], Always(retries::receives)),
+    part(
+        Rule::BoundedRetries,
+        &[Evidence::Agent],
+        Always(retries::agent),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Remote, Workspace],
+        Always(retries::pushes),
+    ),
+    part(
+        Rule::ErrorsTold,
+        &[Queue, Remote, Site, Report],
+        Always(told::acknowledged),
+    ),
+    part(
+        Rule::ErrorsTold,
+        &[Log, Remote, Workspace],
+        Always(told::push_claimed),
+    ),
+    part(Rule::ErrorsTold, &[Log, Site], Always(told::sync_claimed)),
+    part(
+        Rule::ErrorsTold,
+        &[Queue, Remote, Site, Report],
+        AfterRecovery(told::reported_at_last),
+    ),
+    part(
+        Rule::ErrorsTold,
+        &[Log, Queue],
+        AfterRecovery(told::told_in_log),
+    ),
+    part(
+        Rule::Breaker,
+        &[Log, Record],
+        AfterRecovery(breaker::told_in_log),
+    ),
+    part(
+        Rule::NothingLost,
+        &[Queue],
+        AfterRecovery(recovered::all_ended),
+    ),
+    part(
+        Rule::NothingLost,
+        &[Queue, Remote, Workspace, Report],
+        AfterRecovery(recovered::nothing_lost),
+    ),
+    part(
+        Rule::Pushed,
+        &[Remote, Workspace],
+        AfterRecovery(recovered::pushed),
+    ),
+    part(Rule::Pushed, &[Workspace], AfterRecovery(recovered::clean)),
+    part(
+        Rule::Fresh,
+        &[Queue, Remote, Site],
+        AfterRecovery(fresh::fresh),
+    ),
+    part(Rule::Settled, &[Queue], AfterRecovery(settled::queue)),
+    part(Rule::Settled, &[Log, Site], AfterRecovery(settled::breaker)),
+    part(
+        Rule::Settled,
+        &[Process],
+        AfterRecovery(settled::containers),
+    ),
+    part(
+        Rule::Settled,
+        &[Queue, Record],
+        AfterRecovery(settled::records),
+    ),
 ];
+
+const fn part(rule: Rule, needs: &'static [Evidence], check: Check) -> Invariant {
+    Invariant { rule, needs, check }
+}
+
+/// A part of a rule that is not asked of a system, and why.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct NotAsked {
+    /// The rule.
+    pub rule: Rule,
+    /// Whether no other part of the rule is asked either.
+    pub whole: bool,
+    /// The evidence that is missing, or the promise.
+    pub why: String,
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = if self.whole { "" } else { " (in part)" };
+        write!(f, "{}{part}: {}", self.rule, self.why)
+    }
+}
+
+/// What is not asked of a system with this profile, in the contract's order.
+pub fn not_asked(profile: &Profile) -> Vec<NotAsked> {
+    let asked = |part: &Invariant| profile.not_asked(part.rule, part.needs).is_none();
+    let mut left: Vec<NotAsked> = INVARIANTS
+        .iter()
+        .filter_map(|part| {
+            Some(NotAsked {
+                rule: part.rule,
+                whole: !INVARIANTS
+                    .iter()
+                    .any(|it| it.rule == part.rule && asked(it)),
+                why: profile.not_asked(part.rule, part.needs)?,
+            })
+        })
+        .collect();
+    left.sort();
+    left.dedup();
+    left
+}
+
+/// The parts that are asked of a system with this profile.
+fn asked(profile: &Profile) -> impl Iterator<Item = &'static Invariant> {
+    INVARIANTS
+        .iter()
+        .filter(|part| profile.asks_all() || profile.not_asked(part.rule, part.needs).is_none())
+}
 
 /// Every rule that has a checker, in the contract's order.
 pub fn rules() -> Vec<Rule> {
@@ -179,8 +297,7 @@ pub fn kinds_of(rule: Rule) -> &'static [BreachKind] {
 
 /// What each rule that holds after recovery says of what is seen.
 pub(crate) fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {
-    INVARIANTS
-        .iter()
+    asked(&model.profile)
         .filter_map(|invariant| match invariant.check {
             AfterRecovery(check) => Some((invariant.rule, check(model, seen))),
             Always(_) => None,
@@ -190,22 +307,18 @@ pub(crate) fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Optio
 
 /// The first rule that an event breaks.
 pub(crate) fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {
-    INVARIANTS
-        .iter()
-        .find_map(|invariant| match invariant.check {
-            Always(check) => Some(broken(invariant.rule, check(model, event)?)),
-            AfterRecovery(_) => None,
-        })
+    asked(&model.profile).find_map(|invariant| match invariant.check {
+        Always(check) => Some(broken(invariant.rule, check(model, event)?)),
+        AfterRecovery(_) => None,
+    })
 }
 
 /// The first rule that a recovered system breaks.
 pub(crate) fn check_recovered(model: &Model, seen: &Snapshot) -> Option<(Rule, Breach)> {
-    INVARIANTS
-        .iter()
-        .find_map(|invariant| match invariant.check {
-            AfterRecovery(check) => Some(broken(invariant.rule, check(model, seen)?)),
-            Always(_) => None,
-        })
+    asked(&model.profile).find_map(|invariant| match invariant.check {
+        AfterRecovery(check) => Some(broken(invariant.rule, check(model, seen)?)),
+        Always(_) => None,
+    })
 }
 
 /// A rule and how it was broken, which has to be one of its kinds.

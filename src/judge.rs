@@ -1,11 +1,14 @@
 //! The one loop that feeds the model: an event begins its step, the rules are asked, the model takes
 //! it in. Runs, written histories, reports and explanations all go through it.
 
+use std::sync::Arc;
+
 use crate::history::{Event, Snapshot, What};
 use crate::invariant::{Breach, check_event, check_recovered};
 use crate::model::Model;
 use crate::oracle::Asked;
 use crate::plan::Plan;
+use crate::profile::Profile;
 use crate::site::SiteKind;
 use crate::verdict::{Rule, Verdict, Violation};
 
@@ -27,8 +30,14 @@ pub fn feed<B>(
 }
 
 /// Gives a history's events to a model, and shows it after each, with the event's index.
-pub fn follow(plan: &Plan, site: SiteKind, events: &[Event], see: &mut dyn FnMut(&Model, usize)) {
-    let mut model = Judge::new(plan, site).model;
+pub fn follow(
+    plan: &Plan,
+    site: SiteKind,
+    profile: Arc<Profile>,
+    events: &[Event],
+    see: &mut dyn FnMut(&Model, usize),
+) {
+    let mut model = Judge::new(plan, site, profile).model;
     for (index, event) in events.iter().enumerate() {
         feed(&mut model, event, |_| None::<()>);
         see(&model, index);
@@ -46,8 +55,8 @@ pub struct Judge {
 
 impl Judge {
     /// A judge of a run that begins.
-    pub fn new(plan: &Plan, site: SiteKind) -> Self {
-        let mut model = Model::new(plan);
+    pub fn new(plan: &Plan, site: SiteKind, profile: Arc<Profile>) -> Self {
+        let mut model = Model::new(plan).with_profile(profile);
         model.oracle = Asked(site.oracle());
         Self { model, step: None }
     }
@@ -96,10 +105,11 @@ impl Judge {
 pub fn judge(
     plan: &Plan,
     site: SiteKind,
+    profile: Arc<Profile>,
     events: &[Event],
     recovered: Option<&Snapshot>,
 ) -> Verdict {
-    let mut judge = Judge::new(plan, site);
+    let mut judge = Judge::new(plan, site, profile);
     for event in events {
         if let Err(violation) = judge.take(event) {
             return Verdict::Violated(*violation);

@@ -66,7 +66,7 @@ pub mod runner;
 
 pub mod history;
 
-pub(crate) mod words;
+pub mod profile;
 
 mod queue;
 

@@ -15,10 +15,12 @@ mod known;
 pub mod observe;
 mod steps;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::oracle::{Asked, Objects};
 use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
+use crate::profile::Profile;
 
 use breaker::Breaker;
 use instruction::Instruction;
@@ -41,6 +43,8 @@ pub struct Model {
     pub s3_refused: bool,
     /// What knows how the sites should look.
     pub oracle: Asked,
+    /// What is particular to the system.
+    pub profile: Arc<Profile>,
 }
 
 /// A client: its container and its site.
@@ -143,7 +147,16 @@ impl Model {
             outsiders: Vec::new(),
             faults: Vec::new(),
             oracle: Asked::default(),
+            profile: Profile::reference(),
         }
+    }
+
+    /// The same, of a system with another profile, of which nothing was seen yet.
+    pub fn with_profile(mut self, profile: Arc<Profile>) -> Self {
+        self.breaker =
+            Breaker::with_limits(self.clients.len(), breaker::Limits::of(&profile.limits));
+        self.profile = profile;
+        self
     }
 
     pub fn session_index(&self, id: &SessionId) -> Option<usize> {

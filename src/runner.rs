@@ -10,8 +10,6 @@ use crate::plan::{Mark, Plan, Step};
 use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 
-/// How long a healed system has to come to rest by itself (`docs/contract.md`, After recovery).
-pub const RECOVERY_BOUND: Duration = Duration::from_secs(600);
 /// A system that is right after this time without an event has recovered.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// A system in which nothing happened for so long does nothing more: longer than the longest wait
@@ -79,7 +77,7 @@ pub fn header(target: &dyn Target, plan: &Plan, seed: u64) -> Header {
     Header {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").into(),
-        profile: ProfileRef::default(),
+        profile: ProfileRef::from(&*target.profile()),
         target: target.name().into(),
         site: target.site().name().into(),
         seed,
@@ -204,7 +202,7 @@ fn recover(
     for fault in faults {
         live.step(system, None, &Step::Heal(fault), None, false)?;
     }
-    let deadline = system.now() + RECOVERY_BOUND;
+    let deadline = system.now() + live.judge.model.profile.limits.recovery;
     let mut quiet = FIRST_LOOK;
     loop {
         let left = deadline.saturating_sub(system.now());
@@ -233,7 +231,7 @@ struct Live<'a> {
 impl<'a> Live<'a> {
     fn new(target: &dyn Target, plan: &Plan, record: &'a mut dyn FnMut(&Event)) -> Self {
         Self {
-            judge: Judge::new(plan, target.site()),
+            judge: Judge::new(plan, target.site(), target.profile()),
             events: Vec::new(),
             judged: 0,
             record,

@@ -4,10 +4,12 @@ mod interruptible;
 pub mod local;
 pub mod sim;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{Event, Snapshot};
 use crate::plan::{Mark, SessionId, Step};
+use crate::profile::Profile;
 use crate::site::SiteKind;
 
 pub use crate::cloud::GIT_TOKEN;
@@ -35,6 +37,11 @@ pub trait Target {
     /// The defect that is planted in its systems, by name.
     fn defect(&self) -> Option<&str> {
         None
+    }
+
+    /// What is particular to the system, and what can be seen of it here.
+    fn profile(&self) -> Arc<Profile> {
+        Profile::reference()
     }
 
     /// Why this target cannot carry out a step, where it cannot; runs leave such steps out and

@@ -75,6 +75,7 @@ pub fn main() -> ExitCode {
         Some(Command::Merge(args)) => cli::merge::run(&args),
         Some(Command::Replay(args)) => cli::replay::run(&args),
         Some(Command::Report(args)) => cli::report::run(&args),
+        Some(Command::Profile(args)) => cli::profile::run(&args),
         Some(Command::Rules(args)) => cli::rules::run(&args),
         Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),

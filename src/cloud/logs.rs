@@ -10,7 +10,6 @@ use super::credentials::tells_secret;
 use super::route::{Asked, operation};
 use super::services::Services;
 use crate::history::What;
-use crate::words;
 
 /// The log group of the system.
 pub const LOG_GROUP: &str = "/ecs/webordinary/edit";
@@ -49,16 +48,11 @@ fn put(services: &Services, asked: &Asked, request: &Value) -> Result<Value, Aws
                 place: "log".into(),
             });
         }
-        let line = words::parse_line(&raw);
-        services.recorder.record(What::Logged {
-            client: asked.client.clone(),
-            stamp: services.recorder.time_of_stamp(timestamp),
-            session: line.session,
-            level: line.level,
-            claim: words::claim(&line.text),
-            text: line.text.into(),
-            phase: line.phase,
-        });
+        let line = services.reader.read(&raw);
+        let stamp = services.recorder.time_of_stamp(timestamp);
+        services
+            .recorder
+            .record(line.logged(asked.client.clone(), stamp));
     }
     Ok(json!({ "nextSequenceToken": "1" }))
 }

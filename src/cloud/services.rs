@@ -10,6 +10,7 @@ use super::remote::Remote;
 use super::s3::S3;
 use super::sqs::Sqs;
 use super::table::Table;
+use crate::profile::LineReader;
 
 /// The services of one cloud.
 pub(super) struct Services {
@@ -20,5 +21,7 @@ pub(super) struct Services {
     pub(super) sqs: Sqs,
     pub(super) logs: Logs,
     pub(super) remote: Remote,
+    /// Reads the lines of the log.
+    pub(super) reader: LineReader,
     pub(super) config: CloudConfig,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::history::{Commit, Content, Death, GitOutcome, Record, S3Operation, S3Outcome};
 use crate::plan::SessionId;
-use crate::words;
+use crate::profile::{LineReader, Profile};
 
 const SESSIONS: &str = "session acme/home\nsession acme/blog\nsession globex/home\n";
 
@@ -72,16 +72,9 @@ fn step(step: usize) -> What {
 
 /// A line of the log, with the phase and the claim that the target would read from it.
 fn log(client: &str, line: &str) -> What {
-    let line = words::parse_line(line);
-    What::Logged {
-        client: client.into(),
-        session: line.session,
-        level: line.level,
-        claim: words::claim(&line.text),
-        text: line.text.into(),
-        phase: line.phase,
-        stamp: Duration::ZERO,
-    }
+    let sessions = ["acme/home", "acme/blog", "globex/home"].map(session);
+    let reader = LineReader::new(Profile::reference(), &sessions);
+    reader.read(line).logged(client.into(), Duration::ZERO)
 }
 
 fn enter(of: &str, phase: Phase) -> What {

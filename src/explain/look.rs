@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::history::{Record, Snapshot};
 use crate::invariant::{check_site, each_recovered, expected_error, expected_warnings, wanted};
 use crate::model::Model;
-use crate::model::breaker::{FAILURES, State};
+use crate::model::breaker::State;
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::plan::Mark;
@@ -95,7 +95,8 @@ fn breaker(model: &Model) -> Row {
     let sure = match breaker.state() {
         State::Closed { failures: 0 } => "closed".into(),
         State::Closed { failures } => {
-            format!("closed, {failures} of {FAILURES} failed syncs in a row")
+            let most = breaker.limits().failures;
+            format!("closed, {failures} of {most} failed syncs in a row")
         }
         State::Open { until } => format!("open, a probe from {:.1} s on", until.as_secs_f64()),
         State::HalfOpen { probe, .. } => match probe.and_then(|at| model.clients.get(at)) {

@@ -8,7 +8,7 @@ use super::part::{Broken, NOW, judge_all};
 use super::system::{Admitted, Habits, Seen, TICK};
 use crate::history::{Claim, Death, Level, S3Operation, S3Outcome, What};
 use crate::model::Model;
-use crate::model::breaker::{Breaker, COOL_DOWN, FAILURES, Limits, Standing};
+use crate::model::breaker::{Breaker, Limits, Standing};
 use crate::model::pace::Pace;
 use crate::oracle::Asked;
 use crate::plan::{ClientId, SessionId};
@@ -133,8 +133,8 @@ impl Op {
 pub fn limits(habits: Habits) -> Limits {
     let less = u32::from(habits.has(Mutant::MissesLimits));
     Limits {
-        failures: FAILURES - less,
-        cool_down: COOL_DOWN,
+        failures: Limits::CONTRACT.failures - less,
+        cool_down: Limits::CONTRACT.cool_down,
         blur: Duration::ZERO,
     }
 }
@@ -221,7 +221,7 @@ impl Shared {
         judge_all(&mut next.judge, &seen, habits, |rule| rule == Rule::Breaker)?;
         let mut was = next.judge.now;
         if matches!(op, Op::CoolDown | Op::GiveUp) {
-            was += COOL_DOWN + Duration::from_secs(1);
+            was += Limits::CONTRACT.cool_down + Duration::from_secs(1);
         }
         next.judge.breaker.forget_time(was, NOW);
         next.judge.now = NOW;
@@ -304,9 +304,9 @@ impl Shared {
 /// Failed syncs in a row that open it.
 fn most(habits: Habits) -> u32 {
     match habits.mutant {
-        Some(Mutant::OpensEarly) => FAILURES - 1,
-        Some(Mutant::OpensLate) => FAILURES + 1,
-        _ => FAILURES,
+        Some(Mutant::OpensEarly) => Limits::CONTRACT.failures - 1,
+        Some(Mutant::OpensLate) => Limits::CONTRACT.failures + 1,
+        _ => Limits::CONTRACT.failures,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::check_recovered;
 use crate::judge::feed;
 use crate::model::Model;
-use crate::model::breaker::{Breaker, COOL_DOWN};
+use crate::model::breaker::{Breaker, Limits};
 use crate::oracle::Asked;
 use crate::plan::{Fault, Mark, Phase, Plan, SessionId, Step};
 use crate::site::Twin;
@@ -146,7 +146,7 @@ impl<'a> Teller<'a> {
                 self.wait(if op == Op::GiveUp {
                     GIVEN_UP
                 } else {
-                    COOL_DOWN + Duration::from_secs(1)
+                    Limits::CONTRACT.cool_down + Duration::from_secs(1)
                 });
             }
             Action::Inject(trouble) => self.toggle(trouble, true),

@@ -24,8 +24,8 @@ use crate::coverage::Sometimes;
 use crate::history::{Branch, Content, Level, Snapshot, What, Workspace};
 use crate::model::BuildOf;
 use crate::plan::{ClientId, Edit, Mark, Outsider, Phase, SessionId, Step};
+use crate::profile::Profile;
 use crate::queue::{MAX_RECEIVES, Queue, Rules};
-use crate::words;
 
 pub use acts::{Act, Admitted};
 pub use trouble::Trouble;
@@ -306,7 +306,7 @@ impl System {
             stamp: Duration::ZERO,
             session: Some(self.threads[session].id.clone()),
             level,
-            claim: words::claim(&text),
+            claim: Profile::reference().words.claim(&text),
             text: text.into(),
             phase,
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Event, Snapshot, What};
 use crate::plan::Plan;
+use crate::profile::Profile;
 use crate::verdict::Verdict;
 
 /// The version of the form of a history's file.
@@ -25,7 +26,6 @@ pub struct Header {
     /// The version of the program that wrote it.
     pub program: String,
     /// What is particular to the system.
-    #[serde(default)]
     pub profile: ProfileRef,
     /// The target's name on the command line.
     pub target: String,
@@ -45,26 +45,43 @@ pub struct Header {
     pub plan: Plan,
 }
 
-/// The profile of a run: its name, and how to recognise or read it.
+/// The profile of a run, as its history keeps it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ProfileRef {
-    /// Its name.
+    /// What the profile calls the system.
     pub name: String,
-    /// A hash of its text; `None` for the one that the program holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
-    /// The whole profile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<serde_json::Value>,
+    /// A hash of its text, in hexadecimal digits.
+    pub hash: String,
+    /// The whole text.
+    pub text: Arc<str>,
 }
 
-impl Default for ProfileRef {
-    fn default() -> Self {
+impl From<&Profile> for ProfileRef {
+    fn from(profile: &Profile) -> Self {
         Self {
-            name: "reference".into(),
-            hash: None,
-            value: None,
+            name: profile.name.clone(),
+            hash: format!("{:016x}", profile.hash()),
+            text: profile.source().clone(),
         }
+    }
+}
+
+impl ProfileRef {
+    /// The profile itself.
+    ///
+    /// # Errors
+    /// Where its text has a mistake, or is not the text that was hashed.
+    pub fn read(&self) -> Result<Arc<Profile>, String> {
+        let reference = Profile::reference();
+        if self.text == *reference.source() {
+            return Ok(reference);
+        }
+        let profile = Profile::parse(&self.text)
+            .map_err(|mistakes| format!("the header's profile, {}", mistakes[0]))?;
+        if format!("{:016x}", profile.hash()) != self.hash {
+            return Err("the header's profile is not the one that its hash names".into());
+        }
+        Ok(Arc::new(profile))
     }
 }
 

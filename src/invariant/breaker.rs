@@ -3,7 +3,7 @@
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
-use crate::model::breaker::{COOL_DOWN, FAILURES, State};
+use crate::model::breaker::{Limits, State};
 use crate::plan::ClientId;
 use crate::verdict::Subject;
 
@@ -81,6 +81,11 @@ fn claimed(
 ) -> Option<Breach> {
     let at = model.client_index(client)?;
     let breaker = &model.breaker;
+    let Limits {
+        failures,
+        cool_down,
+        ..
+    } = breaker.limits();
     match claim {
         Claim::SyncAttempt(1) => {
             if breaker.clone().begin(at, stamp, event.at) {
@@ -95,9 +100,9 @@ fn claimed(
                 _ => Breach::new(
                     SYNC_WHILE_OPEN,
                     format!(
-                        "no sync begins for {} s after {FAILURES} failed syncs in a row, or a \
+                        "no sync begins for {} s after {failures} failed syncs in a row, or a \
                          failed probe",
-                        COOL_DOWN.as_secs()
+                        cool_down.as_secs()
                     ),
                     format!("{client} began one"),
                 ),
@@ -130,7 +135,7 @@ fn claimed(
             }
             Breach::new(
                 OPENED_EARLY,
-                format!("the breaker opens after {FAILURES} failed syncs in a row"),
+                format!("the breaker opens after {failures} failed syncs in a row"),
                 format!("{client} says that it opened; {}", counted(breaker.state())),
             )
         }

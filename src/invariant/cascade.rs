@@ -14,56 +14,57 @@ kinds! {
         "A session whose builds were clean and that nothing disturbed got warnings.";
 }
 
-pub fn no_cascade(model: &Model, event: &Event) -> Option<Breach> {
-    if let Some((id, branch, _)) = branch::shown(event) {
-        let own = model.session_index(id)?;
-        let of_commits = branch.commits.iter().flat_map(|commit| &commit.adds);
-        let foreign: Vec<Mark> = of_commits
-            .chain(&branch.tree)
-            .filter(|mark| model.owner(**mark).is_some_and(|owner| owner != own))
-            .copied()
-            .collect();
-        let first = foreign.first()?;
-        let owner = &model.sessions[model.owner(*first)?].id;
-        return Breach::new(
-            BRANCH,
-            format!("only edits of {id} on its branch"),
-            format!("it holds {first}, an edit of {owner}"),
-        );
+/// A branch holds only the edits of its own session.
+pub fn foreign_edit_on_branch(model: &Model, event: &Event) -> Option<Breach> {
+    let (id, branch, _) = branch::shown(event)?;
+    let own = model.session_index(id)?;
+    let of_commits = branch.commits.iter().flat_map(|commit| &commit.adds);
+    let mut marks = of_commits.chain(&branch.tree);
+    let first = marks.find(|mark| model.owner(**mark).is_some_and(|owner| owner != own))?;
+    let owner = &model.sessions[model.owner(*first)?].id;
+    Breach::new(
+        BRANCH,
+        format!("only edits of {id} on its branch"),
+        format!("it holds {first}, an edit of {owner}"),
+    )
+}
+
+/// A site holds only the edits of its own client.
+pub fn foreign_edit_in_site(model: &Model, event: &Event) -> Option<Breach> {
+    let What::ObjectPut {
+        client,
+        key,
+        content,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    let own = model.client_index(client)?;
+    let is_foreign = |mark: &&Mark| {
+        let owner = model.owner(**mark);
+        owner.is_some_and(|owner| model.sessions[owner].client != own)
+    };
+    let foreign: Vec<Mark> = content.marks.iter().filter(is_foreign).copied().collect();
+    if foreign.is_empty() {
+        return None;
     }
-    match &event.what {
-        What::ObjectPut {
-            client,
-            key,
-            content,
-            ..
-        } => {
-            let own = model.client_index(client)?;
-            let foreign: Vec<Mark> = content
-                .marks
-                .iter()
-                .filter(|mark| {
-                    model
-                        .owner(**mark)
-                        .is_some_and(|owner| model.sessions[owner].client != own)
-                })
-                .copied()
-                .collect();
-            if foreign.is_empty() {
-                return None;
-            }
-            Breach::new(
-                SITE,
-                format!("only edits of {client} in its site"),
-                format!(
-                    "{key} was put with {}, edits of another client",
-                    list(foreign)
-                ),
-            )
-        }
-        What::RecordWritten { session, record } => told_of_another(model, session, record),
-        _ => None,
-    }
+    Breach::new(
+        SITE,
+        format!("only edits of {client} in its site"),
+        format!(
+            "{key} was put with {}, edits of another client",
+            list(foreign)
+        ),
+    )
+}
+
+/// A record reports trouble only of a session that has some.
+pub fn foreign_trouble(model: &Model, event: &Event) -> Option<Breach> {
+    let What::RecordWritten { session, record } = &event.what else {
+        return None;
+    };
+    told_of_another(model, session, record)
 }
 
 /// A record that tells a trouble, of a session that has none.

@@ -18,20 +18,18 @@ kinds! {
     SECRET = "secret", "A token or key is in a log line, a session record, a commit or a site.";
 }
 
-/// How soon a container is up again after its death.
-const RESTART: Duration = Duration::from_secs(120);
-
 /// A container survives everything but crash and out-of-memory, and is soon up again after those.
 pub fn stays_up(model: &Model, event: &Event) -> Option<Breach> {
+    let limit = model.profile.limits.restart;
     let is_late = |client: &&Client| {
         let died = client.died.unwrap_or(Duration::MAX);
-        !client.is_up && event.at.saturating_sub(died) > RESTART
+        !client.is_up && event.at.saturating_sub(died) > limit
     };
     if let Some(down) = model.clients.iter().find(is_late) {
         return Breach::standing(
             Subject::Container(down.id.clone()),
             DOWN,
-            format!("a container is up again within {RESTART:?} of its death"),
+            format!("a container is up again within {limit:?} of its death"),
             format!("that of {} is still down", down.id),
         );
     }

@@ -3,6 +3,7 @@
 use super::{Breach, kinds, list};
 use crate::history::Snapshot;
 use crate::model::Model;
+use crate::profile::Evidence;
 use crate::verdict::Subject;
 
 kinds! {
@@ -22,12 +23,11 @@ kinds! {
          file or a lock.";
 }
 
-/// Every accepted instruction is done, or failed and told, or in the dead-letter queue.
-pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    for instruction in &model.instructions {
+/// No instruction is still pending, and the dead letters stay where they are.
+pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    model.instructions.iter().find_map(|instruction| {
         let mark = instruction.mark;
-        let session = &model.sessions[instruction.session];
-        let id = &session.id;
+        let id = &model.sessions[instruction.session].id;
         let about = Subject::Work(id.clone());
         if instruction.is_pending() {
             let place = if seen.queued.contains(&mark) {
@@ -38,21 +38,32 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             return Breach::standing(
                 about,
                 PENDING,
-                format!("{mark} of {id} ends: done, told as failed, or a dead letter"),
+                format!("{mark} of {id} ends: done, reported as failed, or a dead letter"),
                 format!("{place}; receives so far: {}", instruction.deliveries),
             );
         }
-        if instruction.dead_lettered {
-            if !seen.dead_letters.contains(&mark) {
-                return Breach::standing(
-                    about,
-                    DEAD_LETTER,
-                    format!("{mark} of {id} stays in the dead-letter queue"),
-                    "it is gone from there",
-                );
-            }
-            continue;
+        if !instruction.dead_lettered || seen.dead_letters.contains(&mark) {
+            return None;
         }
+        Breach::standing(
+            about,
+            DEAD_LETTER,
+            format!("{mark} of {id} stays in the dead-letter queue"),
+            "it is gone from there",
+        )
+    })
+}
+
+/// Every instruction that was acknowledged is done, or failed and reported.
+pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    for instruction in model
+        .instructions
+        .iter()
+        .filter(|it| it.acknowledged && !it.dead_lettered)
+    {
+        let mark = instruction.mark;
+        let session = &model.sessions[instruction.session];
+        let id = &session.id;
         let on_remote = seen.remote.get(id).is_some_and(|branch| {
             branch
                 .commits
@@ -70,7 +81,8 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             // Not lost yet; that it is not pushed is another rule's.
             continue;
         }
-        if instruction.saved && !session.told_lost.contains(&mark) {
+        let in_log = model.profile.reports_by(Evidence::Log) && model.reported_in_log(instruction);
+        if instruction.saved && !in_log && !session.told_lost.contains(&mark) {
             return Breach::standing(
                 Subject::Branch(id.clone()),
                 WORK,
@@ -80,19 +92,19 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
                 format!("the branch of {id} lacks it, and no lastError ever named it"),
             );
         }
-        if !instruction.told && !session.told_lost.contains(&mark) {
+        if !instruction.told && !in_log && !session.told_lost.contains(&mark) {
             return Breach::standing(
-                about,
+                Subject::Work(id.clone()),
                 UNTOLD,
                 format!("{mark} of {id} is done, or its failure was told"),
-                "it was acknowledged, left no commit, and no lastError was told",
+                "it was acknowledged, left no commit, and no failure was reported",
             );
         }
     }
     None
 }
 
-/// The remote branch has every commit of the local one, and the workspace is clean.
+/// The remote branch has every commit of the local one.
 pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
     for (id, workspace) in &seen.workspaces {
         model.session_index(id)?;
@@ -113,6 +125,14 @@ pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
                 format!("it lacks `{}`", missing.join("`, `")),
             );
         }
+    }
+    None
+}
+
+/// Nothing in a workspace is unfinished or stray.
+pub fn clean(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    for (id, workspace) in &seen.workspaces {
+        model.session_index(id)?;
         if !workspace.debris.is_empty() {
             return Breach::standing(
                 Subject::Workspace(id.clone()),

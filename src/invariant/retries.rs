@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, GitOutcome, What};
-use crate::model::Model;
-use crate::model::pace::ONE_PUSH;
+use crate::model::pace::{ONE_PUSH, Pace};
 use crate::model::session::Session;
+use crate::model::{Client, Model};
 use crate::plan::Place;
 
 kinds! {
@@ -31,21 +31,9 @@ kinds! {
         "A sync failed before it had made all its attempts, although S3 was only unavailable.";
 }
 
-/// Attempts of one S3 sync (`docs/contract.md`, Numbers).
-const SYNC_ATTEMPTS: u32 = 3;
-/// Attempts to get an answer of the agent.
-const AGENT_ATTEMPTS: u32 = 5;
-/// Receives of a message before it goes to the dead letters.
-const RECEIVES: u32 = 3;
-/// Attempts of one push.
-const PUSH_ATTEMPTS: u32 = 3;
 /// With full jitter from 2 s on, the four waits between five requests sum up to less than this
 /// once in some hundred thousand times; a loop without a wait, always.
 const NO_WAIT: Duration = Duration::from_millis(500);
-/// How long the agent may take to answer.
-const AGENT_LIMIT: Duration = Duration::from_secs(30);
-/// The longest wait before it is asked again.
-const AGENT_CAP: Duration = Duration::from_secs(60);
 /// What else may come between two requests to the agent.
 const SLACK: Duration = Duration::from_secs(10);
 /// Attempts of syncs at once, in a row: those of five syncs. With full jitter that comes once in
@@ -59,130 +47,170 @@ const HASTY_SYNCS: u32 = 3;
 const FIRST_ATTEMPTS: u32 = 5;
 /// A sync that took longer may have been given up for the time that it took.
 const QUICK_SYNC: Duration = Duration::from_secs(20);
+/// With so many requests to the agent, waits that add up to nothing are no chance.
+const FEW_ATTEMPTS: u32 = 5;
 /// How soon an idle container tries a push that it was asked for.
 const ASKED_PUSH: Duration = Duration::from_secs(30);
 
-pub fn bounded_retries(model: &Model, event: &Event) -> Option<Breach> {
-    if let Some(breach) = by_pace(model, event) {
-        return Some(breach);
+/// No sync has more attempts than it may.
+pub fn sync_attempts(model: &Model, event: &Event) -> Option<Breach> {
+    let most = model.profile.limits.sync_attempts;
+    let What::Logged {
+        client,
+        claim: Some(Claim::SyncAttempt(n)),
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    if *n <= most {
+        return None;
     }
-    if let Some(breach) = not_tried(model, event) {
-        return Some(breach);
-    }
-    match &event.what {
-        What::Logged {
-            client,
-            claim: Some(Claim::SyncAttempt(n)),
-            ..
-        } if *n > SYNC_ATTEMPTS => Breach::new(
-            SYNC,
-            format!("at most {SYNC_ATTEMPTS} attempts of an S3 sync"),
-            format!("attempt {n} by {client}"),
-        ),
-        What::Delivered { mark, receives, .. } if *receives > RECEIVES => Breach::new(
-            TOO_MANY_RECEIVES,
-            format!("at most {RECEIVES} receives of {mark}, then the dead letters"),
-            format!("receive {receives}"),
-        ),
-        What::AgentAsked {
-            mark: Some(mark),
-            client,
-            ..
-        } => {
-            let instruction = model.instruction(*mark)?;
-            let (asked, retry_after) = instruction.agent_asked?;
-            let gap = event.at.saturating_sub(asked);
-            if instruction.agent_failures >= AGENT_ATTEMPTS {
-                return Breach::new(
-                    AGENT,
-                    format!("at most {AGENT_ATTEMPTS} agent requests for {mark} without an answer"),
-                    format!("one more by {client}"),
-                );
-            }
-            if let Some(wait) = retry_after
-                && gap < wait.mul_f64(0.9)
-            {
-                return Breach::new(
-                    RETRY_AFTER,
-                    format!("the next agent request for {mark} after the {wait:?} asked for"),
-                    format!("it came after {gap:?}"),
-                );
-            }
-            let limit = AGENT_LIMIT + AGENT_CAP.max(retry_after.unwrap_or_default()) + SLACK;
-            if instruction.agent_alone && gap > limit {
-                return Breach::new(
-                    AGENT_TOO_LONG,
-                    format!(
-                        "the agent has {AGENT_LIMIT:?} to answer {mark}, and is asked again after \
-                         {AGENT_CAP:?} at most"
-                    ),
-                    format!("it was asked again after {gap:?}"),
-                );
-            }
-            let waited = instruction.agent_waited + gap;
-            if instruction.agent_failures + 1 >= AGENT_ATTEMPTS
-                && !instruction.agent_was_slow
-                && waited < NO_WAIT
-            {
-                return Breach::new(
-                    AGENT_WITHOUT_WAIT,
-                    format!("growing waits between agent requests for {mark}"),
-                    format!("{AGENT_ATTEMPTS} requests within {waited:?}"),
-                );
-            }
-            None
-        }
-        What::Pushed {
-            client,
-            outcome: GitOutcome::AuthFailed | GitOutcome::Unavailable,
-            ..
-        } => {
-            let at = model.client_index(client)?;
-            let pushing = &model.clients[at].pushing;
-            let is_same_push = event.at.saturating_sub(pushing.failed_at) < ONE_PUSH;
-            let is_down = model.has_fault(|fault| fault.place() == Place::Git);
-            // A refused push does not say its branch: one after the other may be tried.
-            let has_work =
-                |session: &&Session| session.client == at && !session.local.commits.is_empty();
-            let branches = model.sessions.iter().filter(has_work).count().max(1);
-            let most = PUSH_ATTEMPTS * u32::try_from(branches).unwrap_or(u32::MAX);
-            if !(is_same_push && is_down && pushing.failures >= most) {
-                return None;
-            }
-            Breach::new(
-                PUSH,
-                format!("at most {most} attempts in a row to push, of {client}, then a wait"),
-                format!("attempt {} at once", pushing.failures + 1),
-            )
-        }
-        _ => None,
-    }
+    Breach::new(
+        SYNC,
+        format!("at most {most} attempts of an S3 sync"),
+        format!("attempt {n} by {client}"),
+    )
 }
 
-/// No loop without a wait: not of attempts, not of requests to the table, not of put-off syncs. And
-/// no sync without an end.
-fn by_pace(model: &Model, event: &Event) -> Option<Breach> {
+/// No message is received more often than it may be.
+pub fn receives(model: &Model, event: &Event) -> Option<Breach> {
+    let most = model.profile.limits.receives;
+    let What::Delivered { mark, receives, .. } = &event.what else {
+        return None;
+    };
+    if *receives <= most {
+        return None;
+    }
+    Breach::new(
+        TOO_MANY_RECEIVES,
+        format!("at most {most} receives of {mark}, then the dead letters"),
+        format!("receive {receives}"),
+    )
+}
+
+/// The agent is asked a bounded number of times, with waits, and not sooner than it asks for.
+pub fn agent(model: &Model, event: &Event) -> Option<Breach> {
+    let What::AgentAsked {
+        mark: Some(mark),
+        client,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    let limits = &model.profile.limits;
+    let attempts = limits.agent_attempts;
+    let instruction = model.instruction(*mark)?;
+    let (asked, retry_after) = instruction.agent_asked?;
+    let gap = event.at.saturating_sub(asked);
+    if instruction.agent_failures >= attempts {
+        return Breach::new(
+            AGENT,
+            format!("at most {attempts} agent requests for {mark} without an answer"),
+            format!("one more by {client}"),
+        );
+    }
+    if let Some(wait) = retry_after
+        && gap < wait.mul_f64(0.9)
+    {
+        return Breach::new(
+            RETRY_AFTER,
+            format!("the next agent request for {mark} after the {wait:?} asked for"),
+            format!("it came after {gap:?}"),
+        );
+    }
+    let (timeout, longest) = (limits.agent_timeout, limits.agent_wait);
+    let limit = timeout + longest.max(retry_after.unwrap_or_default()) + SLACK;
+    if instruction.agent_alone && gap > limit {
+        return Breach::new(
+            AGENT_TOO_LONG,
+            format!(
+                "the agent has {timeout:?} to answer {mark}, and is asked again after \
+                 {longest:?} at most"
+            ),
+            format!("it was asked again after {gap:?}"),
+        );
+    }
+    let waited = instruction.agent_waited + gap;
+    // What fewer requests wait for can be as short by chance.
+    let is_last = attempts >= FEW_ATTEMPTS && instruction.agent_failures + 1 >= attempts;
+    if is_last && !instruction.agent_was_slow && waited < NO_WAIT {
+        return Breach::new(
+            AGENT_WITHOUT_WAIT,
+            format!("growing waits between agent requests for {mark}"),
+            format!("{attempts} requests within {waited:?}"),
+        );
+    }
+    None
+}
+
+/// A push is tried a bounded number of times, then put off.
+pub fn pushes(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Pushed {
+        client,
+        outcome: GitOutcome::AuthFailed | GitOutcome::Unavailable,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    let at = model.client_index(client)?;
+    let pushing = &model.clients[at].pushing;
+    let is_same_push = event.at.saturating_sub(pushing.failed_at) < ONE_PUSH;
+    let is_down = model.has_fault(|fault| fault.place() == Place::Git);
+    // A refused push does not say its branch: one after the other may be tried.
+    let has_work = |session: &&Session| session.client == at && !session.local.commits.is_empty();
+    let branches = model.sessions.iter().filter(has_work).count().max(1);
+    let attempts = model.profile.limits.push_attempts;
+    let most = attempts.saturating_mul(u32::try_from(branches).unwrap_or(u32::MAX));
+    if !(is_same_push && is_down && pushing.failures >= most) {
+        return None;
+    }
+    Breach::new(
+        PUSH,
+        format!("at most {most} attempts in a row to push, of {client}, then a wait"),
+        format!("attempt {} at once", pushing.failures + 1),
+    )
+}
+
+/// The pace of the container that an event is of, with the event.
+fn pace_with<'a>(model: &'a Model, event: &Event) -> Option<(Pace, &'a Client)> {
     let client = &model.clients[model.container_of(&event.what)?];
     let mut pace = client.pace.clone();
     pace.take(&event.what, event.at);
-    let (what, times) = if pace.attempts >= HASTY_ATTEMPTS {
-        ("attempts of S3 syncs", pace.attempts)
-    } else if pace.table >= HASTY_REQUESTS {
-        ("requests to the session table", pace.table)
-    } else if pace.put_off >= HASTY_SYNCS {
-        ("syncs that were put off", pace.put_off)
-    } else if pace.first_attempts >= FIRST_ATTEMPTS {
-        return Breach::new(
-            SYNC,
-            format!("at most {SYNC_ATTEMPTS} attempts of an S3 sync"),
-            format!(
-                "{} began its attempts {FIRST_ATTEMPTS} times without a word of an end between",
-                client.id
-            ),
-        );
-    } else {
+    Some((pace, client))
+}
+
+/// No loop of attempts of syncs without a wait.
+pub fn sync_at_once(model: &Model, event: &Event) -> Option<Breach> {
+    let (pace, client) = pace_with(model, event)?;
+    at_once(
+        "attempts of S3 syncs",
+        pace.attempts,
+        HASTY_ATTEMPTS,
+        client,
+    )
+}
+
+/// No loop of requests to the session table without a wait.
+pub fn table_at_once(model: &Model, event: &Event) -> Option<Breach> {
+    let (pace, client) = pace_with(model, event)?;
+    let what = "requests to the session table";
+    at_once(what, pace.table, HASTY_REQUESTS, client)
+}
+
+/// No loop of syncs that were put off without a wait.
+pub fn put_off_at_once(model: &Model, event: &Event) -> Option<Breach> {
+    let (pace, client) = pace_with(model, event)?;
+    let what = "syncs that were put off";
+    at_once(what, pace.put_off, HASTY_SYNCS, client)
+}
+
+fn at_once(what: &str, times: u32, too_often: u32, client: &Client) -> Option<Breach> {
+    if times < too_often {
         return None;
-    };
+    }
     Breach::new(
         AT_ONCE,
         format!("growing waits between {what}, and an interval before what was put off"),
@@ -190,27 +218,44 @@ fn by_pace(model: &Model, event: &Event) -> Option<Breach> {
     )
 }
 
-/// What the contract asks to be tried: a sync three times where S3 is out of service, and a push
-/// that somebody asks for.
-fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
-    for session in &model.sessions {
-        // The push that goes on may be the one.
-        if model.clients[session.client].pushing.is_unnamed {
-            continue;
-        }
-        let asked = session.retry_asked.filter(|at| event.at > *at + ASKED_PUSH);
-        if let Some(asked) = asked {
-            return Breach::new(
-                RETRY_IGNORED,
-                format!(
-                    "a push of {}, for RETRY_GIT_PUSH reached its idle container {} s into the run",
-                    session.id,
-                    asked.as_secs()
-                ),
-                format!("none within {ASKED_PUSH:?}"),
-            );
-        }
+/// No sync without an end.
+pub fn endless_sync(model: &Model, event: &Event) -> Option<Breach> {
+    let (pace, client) = pace_with(model, event)?;
+    if pace.first_attempts < FIRST_ATTEMPTS {
+        return None;
     }
+    let most = model.profile.limits.sync_attempts;
+    Breach::new(
+        SYNC,
+        format!("at most {most} attempts of an S3 sync"),
+        format!(
+            "{} began its attempts {FIRST_ATTEMPTS} times without a word of an end between",
+            client.id
+        ),
+    )
+}
+
+/// A push that an idle container is asked for is tried.
+pub fn asked_push(model: &Model, event: &Event) -> Option<Breach> {
+    model.sessions.iter().find_map(|session| {
+        let asked = session
+            .retry_asked
+            .filter(|at| event.at > *at + ASKED_PUSH)?;
+        Breach::new(
+            RETRY_IGNORED,
+            format!(
+                "a push of {}, for RETRY_GIT_PUSH reached its idle container {} s into the run",
+                session.id,
+                asked.as_secs()
+            ),
+            format!("none within {ASKED_PUSH:?}"),
+        )
+    })
+}
+
+/// A sync is tried as often as it is promised where S3 is out of service.
+pub fn gave_up(model: &Model, event: &Event) -> Option<Breach> {
+    let most = model.profile.limits.sync_attempts;
     let What::Logged {
         client,
         claim: Some(Claim::SyncFailed),
@@ -220,11 +265,9 @@ fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
     else {
         return None;
     };
-    let sync = model.clients[model.client_index(client)?]
-        .pace
-        .sync
-        .as_ref()?;
-    let is_given_up = sync.attempt < SYNC_ATTEMPTS
+    let pace = &model.clients[model.client_index(client)?].pace;
+    let sync = pace.sync.as_ref()?;
+    let is_given_up = sync.attempt < most
         && sync.unavailable
         && !sync.refused
         && *stamp < sync.began + QUICK_SYNC;
@@ -233,7 +276,7 @@ fn not_tried(model: &Model, event: &Event) -> Option<Breach> {
     }
     Breach::new(
         GAVE_UP,
-        format!("{SYNC_ATTEMPTS} attempts of an S3 sync before it fails"),
+        format!("{most} attempts of an S3 sync before it fails"),
         format!("{client} gave one up after attempt {}", sync.attempt),
     )
 }

@@ -23,32 +23,48 @@ kinds! {
         "A session has warnings although its last build and push were clean.";
 }
 
-/// Queue empty, breaker closed, containers running, `lastError` and `warnings` exact.
-pub fn settled(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    if !seen.queued.is_empty() {
-        return Breach::standing(
-            Subject::Queue,
-            QUEUE,
-            "the queue is empty",
-            format!("it holds {}", list(&seen.queued)),
-        );
+/// The queue is empty.
+pub fn queue(_: &Model, seen: &Snapshot) -> Option<Breach> {
+    if seen.queued.is_empty() {
+        return None;
     }
-    if !model.breaker.may_be_closed() && !may_lack_a_probe(model) {
-        return Breach::standing(
-            Subject::Breaker,
-            BREAKER,
-            "the breaker is closed",
-            counted(model.breaker.state()),
-        );
+    Breach::standing(
+        Subject::Queue,
+        QUEUE,
+        "the queue is empty",
+        format!("it holds {}", list(&seen.queued)),
+    )
+}
+
+/// The breaker is closed.
+pub fn breaker(model: &Model, _: &Snapshot) -> Option<Breach> {
+    if model.breaker.may_be_closed() || may_lack_a_probe(model) {
+        return None;
     }
-    if let Some(down) = model.clients.iter().find(|c| !seen.running.contains(&c.id)) {
-        return Breach::standing(
-            Subject::Container(down.id.clone()),
-            CONTAINER,
-            "every container runs",
-            format!("that of {} does not", down.id),
-        );
-    }
+    Breach::standing(
+        Subject::Breaker,
+        BREAKER,
+        "the breaker is closed",
+        counted(model.breaker.state()),
+    )
+}
+
+/// Every container runs.
+pub fn containers(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    let down = model
+        .clients
+        .iter()
+        .find(|c| !seen.running.contains(&c.id))?;
+    Breach::standing(
+        Subject::Container(down.id.clone()),
+        CONTAINER,
+        "every container runs",
+        format!("that of {} does not", down.id),
+    )
+}
+
+/// `lastError` and `warnings` are exact.
+pub fn records(model: &Model, seen: &Snapshot) -> Option<Breach> {
     (0..model.sessions.len()).find_map(|session| check_record(model, session, seen))
 }
 

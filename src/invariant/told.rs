@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Breach, kinds, list};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
-use crate::model::instruction::HandlingEnd;
+use crate::model::instruction::{HandlingEnd, Owed};
 use crate::plan::{ClientId, Mark, SessionId};
+use crate::profile::Evidence;
 use crate::verdict::Subject;
 
 kinds! {
@@ -28,68 +29,90 @@ kinds! {
 /// A line that comes later than this after its stamp was kept back, and the world has moved on.
 const LATE: Duration = Duration::from_secs(2);
 
-pub fn errors_told(model: &Model, event: &Event) -> Option<Breach> {
-    match &event.what {
-        What::Acknowledged { mark, .. } => acknowledged(model, *mark),
-        What::Logged {
-            client,
-            session,
-            claim: Some(claim),
-            stamp,
-            ..
-        } => match (claim, session) {
-            (Claim::PushDone, Some(session)) => push_claimed(model, session, *stamp, event.at),
-            (Claim::SyncDone, _) => sync_claimed(model, client, *stamp, event.at),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// An acknowledgement says that the outcome is durable: done, or told.
-fn acknowledged(model: &Model, mark: Mark) -> Option<Breach> {
-    let instruction = model.instruction(mark)?;
-    let session = &model.sessions[instruction.session];
-    if instruction.acknowledged || session.record.last_error.is_some() {
+/// An acknowledgement says that the outcome is durable: done, or reported.
+pub fn acknowledged(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Acknowledged { mark, .. } = event.what else {
+        return None;
+    };
+    // A line of the log may come after what it reports: then it is asked in the end.
+    if model.profile.reports_by(Evidence::Log) {
         return None;
     }
+    unreported(model, model.unreported(mark)?, mark)
+}
+
+/// The same, of a system that reports failures in its log.
+pub fn reported_at_last(model: &Model, _: &Snapshot) -> Option<Breach> {
+    model.instructions.iter().find_map(|instruction| {
+        let owed = instruction.unreported?;
+        if model.reported_in_log(instruction) {
+            return None;
+        }
+        unreported(model, owed, instruction.mark)
+    })
+}
+
+fn unreported(model: &Model, owed: Owed, mark: Mark) -> Option<Breach> {
+    let session = &model.sessions[model.instruction(mark)?.session];
     let id = &session.id;
-    if !session.remote_has(mark) {
-        return Breach::new(
+    let client = &id.client;
+    let report = model.profile.report_words();
+    match owed {
+        Owed::Push => Breach::new(
             NOT_PUSHED,
-            format!("{mark} is acknowledged when its commit is pushed, or its lastError told"),
-            format!("it was acknowledged; the remote branch of {id} lacks it, no lastError"),
-        );
-    }
-    if model.end_of(instruction) == HandlingEnd::Failed {
-        return Breach::new(
-            NOT_FAILED,
-            format!("the failed build of {mark} is told in the lastError of {id}"),
-            "it was acknowledged without one",
-        );
-    }
-    // A newer build of the client's overtakes this one.
-    let is_shown = model.clients[session.client].shown.iter().any(|build| {
-        build
-            .iter()
-            .any(|shown| matches!(shown, Mark::Edit(_)) && *shown >= mark)
-    });
-    let may_fail = instruction.build_error.sometimes || model.build_of(&session.remote.tree).fails;
-    if is_shown || may_fail {
-        return None;
-    }
-    Breach::new(
-        NOT_DEPLOYED,
-        format!("{mark} is acknowledged when its build is deployed, or its lastError told"),
-        format!(
-            "it was acknowledged; the site of {} never showed it whole, and {id} has no lastError",
-            session.id.client
+            format!("{mark} is acknowledged when its commit is pushed, or {report}"),
+            format!("it was acknowledged; the remote branch of {id} lacks it, and there is none"),
         ),
-    )
+        Owed::Failure => Breach::new(
+            NOT_FAILED,
+            format!("the failed build of {mark} is reported: {report}"),
+            "it was acknowledged without one",
+        ),
+        Owed::Deploy => Breach::new(
+            NOT_DEPLOYED,
+            format!("{mark} is acknowledged when its build is deployed, or {report}"),
+            format!(
+                "it was acknowledged; the site of {client} never showed it whole, and there is \
+                 none"
+            ),
+        ),
+    }
 }
 
-/// `Git push complete` while commits of the workspace are not on the remote.
-fn push_claimed(model: &Model, id: &SessionId, stamp: Duration, now: Duration) -> Option<Breach> {
+/// A line claims that a push is complete while commits of the workspace are not on the remote.
+pub fn push_claimed(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Logged {
+        session: Some(session),
+        claim: Some(Claim::PushDone),
+        stamp,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    push_incomplete(model, session, *stamp, event.at)
+}
+
+/// A line claims that a sync is complete while no whole build is in the site.
+pub fn sync_claimed(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Logged {
+        client,
+        claim: Some(Claim::SyncDone),
+        stamp,
+        ..
+    } = &event.what
+    else {
+        return None;
+    };
+    sync_incomplete(model, client, *stamp, event.at)
+}
+
+fn push_incomplete(
+    model: &Model,
+    id: &SessionId,
+    stamp: Duration,
+    now: Duration,
+) -> Option<Breach> {
     if now.saturating_sub(stamp) > LATE {
         return None;
     }
@@ -111,8 +134,7 @@ fn push_claimed(model: &Model, id: &SessionId, stamp: Duration, now: Duration) -
     )
 }
 
-/// `S3 sync complete` while no whole build stands in the site.
-fn sync_claimed(
+fn sync_incomplete(
     model: &Model,
     client: &ClientId,
     stamp: Duration,

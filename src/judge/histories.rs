@@ -9,9 +9,9 @@ use crate::history::{
 };
 use crate::judge::judge;
 use crate::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
+use crate::profile::Profile;
 use crate::site::{SiteKind, read_content, render_parts};
 use crate::verdict::Verdict;
-use crate::words::claim;
 
 fn home() -> SessionId {
     SessionId::new("acme", "home")
@@ -206,7 +206,7 @@ impl Story {
             level,
             text: text.into(),
             phase: None,
-            claim: claim(text),
+            claim: Profile::reference().words.claim(text),
         })
     }
 
@@ -242,7 +242,13 @@ impl Story {
 
     /// Judged event by event only.
     fn is(self, expected: &str) {
-        let verdict = judge(&self.plan, SiteKind::Shell, &self.events, None);
+        let verdict = judge(
+            &self.plan,
+            SiteKind::Shell,
+            Profile::reference(),
+            &self.events,
+            None,
+        );
         assert_eq!(short(&verdict), expected, "{verdict:#?}");
     }
 
@@ -252,6 +258,7 @@ impl Story {
         let verdict = judge(
             &story.plan,
             SiteKind::Shell,
+            Profile::reference(),
             &story.events,
             Some(&story.seen),
         );

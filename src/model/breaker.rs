@@ -8,12 +8,10 @@ mod timeless;
 
 use std::time::Duration;
 
+use crate::profile;
+
 pub use timeless::Standing;
 
-/// Failed syncs in a row that open the breaker (`docs/contract.md`, Numbers).
-pub const FAILURES: u32 = 5;
-/// How long it stays open before a probe may begin (`docs/contract.md`, Numbers).
-pub const COOL_DOWN: Duration = Duration::from_secs(30);
 /// How far a line may be from what it tells of.
 const BLUR: Duration = Duration::from_millis(1500);
 /// A probe older than this may be given up for dead by others: it outlasts every whole sync.
@@ -30,11 +28,16 @@ pub struct Limits {
 
 impl Limits {
     /// Those of the contract, for lines that come a little late.
-    pub const CONTRACT: Self = Self {
-        failures: FAILURES,
-        cool_down: COOL_DOWN,
-        blur: BLUR,
-    };
+    pub const CONTRACT: Self = Self::of(&profile::Limits::CONTRACT);
+
+    /// Those that a system promises, likewise.
+    pub const fn of(promised: &profile::Limits) -> Self {
+        Self {
+            failures: promised.breaker_failures,
+            cool_down: promised.cool_down,
+            blur: BLUR,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

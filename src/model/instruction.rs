@@ -21,6 +21,9 @@ pub struct Instruction {
     pub told: bool,
     /// Whether its commit was on the branch, local or remote, when it was acknowledged.
     pub saved: bool,
+    /// What was not done, and not reported in a record, when it was acknowledged; kept only of
+    /// systems that report in their log.
+    pub unreported: Option<Owed>,
     /// `BUILD_ERROR` was active at some time of its handling; at all times of it.
     pub build_error: Toggled,
     /// The same for `BUILD_WARNING`.
@@ -76,6 +79,7 @@ impl Instruction {
             dead_lettered: false,
             told: false,
             saved: false,
+            unreported: None,
             build_error: Toggled::default(),
             build_warning: Toggled::default(),
             agent_failures: 0,
@@ -92,6 +96,17 @@ impl Instruction {
     pub fn is_pending(&self) -> bool {
         !self.acknowledged && !self.dead_lettered
     }
+}
+
+/// What an acknowledgement without a report claims to have been done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Owed {
+    /// Its commit is on the remote.
+    Push,
+    /// Its build did not fail.
+    Failure,
+    /// Its build is in the site.
+    Deploy,
 }
 
 /// How a handling ended, as far as the contract and what was seen decide it.
@@ -135,5 +150,40 @@ impl Model {
         } else {
             HandlingEnd::Good
         }
+    }
+
+    /// What an instruction that is acknowledged now lacks: it is not done, and no record reports
+    /// why.
+    pub fn unreported(&self, mark: Mark) -> Option<Owed> {
+        let instruction = self.instruction(mark)?;
+        let session = &self.sessions[instruction.session];
+        if instruction.acknowledged || session.record.last_error.is_some() {
+            return None;
+        }
+        if !session.remote_has(mark) {
+            return Some(Owed::Push);
+        }
+        if self.end_of(instruction) == HandlingEnd::Failed {
+            return Some(Owed::Failure);
+        }
+        // A newer build of the client's overtakes this one.
+        let is_shown = self.clients[session.client].shown.iter().any(|build| {
+            build
+                .iter()
+                .any(|shown| matches!(shown, Mark::Edit(_)) && *shown >= mark)
+        });
+        let may_fail =
+            instruction.build_error.sometimes || self.build_of(&session.remote.tree).fails;
+        (!is_shown && !may_fail).then_some(Owed::Deploy)
+    }
+
+    /// Whether the log has an ERROR line of the instruction's session since it was delivered, or may
+    /// have had one that a crash took along.
+    pub fn reported_in_log(&self, instruction: &Instruction) -> bool {
+        let session = &self.sessions[instruction.session];
+        let since = instruction.delivered.unwrap_or_default();
+        let client = &self.clients[session.client];
+        let has_line = |line: Option<Duration>| line.is_some_and(|line| line >= since);
+        has_line(session.error_line) || client.died.is_some_and(|died| died >= since)
     }
 }

@@ -13,6 +13,7 @@ use crate::history::{
 };
 use crate::oracle::BuildOfMarks;
 use crate::plan::{ClientId, Fault, Mark, Place, SessionId};
+use crate::profile::Evidence;
 
 /// No request lasts longer, with the wait after it.
 const LONG_WAIT: Duration = Duration::from_secs(60);
@@ -125,6 +126,7 @@ impl Model {
                     self.clients[at].says_something |= is_own;
                     if *level == Level::Error {
                         self.clients[at].error_line = self.clients[at].error_line.max(Some(*stamp));
+                        self.note_error_line(at, session.as_ref(), *stamp);
                     }
                     if let Some(claim) = claim {
                         self.claimed(at, *claim, *stamp);
@@ -135,6 +137,18 @@ impl Model {
         if !self.breaker.is_closed() {
             for session in &mut self.sessions {
                 session.trouble = true;
+            }
+        }
+    }
+
+    /// Notes an ERROR line of a client's log, where the system reports failures by them.
+    fn note_error_line(&mut self, client: usize, session: Option<&SessionId>, stamp: Duration) {
+        if !self.profile.reports_by(Evidence::Log) {
+            return;
+        }
+        for own in self.sessions.iter_mut().filter(|own| own.client == client) {
+            if session.is_none_or(|id| own.id == *id) {
+                own.error_line = own.error_line.max(Some(stamp));
             }
         }
     }
@@ -229,6 +243,11 @@ impl Model {
         };
         let told = self.sessions[session].record.last_error.is_some();
         let saved = self.sessions[session].has(mark);
+        let unreported = if !dead && self.profile.reports_by(Evidence::Log) {
+            self.unreported(mark)
+        } else {
+            None
+        };
         let client = self.sessions[session].client;
         self.clients[client]
             .ends
@@ -242,6 +261,7 @@ impl Model {
                 instruction.acknowledged = true;
                 instruction.told = told;
                 instruction.saved = saved;
+                instruction.unreported = unreported;
             }
         }
     }
@@ -374,7 +394,7 @@ impl Model {
         self.sessions[at].record = (**record).clone();
         let client = self.sessions[at].client;
         let error = record.last_error.as_deref().unwrap_or_default();
-        if error.contains("Circuit breaker prevented S3 sync") {
+        if !error.is_empty() && self.profile.words.says_prevented(error) {
             self.clients[client].prevented_in_record = Some(self.now);
         }
         for instruction in &mut self.instructions {

@@ -36,6 +36,8 @@ pub struct Session {
     pub retry_asked: Option<std::time::Duration>,
     /// When what can leave its container in the midst of a long wait last began or ended.
     pub disturbed: Option<std::time::Duration>,
+    /// The stamp of the newest ERROR line that names it, or names no session.
+    pub error_line: Option<std::time::Duration>,
 }
 
 /// What the contract demands of something, as far as what was seen decides it.
@@ -75,6 +77,7 @@ impl Session {
             push_conflict: Expected::No,
             retry_asked: None,
             disturbed: None,
+            error_line: None,
         }
     }
 

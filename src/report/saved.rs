@@ -49,12 +49,13 @@ fn parse(bytes: &[u8]) -> Result<Saved, Incomplete> {
         history,
         incomplete,
     } = ReadHistory::parse(bytes)?;
-    let site = SiteKind::by_name(&header.site).ok_or_else(|| Incomplete {
-        line: 1,
-        why: format!(
-            "the header names the site `{}`, which is unknown",
-            header.site
-        ),
+    let of_header = |why| Incomplete { line: 1, why };
+    header.profile.read().map_err(of_header)?;
+    let site = SiteKind::by_name(&header.site).ok_or_else(|| {
+        let site = &header.site;
+        of_header(format!(
+            "the header names the site `{site}`, which is unknown"
+        ))
     })?;
     Ok(Saved {
         header,
@@ -70,7 +71,13 @@ impl Saved {
     pub fn judge(&self, site: SiteKind) -> Verdict {
         let end = self.history.end.as_ref();
         let settled = end.and_then(|end| end.settled.as_deref());
-        let judged = judge::judge(&self.header.plan, site, &self.history.events, settled);
+        let judged = judge::judge(
+            &self.header.plan,
+            site,
+            self.history.profile(),
+            &self.history.events,
+            settled,
+        );
         let unknown = |why: String| Verdict::Unknown { why };
         match (judged, end.map(|end| &end.verdict)) {
             // The machine was busy.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Run, Target, TargetError};
 use crate::history::{Event, Snapshot};
 use crate::plan::{Mark, SessionId, Step};
+use crate::profile::Profile;
 use crate::site::SiteKind;
 
 /// Set when everything that is running has to end; shared by all that look at it.
@@ -40,6 +41,10 @@ impl Target for Interruptible<'_> {
 
     fn defect(&self) -> Option<&str> {
         self.target.defect()
+    }
+
+    fn profile(&self) -> Arc<Profile> {
+        self.target.profile()
     }
 
     fn cannot(&self, step: &Step) -> Option<String> {

@@ -19,6 +19,8 @@ mod tree;
 mod workspace;
 mod world;
 
+pub(crate) use self::world::Dialect;
+
 #[cfg(test)]
 mod tests;
 
@@ -35,10 +37,11 @@ use std::time::Duration;
 
 use self::queue::{Letter, QueuePort, Which};
 use self::time::Timers;
-use self::world::{Link, Watch, World};
+use self::world::{Link, Log, Watch, World};
 use super::{Run, Target, TargetError};
 use crate::history::{Death, Event, Snapshot, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step, UNTIL_BOUND, set_fault};
+use crate::profile::{LineReader, Profile};
 use crate::site::instruction_text;
 use crate::worker::Worker;
 use crate::worker::ports::{Instruction, Ports, RetryRequest};
@@ -53,6 +56,8 @@ pub struct Sim {
     alter: Option<Arc<Alter>>,
     /// The planted defect, by name.
     defect: Option<&'static str>,
+    /// Another profile, and the form of the log lines that it reads.
+    other: Option<(Arc<Profile>, Arc<Dialect>)>,
 }
 
 impl Sim {
@@ -60,7 +65,7 @@ impl Sim {
     pub(crate) fn altered(alter: Arc<Alter>) -> Self {
         Self {
             alter: Some(alter),
-            defect: None,
+            ..Self::default()
         }
     }
 
@@ -70,6 +75,13 @@ impl Sim {
             defect: Some(name),
             ..Self::altered(alter)
         }
+    }
+
+    /// The same containers as a system with another profile, whose log lines have the form that the
+    /// profile reads.
+    pub(crate) fn with_profile(mut self, profile: Arc<Profile>, dialect: Arc<Dialect>) -> Self {
+        self.other = Some((profile, dialect));
+        self
     }
 }
 
@@ -86,8 +98,15 @@ impl Target for Sim {
         self.defect
     }
 
-    fn cannot(&self, _: &Step) -> Option<String> {
-        None
+    fn profile(&self) -> Arc<Profile> {
+        match &self.other {
+            Some((profile, _)) => profile.clone(),
+            None => Profile::reference(),
+        }
+    }
+
+    fn cannot(&self, step: &Step) -> Option<String> {
+        self.profile().cannot(step)
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
@@ -98,8 +117,12 @@ impl Target for Sim {
             }
         }
         let timers = Rc::new(Timers::default());
+        let log = Log {
+            reader: LineReader::new(self.profile(), sessions),
+            dialect: self.other.as_ref().map(|(_, dialect)| dialect.clone()),
+        };
         let containers = clients.iter().map(|_| None).collect();
-        let world = Rc::new(RefCell::new(World::new(clients, seed, timers.clone())));
+        let world = Rc::new(RefCell::new(World::new(clients, log, seed, timers.clone())));
         let mut run = SimRun {
             world,
             timers,

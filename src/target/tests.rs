@@ -7,6 +7,7 @@ use crate::history::{Event, Snapshot, What};
 use crate::invariant::{Check, INVARIANTS};
 use crate::judge::follow;
 use crate::plan::Plan;
+use crate::profile::Profile;
 use crate::runner::{self, Outcome};
 use crate::site::SiteKind;
 use crate::verdict::{Rule, Verdict};
@@ -65,19 +66,25 @@ fn kind_seen(rule: Rule, needs: &Needs, plan: &Plan, outcome: &Outcome) -> Optio
     let mut kind = None;
     let mut last = None;
     // A rule is asked before the event is taken in.
-    follow(plan, SiteKind::Shell, &events, &mut |model, index| {
-        if let (None, Some(event)) = (kind, events.get(index + 1)) {
-            kind = INVARIANTS
-                .iter()
-                .find_map(|invariant| match invariant.check {
-                    Check::Always(check) if invariant.rule == rule => {
-                        Some(check(model, event)?.kind)
-                    }
-                    _ => None,
-                });
-        }
-        last = Some(model.clone());
-    });
+    follow(
+        plan,
+        SiteKind::Shell,
+        Profile::reference(),
+        &events,
+        &mut |model, index| {
+            if let (None, Some(event)) = (kind, events.get(index + 1)) {
+                kind = INVARIANTS
+                    .iter()
+                    .find_map(|invariant| match invariant.check {
+                        Check::Always(check) if invariant.rule == rule => {
+                            Some(check(model, event)?.kind)
+                        }
+                        _ => None,
+                    });
+            }
+            last = Some(model.clone());
+        },
+    );
     let (None, Some(model), Some(settled)) = (kind, last, &outcome.settled) else {
         return kind;
     };

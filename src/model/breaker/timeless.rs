@@ -48,6 +48,11 @@ impl Breaker {
         breaker
     }
 
+    /// What it is judged by.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The same, as if it had come about just before `now`.
     pub fn forget_time(&mut self, was: Duration, now: Duration) {
         let mut moments: Vec<Duration> = self

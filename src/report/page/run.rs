@@ -118,39 +118,45 @@ impl<'a> Data<'a> {
         // The model as it was before the event.
         let mut before = Model::new(run.plan);
         let mut last_look = None;
-        follow(run.plan, run.site, events, &mut |model, index| {
-            let event = &events[index];
-            let begins = match &event.what {
-                What::StepBegan {
-                    index: Some(step), ..
-                } => Some(Some(*step)),
-                What::Healed => Some(None),
-                _ => None,
-            };
-            if let Some(next) = begins {
-                if let Some(after) = last_look.replace(next) {
-                    looks.push(look(&before, None, after, index));
+        follow(
+            run.plan,
+            run.site,
+            run.history.profile(),
+            events,
+            &mut |model, index| {
+                let event = &events[index];
+                let begins = match &event.what {
+                    What::StepBegan {
+                        index: Some(step), ..
+                    } => Some(Some(*step)),
+                    What::Healed => Some(None),
+                    _ => None,
+                };
+                if let Some(next) = begins {
+                    if let Some(after) = last_look.replace(next) {
+                        looks.push(look(&before, None, after, index));
+                    }
+                    step = next;
                 }
-                step = next;
-            }
-            bars.see(model, index, event);
-            let Place { lane, also } = lanes.place(model, &event.what);
-            let (who, text) = describe(&event.what);
-            rows.push(EventRow {
-                at: event.at.as_secs_f64(),
-                step,
-                lane,
-                also,
-                kind: Kind::of(&event.what),
-                tone: Tone::of(&event.what),
-                who,
-                text,
-            });
-            // What a violating event did is not of what the model expected.
-            if violating != Some(index) {
-                before.clone_from(model);
-            }
-        });
+                bars.see(model, index, event);
+                let Place { lane, also } = lanes.place(model, &event.what);
+                let (who, text) = describe(&event.what);
+                rows.push(EventRow {
+                    at: event.at.as_secs_f64(),
+                    step,
+                    lane,
+                    also,
+                    kind: Kind::of(&event.what),
+                    tone: Tone::of(&event.what),
+                    who,
+                    text,
+                });
+                // What a violating event did is not of what the model expected.
+                if violating != Some(index) {
+                    before.clone_from(model);
+                }
+            },
+        );
         if let Some(after) = last_look {
             // A run that ended in the middle had no time for what was to come.
             let end = violating.is_none().then_some(run.settled);

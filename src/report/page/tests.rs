@@ -177,7 +177,13 @@ fn a_violation_at_an_event_is_told_with_the_model_before_it() {
         events: events.collect(),
         ..History::default()
     };
-    let verdict = judge(&plan, SiteKind::Shell, &history.events, None);
+    let verdict = judge(
+        &plan,
+        SiteKind::Shell,
+        history.profile(),
+        &history.events,
+        None,
+    );
     assert!(
         matches!(&verdict, Verdict::Violated(v) if v.rule == Rule::ExactlyOnce),
         "{verdict:?}"

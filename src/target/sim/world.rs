@@ -3,6 +3,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::course::RunHash;
@@ -15,8 +16,8 @@ use crate::chance::Chance;
 use crate::history::phases::Phases;
 use crate::history::{Death, Event, Level, What};
 use crate::plan::{ClientId, Fault, Phase, SessionId};
+use crate::profile::{LineReader, Reading};
 use crate::target::GIT_TOKEN;
-use crate::words;
 use crate::worker::ports::{Kind, Line, PortError, PortResult};
 
 pub struct World {
@@ -33,6 +34,42 @@ pub struct World {
     pub last_change: Duration,
     pub phases: Phases,
     pub watch: Option<Watch>,
+    log: Log,
+}
+
+/// The log group: how lines are written there, and how they are read.
+pub struct Log {
+    pub reader: LineReader,
+    /// How a line is written, where it is not in the reference worker's form.
+    pub dialect: Option<Arc<Dialect>>,
+}
+
+/// Another system's form of a line in the log.
+pub type Dialect = dyn Fn(&Line) -> String + Send + Sync;
+
+impl Log {
+    /// The log of the reference worker with these sessions.
+    #[cfg(test)]
+    pub fn reference(sessions: &[SessionId]) -> Self {
+        Self {
+            reader: LineReader::new(crate::profile::Profile::reference(), sessions),
+            dialect: None,
+        }
+    }
+
+    fn read(&self, line: Line) -> Reading {
+        match &self.dialect {
+            Some(dialect) => self.reader.read(&dialect(&line)),
+            // What the reader would find in it, without writing it down first.
+            None => Reading {
+                level: line.level,
+                session: line.session,
+                phase: line.phase,
+                claim: self.reader.claim(&line.text),
+                text: line.text.into(),
+            },
+        }
+    }
 }
 
 /// A client: its container and what the endpoints hold for it.
@@ -62,7 +99,7 @@ pub struct Watch {
 }
 
 impl World {
-    pub fn new(clients: Vec<ClientId>, seed: u64, timers: Rc<Timers>) -> Self {
+    pub fn new(clients: Vec<ClientId>, log: Log, seed: u64, timers: Rc<Timers>) -> Self {
         let clients = clients
             .into_iter()
             .map(|id| Client {
@@ -89,6 +126,7 @@ impl World {
             last_change: Duration::ZERO,
             phases: Phases::default(),
             watch: None,
+            log,
         }
     }
 
@@ -139,15 +177,9 @@ impl World {
     /// A line reaches the log group.
     pub fn log(&mut self, client: usize, stamp: Duration, line: Line) {
         self.look_for_secret(client, &line.text, "log");
-        self.record(What::Logged {
-            client: self.clients[client].id.clone(),
-            stamp,
-            session: line.session,
-            level: line.level,
-            phase: line.phase,
-            claim: words::claim(&line.text),
-            text: line.text.into(),
-        });
+        let reading = self.log.read(line);
+        let id = self.clients[client].id.clone();
+        self.record(reading.logged(id, stamp));
     }
 
     /// Sends the lines that a partition held back.

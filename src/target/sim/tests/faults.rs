@@ -308,7 +308,7 @@ fn a_token_that_gets_out_is_seen() {
         phase: None,
         text,
     };
-    let mut world = World::new(vec!["acme".into()], 1, Rc::default());
+    let mut world = World::new(vec!["acme".into()], Log::reference(&[]), 1, Rc::default());
     let seen = |world: &World| {
         let is_it = |event: &Event| matches!(event.what, What::SecretSeen { .. });
         world.events.iter().any(is_it)

@@ -1,0 +1,76 @@
+//! `shakedown profile`: checks a system's profile, prints one, and the schema for editors.
+
+use std::path::PathBuf;
+
+use crate::invariant::not_asked;
+use crate::profile::{Profile, REFERENCE, schema};
+use clap::{Args, Subcommand};
+
+use crate::cli::dispatch::{Exit, print};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ProfileArgs {
+    #[command(subcommand)]
+    command: ProfileCommand,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown profile show >my.toml                  a complete profile to start from
+  shakedown profile check my.toml
+  shakedown profile schema >profile.schema.json    for the editor";
+
+#[derive(Debug, Subcommand)]
+enum ProfileCommand {
+    /// Check a profile, and print what it leaves unasked; nothing is started
+    Check {
+        /// The profile
+        file: PathBuf,
+    },
+    /// Print a profile as its file has it
+    Show {
+        /// The profile [default: that of the built-in worker]
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of profiles
+    Schema,
+}
+
+/// Runs the command.
+pub fn run(args: &ProfileArgs) -> Exit {
+    let text = match &args.command {
+        ProfileCommand::Check { file } => Profile::read(file).map(|profile| checked(&profile)),
+        ProfileCommand::Show { file: None } => Ok(REFERENCE.to_owned()),
+        ProfileCommand::Show { file: Some(file) } => {
+            Profile::read(file).map(|profile| profile.source().to_string())
+        }
+        ProfileCommand::Schema => Ok(format!("{:#}\n", schema())),
+    };
+    match text {
+        Ok(text) => {
+            print(&text);
+            Exit::Held
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            Exit::Usage
+        }
+    }
+}
+
+/// What a profile comes to.
+fn checked(profile: &Profile) -> String {
+    let mut text = format!(
+        "profile `{}` (hash {:016x}) has no mistakes\n",
+        profile.name,
+        profile.hash()
+    );
+    for unasked in not_asked(profile) {
+        text.push_str(&format!("  not asked: {unasked}\n"));
+    }
+    for (fault, why) in &profile.impossible {
+        text.push_str(&format!("  not injected: {fault}: {why}\n"));
+    }
+    text
+}

@@ -1,0 +1,162 @@
+//! What is particular to one system: its names, words, numbers and promises, and what can be seen
+//! of it.
+//!
+//! The judge knows the contract, a [`Profile`] knows one system. It is read from a TOML file, with
+//! the place of every mistake; that of the reference worker is built in, and read by the same reader.
+
+mod evidence;
+mod fields;
+mod file;
+mod limits;
+mod names;
+mod place;
+mod words;
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+pub use evidence::{Evidence, Seen};
+pub use file::schema;
+pub use limits::Limits;
+pub use names::{Names, RecordShape};
+pub use place::{Mistake, ProfileError};
+pub use words::{LineReader, Reading, Words};
+
+use crate::plan::Step;
+use crate::verdict::Rule;
+
+/// All that is particular to one system.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// What reports call the system.
+    pub name: String,
+    /// A sentence about it.
+    pub description: String,
+    /// How it names sessions, branches and buckets.
+    pub names: Names,
+    /// Where a session's record is kept; `None` where the system keeps none.
+    pub record: Option<RecordShape>,
+    /// What the lines of its log say.
+    pub words: Words,
+    /// Where the system reports that an instruction failed: any of these counts.
+    pub reported_by: Vec<Evidence>,
+    /// The numbers that it promises.
+    pub limits: Limits,
+    /// What cannot be seen of the system, and why.
+    pub unseen: BTreeMap<Evidence, String>,
+    /// The rules that it does not promise, and why.
+    pub unpromised: BTreeMap<Rule, String>,
+    /// The faults that cannot be injected, by name, and why.
+    pub impossible: BTreeMap<String, String>,
+    source: Arc<str>,
+}
+
+/// The reference worker's profile, as its file has it.
+pub const REFERENCE: &str = include_str!("../profiles/reference.toml");
+
+impl Profile {
+    /// The reference worker's profile, which is the default.
+    pub fn reference() -> Arc<Self> {
+        static PARSED: LazyLock<Arc<Profile>> = LazyLock::new(|| {
+            Arc::new(Profile::parse(REFERENCE).expect("a test reads the built-in profile"))
+        });
+        PARSED.clone()
+    }
+
+    /// Reads a profile from the text of its file.
+    ///
+    /// # Errors
+    /// Names each mistake that was found, with its line and column.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        file::parse(text)
+    }
+
+    /// Reads a profile from a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or has mistakes.
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ProfileError::unreadable(path, &error))?;
+        Self::parse(&text).map_err(|mistakes| ProfileError::mistaken(path, mistakes))
+    }
+
+    /// The text that it was read from.
+    pub fn source(&self) -> &Arc<str> {
+        &self.source
+    }
+
+    /// A hash of the text that it was read from (FNV-1a, 64 bits).
+    pub fn hash(&self) -> u64 {
+        self.source
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+    }
+
+    /// Why this cannot be seen of the system; `None` where it can.
+    pub fn unseen(&self, evidence: Evidence) -> Option<&str> {
+        if evidence != Evidence::Report {
+            return self.unseen.get(&evidence).map(String::as_str);
+        }
+        // One place where failures are reported is enough.
+        let mut places = self.reported_by.iter().map(|place| self.unseen.get(place));
+        let first = places.next()??;
+        places.all(|place| place.is_some()).then_some(first)
+    }
+
+    /// Whether failures that are reported there can be seen.
+    pub fn reports_by(&self, place: Evidence) -> bool {
+        self.reported_by.contains(&place) && self.unseen(place).is_none()
+    }
+
+    /// Where failures are reported, as a sentence has it.
+    pub fn report_words(&self) -> &'static str {
+        match self.reports_by(Evidence::Log) {
+            true => "an ERROR line of the log that names its session",
+            false => "a lastError in its session's record",
+        }
+    }
+
+    /// Whether every rule is asked with all its parts.
+    pub fn asks_all(&self) -> bool {
+        self.unseen.is_empty() && self.unpromised.is_empty()
+    }
+
+    /// Why a rule whose check needs this evidence is not asked; `None` where it is.
+    pub fn not_asked(&self, rule: Rule, needs: &[Evidence]) -> Option<String> {
+        if let Some(why) = self.unpromised.get(&rule) {
+            return Some(format!("the system does not promise it: {why}"));
+        }
+        let unseen = needs.iter().find_map(|it| Some((it, self.unseen(*it)?)));
+        unseen.map(|(evidence, why)| format!("its {evidence} cannot be seen: {why}"))
+    }
+
+    /// Why a step cannot be made, where the profile says so.
+    pub fn cannot(&self, step: &Step) -> Option<String> {
+        let (Step::Inject(fault) | Step::Heal(fault)) = step else {
+            return None;
+        };
+        self.impossible.get(fault.name()).cloned()
+    }
+}
+
+/// Profiles are the same where their texts are.
+impl PartialEq for Profile {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) || self.source == other.source
+    }
+}
+
+impl Eq for Profile {}
+
+/// Hashes nothing: within one run there is one profile, and states are hashed by the million.
+impl Hash for Profile {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+#[cfg(test)]
+mod tests;

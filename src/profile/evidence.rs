@@ -1,0 +1,96 @@
+//! What can be seen of a system, and the type of what was not.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A part of the world that rules rest on.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// The messages of the instruction queue: sent, delivered, deleted, given up.
+    Queue,
+    /// The requests to the agent.
+    Agent,
+    /// The branches of the git remote, and who pushes and fetches.
+    Remote,
+    /// The checkouts of the containers.
+    Workspace,
+    /// The objects of the sites, and the requests to S3.
+    Site,
+    /// The sessions' records, and the requests to their table.
+    Record,
+    /// The lines of the log.
+    Log,
+    /// The containers' starts and ends.
+    Process,
+    /// That an instruction failed, where the system reports it: its record or its log, as the
+    /// profile says.
+    #[serde(skip)]
+    Report,
+}
+
+impl Evidence {
+    /// Every kind that a profile names.
+    pub const ALL: [Self; 8] = [
+        Self::Queue,
+        Self::Agent,
+        Self::Remote,
+        Self::Workspace,
+        Self::Site,
+        Self::Record,
+        Self::Log,
+        Self::Process,
+    ];
+
+    /// The word that profiles and reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Agent => "agent",
+            Self::Remote => "remote",
+            Self::Workspace => "workspace",
+            Self::Site => "site",
+            Self::Record => "record",
+            Self::Log => "log",
+            Self::Process => "process",
+            Self::Report => "report of failures",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What was seen of a part of the system. That nothing was seen is not that there was nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen<T> {
+    /// The target has no way to look at this part.
+    #[default]
+    NotSeen,
+    /// The part as it was.
+    Seen(T),
+}
+
+impl<T> Seen<T> {
+    /// What was seen, if the target could look.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::NotSeen => None,
+            Self::Seen(it) => Some(it),
+        }
+    }
+}
+
+impl<T> From<T> for Seen<T> {
+    fn from(it: T) -> Self {
+        Self::Seen(it)
+    }
+}

@@ -1,0 +1,210 @@
+//! The file of a profile: its sections, and the reader that finds the place of each mistake.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fields::Answer;
+use super::limits::LimitsSection;
+use super::names::{NamesSection, RecordSection};
+use super::words::WordsSection;
+use super::{Evidence, Mistake, Profile};
+use crate::plan::FaultKind;
+use crate::verdict::Rule;
+
+/// The form of the file that this program reads.
+const VERSION: i64 = 1;
+/// Mistakes that one reading looks for; more would only repeat themselves.
+const MOST: usize = 20;
+
+/// A profile's file.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "Shakedown profile")]
+struct File {
+    /// The form of this file: 1.
+    #[schemars(with = "i64", range(min = 1, max = 1))]
+    version: Spanned<i64>,
+    /// What reports call the system.
+    #[schemars(with = "String")]
+    name: Spanned<String>,
+    #[serde(default)]
+    description: String,
+    /// How the system names things.
+    names: NamesSection,
+    /// Where a session's record is kept; leave it out where there is none.
+    record: Option<RecordSection>,
+    /// Regular expressions for the log.
+    #[serde(default)]
+    words: WordsSection,
+    /// Where the system reports how an instruction ended.
+    #[serde(default)]
+    outcome: Outcome,
+    /// The numbers that the system promises, where they are not the contract's.
+    #[serde(default)]
+    limits: LimitsSection,
+    /// What can be seen of the system.
+    #[serde(default)]
+    sees: BTreeMap<Evidence, Answer>,
+    /// The rules that it promises.
+    #[serde(default)]
+    promises: BTreeMap<Rule, Answer>,
+    /// The faults that can be injected.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Answer>")]
+    faults: BTreeMap<Spanned<String>, Answer>,
+}
+
+/// The section `[outcome]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Outcome {
+    /// Where the system reports that an instruction failed; any of these counts.
+    #[schemars(with = "Vec<Reporting>", length(min = 1))]
+    reported_by: Vec<Reporting>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Reporting {
+    /// The session's record has its error.
+    Record,
+    /// A line of level ERROR in the log.
+    Log,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self {
+            reported_by: vec![Reporting::Record],
+        }
+    }
+}
+
+/// The JSON Schema of profiles, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(File).to_value()
+}
+
+/// Reads the text of a profile.
+pub(super) fn parse(text: &str) -> Result<Profile, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let mut left = text.to_owned();
+    loop {
+        match toml::from_str::<File>(&left) {
+            Ok(file) if mistakes.is_empty() => return profile(file, text),
+            // What was blanked out is missing now, so nothing more can be said.
+            Ok(_) => return Err(mistakes),
+            Err(error) => {
+                let message = error.message().trim().replace('\n', "; ");
+                let is_follow_up = !mistakes.is_empty() && message.starts_with("missing field");
+                let byte = error.span().map_or(text.len(), |span| span.start);
+                if is_follow_up || mistakes.len() == MOST {
+                    return Err(mistakes);
+                }
+                mistakes.push(Mistake::at(text, byte, message));
+                if !blank(&mut left, byte) {
+                    return Err(mistakes);
+                }
+            }
+        }
+    }
+}
+
+/// Takes the line at a byte out of the text, where it is an entry by itself, so that what comes after
+/// it can be read too.
+fn blank(text: &mut String, byte: usize) -> bool {
+    let byte = byte.min(text.len());
+    let begins = text[..byte].rfind('\n').map_or(0, |at| at + 1);
+    let ends = text[byte..].find('\n').map_or(text.len(), |at| byte + at);
+    let line = &text[begins..ends];
+    let is_entry = !line.trim_start().starts_with('[')
+        && line.contains('=')
+        && line.parse::<toml::Table>().is_ok();
+    if is_entry {
+        let spaces = " ".repeat(ends - begins);
+        text.replace_range(begins..ends, &spaces);
+    }
+    is_entry
+}
+
+/// What the file says, where it makes sense.
+fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let mut wrong = |byte: usize, message: String| mistakes.push(Mistake::at(text, byte, message));
+    if *file.version.get_ref() != VERSION {
+        wrong(
+            file.version.span().start,
+            format!("this program reads profiles of version {VERSION} only"),
+        );
+    }
+    if file.name.get_ref().trim().is_empty() || file.name.get_ref().contains(char::is_control) {
+        wrong(
+            file.name.span().start,
+            "a profile has a name of one line".into(),
+        );
+    }
+    for (name, _) in &file.faults {
+        if !FaultKind::ALL
+            .iter()
+            .any(|kind| kind.name() == name.get_ref())
+        {
+            wrong(
+                name.span().start,
+                format!(
+                    "`{}` is not a fault: the faults are {}",
+                    name.get_ref(),
+                    FaultKind::ALL.map(FaultKind::name).join(", ")
+                ),
+            );
+        }
+    }
+    let mut unseen: BTreeMap<Evidence, String> = reasons(file.sees);
+    if file.record.is_none() {
+        let why = || "the profile has no section [record]".into();
+        unseen.entry(Evidence::Record).or_insert_with(why);
+    }
+    let reported_by: Vec<Evidence> = file
+        .outcome
+        .reported_by
+        .iter()
+        .map(|by| match by {
+            Reporting::Record => Evidence::Record,
+            Reporting::Log => Evidence::Log,
+        })
+        .collect();
+    let names = file.names.names();
+    let names = names.map_err(|(byte, why)| wrong(byte, why)).ok();
+    let words = file.words.words();
+    let words = words.map_err(|(byte, why)| wrong(byte, why)).ok();
+    let (Some(names), Some(words), true) = (names, words, mistakes.is_empty()) else {
+        mistakes.sort();
+        return Err(mistakes);
+    };
+    Ok(Profile {
+        name: file.name.into_inner(),
+        description: file.description,
+        names,
+        record: file.record.map(Into::into),
+        words,
+        reported_by,
+        limits: file.limits.limits(),
+        unseen,
+        unpromised: reasons(file.promises),
+        impossible: reasons(file.faults)
+            .into_iter()
+            .map(|(name, why)| (name.into_inner(), why))
+            .collect(),
+        source: text.into(),
+    })
+}
+
+/// What is answered with a no, and why.
+fn reasons<K: Ord>(answers: BTreeMap<K, Answer>) -> BTreeMap<K, String> {
+    answers
+        .into_iter()
+        .filter_map(|(key, answer)| Some((key, answer.0?)))
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! The contract's numbers, where systems promise others.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::fields::Period;
+
+/// The numbers that a system promises. All times are the system's own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Limits {
+    /// Attempts of one S3 sync.
+    pub sync_attempts: u32,
+    /// Requests to the agent without an answer, before it is given up.
+    pub agent_attempts: u32,
+    /// How long the agent may take to answer.
+    pub agent_timeout: Duration,
+    /// The longest wait before it is asked again.
+    pub agent_wait: Duration,
+    /// Attempts of one push.
+    pub push_attempts: u32,
+    /// Receives of a message before it is a dead letter.
+    pub receives: u32,
+    /// Failed syncs in a row that open the S3 breaker.
+    pub breaker_failures: u32,
+    /// How long the breaker stays open before a probe may begin.
+    pub cool_down: Duration,
+    /// How soon a container is up again after its death.
+    pub restart: Duration,
+    /// How long a healed system has to come to rest by itself.
+    pub recovery: Duration,
+}
+
+impl Limits {
+    /// Those of the contract (`docs/contract.md`, Numbers).
+    pub const CONTRACT: Self = Self {
+        sync_attempts: 3,
+        agent_attempts: 5,
+        agent_timeout: Duration::from_secs(30),
+        agent_wait: Duration::from_secs(60),
+        push_attempts: 3,
+        receives: 3,
+        breaker_failures: 5,
+        cool_down: Duration::from_secs(30),
+        restart: Duration::from_secs(120),
+        recovery: Duration::from_secs(600),
+    };
+}
+
+/// The section `[limits]`: what is left out is the contract's.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct LimitsSection {
+    sync_attempts: Option<std::num::NonZeroU32>,
+    agent_attempts: Option<std::num::NonZeroU32>,
+    agent_timeout: Option<Period>,
+    agent_wait: Option<Period>,
+    push_attempts: Option<std::num::NonZeroU32>,
+    receives: Option<std::num::NonZeroU32>,
+    breaker_failures: Option<std::num::NonZeroU32>,
+    cool_down: Option<Period>,
+    restart: Option<Period>,
+    recovery: Option<Period>,
+}
+
+impl LimitsSection {
+    pub(super) fn limits(&self) -> Limits {
+        let contract = Limits::CONTRACT;
+        let count = |own: Option<std::num::NonZeroU32>, of: u32| own.map_or(of, |own| own.get());
+        let time = |own: Option<Period>, of: Duration| own.map_or(of, |own| own.0);
+        Limits {
+            sync_attempts: count(self.sync_attempts, contract.sync_attempts),
+            agent_attempts: count(self.agent_attempts, contract.agent_attempts),
+            agent_timeout: time(self.agent_timeout, contract.agent_timeout),
+            agent_wait: time(self.agent_wait, contract.agent_wait),
+            push_attempts: count(self.push_attempts, contract.push_attempts),
+            receives: count(self.receives, contract.receives),
+            breaker_failures: count(self.breaker_failures, contract.breaker_failures),
+            cool_down: time(self.cool_down, contract.cool_down),
+            restart: time(self.restart, contract.restart),
+            recovery: time(self.recovery, contract.recovery),
+        }
+    }
+}

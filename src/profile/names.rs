@@ -1,0 +1,155 @@
+//! How a system names things, and the shape of its records.
+
+use md5::{Digest, Md5};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fields::{Pointer, Template};
+use crate::plan::{ClientId, SessionId};
+
+/// How the system names sessions, branches and buckets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Names {
+    session: Template,
+    branch: Template,
+    bucket: Template,
+    /// The log group.
+    pub log_group: String,
+}
+
+/// The section `[names]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct NamesSection {
+    /// How log lines, records and messages name a session.
+    #[schemars(with = "Template")]
+    session: Spanned<Template>,
+    /// The branch that holds a session's work.
+    #[schemars(with = "Template")]
+    branch: Spanned<Template>,
+    /// The bucket that a client's site is served from.
+    #[schemars(with = "Template")]
+    bucket: Spanned<Template>,
+    log_group: String,
+}
+
+impl NamesSection {
+    /// The names, or the field whose placeholders cannot distinguish what they name, by its byte.
+    pub(super) fn names(self) -> Result<Names, (usize, String)> {
+        let has = |template: &Template, words: &[&str]| {
+            words.iter().any(|word| {
+                template.0.contains(&format!("{{{word}}}"))
+                    || template.0.contains(&format!("{{{word}.uuid}}"))
+            })
+        };
+        for (field, template) in [("session", &self.session), ("branch", &self.branch)] {
+            if !has(template.get_ref(), &["thread", "session"]) {
+                let why = format!(
+                    "`{field}` is the same for all sessions of a client: give it {{thread}} or {{session}}"
+                );
+                return Err((template.span().start, why));
+            }
+        }
+        let bucket = self.bucket.span().start;
+        if has(self.bucket.get_ref(), &["thread", "session"]) {
+            let why = "`bucket` is of a client, so it has {client} and no session";
+            return Err((bucket, why.into()));
+        }
+        if !has(self.bucket.get_ref(), &["client"]) {
+            let why = "`bucket` is the same for all clients: give it {client}";
+            return Err((bucket, why.into()));
+        }
+        Ok(Names {
+            session: self.session.into_inner(),
+            branch: self.branch.into_inner(),
+            bucket: self.bucket.into_inner(),
+            log_group: self.log_group,
+        })
+    }
+}
+
+impl Names {
+    /// The name of a session in log lines, records and messages.
+    pub fn session(&self, session: &SessionId) -> String {
+        fill(&self.session, &session.client, Some(session))
+    }
+
+    /// The git branch that holds a session's work, without `refs/heads/`.
+    pub fn branch(&self, session: &SessionId) -> String {
+        fill(&self.branch, &session.client, Some(session))
+    }
+
+    /// The bucket that a client's site is served from.
+    pub fn bucket(&self, client: &ClientId) -> String {
+        fill(&self.bucket, client, None)
+    }
+}
+
+fn fill(template: &Template, client: &ClientId, session: Option<&SessionId>) -> String {
+    let mut text = template.0.clone();
+    let mut put = |word: &str, value: &str| {
+        text = text.replace(&format!("{{{word}.uuid}}"), &uuid(value));
+        text = text.replace(&format!("{{{word}}}"), value);
+    };
+    put("client", &client.0);
+    if let Some(session) = session {
+        put("thread", &session.thread);
+        put("session", &session.to_string());
+    }
+    text
+}
+
+/// A UUID that is derived from a name (version 3 of RFC 9562, in a namespace of nothing).
+fn uuid(name: &str) -> String {
+    let mut bytes: [u8; 16] = Md5::digest(name.as_bytes()).into();
+    bytes[6] = bytes[6] & 0x0f | 0x30;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    parts.join("-")
+}
+
+/// Where a session's record is kept, and where in it things are (JSON pointers).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordShape {
+    /// The table.
+    pub table: String,
+    /// The attribute that is the table's key; its value is the session's name.
+    pub key: String,
+    /// The session's status.
+    pub status: Option<String>,
+    /// The error that stands; absent, null or empty where there is none.
+    pub error: String,
+    /// The warnings: a text, or a list of texts.
+    pub warnings: Option<String>,
+}
+
+/// The section `[record]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RecordSection {
+    table: String,
+    key: String,
+    status: Option<Pointer>,
+    error: Pointer,
+    warnings: Option<Pointer>,
+}
+
+impl From<RecordSection> for RecordShape {
+    fn from(section: RecordSection) -> Self {
+        Self {
+            table: section.table,
+            key: section.key,
+            status: section.status.map(|at| at.0),
+            error: section.error.0,
+            warnings: section.warnings.map(|at| at.0),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+use super::*;
+use crate::history::{Claim, Level};
+use crate::plan::{Phase, SessionId};
+
+#[test]
+fn the_reference_promises_the_numbers_of_the_contract_and_all_is_seen() {
+    let profile = Profile::parse(REFERENCE).unwrap();
+    assert_eq!(profile.limits, Limits::CONTRACT);
+    assert!(profile.unseen.is_empty() && profile.unpromised.is_empty());
+    let session = SessionId::new("acme", "home");
+    assert_eq!(profile.names.branch(&session), "thread-home");
+    assert_eq!(
+        profile.names.bucket(&session.client),
+        "edit.acme.webordinary.com"
+    );
+}
+
+fn reading(profile: Profile, raw: &str) -> Reading {
+    let sessions = [
+        SessionId::new("acme", "home"),
+        SessionId::new("acme", "blog"),
+    ];
+    LineReader::new(Arc::new(profile), &sessions).read(raw)
+}
+
+#[test]
+fn the_reference_reads_its_own_lines() {
+    let own = |raw| reading(Profile::parse(REFERENCE).unwrap(), raw);
+    let line = own("ERROR [acme/blog] [pushing] Git push complete\nwith more");
+    assert_eq!(line.level, Level::Error);
+    assert_eq!(line.session, Some(SessionId::new("acme", "blog")));
+    assert_eq!(line.phase, Some(Phase::Pushing));
+    assert_eq!(line.claim, Some(Claim::PushDone));
+    assert_eq!(&*line.text, "Git push complete\nwith more");
+    let other = own("[acme/blog] Build failed");
+    assert_eq!(
+        (other.level, other.session, other.claim),
+        (Level::Info, None, None)
+    );
+    let attempt = own("INFO S3 sync attempt 12 of acme");
+    assert_eq!(attempt.claim, Some(Claim::SyncAttempt(12)));
+    assert_eq!(attempt.phase, None);
+}
+
+/// Another system: colours, a prefix, ids that are UUIDs.
+const OTHER: &str = r#"
+version = 1
+name = "other"
+[names]
+session = "{session.uuid}"
+branch = "work/{thread.uuid}"
+bucket = "{client}-site"
+log-group = "/other"
+[words]
+colours = true
+line = '^\[app\] +(?:(?<session>[0-9a-f-]{36}) )?(?<text>.*)$'
+error = '^\[app\] +.*(?:went wrong|given up)'
+[words.claims]
+sync-attempt = 'upload try #(?<attempt>\d+)'
+[words.phases]
+deploying = 'upload try #1$'
+[outcome]
+reported-by = ["log"]
+[promises]
+breaker = { not = "it has none" }
+[faults]
+out-of-memory = { not = "it runs without a limit" }
+"#;
+
+#[test]
+fn another_systems_lines_are_read_by_its_own_words() {
+    let profile = Profile::parse(OTHER).unwrap();
+    let session = SessionId::new("acme", "home");
+    let id = profile.names.session(&session);
+    assert_eq!(id.len(), 36);
+    assert_ne!(id, profile.names.session(&SessionId::new("acme", "blog")));
+    let line = reading(
+        profile.clone(),
+        &format!("\u{1b}[32m[app]\u{1b}[0m   {id} upload try #1"),
+    );
+    assert_eq!(line.session, Some(session));
+    assert_eq!(line.claim, Some(Claim::SyncAttempt(1)));
+    assert_eq!(line.phase, Some(Phase::Deploying));
+    let error = reading(profile.clone(), "[app] a push was given up");
+    assert_eq!(error.level, Level::Error);
+    assert_eq!(
+        profile.not_asked(Rule::Breaker, &[]).unwrap(),
+        "the system does not promise it: it has none"
+    );
+    assert_eq!(
+        profile
+            .not_asked(Rule::Settled, &[Evidence::Record])
+            .unwrap(),
+        "its record cannot be seen: the profile has no section [record]"
+    );
+    assert_eq!(profile.not_asked(Rule::Fresh, &[Evidence::Site]), None);
+}
+
+/// A mistake: what of the reference is replaced by what, and where and how that is reported.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "version = 1",
+        "version = 2",
+        "this program reads profiles of version 1 only",
+    ),
+    (
+        "version = 1",
+        "version = \"1\"",
+        "invalid type: string \"1\", expected i64",
+    ),
+    ("version = 1\n", "", "missing field `version`"),
+    (
+        "name = \"reference\"",
+        "name = \"\"",
+        "a profile has a name of one line",
+    ),
+    ("[record]", "[recrod]", "unknown field `recrod`"),
+    (
+        "key = \"sessionId\"",
+        "ky = \"sessionId\"",
+        "unknown field `ky`",
+    ),
+    (
+        "\"{session}\"",
+        "\"{sesion}\"",
+        "`{sesion}` is no placeholder",
+    ),
+    (
+        "\"{session}\"",
+        "\"{session\"",
+        "a brace of `{session` has no other half",
+    ),
+    (
+        "thread-{thread}",
+        "work",
+        "`branch` is the same for all sessions of a client",
+    ),
+    (
+        "edit.{client}",
+        "edit",
+        "`bucket` is the same for all clients",
+    ),
+    (
+        "\"/lastError\"",
+        "\"lastError\"",
+        "`lastError` is not a place in a record",
+    ),
+    (
+        "'^Build failed'",
+        "'^Build (failed'",
+        "`^Build (failed` is not a regular expression: unclosed group",
+    ),
+    (
+        "(?<attempt>[0-9]+)",
+        "[0-9]+",
+        "`sync-attempt` has no group `attempt`",
+    ),
+    ("(?<text>", "(?<txt>", "`line` has a group `txt`"),
+    (
+        "push-done",
+        "push-finished",
+        "unknown variant `push-finished`",
+    ),
+    ("[\"record\"]", "[\"mail\"]", "unknown variant `mail`"),
+    ("receives = 3", "receives = 0", "invalid value: integer `0`"),
+    (
+        "cool-down = \"30s\"",
+        "cool-down = \"30\"",
+        "`30` is not a time",
+    ),
+    (
+        "cool-down = \"30s\"",
+        "cool-down = 30",
+        "invalid type: integer `30`",
+    ),
+    (
+        "[sees]",
+        "[sees]\nrecord = false",
+        "write `true`, or the reason: { not = \"…\" }",
+    ),
+    ("[sees]", "[sees]\nsmell = true", "unknown variant `smell`"),
+    (
+        "[promises]",
+        "[promises]\nfast = true",
+        "unknown variant `fast`",
+    ),
+    (
+        "[faults]",
+        "[faults]\nflood = { not = \"no\" }",
+        "`flood` is not a fault",
+    ),
+    (
+        "[faults]",
+        "[faults]\ngit-down = { not = \"\" }",
+        "write `true`, or the reason",
+    ),
+    ("[faults]", "[faults", "unclosed table"),
+];
+
+#[test]
+fn every_mistake_is_reported_with_its_place() {
+    for (from, to, expected) in MISTAKES {
+        let (before, _) = REFERENCE.split_once(from).expect(from);
+        let text = REFERENCE.replacen(from, to, 1);
+        let mistakes = Profile::parse(&text).expect_err(to);
+        assert_eq!(mistakes.len(), 1, "{to}: {mistakes:?}");
+        let mistake = &mistakes[0];
+        assert!(mistake.message.contains(expected), "{to}: {mistake}");
+        // What is missing has no place but the file.
+        let lines = before.matches('\n').count() + 1
+            ..=before.matches('\n').count() + 1 + to.matches('\n').count();
+        assert!(
+            to.is_empty() || lines.contains(&mistake.line),
+            "{to}: {mistake}"
+        );
+    }
+}
+
+#[test]
+fn several_mistakes_are_reported_together() {
+    let text = REFERENCE
+        .replace("cool-down = \"30s\"", "cool-down = \"x\"")
+        .replace("'^Build failed'", "'('")
+        .replace("restart =", "restrat =");
+    let mistakes = Profile::parse(&text).unwrap_err();
+    assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+}
+
+#[test]
+fn the_schema_knows_every_section() {
+    let schema = schema();
+    let sections = schema["properties"].as_object().unwrap();
+    let written: toml::Table = REFERENCE.parse().unwrap();
+    for section in written.keys() {
+        assert!(sections.contains_key(section), "{section}");
+    }
+}
