@@ -3,23 +3,6 @@
 //! S3, DynamoDB, SQS, CloudWatch Logs, a git remote over HTTP and the agent API answer on
 //! 127.0.0.1, at a [`Front`] for each container. What reaches them is recorded as events, in the
 //! order in which it took effect; the faults of a plan are made here, by the request.
-//!
-//! ```no_run
-//! use shakedown::cloud::{Cloud, CloudConfig};
-//! use shakedown::plan::{Edit, Mark, SessionId};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let runtime = tokio::runtime::Builder::new_current_thread()
-//!     .enable_all()
-//!     .build()?;
-//! let session = SessionId::new("acme", "home");
-//! let cloud = Cloud::start(CloudConfig::of(vec![session.clone()]), runtime.handle())?;
-//! let front = cloud.open_front(&session.client)?;
-//! println!("a container would be given {}", front.url());
-//! cloud.send_instruction(&session, Edit::Change, Mark::Edit(1))?;
-//! # Ok(())
-//! # }
-//! ```
 
 mod answer;
 mod front;

@@ -4,7 +4,7 @@
 //! regression format: one step a line, comments kept, an unknown word an error with its place.
 //!
 //! All that can be said of a fault, of a step and of an edit without a system is one row of the
-//! table in [`fault`], [`step`] and [`edit`]; parsing, printing, generation, coverage, reports and
+//! table in `fault`, `step` and `edit`; parsing, printing, generation, coverage, reports and
 //! the model read it there.
 
 mod table;

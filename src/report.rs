@@ -1,5 +1,5 @@
 //! Reports: what was violated and how to see it again, and what a campaign ran. For a terminal
-//! here, for a browser in [`page`], for machines in [`lines`], for CI in [`junit`].
+//! here, for a browser in `page`, for machines in `lines`, for CI in `junit`.
 
 pub(crate) mod checks;
 mod conformance;

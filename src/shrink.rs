@@ -4,15 +4,15 @@
 //! proptest's own shrinking deletes one step at a time and once; a fault and its heal, or two
 //! sessions that could be one, survive it. This one spends its runs where they are likely to pay:
 //!
-//! 1. small plans made of the pieces that the violation points at ([`sketch`]);
+//! 1. small plans made of the pieces that the violation points at (`sketch`);
 //! 2. the plan without the other sessions and clients, and then without halves of what is least
-//!    likely to matter ([`clues`], [`sweep`]);
-//! 3. where much is left, more small plans: other moments, other ends, other seeds ([`sketch`]);
-//! 4. one wait in the place of several ([`time`]), single steps and fewer sessions, and where that
+//!    likely to matter (`clues`, `sweep`);
+//! 3. where much is left, more small plans: other moments, other ends, other seeds (`sketch`);
+//! 4. one wait in the place of several (`time`), single steps and fewer sessions, and where that
 //!    changes nothing small plans again, pairs of steps, and single steps with other seeds;
-//! 5. simpler arguments ([`simpler`]), for which some runs are kept.
+//! 5. simpler arguments (`simpler`), for which some runs are kept.
 //!
-//! What the model does not allow is repaired without a run ([`repair`]), and no plan is run twice,
+//! What the model does not allow is repaired without a run (`repair`), and no plan is run twice,
 //! by whatever names.
 
 mod clues;

@@ -1,7 +1,7 @@
 //! The site that the default system edits: its sources, what the scripted agent does to them, and
 //! what its build makes of them.
 //!
-//! There are two kinds of it. The shell site is built by `site/build.sh`; [`render`] is its twin in
+//! There are two kinds of it. The shell site is built by `site/build.sh`; `render` is its twin in
 //! Rust for the simulated target and for judging, and a test holds the two together byte for byte.
 //! The Astro site in `site-astro/` has no twin: [`astro`] judges its builds by the marks in them.
 
