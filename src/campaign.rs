@@ -6,9 +6,10 @@
 mod case;
 mod keep;
 mod samples;
+mod shard;
 mod threads;
+mod totals;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -18,19 +19,28 @@ use std::time::{Duration, Instant};
 use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 
+use serde::{Deserialize, Serialize};
+
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin};
 use crate::generate::Shape;
 use crate::history::Event;
 use crate::plan::Plan;
-use crate::regression::{self, Kept, ReadError, Seed};
+use crate::progress::Progress;
+use crate::regression::{self, ReadError, Seed};
 use crate::runner::{self, Outcome};
+use crate::soak::{FolderError, StateError};
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::Verdict;
 
 pub use case::tree;
-pub(crate) use case::{Case, CaseFile};
-pub use samples::{Sample, Samples};
+pub(crate) use case::{Case, Ran};
+pub(crate) use keep::run_kept;
+pub(crate) use samples::processor_time;
+pub use samples::{Quarters, Sample, Samples};
+pub use shard::{Shard, ShardError};
+pub(crate) use threads::{Cases, GoOn, Progressed};
+pub use totals::{Failures, Seen, TOLD_APART, Totals, Unjudged};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
@@ -42,8 +52,8 @@ const NAMED: usize = 4;
 /// What a campaign does.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Plans to generate.
-    pub cases: u32,
+    /// Plans to generate, over all shards of a soak; without end where it is not said.
+    pub cases: Option<u64>,
     /// What all plans and runs follow from.
     pub seed: u64,
     /// What the plans look like.
@@ -83,46 +93,35 @@ pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
 pub struct Summary {
     /// The name of the target.
     pub target: &'static str,
-    /// What all plans and runs follow from.
+    /// What all plans and runs followed from.
     pub seed: u64,
     /// Plans that were to be generated.
-    pub cases: u32,
-    /// Kept plans that were run again.
-    pub replayed: u32,
-    /// Plans that held.
-    pub held: u64,
+    pub asked: Option<u64>,
+    /// What the plans came to, added up.
+    pub totals: Totals,
     /// One for each failure: the rule and which of its demands.
     pub found: Vec<Finding>,
-    /// Plans that could not be judged.
-    pub unknown: Vec<Unjudged>,
-    /// What the plans reached.
-    pub coverage: Coverage,
-    /// Why steps were left out, and how often.
-    pub left_out: BTreeMap<String, u64>,
     /// How far it was at moments of its way.
     pub samples: Samples,
     /// How long the plans took, shrinking aside.
     pub took: Duration,
-    /// Whether it was interrupted.
-    pub interrupted: bool,
-    /// The harness failed again and again, so the rest was not tried.
-    pub gave_up: bool,
+    /// How it ended.
+    pub end: End,
 }
 
-impl Summary {
-    /// How many plans violated a rule.
-    pub fn violated(&self) -> u64 {
-        self.found.iter().map(|found| 1 + found.more).sum()
-    }
-}
-
-/// A plan that the harness could not judge.
-#[derive(Clone, Debug)]
-pub struct Unjudged {
-    /// Why it failed.
-    pub why: String,
-    /// The file of the plan.
-    pub file: PathBuf,
+/// How a campaign came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// It did all that was asked for.
+    #[default]
+    Completed,
+    /// It found a violation, and was not to go on.
+    AtViolation,
+    /// By a signal, or because a file called `stop` was put into a soak's folder.
+    Interrupted,
+    /// The harness failed again and again.
+    GaveUp,
 }
 
 /// A plan that has run, as it is reported while the campaign goes on: in the order of the cases.
@@ -132,11 +131,11 @@ pub struct Finished<'a> {
     pub number: u64,
     /// The file of a kept plan.
     pub kept: Option<&'a Path>,
-    /// The plan.
+    /// The plan that ran.
     pub plan: &'a Plan,
     /// The run's seed.
     pub seed: u64,
-    /// How its run ended.
+    /// What came of it.
     pub verdict: &'a Verdict,
     /// What this run alone reached.
     pub coverage: &'a Coverage,
@@ -148,7 +147,7 @@ pub struct Finished<'a> {
     pub file: Option<&'a Path>,
 }
 
-/// Is called with every plan that has run.
+/// Is called for every plan that has run.
 pub type Watch<'a> = dyn FnMut(&Finished<'_>) + 'a;
 
 /// Why a campaign could not go on. A violation is no error.
@@ -157,10 +156,13 @@ pub enum CampaignError {
     /// A kept plan cannot be read.
     #[error(transparent)]
     Kept(#[from] ReadError),
-    /// A plan cannot be written.
-    #[error("while writing {}: {why}; make the folder writable, or run elsewhere", path.display())]
+    /// A file cannot be written.
+    #[error(
+        "while writing {}: {why}; make room or the folder writable, or name another folder",
+        path.display()
+    )]
     Write {
-        /// The file or folder.
+        /// The file.
         path: PathBuf,
         /// Why.
         why: io::Error,
@@ -171,6 +173,12 @@ pub enum CampaignError {
     /// Generation itself failed.
     #[error("{0}; ask for another seed or fewer steps")]
     Generate(String),
+    /// A soak's folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A soak's state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// Runs a campaign. `interrupt` ends it early, and the runs under way with it.
@@ -204,12 +212,11 @@ pub fn run_watched(
     let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     campaign.watch = Some(watch);
-    let began = Instant::now();
     if !campaign.replay(&judge)? {
         campaign.generate(&judge)?;
     }
-    campaign.summary.took = began.elapsed();
-    campaign.sample_last();
+    campaign.summary.took = campaign.began.elapsed();
+    campaign.sample();
     campaign.shrink_and_keep(&target)?;
     // Where everything held it is empty; otherwise it stays.
     let _ = std::fs::remove_dir(&config.out);
@@ -252,7 +259,8 @@ pub fn run_one_recorded(
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
         runner::run_recorded(&target, plan, seed, &mut **record)
     };
-    Case { plan, seed }.run(&judge)
+    let ran = Case { plan, seed }.ran(&judge);
+    (ran.outcome, ran.coverage)
 }
 
 /// Runs one plan and judges it.
@@ -263,7 +271,7 @@ struct Campaign<'a> {
     interrupt: &'a Interrupt,
     watch: Option<&'a mut Watch<'a>>,
     began: Instant,
-    finished: u64,
+    cpu_before: Duration,
     summary: Summary,
     unknown_in_a_row: usize,
 }
@@ -273,91 +281,103 @@ impl<'a> Campaign<'a> {
         let summary = Summary {
             target,
             seed: config.seed,
-            cases: config.cases,
-            replayed: 0,
-            held: 0,
+            asked: config.cases,
+            totals: Totals::default(),
             found: Vec::new(),
-            unknown: Vec::new(),
-            coverage: Coverage::default(),
-            left_out: BTreeMap::new(),
             samples: Samples::default(),
             took: Duration::ZERO,
-            interrupted: false,
-            gave_up: false,
+            end: End::Completed,
         };
         Self {
             config,
             interrupt,
             watch: None,
             began: Instant::now(),
-            finished: 0,
+            cpu_before: processor_time(),
             summary,
             unknown_in_a_row: 0,
         }
     }
 
-    /// Runs the kept plans, whatever they were found on, as many at once as jobs. Returns whether
-    /// the campaign is over.
+    /// Runs the kept plans, whatever they were found on. Returns whether the campaign is over.
     fn replay(&mut self, judge: &Judge<'_>) -> Result<bool, CampaignError> {
         let kept = regression::read_all(&self.config.regressions)?;
-        for some in kept.chunks(self.config.jobs.max(1)) {
-            let run = |kept: &Kept| {
-                let case = Case {
-                    seed: kept.seed.unwrap_or_default(),
-                    plan: kept.plan.clone(),
-                };
-                let began = Instant::now();
-                let (outcome, coverage) = case.run(judge);
-                (case, outcome, coverage, began.elapsed())
-            };
-            let done: Vec<_> = std::thread::scope(|scope| {
-                let runs: Vec<_> = some
-                    .iter()
-                    .map(|kept| scope.spawn(move || run(kept)))
-                    .collect();
-                runs.into_iter().map(|run| run.join()).collect()
-            });
-            for (kept, done) in some.iter().zip(done) {
-                // A panic of the harness is caught within.
-                let Ok((case, outcome, coverage, took)) = done else {
-                    continue;
-                };
-                self.summary.replayed += 1;
-                if self.take(case, outcome, coverage, took, Some(kept.path.clone()))? {
-                    return Ok(true);
-                }
+        run_kept(kept, self.config.jobs, judge, &mut |path, ran| {
+            self.take(Origin::Kept, ran, Some(path))
+        })
+    }
+
+    /// Generates and runs the cases.
+    fn generate(&mut self, judge: &Judge<'_>) -> Result<(), CampaignError> {
+        let config = self.config;
+        let total = config.cases.unwrap_or_default();
+        let title = format!("{} seed {}", self.summary.target, Seed(config.seed));
+        let mut progress = Progress::begin(config.quiet, &title, total);
+        let name = self.slip_name();
+        let cases = Cases {
+            config,
+            shard: Shard::WHOLE,
+            done: 0,
+            slip: &|job| config.out.join(format!("{name}-running-{job}.plan")),
+        };
+        let (mut arrived, mut steps) = (0, 0);
+        let began = Instant::now();
+        let run = |_, case: Case| Ok(Some(case.ran(judge)));
+        let result = cases.run(&run, &mut |progressed| match progressed {
+            Progressed::Ran(ran) => {
+                arrived += 1;
+                steps += ran.coverage.steps;
+                let rate = steps as f64 / began.elapsed().as_secs_f64().max(1e-3);
+                progress.at(arrived, total, &format!("{rate:.0} steps/s"));
+                let is_violated = matches!(ran.outcome.verdict, Verdict::Violated(_));
+                let is_last =
+                    is_violated && !config.keep_going || self.interrupt.load(Ordering::Relaxed);
+                Ok(match is_last {
+                    true => GoOn::WithThoseUnderWay,
+                    false => GoOn::Yes,
+                })
             }
-        }
-        Ok(false)
+            Progressed::Next(number, ran) => {
+                Ok(match self.take(Origin::Case(number), ran, None)? {
+                    true => GoOn::No,
+                    false => GoOn::Yes,
+                })
+            }
+            Progressed::Waiting => Ok(GoOn::Yes),
+        });
+        progress.end();
+        result
     }
 
     /// Counts one run. Returns whether the campaign is over.
     fn take(
         &mut self,
-        case: Case,
-        outcome: Outcome,
-        coverage: Coverage,
-        took: Duration,
-        kept: Option<PathBuf>,
+        origin: Origin,
+        ran: Ran,
+        kept: Option<&Path>,
     ) -> Result<bool, CampaignError> {
+        let Ran {
+            case,
+            outcome,
+            coverage,
+            took,
+        } = ran;
         if self.interrupt.load(Ordering::Relaxed) {
-            self.summary.interrupted = true;
+            self.summary.end = End::Interrupted;
             // A run that was cut off says nothing of the harness.
             if matches!(outcome.verdict, Verdict::Unknown { .. }) {
                 return Ok(true);
             }
         }
-        let is_known = kept.is_some();
-        self.finished += 1;
-        let file = match (&outcome.verdict, &kept) {
+        let file = match (&outcome.verdict, kept) {
             (Verdict::Held, _) => None,
-            (_, Some(path)) => Some(path.clone()),
+            (_, Some(path)) => Some(path.to_owned()),
             (_, None) => Some(self.put_down(&case, &outcome.history)?),
         };
         if let Some(watch) = &mut self.watch {
             watch(&Finished {
-                number: self.finished,
-                kept: kept.as_deref(),
+                number: self.summary.totals.plans() + 1,
+                kept,
                 plan: &case.plan,
                 seed: case.seed,
                 verdict: &outcome.verdict,
@@ -368,70 +388,67 @@ impl<'a> Campaign<'a> {
             });
         }
         let file = file.unwrap_or_default();
-        let summary = &mut self.summary;
-        summary.coverage.add(&coverage);
-        for (_, why) in &outcome.left_out {
-            *summary.left_out.entry(why.clone()).or_default() += 1;
-        }
-        let is_unknown = matches!(outcome.verdict, Verdict::Unknown { .. });
-        self.unknown_in_a_row = if is_unknown {
-            self.unknown_in_a_row + 1
-        } else {
-            0
+        let (on, totals) = (self.summary.target, &mut self.summary.totals);
+        totals.count(kept.is_some(), &coverage, outcome.left_out);
+        self.unknown_in_a_row = match outcome.verdict {
+            Verdict::Unknown { .. } => self.unknown_in_a_row + 1,
+            _ => 0,
         };
+        let mut is_over = self.summary.end == End::Interrupted;
         match outcome.verdict {
-            Verdict::Held => summary.held += 1,
+            Verdict::Held => totals.held += 1,
             Verdict::Violated(violation) => {
-                let origin = match is_known {
-                    true => Origin::Kept,
-                    false => Origin::Case(self.finished - 1 - u64::from(self.summary.replayed)),
-                };
-                let mut found = self.summary.found.iter_mut();
-                match found.find(|found| found.violation.is_same(&violation)) {
-                    Some(found) => {
-                        found.more += 1;
-                        if found.more_files.len() < NAMED {
-                            found.more_files.push(file);
-                        }
-                    }
-                    None => {
-                        let (on, history) = (self.summary.target, outcome.history);
-                        let found =
-                            Finding::new(on, origin, case.plan, case.seed, violation, history);
-                        self.summary.found.push(Finding { file, ..found });
-                    }
+                totals.violate(violation.rule, &violation.kind, None);
+                let (plan, history) = (case.plan, outcome.history);
+                let found = Finding::new(on, origin, plan, case.seed, violation, history);
+                self.find(Finding { file, ..found });
+                if !self.config.keep_going {
+                    self.summary.end = End::AtViolation;
+                    is_over = true;
                 }
-                self.sample();
-                return Ok(!self.config.keep_going);
             }
             Verdict::Unknown { why } => {
-                self.summary.unknown.push(Unjudged { why, file });
-                self.summary.gave_up = self.unknown_in_a_row >= UNKNOWN_IN_A_ROW;
+                let case = match origin {
+                    Origin::Case(number) => Some(number),
+                    _ => None,
+                };
+                totals.leave_unjudged(Unjudged { case, file, why });
+                if self.unknown_in_a_row >= UNKNOWN_IN_A_ROW {
+                    self.summary.end = End::GaveUp;
+                    is_over = true;
+                }
             }
         }
-        self.sample();
-        Ok(self.summary.gave_up || self.summary.interrupted)
+        if self
+            .summary
+            .samples
+            .is_due(self.began.elapsed().as_millis() as u64)
+        {
+            self.sample();
+        }
+        Ok(is_over)
     }
 
-    /// Notes how far it is, where enough time has gone by.
-    fn sample(&mut self) {
-        if self.summary.samples.is_due(self.began.elapsed()) {
-            self.sample_last();
+    /// Takes note of a finding: of all that fail in the same way, the first is shrunk.
+    fn find(&mut self, new: Finding) {
+        let mut found = self.summary.found.iter_mut();
+        match found.find(|found| found.violation.is_same(&new.violation)) {
+            Some(found) => {
+                found.more += 1;
+                if found.more_files.len() < NAMED {
+                    found.more_files.push(new.file);
+                }
+            }
+            None => self.summary.found.push(new),
         }
     }
 
-    fn sample_last(&mut self) {
-        let summary = &mut self.summary;
-        let sample = Sample {
-            seconds: self.began.elapsed().as_secs_f64(),
-            plans: summary.coverage.plans,
-            steps: summary.coverage.steps,
-            violated: summary.violated(),
-            unknown: summary.unknown.len() as u64,
-            reached: summary.coverage.sometimes.len() as u64,
-            ..Sample::default()
-        };
-        summary.samples.take(sample);
+    /// Notes how far it is.
+    fn sample(&mut self) {
+        let cpu = processor_time().saturating_sub(self.cpu_before);
+        let (at_ms, cpu_ms) = (self.began.elapsed().as_millis(), cpu.as_millis());
+        let sample = Sample::of(&self.summary.totals, at_ms as u64, cpu_ms as u64);
+        self.summary.samples.take(sample);
     }
 
     fn slip_name(&self) -> String {

@@ -134,7 +134,7 @@ impl<'a> Check<'a> {
             report.extend(reached.split_inclusive('\n').take(1));
             return Err(report);
         }
-        if summary.unknown.is_empty() {
+        if summary.totals.unknown == 0 {
             Ok(reached)
         } else {
             Err(reached)
@@ -155,7 +155,7 @@ impl<'a> Check<'a> {
             folder
         };
         Config {
-            cases: campaign::cases_or(None, self.cases),
+            cases: Some(campaign::cases_or(None, self.cases).into()),
             seed,
             shape: self.shape.clone(),
             jobs: self.jobs,
@@ -178,7 +178,11 @@ fn repeat(config: &Config, summary: &Summary) -> String {
     if keeps_failures() {
         test_command()
     } else {
-        format!("PROPTEST_CASES={} {}", summary.cases, config.command)
+        format!(
+            "PROPTEST_CASES={} {}",
+            summary.asked.unwrap_or_default(),
+            config.command
+        )
     }
 }
 

@@ -114,20 +114,27 @@ impl Finding {
         }
     }
 
+    /// What a run of a plan violates, if it does.
+    pub fn of(
+        target: &str,
+        origin: Origin,
+        plan: &Plan,
+        seed: u64,
+        verdict: &Verdict,
+        history: &History,
+    ) -> Option<Self> {
+        let Verdict::Violated(violation) = verdict else {
+            return None;
+        };
+        let (plan, violation, history) = (plan.clone(), violation.clone(), history.clone());
+        Some(Self::new(target, origin, plan, seed, violation, history))
+    }
+
     /// Runs a plan; what it violates, if it does.
     pub fn of_run(target: &dyn Target, plan: &Plan, seed: u64) -> Option<Self> {
         let outcome = runner::run(target, plan, seed);
-        match outcome.verdict {
-            Verdict::Violated(violation) => Some(Self::new(
-                target.name(),
-                Origin::Given,
-                plan.clone(),
-                seed,
-                violation,
-                outcome.history,
-            )),
-            Verdict::Held | Verdict::Unknown { .. } => None,
-        }
+        let (on, given) = (target.name(), Origin::Given);
+        Self::of(on, given, plan, seed, &outcome.verdict, &outcome.history)
     }
 
     /// Whether it is a kept plan that was run again.

@@ -8,43 +8,36 @@
 //! states to what one machine would have found. A failure is shrunk at once, and is the same bug
 //! as another when rule, kind and smallest plan are the same.
 
-pub(crate) mod figures;
 mod folder;
 mod line;
 mod lock;
 mod merge;
-mod shard;
 mod state;
 mod threads;
-mod totals;
 
 use std::fmt::Write as _;
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::campaign::Case;
+use crate::campaign::{
+    self, CampaignError, Case, End, Ran, Sample, Shard, processor_time, run_kept,
+};
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
 use crate::history::History;
-use crate::regression::{self, ReadError, Seed};
+use crate::plan::Plan;
+use crate::regression::{self, Seed};
 use crate::runner;
 use crate::site::cksum;
-use crate::target::{Interrupt, Interruptible, Target, TargetError};
+use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::Verdict;
-use figures::{memory_in_use, processor_time};
 use folder::Folder;
 use line::Line;
 use lock::Lock;
 
-pub use figures::{Quarters, Sample};
 pub use merge::{Merged, Part, merge};
-pub use shard::Shard;
 pub use state::{Identity, State, StateError};
-#[cfg(test)]
-use totals::TOLD_APART;
-pub use totals::{Failures, Totals};
 
 /// The longest time between two writings of the state.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -60,26 +53,15 @@ const HASHED_CASES: u64 = 16;
 /// What a soak does.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Its cases count over all shards, and it goes on after violations. Its folder is that of the
+    /// soak: its state, and the plans that it found.
+    pub campaign: campaign::Config,
     pub identity: Identity,
-    /// The seed that the identity names.
-    pub seed: u64,
-    pub shape: Shape,
     pub shard: Shard,
-    /// Cases over all shards, if they are bounded.
-    pub cases: Option<u64>,
     /// Time at work over all starts, if it is bounded.
     pub time: Option<Duration>,
-    /// Plans that run at the same time.
-    pub jobs: usize,
-    pub quiet: bool,
     /// Goes on with the soak whose state is in the folder, if there is one.
     pub resume: bool,
-    /// The soak's folder: its state, and the plans that it found.
-    pub out: PathBuf,
-    /// Where kept plans are, and where new ones go.
-    pub regressions: PathBuf,
-    /// The command line that starts this soak again, for the comment of a kept plan.
-    pub command: String,
 }
 
 /// What is reported while a soak goes on. It is on the disk before.
@@ -93,20 +75,9 @@ pub enum News<'a> {
     Known(&'a Finding),
 }
 
-/// Why a soak came to its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// It did all that was asked for.
-    Complete,
-    /// By a signal, or because a file called `stop` was in its folder.
-    Told,
-    /// The harness failed again and again.
-    GaveUp,
-}
-
-/// Why a soak could not go on. A violation is no error.
+/// Why a folder cannot be that of a soak.
 #[derive(Debug, thiserror::Error)]
-pub enum SoakError {
+pub enum FolderError {
     #[error(
         "{} holds a soak of seed {seed} with {done} cases done; go on with it by --resume, or name \
          another folder with --out", folder.display()
@@ -131,28 +102,13 @@ pub enum SoakError {
          with --out", folder.display()
     )]
     Locked { folder: PathBuf, holder: String },
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error(transparent)]
-    Kept(#[from] ReadError),
-    #[error(
-        "while writing {}: {why}; make room or the folder writable, then go on with --resume",
-        path.display()
-    )]
-    Write { path: PathBuf, why: io::Error },
-    /// The target cannot start at all.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// Generation itself failed.
-    #[error("{0}; ask for another seed or fewer steps")]
-    Generate(String),
 }
 
 /// The result of a soak.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ended {
     pub state: State,
-    pub how: End,
+    pub end: End,
     /// Cases that broke a rule, and could not be shrunk before the end: the next start does.
     pub pending: Vec<u64>,
 }
@@ -168,17 +124,17 @@ pub fn run(
     config: &Config,
     interrupt: &Interrupt,
     tell: &mut dyn FnMut(News<'_>),
-) -> Result<Ended, SoakError> {
+) -> Result<Ended, CampaignError> {
     let target = Interruptible {
         target,
         interrupt: interrupt.clone(),
     };
-    let folder = Folder::open(&config.out, &config.regressions)?;
-    let _lock = Lock::take(&config.out)?;
+    let folder = Folder::open(&config.campaign.out, &config.campaign.regressions)?;
+    let _lock = Lock::take(&config.campaign.out)?;
     folder.sweep();
     let state = begin(config)?;
     // What keeps it from starting is reported once, and not as the fault of some plans.
-    drop(target.start(&config.shape.sessions, config.seed)?);
+    drop(target.start(&config.campaign.shape.sessions, config.campaign.seed)?);
     folder.write_state(&state)?;
     if state.starts > 1 {
         tell(News::Resumed(&state));
@@ -194,22 +150,22 @@ pub fn run(
         looked: Instant::now(),
         unknown_in_a_row: 0,
         bugs: state.totals.families().count() as u64,
-        line: Line::begin(config.quiet),
+        line: Line::begin(config.campaign.quiet),
         tell,
         state,
     };
     if config.shard.index == 0 && !soak.state.has_replayed {
         soak.replay(&target)?;
     }
-    let how = soak.work(&target)?;
+    let end = soak.work(&target)?;
     soak.advance();
-    soak.state.is_complete = how == End::Complete;
+    soak.state.is_complete = end == End::Completed;
     soak.write_state()?;
     soak.line.end();
     let pending = soak.folder.read_found(config.shard, soak.state.done)?;
     Ok(Ended {
         state: soak.state,
-        how,
+        end,
         pending: pending.into_keys().collect(),
     })
 }
@@ -218,44 +174,45 @@ pub fn run(
 ///
 /// # Errors
 /// Where the strategy rejects too many of its own plans.
-pub fn hash_of_plans(shape: &Shape, seed: u64) -> Result<String, SoakError> {
+pub fn hash_of_plans(shape: &Shape, seed: u64) -> Result<String, CampaignError> {
     let strategy = generate::plans(shape);
     let mut text = String::new();
     for number in 0..HASHED_CASES {
-        let case = Case::generate(&strategy, seed, number).map_err(SoakError::Generate)?;
+        let case = Case::generate(&strategy, seed, number).map_err(CampaignError::Generate)?;
         let _ = write!(text, "{}{}", case.plan, Seed(case.seed));
     }
     Ok(format!("{:08x}", cksum(text.as_bytes())))
 }
 
 /// The state to go on from.
-fn begin(config: &Config) -> Result<State, SoakError> {
-    let differs = |what, found, asked| SoakError::Differs {
-        folder: config.out.clone(),
+fn begin(config: &Config) -> Result<State, CampaignError> {
+    let differs = |what, found, asked| FolderError::Differs {
+        folder: config.campaign.out.clone(),
         what,
         found,
         asked,
     };
-    let mut state = match State::read(&config.out)? {
+    let mut state = match State::read(&config.campaign.out)? {
         None => State::new(config.identity.clone(), config.shard),
         Some(state) if !config.resume => {
-            return Err(SoakError::Exists {
-                folder: config.out.clone(),
+            return Err(FolderError::Exists {
+                folder: config.campaign.out.clone(),
                 seed: state.identity.seed,
                 done: state.done,
-            });
+            }
+            .into());
         }
         Some(state) => state,
     };
     if let Some((what, found, asked)) = state.identity.difference(&config.identity) {
-        return Err(differs(what, found, asked));
+        return Err(differs(what, found, asked).into());
     }
     if state.shard != config.shard {
         let (found, asked) = (state.shard.to_string(), config.shard.to_string());
-        return Err(differs("shard", found, asked));
+        return Err(differs("shard", found, asked).into());
     }
     let most_ms = config.time.map(|time| time.as_millis() as u64);
-    state.most_cases = config.cases.or(state.most_cases);
+    state.most_cases = config.campaign.cases.or(state.most_cases);
     state.most_ms = most_ms.or(state.most_ms);
     state.is_complete = false;
     state.starts += 1;
@@ -285,40 +242,40 @@ struct Soak<'a> {
 
 impl Soak<'_> {
     /// Runs the kept plans, as every campaign does first.
-    fn replay(&mut self, target: &(dyn Target + Sync)) -> Result<(), SoakError> {
-        for kept in regression::read_all(&self.config.regressions)? {
-            // What another shard found of the same cases is no news.
-            let is_own = |(_, text): &(usize, String)| text.ends_with(&self.config.command);
-            if kept.plan.comments.iter().any(is_own) {
-                continue;
-            }
-            let case = Case {
-                seed: kept.seed.unwrap_or_default(),
-                plan: kept.plan,
-            };
-            let (outcome, coverage) = case.run(&|plan, seed| runner::run(target, plan, seed));
+    fn replay(&mut self, target: &(dyn Target + Sync)) -> Result<(), CampaignError> {
+        let config = &self.config.campaign;
+        let mut kept = regression::read_all(&config.regressions)?;
+        // What another shard found of the same cases is no news.
+        let is_own = |(_, text): &(usize, String)| text.ends_with(&config.command);
+        kept.retain(|kept| !kept.plan.comments.iter().any(is_own));
+        let judge = |plan: &Plan, seed| runner::run(target, plan, seed);
+        let is_cut_off = run_kept(kept, config.jobs, &judge, &mut |path, ran| {
             if self.is_interrupted() {
                 // All of them run again at the next start.
-                return Ok(());
+                return Ok(true);
             }
+            let Ran { case, outcome, .. } = ran;
             let totals = &mut self.state.totals;
-            totals.replayed += 1;
-            totals.coverage.add(&coverage);
+            totals.count(true, &ran.coverage, Vec::new());
             match outcome.verdict {
                 Verdict::Held => totals.held += 1,
                 Verdict::Unknown { .. } => totals.unknown += 1,
                 Verdict::Violated(violation) => {
                     totals.violated += 1;
-                    let (on, history) = (&self.state.identity.setup.target, History::default());
+                    let (on, history) = (target.name(), History::default());
                     let known =
                         Finding::new(on, Origin::Kept, case.plan, case.seed, violation, history);
                     totals.known.push(Finding {
-                        file: kept.path,
+                        file: path.to_owned(),
                         ..known
                     });
                 }
             }
             self.advance();
+            Ok(false)
+        })?;
+        if is_cut_off {
+            return Ok(());
         }
         self.state.has_replayed = true;
         self.write_state()?;
@@ -346,7 +303,7 @@ impl Soak<'_> {
 
     /// Now and then takes a sample, shows how far it is, and writes the state. Returns how it
     /// ends, if it has to.
-    fn look_up(&mut self) -> Result<Option<End>, SoakError> {
+    fn look_up(&mut self) -> Result<Option<End>, CampaignError> {
         if self.looked.elapsed() < LOOK_EVERY {
             return Ok(None);
         }
@@ -356,35 +313,26 @@ impl Soak<'_> {
             self.write_state()?;
         }
         Ok(if self.is_interrupted() || self.folder.take_stop() {
-            Some(End::Told)
+            Some(End::Interrupted)
         } else if self.unknown_in_a_row >= UNKNOWN_IN_A_ROW {
             Some(End::GaveUp)
         } else {
-            self.is_over().then_some(End::Complete)
+            self.is_over().then_some(End::Completed)
         })
     }
 
     fn advance(&mut self) {
         self.state.worked_ms = self.worked().as_millis() as u64;
         self.state.cpu_ms = (self.cpu_before + processor_time()).as_millis() as u64;
-        let totals = &self.state.totals;
-        let sample = Sample {
-            at_ms: self.state.worked_ms,
-            plans: totals.cases + totals.replayed,
-            steps: totals.coverage.steps,
-            violated: totals.violated,
-            unknown: totals.unknown,
-            bugs: self.bugs,
-            reached: totals.coverage.sometimes.len() as u64,
-            memory: memory_in_use(),
-            cpu_ms: self.state.cpu_ms,
-            start: self.state.starts,
-        };
-        self.state.figures.sample(sample);
-        self.line.show(&self.state, &sample);
+        let state = &mut self.state;
+        let sample = Sample::of(&state.totals, state.worked_ms, state.cpu_ms);
+        if state.samples.is_due(sample.at_ms) {
+            state.samples.take(sample);
+        }
+        self.line.show(&self.state, &sample, self.bugs);
     }
 
-    fn write_state(&mut self) -> Result<(), SoakError> {
+    fn write_state(&mut self) -> Result<(), CampaignError> {
         self.state.worked_ms = self.worked().as_millis() as u64;
         self.folder.write_state(&self.state)?;
         self.written = Instant::now();

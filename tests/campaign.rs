@@ -17,7 +17,7 @@ fn forces_pushes() -> Sim {
 
 fn campaign(folder: &Path, sim: &Sim) -> Summary {
     let config = Config {
-        cases: 100,
+        cases: Some(100),
         seed: 7,
         shape: Shape::default(),
         jobs: 2,
@@ -54,10 +54,13 @@ fn a_defect_is_found_shrunk_kept_and_found_again() {
     // The next campaign meets it first, and needs no other plan.
     let second = campaign(folder.path(), &forces_pushes());
     assert!(second.found[0].is_known());
-    assert_eq!((second.replayed, second.coverage.plans), (1, 1));
+    assert_eq!(
+        (second.totals.replayed, second.totals.coverage.plans),
+        (1, 1)
+    );
 
     // Once it is mended, the kept plan holds.
     let mended = campaign(folder.path(), &Sim::default());
-    assert_eq!((mended.replayed, mended.held), (1, 101));
+    assert_eq!((mended.totals.replayed, mended.totals.held), (1, 101));
     assert!(mended.found.is_empty());
 }

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
@@ -22,6 +23,16 @@ use crate::runner::Outcome;
 pub(crate) struct Case {
     pub(crate) plan: Plan,
     pub(crate) seed: u64,
+}
+
+/// A case that has run.
+pub(crate) struct Ran {
+    pub(crate) case: Case,
+    pub(crate) outcome: Outcome,
+    /// What this run alone reached.
+    pub(crate) coverage: Coverage,
+    /// How long it took, in real time.
+    pub(crate) took: Duration,
 }
 
 impl Case {
@@ -42,7 +53,8 @@ impl Case {
     }
 
     /// Runs the case. A panic is a failure of the harness, so its verdict is unknown.
-    pub(crate) fn run(&self, judge: &Judge<'_>) -> (Outcome, Coverage) {
+    pub(crate) fn ran(self, judge: &Judge<'_>) -> Ran {
+        let began = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| judge(&self.plan, self.seed)));
         let outcome = outcome.unwrap_or_else(|panic| {
             let why = panic
@@ -55,7 +67,12 @@ impl Case {
             ))
         });
         let coverage = Coverage::of(&self.plan, &outcome.history);
-        (outcome, coverage)
+        Ran {
+            case: self,
+            outcome,
+            coverage,
+            took: began.elapsed(),
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::*;
 use crate::history::History;
 
-fn config(folder: &Path, cases: u32, jobs: usize) -> Config {
+fn config(folder: &Path, cases: u64, jobs: usize) -> Config {
     Config {
-        cases,
+        cases: Some(cases),
         seed: 7,
         shape: Shape::default(),
         jobs,
@@ -71,8 +71,8 @@ fn the_first_violation_is_the_same_on_any_number_of_threads() {
         let many = summary(jobs);
         assert_eq!(many.found.len(), 1);
         assert_eq!(many.found[0].seed, one.found[0].seed);
-        assert_eq!(many.held, one.held);
-        assert_eq!(many.coverage, one.coverage);
+        assert_eq!(many.totals.held, one.totals.held);
+        assert_eq!(many.totals.coverage, one.totals.coverage);
     }
 }
 
@@ -84,9 +84,9 @@ fn a_campaign_that_keeps_going_runs_every_case() {
     let summary = run_with(&config, &one_in(10));
     // All of them are one failure.
     assert_eq!(summary.found.len(), 1);
-    assert!(summary.violated() > 1);
-    assert_eq!(summary.held + summary.violated(), 100);
-    assert_eq!(summary.coverage.plans, 100);
+    assert!(summary.totals.violated > 1);
+    assert_eq!(summary.totals.held + summary.totals.violated, 100);
+    assert_eq!(summary.totals.coverage.plans, 100);
 }
 
 #[test]
@@ -99,10 +99,10 @@ fn what_the_harness_cannot_judge_is_neither_held_nor_violated() {
         outcome(Verdict::Held)
     };
     let summary = run_with(&config(folder.path(), 60, 2), &sometimes);
-    assert!(!summary.unknown.is_empty() && summary.found.is_empty());
-    assert_eq!(summary.held + summary.unknown.len() as u64, 60);
-    assert!(summary.unknown[0].why.contains("no more ports"));
-    assert!(summary.unknown[0].file.exists());
+    assert!(!summary.totals.unjudged.is_empty() && summary.found.is_empty());
+    assert_eq!(summary.totals.held + summary.totals.unknown, 60);
+    assert!(summary.totals.unjudged[0].why.contains("no more ports"));
+    assert!(summary.totals.unjudged[0].file.exists());
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn a_harness_that_always_fails_ends_the_campaign() {
         })
     };
     let summary = run_with(&config(folder.path(), 100, 2), &never);
-    assert!(summary.gave_up);
-    assert_eq!(summary.unknown.len(), UNKNOWN_IN_A_ROW);
+    assert_eq!(summary.end, End::GaveUp);
+    assert_eq!(summary.totals.unjudged.len(), UNKNOWN_IN_A_ROW);
 }
 
 #[test]
@@ -130,11 +130,14 @@ fn kept_plans_run_first_with_their_seed() {
     let summary = run_with(&config, &|_, seed| {
         outcome(if seed == 3 { violated() } else { Verdict::Held })
     });
-    assert_eq!((summary.replayed, summary.coverage.plans), (1, 1));
+    assert_eq!(
+        (summary.totals.replayed, summary.totals.coverage.plans),
+        (1, 1)
+    );
     assert!(summary.found[0].is_known());
     assert_eq!(summary.found[0].file, path);
     let summary = run_with(&config, &|_, _| outcome(Verdict::Held));
-    assert_eq!((summary.replayed, summary.held), (1, 101));
+    assert_eq!((summary.totals.replayed, summary.totals.held), (1, 101));
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn plans_are_run_again_on_every_target_wherever_they_were_found() {
         regression::keep(&config.regressions, &found, "shakedown run").unwrap();
     }
     let summary = run_with(&config, &|_, _| outcome(Verdict::Held));
-    assert_eq!((summary.replayed, summary.held), (3, 4));
+    assert_eq!((summary.totals.replayed, summary.totals.held), (3, 4));
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn an_interrupt_ends_the_campaign_early_and_is_told() {
         })
     };
     campaign.generate(&judge).unwrap();
-    assert!(campaign.summary.interrupted);
-    assert!(campaign.summary.unknown.is_empty());
+    assert_eq!(campaign.summary.end, End::Interrupted);
+    assert!(campaign.summary.totals.unjudged.is_empty());
     assert_eq!(files_in(&folder.path().join("out")), 0);
 }

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use super::outputs;
-use super::outputs::{OutputArgs, WriteError, write};
+use super::outputs::{OutputArgs, WriteError};
+use crate::campaign::Totals;
 use crate::finding::Finding;
 use crate::repeat::Repeat;
 use crate::report::page::campaign::{Campaign, ViolationRow};
-use crate::report::{junit, lines, page, saved};
-use crate::soak::{Identity, Totals};
+use crate::report::{page, saved};
+use crate::soak::Identity;
 
 /// The bugs of a soak, whose folders are these.
 pub struct Bugs<'a> {
@@ -56,17 +57,7 @@ impl Bugs<'_> {
                 ..row
             });
         }
-        if let Some(path) = &index {
-            write(path, &page::campaign(&campaign))?;
-            args.print(&format!("page: {}\n", path.display()));
-        }
-        if let Some(path) = &args.junit {
-            write(path, &junit::junit(&campaign, &[]))?;
-        }
-        if args.json {
-            crate::cli::dispatch::print(&lines::summary(&campaign));
-        }
-        Ok(())
+        args.write_campaign(&campaign, &[])
     }
 
     /// Writes the timeline of a bug's smallest plan, where its history was kept; returns its name.

@@ -17,7 +17,6 @@ use crate::report::checks::Checks;
 use crate::report::page::run::Run;
 use crate::site::SiteKind;
 use crate::target::Interruptible;
-use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -109,16 +108,12 @@ fn page(
     repeat: &str,
 ) -> Result<Option<String>, WriteError> {
     let outcome = &of.outcomes[usize::from(target != TARGETS[0])];
-    let finding = match &outcome.verdict {
-        Verdict::Violated(violation) => {
-            let (plan, history) = (of.plan.clone(), outcome.history.clone());
-            let (given, violation) = (Origin::Given, violation.clone());
-            let mut found = Finding::new(target, given, plan, args.seed, violation, history);
-            found.explain(SiteKind::Shell);
-            Some(found)
-        }
-        Verdict::Held | Verdict::Unknown { .. } => None,
-    };
+    let (verdict, history) = (&outcome.verdict, &outcome.history);
+    let found = Finding::of(target, Origin::Given, &of.plan, args.seed, verdict, history);
+    let finding = found.map(|mut found| {
+        found.explain(SiteKind::Shell);
+        found
+    });
     // Files of several folders may have one name.
     let name = of.name.trim_end_matches(".plan").replace(['/', '\\'], "-");
     args.output.write_run(

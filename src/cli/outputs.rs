@@ -102,6 +102,24 @@ impl OutputArgs {
         Ok(Some(file))
     }
 
+    /// Writes what was asked for of a campaign, and says where it is.
+    ///
+    /// # Errors
+    /// Where something cannot be written.
+    pub fn write_campaign(&self, of: &Campaign, kept: &[KeptCase]) -> Result<(), WriteError> {
+        if let Some(path) = self.index_page() {
+            write(&path, &page::campaign(of))?;
+            self.print(&format!("page: {}\n", path.display()));
+        }
+        if let Some(path) = &self.junit {
+            write(path, &junit(of, kept))?;
+        }
+        if self.json {
+            crate::cli::dispatch::print(&lines::summary(of));
+        }
+        Ok(())
+    }
+
     /// Writes what was asked for of checks, and says where it is.
     ///
     /// # Errors
@@ -211,17 +229,7 @@ impl<'a> Outputs<'a> {
             ViolationRow::of(found, &self.replay(found), link)
         };
         campaign.violations = summary.found.iter().zip(pages).map(row).collect();
-        if let Some(path) = args.index_page() {
-            write(&path, &page::campaign(&campaign))?;
-            args.print(&format!("page: {}\n", path.display()));
-        }
-        if let Some(path) = &args.junit {
-            write(path, &junit(&campaign, &self.kept))?;
-        }
-        if args.json {
-            crate::cli::dispatch::print(&lines::summary(&campaign));
-        }
-        Ok(())
+        args.write_campaign(&campaign, &self.kept)
     }
 
     /// The command that runs a found plan again.

@@ -32,20 +32,16 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
     let took = began.elapsed();
     let setup = given.target.setup(target.name(), given.defect.as_deref());
     let replay = Repeat::replay(&setup, &args.file, seed).as_called();
-    let finding = match &outcome.verdict {
-        Verdict::Violated(violation) => {
-            let (plan, history) = (given.plan.clone(), outcome.history.clone());
-            let on = target.name();
-            let found = Finding::new(on, Origin::Kept, plan, seed, violation.clone(), history);
-            let mut found = Finding {
-                file: args.file.clone(),
-                ..found
-            };
-            found.explain_on(&*target);
-            Some(found)
-        }
-        Verdict::Held | Verdict::Unknown { .. } => None,
-    };
+    let (on, verdict, history) = (target.name(), &outcome.verdict, &outcome.history);
+    let found = Finding::of(on, Origin::Kept, &given.plan, seed, verdict, history);
+    let finding = found.map(|found| {
+        let mut found = Finding {
+            file: args.file.clone(),
+            ..found
+        };
+        found.explain_on(&*target);
+        found
+    });
     let output = &args.output;
     let written = output.write(&Run {
         target: target.name(),

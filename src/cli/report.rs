@@ -94,16 +94,11 @@ fn page_of(saved: &Saved, args: &ReportArgs, site: SiteKind, verdict: &Verdict) 
         ),
         None => format!("read from {}", args.history.display()),
     };
-    let finding = match verdict {
-        Verdict::Violated(violation) => {
-            let (plan, history) = (header.plan.clone(), history.clone());
-            let given = Origin::Given;
-            let mut found = Finding::new(target, given, plan, seed, violation.clone(), history);
-            found.explain(site);
-            Some(found)
-        }
-        Verdict::Held | Verdict::Unknown { .. } => None,
-    };
+    let found = Finding::of(target, Origin::Given, &header.plan, seed, verdict, history);
+    let finding = found.map(|mut found| {
+        found.explain(site);
+        found
+    });
     let end = history.end.as_ref();
     let setup = TargetArgs {
         site: Some(name(site)),

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use super::outputs::{OutputArgs, Outputs};
 use super::{PlansArgs, RunArgs, TargetName};
-use crate::campaign::{self, CampaignError, Config, Summary};
+use crate::campaign::{self, CampaignError, Config, End, Summary};
 use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with};
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report;
+use crate::soak::FolderError;
 use crate::target::Interrupt;
 
 /// Both targets, one after the other; the second only when the first held.
@@ -44,7 +45,7 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     };
     let setup = plans.target.setup(target.name(), plans.defect.as_deref());
     let config = Config {
-        cases,
+        cases: Some(cases.into()),
         seed,
         jobs: plans.jobs(),
         keep_going: args.keep_going,
@@ -60,13 +61,7 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
     });
     match ended {
         Ok(summary) => report_all(&summary, &config, &args.output, &outputs),
-        Err(error) => {
-            eprintln!("{error}");
-            match error {
-                CampaignError::Kept(_) | CampaignError::Generate(_) => Exit::Usage,
-                CampaignError::Target(_) | CampaignError::Write { .. } => Exit::Unknown,
-            }
-        }
+        Err(error) => failed(&error),
     }
 }
 
@@ -115,9 +110,23 @@ fn report_all(
         eprintln!("{error}");
         return Exit::Unknown;
     }
-    if summary.interrupted || !summary.unknown.is_empty() {
+    if summary.end == End::Interrupted || summary.totals.unknown > 0 {
         Exit::Unknown
     } else {
         Exit::Held
+    }
+}
+
+/// Prints why a campaign could not go on.
+pub fn failed(error: &CampaignError) -> Exit {
+    eprintln!("{error}");
+    match error {
+        CampaignError::Folder(FolderError::Locked { .. })
+        | CampaignError::Write { .. }
+        | CampaignError::Target(_) => Exit::Unknown,
+        CampaignError::Folder(_)
+        | CampaignError::State(_)
+        | CampaignError::Kept(_)
+        | CampaignError::Generate(_) => Exit::Usage,
     }
 }

@@ -7,15 +7,16 @@ use clap::Args;
 
 use super::bugs::Bugs;
 use super::outputs::OutputArgs;
+use super::run::failed;
 use super::{PlansArgs, SiteName, TargetName};
-use crate::campaign;
+use crate::campaign::{self, End, Shard};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
 use crate::finding::Finding;
 use crate::regression::{Seed, parse_seed};
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report::page::campaign::Campaign;
 use crate::report::{self, lines};
-use crate::soak::{self, Config, End, Ended, Identity, News, Shard, SoakError, State};
+use crate::soak::{self, Config, Ended, Identity, News, State};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -97,23 +98,30 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     };
     let of_proptest = std::env::var_os("PROPTEST_CASES").is_some();
     let config = Config {
-        command: repeat(&asked, target.name(), seed).to_string(),
+        campaign: campaign::Config {
+            command: repeat(&asked, target.name(), seed).to_string(),
+            seed,
+            shape,
+            cases: args
+                .cases
+                .or_else(|| of_proptest.then(|| campaign::cases_or(None, 0).into())),
+            jobs: asked.jobs(),
+            keep_going: true,
+            quiet,
+            out,
+            regressions: PathBuf::from("proptest-regressions"),
+        },
         identity,
-        seed,
-        shape,
         shard,
-        cases: args
-            .cases
-            .or_else(|| of_proptest.then(|| campaign::cases_or(None, 0).into())),
         time: args.time,
-        jobs: asked.jobs(),
-        quiet,
         resume: args.resume,
-        out,
-        regressions: PathBuf::from("proptest-regressions"),
     };
     if !quiet {
-        eprintln!("{}, in {}", config.command, config.out.display());
+        eprintln!(
+            "{}, in {}",
+            config.campaign.command,
+            config.campaign.out.display()
+        );
     }
     let output = &args.output;
     let style = output.style();
@@ -134,11 +142,11 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         .map_err(|error| failed(&error))?;
     let bugs = Bugs {
         identity,
-        folders: vec![&config.out],
+        folders: vec![&config.campaign.out],
     };
     let replay = |bug: &Finding| bugs.replay(bug);
     output.print(&report::soak(&ended, &replay, style));
-    let campaign = Campaign::of_soak(&ended, &config.command);
+    let campaign = Campaign::of_soak(&ended, &config.campaign.command);
     let written = bugs.write(output, campaign, &ended.state.totals);
     Ok(exit(&ended).where_written(written))
 }
@@ -147,22 +155,10 @@ fn exit(of: &Ended) -> Exit {
     let totals = &of.state.totals;
     if totals.violated > 0 || !of.pending.is_empty() {
         Exit::Violated
-    } else if of.how != End::Complete || totals.unknown > 0 {
+    } else if of.end != End::Completed || totals.unknown > 0 {
         Exit::Unknown
     } else {
         Exit::Held
-    }
-}
-
-fn failed(error: &SoakError) -> Exit {
-    eprintln!("{error}");
-    match error {
-        SoakError::Exists { .. }
-        | SoakError::Differs { .. }
-        | SoakError::State(_)
-        | SoakError::Kept(_)
-        | SoakError::Generate(_) => Exit::Usage,
-        SoakError::Locked { .. } | SoakError::Write { .. } | SoakError::Target(_) => Exit::Unknown,
     }
 }
 

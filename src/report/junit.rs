@@ -7,8 +7,8 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
 use super::checks::{self, Checks};
-use super::page::campaign::{Campaign, Ended, ViolationRow};
-use crate::campaign::Finished;
+use super::page::campaign::{Campaign, ViolationRow};
+use crate::campaign::{End, Finished};
 use crate::verdict::Verdict;
 
 /// A kept plan that was run again, as a test case.
@@ -183,10 +183,10 @@ fn whole(of: &Campaign) -> CaseResult {
         .map(|row| format!("{} ({})", row.why, row.file))
         .collect();
     match of.ended {
-        Ended::Interrupted => CaseResult::Error {
+        End::Interrupted => CaseResult::Error {
             text: "interrupted before all plans had run".into(),
         },
-        Ended::GaveUp => CaseResult::Error {
+        End::GaveUp => CaseResult::Error {
             text: format!("the harness failed every time: {}", unjudged.join("; ")),
         },
         _ if !unjudged.is_empty() => CaseResult::Error {
@@ -433,7 +433,7 @@ mod tests {
             xml.contains("not all could be judged: git is missing (a.plan)"),
             "{xml}"
         );
-        of.ended = Ended::Interrupted;
+        of.ended = End::Interrupted;
         assert!(junit(&of, &[]).contains("interrupted before all plans had run"));
     }
 }

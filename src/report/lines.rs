@@ -3,8 +3,8 @@
 //! Every object has `version` ([`VERSION`]) and `type`. Fields are only ever added within a
 //! version. A line of type `plan` has the fields of [`PlanLine`]; the last line, of type
 //! `summary`, has those of [`Campaign`]. A soak has a line of type `bug`
-//! ([`Bug`](crate::soak::Bug)) for each bug as it is found, and one of type `known` for each kept
-//! plan that fails again; a merge has one of type `totals` ([`Totals`](crate::soak::Totals)) and
+//! ([`Finding`]) for each bug as it is found, and one of type `known` for each kept
+//! plan that fails again; a merge has one of type `totals` ([`Totals`](crate::campaign::Totals)) and
 //! one of type `shard` ([`Part`](crate::soak::Part)) for each shard. `shrink` prints one of type
 //! `shrunk`; scenarios and comparisons have one each, of [`Check`](super::checks::Check), and a
 //! summary of their own.

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::summary::{counted, grouped, reached};
+use super::summary::{Headline, counted, ended, totals};
 use super::{Style, paragraph};
+use crate::campaign::{Failures, Quarters, Shard, Totals};
 use crate::finding::Finding;
 use crate::finding::family::Family;
-use crate::soak::{End, Ended, Failures, Identity, Merged, News, Quarters, Shard, Totals};
+use crate::repeat::Setup;
+use crate::soak::{Ended, Identity, Merged, News};
 
 /// Memory that grew by more than this share, and at least by [`GROWN_BYTES`], is marked as odd.
 const GROWN: f64 = 1.1;
@@ -64,11 +66,6 @@ pub fn soak(of: &Ended, replay: &dyn Fn(&Finding) -> String, style: Style) -> St
     let state = &of.state;
     let mut out = String::new();
     bugs(&mut out, &state.totals, replay, style);
-    let how = match of.how {
-        End::Complete => style.good("all held"),
-        End::Told => style.odd("interrupted"),
-        End::GaveUp => style.odd("gave up: the harness failed every time"),
-    };
     let shard = match state.shard {
         Shard::WHOLE => String::new(),
         shard => format!("shard {shard}, "),
@@ -82,17 +79,14 @@ pub fn soak(of: &Ended, replay: &dyn Fn(&Finding) -> String, style: Style) -> St
         "{shard}{:.1} s at work{starts}",
         state.worked_ms as f64 / 1000.0
     );
-    headline(
-        &mut out,
-        &state.identity,
-        &state.totals,
-        &how,
-        &text,
-        of.pending.len(),
-        style,
-    );
+    let head = Headline {
+        is_violated: state.totals.violated > 0 || !of.pending.is_empty(),
+        how: ended(of.end, style),
+        ..headline(&state.identity, &state.totals, text, style)
+    };
+    head.write(&mut out, style);
     totals(&mut out, &state.totals, worked, style);
-    if let Some(quarters) = state.figures.quarters() {
+    if let Some(quarters) = state.samples.quarters() {
         let text = figures(&quarters);
         let text = if is_worse(&quarters) {
             style.odd(&text)
@@ -116,13 +110,12 @@ pub fn soak(of: &Ended, replay: &dyn Fn(&Finding) -> String, style: Style) -> St
 pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
     let mut out = String::new();
     bugs(&mut out, &of.totals, replay, style);
-    let how = if of.missing.is_empty() {
-        style.good("all held")
-    } else {
-        style.odd("not all is here")
-    };
     let text = format!("{} of {} shards", of.parts.len(), of.shards);
-    headline(&mut out, &of.identity, &of.totals, &how, &text, 0, style);
+    let head = Headline {
+        how: (!of.missing.is_empty()).then(|| style.odd("not all is here")),
+        ..headline(&of.identity, &of.totals, text, style)
+    };
+    head.write(&mut out, style);
     // The shards worked side by side.
     let longest = of.parts.iter().map(|part| part.worked_ms).max();
     let took = Duration::from_millis(longest.unwrap_or_default());
@@ -160,56 +153,21 @@ pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) ->
     out
 }
 
-fn headline(
-    out: &mut String,
+fn headline<'a>(
     identity: &Identity,
-    totals: &Totals,
-    how: &str,
-    more: &str,
-    pending: usize,
+    totals: &'a Totals,
+    more: String,
     style: Style,
-) {
-    let verdict = if totals.violated > 0 || pending > 0 {
-        style.bad("violated")
-    } else if totals.unknown > 0 && how.contains("all held") {
-        style.odd("not all could be judged")
-    } else {
-        how.to_owned()
-    };
-    let bugs = totals.families().count();
-    let shown = match bugs {
-        0 => String::new(),
-        1 => " by 1 bug".into(),
-        bugs => format!(" by {bugs} bugs"),
-    };
-    let _ = writeln!(
-        out,
-        "{}{} {verdict}: {} plans held, {} violated{shown}, {} unknown; seed {}, {more}",
-        style.strong(&format!("{} soak", identity.setup.target)),
-        identity.setup.options(),
-        grouped(totals.held),
-        grouped(totals.violated),
-        grouped(totals.unknown),
-        identity.seed,
-    );
-}
-
-fn totals(out: &mut String, of: &Totals, took: Duration, style: Style) {
-    if of.coverage.events > 0 {
-        reached(out, &of.coverage, took, style);
-    }
-    for (why, count) in &of.left_out {
-        let text = format!("left out {}: {why}", counted(*count, "step"));
-        paragraph(out, "  ", &style.odd(&text));
-    }
-    for unjudged in &of.unjudged {
-        let text = format!("unknown: {} (case {})", unjudged.why, unjudged.case);
-        paragraph(out, "  ", &style.odd(&text));
-    }
-    let rest = of.unknown.saturating_sub(of.unjudged.len() as u64);
-    if rest > 0 {
-        let text = format!("and {} more", grouped(rest));
-        paragraph(out, "  ", &style.odd(&text));
+) -> Headline<'a> {
+    let Setup { target, .. } = &identity.setup;
+    Headline {
+        what: style.strong(&format!("{target} soak")) + &identity.setup.options(),
+        totals,
+        is_violated: totals.violated > 0,
+        how: None,
+        bugs: totals.families().count(),
+        seed: identity.seed.clone(),
+        more,
     }
 }
 

@@ -4,32 +4,103 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Style, paragraph};
-use crate::campaign::Summary;
+use crate::campaign::{End, Summary, Totals};
 use crate::coverage::{Coverage, Sometimes};
 use crate::plan::Phase;
 use crate::regression::Seed;
 
 /// The summary of a campaign, without its violations.
 pub fn summary(of: &Summary, style: Style) -> String {
-    let cover = &of.coverage;
     let mut out = String::new();
-    headline(&mut out, of, style);
-    if cover.events > 0 {
-        reached(&mut out, cover, of.took, style);
-    }
-    for (why, count) in &of.left_out {
-        let text = format!("left out {}: {why}", counted(*count, "step"));
-        paragraph(&mut out, "  ", &style.odd(&text));
-    }
-    for unjudged in &of.unknown {
-        let text = format!("unknown: {} ({})", unjudged.why, unjudged.file.display());
-        paragraph(&mut out, "  ", &style.odd(&text));
-    }
+    let head = Headline {
+        what: style.strong(of.target),
+        totals: &of.totals,
+        is_violated: !of.found.is_empty(),
+        how: ended(of.end, style),
+        bugs: 0,
+        seed: Seed(of.seed).to_string(),
+        more: format!("{:.1} s", of.took.as_secs_f64()),
+    };
+    head.write(&mut out, style);
+    totals(&mut out, &of.totals, of.took, style);
     out
 }
 
+/// How a campaign ended, where no rule was violated.
+pub(super) fn ended(end: End, style: Style) -> Option<String> {
+    match end {
+        End::Completed | End::AtViolation => None,
+        End::Interrupted => Some(style.odd("interrupted")),
+        End::GaveUp => Some(style.odd("gave up: the harness failed every time")),
+    }
+}
+
+/// The first line of a summary.
+pub(super) struct Headline<'a> {
+    pub(super) what: String,
+    pub(super) totals: &'a Totals,
+    pub(super) is_violated: bool,
+    /// How it ended, where not all that was asked for was done.
+    pub(super) how: Option<String>,
+    /// How many bugs the violations come to; 0 where they were not told apart.
+    pub(super) bugs: usize,
+    pub(super) seed: String,
+    pub(super) more: String,
+}
+
+impl Headline<'_> {
+    pub(super) fn write(&self, out: &mut String, style: Style) {
+        let totals = self.totals;
+        let verdict = match &self.how {
+            _ if self.is_violated => style.bad("violated"),
+            Some(how) => how.clone(),
+            None if totals.unknown > 0 => style.odd("not all could be judged"),
+            None => style.good("all held"),
+        };
+        let replayed = match totals.replayed {
+            0 => String::new(),
+            n => format!(" ({n} of them kept plans)"),
+        };
+        let bugs = match self.bugs {
+            0 => String::new(),
+            1 => " by 1 bug".into(),
+            bugs => format!(" by {bugs} bugs"),
+        };
+        let _ = writeln!(
+            out,
+            "{} {verdict}: {} plans held{replayed}, {} violated{bugs}, {} unknown; seed {}, {}",
+            self.what,
+            grouped(totals.held),
+            grouped(totals.violated),
+            grouped(totals.unknown),
+            self.seed,
+            self.more,
+        );
+    }
+}
+
+/// What was reached, what was left out, and what could not be judged.
+pub(super) fn totals(out: &mut String, of: &Totals, took: Duration, style: Style) {
+    if of.coverage.events > 0 {
+        reached(out, &of.coverage, took, style);
+    }
+    for (why, count) in &of.left_out {
+        let text = format!("left out {}: {why}", counted(*count, "step"));
+        paragraph(out, "  ", &style.odd(&text));
+    }
+    for unjudged in &of.unjudged {
+        let text = format!("unknown: {} ({})", unjudged.why, unjudged.place());
+        paragraph(out, "  ", &style.odd(&text));
+    }
+    let rest = of.unknown.saturating_sub(of.unjudged.len() as u64);
+    if rest > 0 {
+        let text = format!("and {} more", grouped(rest));
+        paragraph(out, "  ", &style.odd(&text));
+    }
+}
+
 /// What plans reached in so much time.
-pub(super) fn reached(out: &mut String, cover: &Coverage, took: Duration, style: Style) {
+fn reached(out: &mut String, cover: &Coverage, took: Duration, style: Style) {
     let seconds = took.as_secs_f64().max(1e-3);
     let rate = (cover.steps as f64 / seconds) as u64;
     let facts = [
@@ -49,34 +120,6 @@ pub(super) fn reached(out: &mut String, cover: &Coverage, took: Duration, style:
     faults(out, cover);
     phases(out, cover);
     sometimes(out, cover, style);
-}
-
-fn headline(out: &mut String, of: &Summary, style: Style) {
-    let verdict = if !of.found.is_empty() {
-        style.bad("violated")
-    } else if of.interrupted {
-        style.odd("interrupted")
-    } else if of.gave_up {
-        style.odd("gave up: the harness failed every time")
-    } else if !of.unknown.is_empty() {
-        style.odd("not all could be judged")
-    } else {
-        style.good("all held")
-    };
-    let replayed = match of.replayed {
-        0 => String::new(),
-        n => format!(" ({n} of them kept plans)"),
-    };
-    let _ = writeln!(
-        out,
-        "{} {verdict}: {} plans held{replayed}, {} violated, {} unknown; seed {}, {:.1} s",
-        style.strong(of.target),
-        grouped(of.held),
-        of.violated(),
-        of.unknown.len(),
-        Seed(of.seed),
-        of.took.as_secs_f64(),
-    );
 }
 
 /// Each fault's count, two to a line.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::campaign::{Summary, Unjudged};
+use crate::campaign::{End, Summary, Totals, Unjudged};
 use crate::coverage::Coverage;
 use crate::finding::Origin;
 use crate::history::{Branch, Commit, Event, GitOutcome, History, What};
@@ -141,17 +141,19 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
     let mut of = Summary {
         target: "sim",
         seed: 0x1f3c,
-        cases: 256,
-        replayed: 2,
-        held: 12_345,
+        asked: Some(256),
+        totals: Totals {
+            cases: 12_343,
+            replayed: 2,
+            held: 12_345,
+            coverage: Coverage::of(&plan(), &history()),
+            left_out: [("no memory limit can be set here".to_owned(), 3)].into(),
+            ..Totals::default()
+        },
         found: vec![],
-        unknown: vec![],
-        coverage: Coverage::of(&plan(), &history()),
-        left_out: [("no memory limit can be set here".to_owned(), 3)].into(),
         samples: crate::campaign::Samples::default(),
         took: Duration::from_millis(2500),
-        interrupted: false,
-        gave_up: false,
+        end: End::Completed,
     };
     let text = summary(&of, PLAIN);
     for part in [
@@ -165,7 +167,8 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
     assert!(widest(&text) <= WIDTH, "{text}");
-    of.unknown.push(Unjudged {
+    of.totals.leave_unjudged(Unjudged {
+        case: Some(3),
         why: "while starting: git is missing; install it".into(),
         file: PathBuf::from("shakedown-out/a.plan"),
     });
@@ -175,6 +178,7 @@ fn a_summary_tells_what_was_run_and_what_was_not_reached() {
         text.contains("unknown: while starting: git is missing; install it"),
         "{text}"
     );
+    of.totals.violated = 2;
     of.found.push(Finding {
         more: 1,
         ..crate::finding::stale("sim", plan(), 1)

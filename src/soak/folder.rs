@@ -14,8 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::state::State;
-use super::{Shard, SoakError};
-use crate::campaign::Case;
+use crate::campaign::{CampaignError, Case, Shard};
 use crate::durable;
 use crate::finding::Finding;
 use crate::plan::Plan;
@@ -33,13 +32,13 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn open(root: &Path, regressions: &Path) -> Result<Self, SoakError> {
+    pub(super) fn open(root: &Path, regressions: &Path) -> Result<Self, CampaignError> {
         let folder = Self {
             root: root.to_owned(),
             regressions: regressions.to_owned(),
         };
         for path in [root.to_owned(), folder.found(), folder.bugs()] {
-            fs::create_dir_all(&path).map_err(|why| SoakError::Write { path, why })?;
+            fs::create_dir_all(&path).map_err(|why| CampaignError::Write { path, why })?;
         }
         Ok(folder)
     }
@@ -82,14 +81,14 @@ impl Folder {
         fs::remove_file(self.root.join("stop")).is_ok()
     }
 
-    pub(super) fn write_state(&self, state: &State) -> Result<(), SoakError> {
+    pub(super) fn write_state(&self, state: &State) -> Result<(), CampaignError> {
         state
             .write(&self.root)
             .map_err(failed(&State::path(&self.root)))
     }
 
     /// Writes down what case `case` violates as it is seen, before anything is made of it.
-    pub(super) fn write_found(&self, case: u64, found: &Finding) -> Result<(), SoakError> {
+    pub(super) fn write_found(&self, case: u64, found: &Finding) -> Result<(), CampaignError> {
         let path = self.found_path(case);
         serde_json::to_vec_pretty(found)
             .map_err(io::Error::from)
@@ -102,7 +101,7 @@ impl Folder {
         &self,
         shard: Shard,
         done: u64,
-    ) -> Result<BTreeMap<u64, Finding>, SoakError> {
+    ) -> Result<BTreeMap<u64, Finding>, CampaignError> {
         let mut all = BTreeMap::new();
         let folder = self.found();
         for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
@@ -130,7 +129,7 @@ impl Folder {
     }
 
     /// Forgets what is in the state now.
-    pub(super) fn remove_found(&self, case: u64) -> Result<(), SoakError> {
+    pub(super) fn remove_found(&self, case: u64) -> Result<(), CampaignError> {
         let path = self.found_path(case);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path)(error)),
@@ -143,7 +142,7 @@ impl Folder {
     }
 
     /// Writes the smallest plan of a bug, and what happened in its run.
-    pub(super) fn write_bug(&self, bug: &Finding) -> Result<(), SoakError> {
+    pub(super) fn write_bug(&self, bug: &Finding) -> Result<(), CampaignError> {
         let (plan, history) = (&bug.plan, &bug.history);
         let path = self.bugs().join(format!("{}.plan", bug.id));
         durable::write(&path, with_seed(plan, bug.seed).as_bytes()).map_err(failed(&path))?;
@@ -164,7 +163,7 @@ impl Folder {
     }
 
     /// Keeps the smallest plan of a bug for every later campaign. Returns its path.
-    pub(super) fn keep(&self, bug: &Finding, command: &str) -> Result<PathBuf, SoakError> {
+    pub(super) fn keep(&self, bug: &Finding, command: &str) -> Result<PathBuf, CampaignError> {
         regression::keep(&self.regressions, bug, command).map_err(failed(&self.regressions))
     }
 
@@ -174,7 +173,7 @@ impl Folder {
         bug: &Finding,
         number: u64,
         case: &Case,
-    ) -> Result<(), SoakError> {
+    ) -> Result<(), CampaignError> {
         let name = format!("{}-case-{number}.plan", bug.id);
         let path = self.bugs().join(name);
         durable::write(&path, with_seed(&case.plan, case.seed).as_bytes()).map_err(failed(&path))
@@ -188,9 +187,9 @@ fn with_seed(plan: &Plan, seed: u64) -> String {
     plan.to_string()
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> SoakError + use<> {
+fn failed(path: &Path) -> impl Fn(io::Error) -> CampaignError + use<> {
     let path = path.to_owned();
-    move |why| SoakError::Write {
+    move |why| CampaignError::Write {
         path: path.clone(),
         why,
     }

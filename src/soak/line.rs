@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figures::Sample;
 use super::state::State;
+use crate::campaign::Sample;
 use crate::coverage::Sometimes;
 
 /// The time between two lines where standard error is no terminal, at first and later on.
@@ -53,17 +53,17 @@ impl Line {
         }
     }
 
-    pub(super) fn show(&mut self, state: &State, now: &Sample) {
+    pub(super) fn show(&mut self, state: &State, now: &Sample, bugs: u64) {
         self.rate.see(now.plans);
         if self.is_quiet {
             return;
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(text(state, now, self.rate.told));
+            bar.set_message(text(state, now, bugs, self.rate.told));
         } else if self.last.elapsed() >= self.every {
             self.last = Instant::now();
             self.every = (self.every * 2).min(LATER_LINES);
-            eprintln!("{}", text(state, now, self.rate.told));
+            eprintln!("{}", text(state, now, bugs, self.rate.told));
         }
     }
 
@@ -101,7 +101,7 @@ impl Rate {
     }
 }
 
-fn text(state: &State, now: &Sample, rate: f64) -> String {
+fn text(state: &State, now: &Sample, bugs: u64, rate: f64) -> String {
     let shard = match state.shard.count {
         1 => String::new(),
         _ => format!(" shard {}", state.shard),
@@ -120,7 +120,7 @@ fn text(state: &State, now: &Sample, rate: f64) -> String {
         now.reached,
         Sometimes::all().count(),
         now.violated,
-        now.bugs,
+        bugs,
         now.memory >> 20,
     )
 }

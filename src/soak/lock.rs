@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::SoakError;
+use super::FolderError;
+use crate::campaign::CampaignError;
 
 /// Held for as long as a soak is at work. The system gives it up with the process, however that
 /// ends: a lock is never stale.
@@ -14,9 +15,9 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    pub(super) fn take(folder: &Path) -> Result<Self, SoakError> {
+    pub(super) fn take(folder: &Path) -> Result<Self, CampaignError> {
         let path = path(folder);
-        let failed = |why: io::Error| SoakError::Write {
+        let failed = |why: io::Error| CampaignError::Write {
             path: path.clone(),
             why,
         };
@@ -33,10 +34,11 @@ impl Lock {
                 let mut holder = String::new();
                 // The holder's name only helps; it may be empty.
                 let _ = file.read_to_string(&mut holder);
-                return Err(SoakError::Locked {
+                return Err(FolderError::Locked {
                     folder: folder.to_owned(),
                     holder: holder.trim().to_owned(),
-                });
+                }
+                .into());
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Shard;
-use super::figures::{Figures, Quarters};
 use super::state::{Identity, State, StateError};
-use super::totals::Totals;
+use crate::campaign::{Quarters, Samples, Shard, Totals};
 
 /// What the shards came to together: the same as one machine with the same cases would have.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -37,7 +35,7 @@ pub struct Part {
     /// Time that the processor spent on it, in milliseconds.
     pub cpu_ms: u64,
     pub quarters: Option<Quarters>,
-    pub figures: Figures,
+    pub samples: Samples,
 }
 
 /// Why shards cannot be merged.
@@ -139,8 +137,8 @@ fn part((folder, state): (PathBuf, State)) -> Part {
         starts: state.starts,
         worked_ms: state.worked_ms,
         cpu_ms: state.cpu_ms,
-        quarters: state.figures.quarters(),
-        figures: state.figures,
+        quarters: state.samples.quarters(),
+        samples: state.samples,
     }
 }
 

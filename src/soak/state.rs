@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::Figures;
-use super::shard::Shard;
-use super::totals::Totals;
+use crate::campaign::{Samples, Shard, Totals};
 use crate::durable;
 use crate::repeat::Setup;
 
@@ -83,7 +81,7 @@ pub struct State {
     /// The processor's time over all starts, in milliseconds.
     pub cpu_ms: u64,
     pub totals: Totals,
-    pub figures: Figures,
+    pub samples: Samples,
 }
 
 /// Why a state cannot be read. Its text begins with the place, as compilers write it.
@@ -126,7 +124,7 @@ impl State {
             worked_ms: 0,
             cpu_ms: 0,
             totals: Totals::default(),
-            figures: Figures::default(),
+            samples: Samples::default(),
         }
     }
 

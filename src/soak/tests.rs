@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::campaign::{TOLD_APART, Totals};
 use crate::defect::Defect;
 use crate::defect::trial::planted_sim;
 use crate::finding::stale;
@@ -24,17 +25,20 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
             max_steps: 30,
             plans: String::new(),
         },
-        seed: SEED,
-        shape: Shape::default(),
         shard,
-        cases: Some(cases),
         time: None,
-        jobs: 2,
-        quiet: true,
         resume: true,
-        out: folder.join(format!("soak-{}", shard.index)),
-        regressions: folder.join("regressions"),
-        command: "shakedown soak --seed 7".into(),
+        campaign: campaign::Config {
+            cases: Some(cases),
+            seed: SEED,
+            shape: Shape::default(),
+            jobs: 2,
+            keep_going: true,
+            quiet: true,
+            out: folder.join(format!("soak-{}", shard.index)),
+            regressions: folder.join("regressions"),
+            command: "shakedown soak --seed 7".into(),
+        },
     }
 }
 
@@ -112,7 +116,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         let ended = run(&defective(), &config, &interrupt, &mut |news| {
             if let News::Bug(bug) = news {
                 // It is on the disk by now.
-                let state = State::read(&config.out).unwrap().unwrap();
+                let state = State::read(&config.campaign.out).unwrap().unwrap();
                 assert!(state.totals.bugs().any(|(_, known)| known.id == bug.id));
                 assert!(bug.file.exists());
                 told.push(bug.id.clone());
@@ -121,21 +125,21 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         })
         .unwrap();
         starts += 1;
-        if ended.how == End::Complete {
+        if ended.end == End::Completed {
             break;
         }
         assert!(starts < 10, "it does not go on");
         // What was cut off while it was shrunk is written down.
         assert_eq!(
-            files_in(&config.out.join("found")).len(),
+            files_in(&config.campaign.out.join("found")).len(),
             ended.pending.len()
         );
     }
     assert!(starts > 1 && told.len() == 1);
-    let state = State::read(&config.out).unwrap().unwrap();
+    let state = State::read(&config.campaign.out).unwrap().unwrap();
     assert_eq!(state.totals, whole.totals);
     assert_eq!(state.starts, starts);
-    assert!(files_in(&config.out.join("found")).is_empty());
+    assert!(files_in(&config.campaign.out.join("found")).is_empty());
     // Once more has nothing to do, and changes nothing.
     let again = soak(&defective(), &config).state;
     assert_eq!(again.totals, whole.totals);
@@ -145,10 +149,10 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
 fn what_was_found_once_stays_found_though_it_does_not_show_again() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), 10, Shard::WHOLE);
-    let strategy = crate::generate::plans(&config.shape);
+    let strategy = crate::generate::plans(&config.campaign.shape);
     let case = Case::generate(&strategy, SEED, 3).unwrap();
     // As a soak leaves it that is killed while it shrinks.
-    let left = Folder::open(&config.out, &config.regressions).unwrap();
+    let left = Folder::open(&config.campaign.out, &config.campaign.regressions).unwrap();
     let found = Finding {
         origin: Origin::Case(3),
         ..stale("sim", case.plan, case.seed)
@@ -162,8 +166,8 @@ fn what_was_found_once_stays_found_though_it_does_not_show_again() {
         (bug.case(), &bug.violation.kind),
         (Some(3), &violation.kind)
     );
-    assert!(files_in(&config.out.join("found")).is_empty());
-    assert_eq!(files_in(&config.regressions).len(), 1);
+    assert!(files_in(&config.campaign.out.join("found")).is_empty());
+    assert_eq!(files_in(&config.campaign.regressions).len(), 1);
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn a_folder_is_one_soak_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path(), 5, Shard::WHOLE);
     soak(&Sim::default(), &config);
-    let before = std::fs::read(State::path(&config.out)).unwrap();
+    let before = std::fs::read(State::path(&config.campaign.out)).unwrap();
     config.resume = false;
     assert!(error(&config).contains("0x7 with 5 cases done; go on with it by --resume"));
     config.resume = true;
@@ -181,12 +185,12 @@ fn a_folder_is_one_soak_alone() {
     config.shard = Shard { index: 0, count: 2 };
     assert!(error(&config).contains("whose shard is 0/1, not 0/2"));
     config.shard = Shard::WHOLE;
-    let lock = Lock::take(&config.out).unwrap();
+    let lock = Lock::take(&config.campaign.out).unwrap();
     assert!(error(&config).contains("another soak is at work"));
     drop(lock);
-    std::fs::write(State::path(&config.out), "{").unwrap();
+    std::fs::write(State::path(&config.campaign.out), "{").unwrap();
     assert!(error(&config).contains("state.json:1:1: the soak's state is damaged"));
-    std::fs::write(State::path(&config.out), before).unwrap();
+    std::fs::write(State::path(&config.campaign.out), before).unwrap();
     soak(&Sim::default(), &config);
 }
 
@@ -194,8 +198,8 @@ fn a_folder_is_one_soak_alone() {
 fn a_file_called_stop_ends_a_soak_and_bounds_can_be_moved() {
     let folder = tempfile::tempdir().unwrap();
     let mut endless = config(folder.path(), 0, Shard::WHOLE);
-    endless.cases = None;
-    let out = endless.out.clone();
+    endless.campaign.cases = None;
+    let out = endless.campaign.out.clone();
     let stopper = std::thread::spawn(move || {
         while State::read(&out).ok().flatten().is_none() {
             std::thread::sleep(Duration::from_millis(5));
@@ -204,21 +208,21 @@ fn a_file_called_stop_ends_a_soak_and_bounds_can_be_moved() {
     });
     let ended = soak(&Sim::default(), &endless);
     stopper.join().unwrap();
-    assert_eq!(ended.how, End::Told);
-    assert!(!ended.state.is_complete && !endless.out.join("stop").exists());
+    assert_eq!(ended.end, End::Interrupted);
+    assert!(!ended.state.is_complete && !endless.campaign.out.join("stop").exists());
     let done = ended.state.done;
     let further = soak(
         &Sim::default(),
         &config(folder.path(), done + 20, Shard::WHOLE),
     );
     assert_eq!(
-        (further.how, further.state.done),
-        (End::Complete, done + 20)
+        (further.end, further.state.done),
+        (End::Completed, done + 20)
     );
     // Time at work counts over all starts: this one has none left.
-    (endless.cases, endless.time) = (Some(1 << 40), Some(Duration::from_millis(1)));
+    (endless.campaign.cases, endless.time) = (Some(1 << 40), Some(Duration::from_millis(1)));
     let last = soak(&Sim::default(), &endless);
-    assert_eq!(last.how, End::Complete);
+    assert_eq!(last.end, End::Completed);
 }
 
 #[test]
@@ -228,8 +232,8 @@ fn kept_plans_are_run_once_and_by_the_first_shard() {
     let second = config(folder.path(), 4, Shard { index: 1, count: 2 });
     let plan = "# shakedown plan v1\n# seed 0x3\nsession acme/home\ninstruct acme/home change\n\
                 until acme/home pushing\npush-from-outside acme/home clean\n";
-    std::fs::create_dir(&first.regressions).unwrap();
-    std::fs::write(first.regressions.join("old.plan"), plan).unwrap();
+    std::fs::create_dir(&first.campaign.regressions).unwrap();
+    std::fs::write(first.campaign.regressions.join("old.plan"), plan).unwrap();
     let mut known = 0;
     let ended = run(&defective(), &first, &Interrupt::default(), &mut |news| {
         known += usize::from(matches!(news, News::Known(_)));

@@ -1,21 +1,19 @@
-//! The cases of a soak on threads: handed out in order, each failure shrunk where it is found,
-//! and taken in order.
+//! The cases of a soak: each failure is shrunk on the thread that found it.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::folder::{Folder, PLANS_OF_A_BUG};
-use super::totals::TOLD_APART;
-use super::{Config, End, News, Soak, SoakError};
-use crate::campaign::{Case, CaseFile};
+use super::{News, Soak};
+use crate::campaign::{
+    self, CampaignError, Case, Cases, End, GoOn, Progressed, Ran, TOLD_APART, Unjudged,
+};
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
-use crate::generate;
 use crate::history::History;
 use crate::regression::Seed;
 use crate::runner::{self, Outcome};
@@ -23,23 +21,14 @@ use crate::shrink::Budget;
 use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{Rule, Verdict, Violation};
 
-/// A thread may be so many cases ahead of the oldest one that is not done: what waits to be taken
-/// is bounded.
-const AHEAD: u64 = 1024;
 /// Runs that shrinking may take on sim; what is as small as it can be needs far fewer.
 const SHRINK_RUNS: u32 = 500;
 /// It ends sooner only where a time was given, or something hangs.
 const SHRINK_TIME: Duration = Duration::from_secs(1800);
-/// How long a thread that is too far ahead waits before it looks again.
-const WAIT: Duration = Duration::from_millis(5);
-/// How often the soak looks up when nothing comes.
-const TICK: Duration = Duration::from_millis(200);
-
 /// A case that has run.
 struct Done {
-    turn: u64,
     coverage: Coverage,
-    left_out: Vec<String>,
+    left_out: Vec<(usize, String)>,
     came: Came,
 }
 
@@ -55,17 +44,10 @@ enum Came {
 
 /// What the threads share.
 struct Shared<'a> {
-    config: &'a Config,
     target: &'a Interruptible<'a>,
     interrupt: &'a Interrupt,
     folder: &'a Folder,
     budget: Budget,
-    /// The next of the shard's cases, by turn.
-    next: AtomicU64,
-    /// The shard's cases that were taken, by turn: all before this one.
-    taken: AtomicU64,
-    most: u64,
-    stop: AtomicBool,
     /// How many of each failure were taken and shrunk.
     told_apart: Mutex<BTreeMap<(Rule, String), usize>>,
     /// What earlier starts found, by case.
@@ -74,12 +56,9 @@ struct Shared<'a> {
 
 impl Soak<'_> {
     /// Runs the shard's cases from where the state is.
-    pub(super) fn work(&mut self, target: &Interruptible<'_>) -> Result<End, SoakError> {
+    pub(super) fn work(&mut self, target: &Interruptible<'_>) -> Result<End, CampaignError> {
         let (config, folder) = (self.config, self.folder.clone());
         let state = &self.state;
-        let most = state
-            .most_cases
-            .map_or(u64::MAX, |cases| config.shard.share_of(cases));
         let told_apart = state.totals.failures.iter();
         let told_apart = told_apart.map(|of| ((of.rule, of.kind.clone()), of.seen.len()));
         let mut budget = shrink_budget(target);
@@ -89,87 +68,61 @@ impl Soak<'_> {
             budget.time = SHRINK_TIME;
         }
         let shared = Shared {
-            config,
             target,
             interrupt: self.interrupt,
             found: folder.read_found(config.shard, state.done)?,
             folder: &folder,
             budget,
-            next: AtomicU64::new(state.done),
-            taken: AtomicU64::new(state.done),
-            most,
-            stop: AtomicBool::new(false),
             told_apart: Mutex::new(told_apart.collect()),
         };
-        std::thread::scope(|scope| {
-            let (send, done) = mpsc::channel();
-            for job in 0..config.jobs.max(1) {
-                let (send, shared) = (send.clone(), &shared);
-                scope.spawn(move || {
-                    if let Err(error) = work(shared, job, &send) {
-                        // The receiver is gone when the soak has ended.
-                        let _ = send.send(Err(error));
-                    }
-                });
-            }
-            drop(send);
-            let result = self.collect(&done, &shared);
-            shared.stop.store(true, Ordering::Relaxed);
-            result
+        let bounded = campaign::Config {
+            cases: state.most_cases,
+            ..config.campaign.clone()
+        };
+        let cases = Cases {
+            config: &bounded,
+            shard: config.shard,
+            done: state.done,
+            slip: &|job| folder.running(job),
+        };
+        let mut end = None;
+        cases.run(
+            &|number, case| run(&shared, number, case),
+            &mut |progressed| {
+                match progressed {
+                    Progressed::Ran(_) => {}
+                    Progressed::Next(number, done) => self.take(number, done, &shared)?,
+                    // A first reason stays the reason.
+                    Progressed::Waiting => end = end.or(self.look_up()?),
+                }
+                Ok(match end {
+                    None => GoOn::Yes,
+                    Some(_) => GoOn::WithThoseUnderWay,
+                })
+            },
+        )?;
+        Ok(match end {
+            _ if self.is_interrupted() => End::Interrupted,
+            end => end.unwrap_or_default(),
         })
     }
 
-    /// Takes what the threads send in the order of the cases, until they end.
-    fn collect(
-        &mut self,
-        done: &mpsc::Receiver<Result<Done, SoakError>>,
-        shared: &Shared<'_>,
-    ) -> Result<End, SoakError> {
-        let mut early = BTreeMap::new();
-        let mut end = None;
-        loop {
-            match done.recv_timeout(TICK) {
-                Ok(case) => {
-                    let case = case?;
-                    early.insert(case.turn, case);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) if self.is_interrupted() => {
-                    return Ok(End::Told);
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(end.unwrap_or(End::Complete)),
-            }
-            while let Some(case) = early.remove(&self.state.done) {
-                self.take(case, shared)?;
-                shared.taken.store(self.state.done, Ordering::Relaxed);
-            }
-            let Some(how) = self.look_up()? else {
-                continue;
-            };
-            // A first reason stays the reason.
-            end = end.or(Some(how));
-            // Cases that are under way come to their end, and are taken.
-            shared.stop.store(true, Ordering::Relaxed);
-        }
-    }
-
     /// Counts one case. A bug is on the disk before it is reported.
-    fn take(&mut self, done: Done, shared: &Shared<'_>) -> Result<(), SoakError> {
+    fn take(&mut self, number: u64, done: Done, shared: &Shared<'_>) -> Result<(), CampaignError> {
         let totals = &mut self.state.totals;
-        let number = self.config.shard.case(done.turn);
-        totals.cases += 1;
         self.state.done += 1;
-        totals.coverage.add(&done.coverage);
-        for why in done.left_out {
-            *totals.left_out.entry(why).or_default() += 1;
-        }
+        totals.count(false, &done.coverage, done.left_out);
         self.unknown_in_a_row = match done.came {
             Came::Unknown(_) => self.unknown_in_a_row + 1,
             _ => 0,
         };
         match done.came {
             Came::Held => totals.held += 1,
-            Came::Unknown(why) => totals.leave_unjudged(number, why),
+            Came::Unknown(why) => totals.leave_unjudged(Unjudged {
+                case: Some(number),
+                file: PathBuf::new(),
+                why,
+            }),
             Came::Counted(rule, kind) => {
                 totals.violate(rule, &kind, None);
             }
@@ -184,7 +137,7 @@ impl Soak<'_> {
         case: &Case,
         mut bug: Finding,
         shared: &Shared<'_>,
-    ) -> Result<(), SoakError> {
+    ) -> Result<(), CampaignError> {
         let (rule, kind) = (bug.violation.rule, bug.violation.kind.clone());
         let history = std::mem::take(&mut bug.history);
         let totals = &mut self.state.totals;
@@ -206,7 +159,7 @@ impl Soak<'_> {
         if is_new {
             self.folder.write_bug(&bug)?;
             if is_unlike {
-                bug.file = self.folder.keep(&bug, &self.config.command)?;
+                bug.file = self.folder.keep(&bug, &self.config.campaign.command)?;
             }
         }
         self.write_state()?;
@@ -217,57 +170,16 @@ impl Soak<'_> {
     }
 }
 
-/// One thread's work: takes the next case until there is none, or it has to stop.
-fn work(
-    shared: &Shared<'_>,
-    job: usize,
-    send: &mpsc::Sender<Result<Done, SoakError>>,
-) -> Result<(), SoakError> {
-    let strategy = generate::plans(&shared.config.shape);
-    let path = shared.folder.running(job);
-    let failed = |why| SoakError::Write {
-        path: path.clone(),
-        why,
-    };
-    // A case that crashes the whole tester can be seen there.
-    let mut file = CaseFile::at(&path).map_err(failed)?;
-    while !shared.stop.load(Ordering::Relaxed) {
-        let turn = shared.next.fetch_add(1, Ordering::Relaxed);
-        if turn >= shared.most || !is_near(shared, turn) {
-            break;
-        }
-        let number = shared.config.shard.case(turn);
-        let case =
-            Case::generate(&strategy, shared.config.seed, number).map_err(SoakError::Generate)?;
-        file.write(&case).map_err(failed)?;
-        let Some(done) = run(shared, turn, case)? else {
-            // Cut off; it runs again at the next start.
-            break;
-        };
-        if send.send(Ok(done)).is_err() {
-            break;
-        }
-    }
-    file.remove().map_err(failed)
-}
-
-/// Waits until a case is not too far ahead of the oldest one that is not done; not so where the
-/// soak ends before.
-fn is_near(shared: &Shared<'_>, turn: u64) -> bool {
-    while turn >= shared.taken.load(Ordering::Relaxed) + AHEAD {
-        if shared.stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        std::thread::sleep(WAIT);
-    }
-    true
-}
-
 /// Runs a case, and shrinks it where it breaks a rule; `None` when the interrupt cut it off.
-fn run(shared: &Shared<'_>, turn: u64, case: Case) -> Result<Option<Done>, SoakError> {
+fn run(shared: &Shared<'_>, number: u64, case: Case) -> Result<Option<Done>, CampaignError> {
     let target = shared.target;
-    let number = shared.config.shard.case(turn);
-    let (outcome, coverage) = case.run(&|plan, seed| runner::run(target, plan, seed));
+    let ran = case.ran(&|plan, seed| runner::run(target, plan, seed));
+    let Ran {
+        case,
+        outcome,
+        coverage,
+        ..
+    } = ran;
     let case_seed = case.seed;
     let is_cut_off = || shared.interrupt.load(Ordering::Relaxed);
     let Outcome {
@@ -304,9 +216,8 @@ fn run(shared: &Shared<'_>, turn: u64, case: Case) -> Result<Option<Done>, SoakE
     };
     tracing::debug!("case {number}, run seed {}: {verdict}", Seed(case_seed));
     Ok(Some(Done {
-        turn,
         coverage,
-        left_out: left_out.into_iter().map(|(_, why)| why).collect(),
+        left_out,
         came,
     }))
 }
@@ -318,7 +229,7 @@ fn shown(
     case: Case,
     violation: Violation,
     history: History,
-) -> Result<Option<Came>, SoakError> {
+) -> Result<Option<Came>, CampaignError> {
     let key = (violation.rule, violation.kind.clone());
     let told_apart = shared
         .told_apart

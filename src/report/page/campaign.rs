@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::{Sample, Summary};
+use crate::campaign::{End, Sample, Summary, Totals};
 use crate::coverage::{ByPhase, Coverage, Sometimes};
 use crate::finding::Finding;
 use crate::plan::{FaultKind, Phase, StepKind};
@@ -23,7 +23,7 @@ pub struct Campaign {
     pub seed: String,
     /// The command that starts it again.
     pub command: String,
-    pub ended: Ended,
+    pub ended: End,
     /// How long the plans took, in real seconds.
     pub seconds: f64,
     /// Generated plans that were asked for, where there is a number.
@@ -48,21 +48,6 @@ pub struct Campaign {
     pub unjudged: Vec<UnjudgedRow>,
     /// Why steps were left out, and how often.
     pub left_out: Vec<Count>,
-}
-
-/// How a campaign came to its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ended {
-    #[default]
-    Completed,
-    /// It found a violation, and had no `--keep-going`.
-    AtViolation,
-    Interrupted,
-    /// The harness failed again and again.
-    GaveUp,
-    /// It goes on.
-    Running,
 }
 
 /// So many of something.
@@ -129,45 +114,47 @@ impl Campaign {
     /// The data of a campaign that has ended. The rows of its violations are added by
     /// [`ViolationRow::of`], since only the caller knows the commands and pages.
     pub fn of(summary: &Summary, command: &str) -> Self {
-        let ended = if summary.interrupted {
-            Ended::Interrupted
-        } else if summary.gave_up {
-            Ended::GaveUp
-        } else if !summary.found.is_empty()
-            && summary.coverage.plans < u64::from(summary.cases) + u64::from(summary.replayed)
-        {
-            Ended::AtViolation
-        } else {
-            Ended::Completed
-        };
-        let unjudged = summary.unknown.iter().map(|unjudged| UnjudgedRow {
+        Self {
+            title: format!("Campaign on {}", summary.target),
+            command: command.into(),
+            ended: summary.end,
+            seconds: summary.took.as_secs_f64(),
+            asked: summary.asked,
+            samples: summary.samples.taken.clone(),
+            ..Self::of_totals(
+                summary.target,
+                Seed(summary.seed).to_string(),
+                &summary.totals,
+            )
+        }
+    }
+
+    /// What is the same for campaigns, soaks and merged shards.
+    pub(super) fn of_totals(target: &str, seed: String, totals: &Totals) -> Self {
+        let unjudged = totals.unjudged.iter().map(|unjudged| UnjudgedRow {
             why: unjudged.why.clone(),
-            file: unjudged.file.display().to_string(),
+            file: unjudged.place(),
         });
-        let left_out = summary.left_out.iter().map(|(why, count)| Count {
+        let left_out = totals.left_out.iter().map(|(why, count)| Count {
             name: why.clone(),
             count: *count,
         });
+        let known = totals.known.iter();
         let mut campaign = Self {
             version: VERSION,
-            title: format!("Campaign on {}", summary.target),
-            target: summary.target.into(),
-            seed: Seed(summary.seed).to_string(),
-            command: command.into(),
-            ended,
-            seconds: summary.took.as_secs_f64(),
-            asked: Some(summary.cases.into()),
-            plans: summary.held + summary.violated() + summary.unknown.len() as u64,
-            held: summary.held,
-            violated: summary.violated(),
-            unknown: summary.unknown.len() as u64,
-            replayed: summary.replayed.into(),
-            samples: summary.samples.taken.clone(),
+            target: target.into(),
+            seed,
+            plans: totals.plans(),
+            held: totals.held,
+            violated: totals.violated,
+            unknown: totals.unknown,
+            replayed: totals.replayed,
+            violations: known.map(|of| ViolationRow::of(of, "", None)).collect(),
             unjudged: unjudged.collect(),
             left_out: left_out.collect(),
             ..Self::default()
         };
-        campaign.cover(&summary.coverage);
+        campaign.cover(&totals.coverage);
         campaign
     }
 

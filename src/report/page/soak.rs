@@ -1,10 +1,10 @@
 //! What the page of a soak shows, and that of its shards together: the same as a campaign's.
 
-use super::campaign::{Campaign, Count, Ended, UnjudgedRow, VERSION, ViolationRow};
-use crate::campaign::Sample;
+use super::campaign::{Campaign, ViolationRow};
+use crate::campaign::{End, Failures, Sample, Shard, Totals};
 use crate::finding::family::Family;
 use crate::report::soak::times;
-use crate::soak::{self, End, Failures, Identity, Merged, Part, Shard, Totals};
+use crate::soak::{self, Identity, Merged, Part};
 
 /// The most samples that are drawn of shards together.
 const MOST_SAMPLES: u64 = 240;
@@ -15,21 +15,16 @@ impl Campaign {
         let state = &of.state;
         let on = &state.identity.setup.target;
         let asked = state.most_cases.map(|cases| state.shard.share_of(cases));
-        let samples = state.figures.samples.iter().map(drawn);
         let campaign = Self {
             title: match state.shard {
                 Shard::WHOLE => format!("Soak on {on}"),
                 shard => format!("Shard {shard} of a soak on {on}"),
             },
             command: command.into(),
-            ended: match of.how {
-                End::Complete => Ended::Completed,
-                End::Told => Ended::Interrupted,
-                End::GaveUp => Ended::GaveUp,
-            },
+            ended: of.end,
             seconds: state.worked_ms as f64 / 1000.0,
             asked,
-            samples: samples.collect(),
+            samples: state.samples.taken.clone(),
             ..of_totals(&state.identity, &state.totals)
         };
         campaign.with_its_end(&state.totals, state.cpu_ms)
@@ -49,9 +44,9 @@ impl Campaign {
             title: format!("Soak of {} shards on {on}{missing}", of.shards),
             command: command.into(),
             ended: if is_whole {
-                Ended::Completed
+                End::Completed
             } else {
-                Ended::Interrupted
+                End::Interrupted
             },
             // They worked side by side.
             seconds: longest.unwrap_or_default() as f64 / 1000.0,
@@ -66,16 +61,11 @@ impl Campaign {
     /// Samples are taken at equal distances, and the soak ends after the last one.
     fn with_its_end(mut self, totals: &Totals, cpu_ms: u64) -> Self {
         let last = self.samples.last().copied().unwrap_or_default();
-        if self.seconds > last.seconds {
+        let at_ms = (self.seconds * 1000.0).round() as u64;
+        if at_ms > last.at_ms {
             self.samples.push(Sample {
-                seconds: self.seconds,
-                plans: self.plans,
-                steps: totals.coverage.steps,
-                violated: self.violated,
-                unknown: self.unknown,
-                reached: totals.coverage.sometimes.len() as u64,
                 memory: last.memory,
-                cpu_seconds: cpu_ms as f64 / 1000.0,
+                ..Sample::of(totals, at_ms, cpu_ms)
             });
         }
         self
@@ -83,64 +73,24 @@ impl Campaign {
 }
 
 fn of_totals(identity: &Identity, totals: &Totals) -> Campaign {
-    let unjudged = totals.unjudged.iter().map(|unjudged| UnjudgedRow {
-        why: unjudged.why.clone(),
-        file: format!("case {}", unjudged.case),
-    });
-    let left_out = totals.left_out.iter().map(|(why, count)| Count {
-        name: why.clone(),
-        count: *count,
-    });
-    let mut campaign = Campaign {
-        version: VERSION,
-        target: identity.setup.target.clone(),
-        seed: identity.seed.clone(),
-        plans: totals.cases + totals.replayed,
-        held: totals.held,
-        violated: totals.violated,
-        unknown: totals.unknown,
-        replayed: totals.replayed,
-        violations: totals
-            .known
-            .iter()
-            .map(|known| ViolationRow::of(known, "", None))
-            .collect(),
-        unjudged: unjudged.collect(),
-        left_out: left_out.collect(),
-        ..Campaign::default()
-    };
-    campaign.cover(&totals.coverage);
-    campaign
-}
-
-fn drawn(of: &soak::Sample) -> Sample {
-    Sample {
-        seconds: of.at_ms as f64 / 1000.0,
-        plans: of.plans,
-        steps: of.steps,
-        violated: of.violated,
-        unknown: of.unknown,
-        reached: of.reached,
-        memory: of.memory,
-        cpu_seconds: of.cpu_ms as f64 / 1000.0,
-    }
+    Campaign::of_totals(&identity.setup.target, identity.seed.clone(), totals)
 }
 
 /// The sums of all shards at the same times; what a shard came to stays when it has ended.
 fn together(parts: &[Part]) -> Vec<Sample> {
-    let last = parts.iter().filter_map(|part| part.figures.samples.last());
+    let last = parts.iter().filter_map(|part| part.samples.taken.last());
     let last = last.map(|sample| sample.at_ms).max().unwrap_or_default();
-    let most = parts.iter().map(|part| part.figures.samples.len()).max();
+    let most = parts.iter().map(|part| part.samples.taken.len()).max();
     let count = MOST_SAMPLES.min(most.unwrap_or_default() as u64);
     (1..=count)
         .map(|at| {
             let now = last * at / count;
             let mut sum = Sample {
-                seconds: now as f64 / 1000.0,
+                at_ms: now,
                 ..Sample::default()
             };
             for part in parts {
-                let samples = &part.figures.samples;
+                let samples = &part.samples.taken;
                 let until = samples.partition_point(|sample| sample.at_ms <= now);
                 if let Some(sample) = samples[..until].last() {
                     sum.plans += sample.plans;
@@ -149,7 +99,7 @@ fn together(parts: &[Part]) -> Vec<Sample> {
                     sum.unknown += sample.unknown;
                     // Which entries they are is only known at the end.
                     sum.reached = sum.reached.max(sample.reached);
-                    sum.cpu_seconds += sample.cpu_ms as f64 / 1000.0;
+                    sum.cpu_ms += sample.cpu_ms;
                     sum.memory = sum.memory.max(sample.memory);
                 }
             }

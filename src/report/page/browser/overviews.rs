@@ -33,16 +33,16 @@ fn the_page_of_a_campaign_shows_what_was_reached_and_found() {
         count(page, ".violation .command") as usize,
         summary.found.len()
     );
-    let missing = summary.coverage.not_reached();
+    let missing = summary.totals.coverage.not_reached();
     assert_eq!(
         count(page, "#sometimes li.unreached") as usize,
         missing.len()
     );
     assert_eq!(count(page, "#sometimes li"), 27);
-    assert_eq!(count(page, ".chart path.line"), 4);
+    assert_eq!(count(page, ".chart path.line"), 6);
     // A cell of the heat map says what was counted.
     let cells: Value = page.eval("[...document.querySelectorAll('#heat tbody tr')].find(r => r.cells[0].textContent === 'crash').innerText.split('\\t')");
-    let crashes = &summary.coverage.disturbed["crash"];
+    let crashes = &summary.totals.coverage.disturbed["crash"];
     assert_eq!(cells[11], crashes.idle.to_string(), "{cells}");
 }
 
@@ -96,7 +96,7 @@ fn the_pages_of_soaks_show_memory_and_rates_over_time() {
         .collect();
     let mut merged = soak::merge(&folders).unwrap();
     for (part, ended) in merged.parts.iter_mut().zip(&shards) {
-        part.figures = ended.state.figures.clone();
+        part.samples = ended.state.samples.clone();
         part.worked_ms = ended.state.worked_ms;
         part.cpu_ms = ended.state.cpu_ms;
     }

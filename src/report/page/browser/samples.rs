@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::campaign::{self, Config, Summary};
+use crate::campaign::{self, Config, Sample as Moment, Samples, Shard, Summary};
 use crate::defect::{Defect, planted_sim};
 use crate::explain::{Explanation, Without, WithoutOutcome, explain};
 use crate::finding::{Finding, Origin};
@@ -15,8 +15,7 @@ use crate::report::page::run::Run;
 use crate::runner::{self, Outcome};
 use crate::scenario::{self, Scenario};
 use crate::site::SiteKind;
-use crate::soak::figures::Figures;
-use crate::soak::{self, Ended, Identity, Shard};
+use crate::soak::{self, Ended, Identity};
 use crate::target::sim::Sim;
 use crate::target::{Interrupt, Target};
 use crate::verdict::{Rule, Verdict, Violation};
@@ -128,7 +127,7 @@ pub fn held() -> Sample {
 /// A campaign on a system with a planted defect, and its page.
 pub fn campaign(folder: &Path) -> (Summary, String) {
     let config = Config {
-        cases: 150,
+        cases: Some(150),
         seed: 3,
         shape: Shape::default(),
         jobs: 2,
@@ -166,22 +165,25 @@ pub fn shards(folder: &Path) -> Vec<Ended> {
                 max_steps: 30,
                 plans: String::new(),
             },
-            seed: 7,
-            shape: Shape::default(),
             shard: Shard { index, count: 4 },
-            cases: Some(40),
             time: None,
-            jobs: 2,
-            quiet: true,
             resume: false,
-            out: folder.join(format!("shard-{index}")),
-            regressions: folder.join("regressions"),
-            command: "shakedown soak --seed 7".into(),
+            campaign: Config {
+                cases: Some(40),
+                seed: 7,
+                shape: Shape::default(),
+                jobs: 2,
+                keep_going: true,
+                quiet: true,
+                out: folder.join(format!("shard-{index}")),
+                regressions: folder.join("regressions"),
+                command: "shakedown soak --seed 7".into(),
+            },
         };
         let target = Sim::default();
         let ended = soak::run(&target, &config, &Interrupt::default(), &mut |_| {});
         let mut ended = ended.unwrap();
-        ended.state.figures = hour(40 + 20 * u64::from(index));
+        ended.state.samples = hour(40 + 20 * u64::from(index));
         ended.state.worked_ms = 3_600_900;
         ended.state.cpu_ms = 7_200_000;
         ended
@@ -190,22 +192,20 @@ pub fn shards(folder: &Path) -> Vec<Ended> {
 }
 
 /// Samples of an hour whose memory grows from the given megabytes by a half.
-pub fn hour(megabytes: u64) -> Figures {
-    let sample = |second: u64| soak::Sample {
+pub fn hour(megabytes: u64) -> Samples {
+    let sample = |second: u64| Moment {
         at_ms: second * 1000,
         plans: second * 9 / 3600,
         steps: second,
         violated: 0,
         unknown: 0,
-        bugs: 0,
         reached: 9,
         memory: (megabytes << 20) + (megabytes << 19) * second / 3600,
         cpu_ms: second * 2000,
-        start: 1,
     };
-    Figures {
+    Samples {
         every_ms: 16_000,
-        samples: (0..=225).map(|n| sample(n * 16)).collect(),
+        taken: (0..=225).map(|n| sample(n * 16)).collect(),
     }
 }
 

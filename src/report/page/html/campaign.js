@@ -128,7 +128,7 @@ function chart(title, points, show, tone = "") {
 }
 
 function charts() {
-  const samples = data.samples;
+  const samples = data.samples.map((sample) => ({ ...sample, seconds: sample.at_ms / 1000, cpu_seconds: sample.cpu_ms / 1000 }));
   if (samples.length < 2) return;
   byId("charts").replaceChildren();
   const of = (name) => samples.map((sample) => [sample.seconds, sample[name]]);
@@ -139,7 +139,7 @@ function charts() {
     return [sample.seconds, (sample.plans - before.plans) / Math.max(1e-3, sample[clock] - before[clock])];
   });
   const perSecond = (n) => (n < 10 ? n.toFixed(1) : whole(n));
-  // Only soaks measure them.
+  // Not every system can say them.
   const memory = of("memory").filter(([, bytes]) => bytes > 0);
   const isTimed = samples[samples.length - 1].cpu_seconds > 0;
   add(byId("charts"), {}, [

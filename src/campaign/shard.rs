@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Shard {
     /// From 0.
     pub index: u32,
+    /// How many shards there are.
     pub count: u32,
 }
 

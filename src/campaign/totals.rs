@@ -2,6 +2,7 @@
 //! many, in whatever order they are added.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,11 @@ pub struct Totals {
     pub cases: u64,
     /// Kept plans that were run again.
     pub replayed: u64,
+    /// Plans that held.
     pub held: u64,
+    /// Plans that violated a rule.
     pub violated: u64,
+    /// Plans that could not be judged.
     pub unknown: u64,
     /// By rule and kind, in the order of the rules.
     pub failures: Vec<Failures>,
@@ -33,14 +37,18 @@ pub struct Totals {
     pub unjudged: Vec<Unjudged>,
     /// Why steps were left out, and how often.
     pub left_out: BTreeMap<String, u64>,
+    /// What the plans reached.
     pub coverage: Coverage,
 }
 
 /// The generated cases that broke a rule in the same of its demands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Failures {
+    /// The rule that was broken.
     pub rule: Rule,
+    /// Which of its demands.
     pub kind: String,
+    /// How many plans broke it.
     pub count: u64,
     /// The first of them by their numbers, and which bug each shows.
     pub seen: Vec<Seen>,
@@ -51,16 +59,32 @@ pub struct Failures {
 /// A failing case.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Seen {
+    /// The number of the case.
     pub case: u64,
     /// The id of its bug.
     pub bug: String,
 }
 
-/// A case that the harness could not judge.
+/// A plan that the harness could not judge.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Unjudged {
-    pub case: u64,
+    /// The number of its case; `None` for a kept plan.
+    pub case: Option<u64>,
+    /// Where the plan is; empty where it is not kept.
+    #[serde(default)]
+    pub file: PathBuf,
+    /// Why it could not be judged.
     pub why: String,
+}
+
+impl Unjudged {
+    /// Where to find the plan, as reports say it.
+    pub fn place(&self) -> String {
+        match self.case {
+            Some(case) if self.file.as_os_str().is_empty() => format!("case {case}"),
+            _ => self.file.display().to_string(),
+        }
+    }
 }
 
 impl Failures {
@@ -107,7 +131,7 @@ impl Totals {
     }
 
     /// How many failing cases of a rule and kind were shrunk so far.
-    pub(super) fn told_apart(&self, rule: Rule, kind: &str) -> usize {
+    pub(crate) fn told_apart(&self, rule: Rule, kind: &str) -> usize {
         let of = |failures: &&Failures| failures.rule == rule && failures.kind == kind;
         self.failures
             .iter()
@@ -116,13 +140,13 @@ impl Totals {
     }
 
     /// How many of the cases that were distinguished show a bug.
-    pub(super) fn times(&self, bug: &Finding) -> usize {
+    pub(crate) fn times(&self, bug: &Finding) -> usize {
         let of_bug = self.bugs().find(|(_, known)| known.id == bug.id);
         of_bug.map_or(0, |(failures, known)| failures.times(known))
     }
 
     /// Counts a generated case that broke a rule. Returns whether its bug is a new one.
-    pub(super) fn violate(&mut self, rule: Rule, kind: &str, bug: Option<Finding>) -> bool {
+    pub(crate) fn violate(&mut self, rule: Rule, kind: &str, bug: Option<Finding>) -> bool {
         self.violated += 1;
         let failures = self.failures_of(rule, kind);
         let Some(bug) = bug.filter(|_| failures.seen.len() < TOLD_APART) else {
@@ -160,9 +184,32 @@ impl Totals {
         &mut self.failures[at]
     }
 
-    pub(super) fn leave_unjudged(&mut self, case: u64, why: String) {
+    /// How many plans were run.
+    pub fn plans(&self) -> u64 {
+        self.cases + self.replayed
+    }
+
+    /// Counts a plan that was run, its verdict aside.
+    pub(crate) fn count(
+        &mut self,
+        is_kept: bool,
+        coverage: &Coverage,
+        left_out: Vec<(usize, String)>,
+    ) {
+        let of = match is_kept {
+            true => &mut self.replayed,
+            false => &mut self.cases,
+        };
+        *of += 1;
+        self.coverage.add(coverage);
+        for (_, why) in left_out {
+            *self.left_out.entry(why).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn leave_unjudged(&mut self, unjudged: Unjudged) {
         self.unknown += 1;
-        self.unjudged.push(Unjudged { case, why });
+        self.unjudged.push(unjudged);
         self.keep_first_unjudged();
     }
 
@@ -194,12 +241,12 @@ impl Totals {
     }
 
     /// What does not fit together, where something does not: it was changed or damaged.
-    pub(super) fn contradiction(&self) -> Option<String> {
+    pub(crate) fn contradiction(&self) -> Option<String> {
         let judged = self.held + self.violated + self.unknown;
-        if judged != self.cases + self.replayed {
+        if judged != self.plans() {
             return Some(format!(
                 "{judged} plans have a verdict, and {} were run",
-                self.cases + self.replayed
+                self.plans()
             ));
         }
         let failed: u64 = self.failures.iter().map(|of| of.count).sum();
@@ -210,11 +257,11 @@ impl Totals {
                 self.known.len()
             ));
         }
-        if self.coverage.plans != self.cases + self.replayed {
+        if self.coverage.plans != self.plans() {
             return Some(format!(
                 "the coverage is that of {} plans, and {} were run",
                 self.coverage.plans,
-                self.cases + self.replayed
+                self.plans()
             ));
         }
         let is_odd = |of: &&Failures| {
