@@ -146,7 +146,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
             "a profile has a name of one line".into(),
         );
     }
-    for (name, _) in &file.faults {
+    for name in file.faults.keys() {
         if !FaultKind::ALL
             .iter()
             .any(|kind| kind.name() == name.get_ref())

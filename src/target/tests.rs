@@ -127,7 +127,9 @@ fn the_table_has_each_rule_once_and_its_events_show_every_planted_defect() {
     assert_eq!(table.len(), rules.len(), "{:?}", table.keys());
     let mut unseen = Vec::new();
     for rule in rules {
-        let needs = table.get(rule.id()).expect(rule.id());
+        let needs = table
+            .get(rule.id())
+            .unwrap_or_else(|| panic!("{}", rule.id()));
         let mut shown = 0;
         for known in known::all().iter().filter(|known| known.rule == rule.id()) {
             let target = trial::planted_sim(Defect::by_name(&known.defect).unwrap());

@@ -106,7 +106,7 @@ mod tests {
         let (first, second) = bare.split_at(17);
         let banded = format!(
             "{}{}{}0000",
-            line(&format!("\u{2}remote: ok refs/heads/three\n")),
+            line("\u{2}remote: ok refs/heads/three\n"),
             line(&format!("\u{1}{first}")),
             line(&format!("\u{1}{second}")),
         );
