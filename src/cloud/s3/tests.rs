@@ -72,7 +72,7 @@ async fn objects_are_kept_listed_and_deleted_and_all_is_recorded() {
     let cloud = cloud();
     let s3 = client(&cloud).await;
     assert_eq!(list(&s3).await, Ok(vec![]));
-    let text = "<link href=\"/assets/a.css\"><p>edit-1 outside-2</p>";
+    let text = "<link rel=stylesheet href=\"/assets/a.css\"><p>edit-1 outside-2</p>";
     put(&s3, BUCKET, "index.html", text).await.unwrap();
     put(&s3, BUCKET, "assets/a.css", "/* edit-1 */")
         .await
