@@ -317,21 +317,26 @@ impl Run for System {
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
-        let mut seen = Snapshot::default();
+        let mut seen = Snapshot::empty();
         for (client, worker) in &self.workers {
-            seen.remote.extend(worker.remote.clone());
+            seen.remote.or_default().extend(worker.remote.clone());
             for (session, branch) in &worker.local {
                 let workspace = Workspace {
                     branch: branch.clone(),
                     debris: Vec::new(),
                 };
-                seen.workspaces.insert(session.clone(), workspace);
+                seen.workspaces
+                    .or_default()
+                    .insert(session.clone(), workspace);
             }
-            seen.sites.insert(client.clone(), worker.site.clone());
+            seen.sites
+                .or_default()
+                .insert(client.clone(), worker.site.clone());
             seen.queued
+                .or_default()
                 .extend(worker.queue.iter().map(|(_, mark)| *mark));
             if worker.restart.is_none() {
-                seen.running.push(client.clone());
+                seen.running.or_default().push(client.clone());
             }
         }
         Ok(seen)

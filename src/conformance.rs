@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::history::{Branch, Claim, Content, History, Snapshot, What};
-use crate::plan::{Mark, ParseError, Plan};
+use crate::history::{Branch, Claim, Content, History, Record, Snapshot, What, Workspace};
+use crate::oracle::Objects;
+use crate::plan::{ClientId, Mark, ParseError, Plan, SessionId};
 use crate::runner::{self, Outcome};
 use crate::target::Target;
 use crate::verdict::Verdict;
@@ -155,29 +156,63 @@ impl Differences {
         }
     }
 
+    /// What only one of the targets can see is not compared.
     fn compare_snapshots(&mut self, seen: [&Snapshot; 2]) {
-        for session in keys(seen.map(|it| &it.remote)) {
-            let branches = seen.map(|it| it.remote.get(session));
+        if let Some(remotes) = both(seen.map(|it| it.remote.get())) {
+            self.compare_remotes(remotes);
+        }
+        if let Some(workspaces) = both(seen.map(|it| it.workspaces.get())) {
+            self.compare_workspaces(workspaces);
+        }
+        if let Some(sites) = both(seen.map(|it| it.sites.get())) {
+            self.compare_sites(sites);
+        }
+        if let Some(records) = both(seen.map(|it| it.records.get())) {
+            self.compare_records(records);
+        }
+        if let Some(queued) = both(seen.map(|it| it.queued.get())) {
+            self.expect_same("the queue", queued.map(|it| sorted(it)));
+        }
+        if let Some(dead) = both(seen.map(|it| it.dead_letters.get())) {
+            self.expect_same("the dead letters", dead.map(|it| sorted(it)));
+        }
+        if let Some(running) = both(seen.map(|it| it.running.get())) {
+            self.expect_same("which containers run", running.map(|it| sorted(it)));
+        }
+    }
+
+    fn compare_remotes(&mut self, seen: [&BTreeMap<SessionId, Branch>; 2]) {
+        for session in keys(seen) {
+            let branches = seen.map(|it| it.get(session));
             self.compare_branches(&format!("the remote branch of {session}"), branches);
         }
-        for session in keys(seen.map(|it| &it.workspaces)) {
-            let spaces = seen.map(|it| it.workspaces.get(session));
+    }
+
+    fn compare_workspaces(&mut self, seen: [&BTreeMap<SessionId, Workspace>; 2]) {
+        for session in keys(seen) {
+            let spaces = seen.map(|it| it.get(session));
             let what = format!("the workspace of {session}");
             self.compare_branches(&what, spaces.map(|it| it.map(|space| &space.branch)));
             let debris = spaces.map(|it| it.map(|space| &space.debris));
             self.expect_same(format!("{what}, its debris"), debris);
         }
-        for client in keys(seen.map(|it| &it.sites)) {
+    }
+
+    fn compare_sites(&mut self, seen: [&BTreeMap<ClientId, Objects>; 2]) {
+        for client in keys(seen) {
             let empty = BTreeMap::new();
-            let sites = seen.map(|it| it.sites.get(client).unwrap_or(&empty));
+            let sites = seen.map(|it| it.get(client).unwrap_or(&empty));
             for key in keys(sites) {
                 let bytes = |content: &Arc<Content>| (content.digest, content.size);
                 let objects = sites.map(|site| site.get(key).map(bytes));
                 self.expect_same(format!("the site of {client}, {key}"), objects);
             }
         }
-        for session in keys(seen.map(|it| &it.records)) {
-            let records = seen.map(|it| it.records.get(session));
+    }
+
+    fn compare_records(&mut self, seen: [&BTreeMap<SessionId, Record>; 2]) {
+        for session in keys(seen) {
+            let records = seen.map(|it| it.get(session));
             let status = records.map(|it| it.map(|record| record.status.as_str()));
             self.expect_same(format!("the status of {session}"), status);
             // The texts name what each target's services said; that there is one is the same.
@@ -186,10 +221,6 @@ impl Differences {
             let warned = records.map(|it| it.is_some_and(|record| !record.warnings.is_empty()));
             self.expect_same(format!("whether {session} has warnings"), warned);
         }
-        self.expect_same("the queue", seen.map(|it| sorted(&it.queued)));
-        let dead = seen.map(|it| sorted(&it.dead_letters));
-        self.expect_same("the dead letters", dead);
-        self.expect_same("which containers run", seen.map(|it| sorted(&it.running)));
     }
 
     fn compare_branches(&mut self, what: &str, branches: [Option<&Branch>; 2]) {
@@ -216,6 +247,11 @@ fn described(branch: &Branch) -> Vec<String> {
         }
     }
     commits
+}
+
+/// What both targets saw.
+fn both<T>([first, second]: [Option<T>; 2]) -> Option<[T; 2]> {
+    Some([first?, second?])
 }
 
 /// The keys that either map has.
@@ -285,11 +321,11 @@ mod tests {
                 found = found.0
             );
         };
-        check(|it| it.remote.clear(), "remote branch");
-        check(|it| it.workspaces.clear(), "workspace of");
+        check(|it| it.remote.or_default().clear(), "remote branch");
+        check(|it| it.workspaces.or_default().clear(), "workspace of");
         check(
             |it| {
-                for space in it.workspaces.values_mut() {
+                for space in it.workspaces.or_default().values_mut() {
                     space.debris.push("a stash".into());
                 }
             },
@@ -297,15 +333,23 @@ mod tests {
         );
         check(
             |it| {
-                for object in it.sites.values_mut().flat_map(BTreeMap::values_mut) {
+                for object in it
+                    .sites
+                    .or_default()
+                    .values_mut()
+                    .flat_map(BTreeMap::values_mut)
+                {
                     Arc::make_mut(object).digest ^= 1;
                 }
             },
             "index.html",
         );
-        check(|it| it.records.clear(), "has warnings");
-        check(|it| it.queued.push(Mark::Edit(1)), "queue");
-        check(|it| it.dead_letters.push(Mark::Edit(1)), "dead letters");
-        check(|it| it.running.clear(), "containers");
+        check(|it| it.records.or_default().clear(), "has warnings");
+        check(|it| it.queued.or_default().push(Mark::Edit(1)), "queue");
+        check(
+            |it| it.dead_letters.or_default().push(Mark::Edit(1)),
+            "dead letters",
+        );
+        check(|it| it.running.or_default().clear(), "containers");
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{ClientId, Mark, Phase, SessionId, Step};
-use crate::profile::Profile;
+use crate::profile::{Evidence, Profile, Seen};
 
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{End, FORMAT, Header, ProfileRef};
@@ -460,23 +460,83 @@ pub struct Record {
     pub warnings: Vec<String>,
 }
 
-/// Everything that can be seen of the system at one moment.
+/// The objects of a site, by key.
+pub type Objects = BTreeMap<Arc<str>, Arc<Content>>;
+
+/// Everything that can be seen of the system at one moment. A part that a target cannot look at is
+/// [`Seen::NotSeen`], and the rules that rest on it are not asked.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// The branches of the remote.
-    pub remote: BTreeMap<SessionId, Branch>,
+    pub remote: Seen<BTreeMap<SessionId, Branch>>,
     /// The workspaces that exist.
-    pub workspaces: BTreeMap<SessionId, Workspace>,
+    pub workspaces: Seen<BTreeMap<SessionId, Workspace>>,
     /// The objects of each client's site.
-    pub sites: BTreeMap<ClientId, BTreeMap<Arc<str>, Arc<Content>>>,
+    pub sites: Seen<BTreeMap<ClientId, Objects>>,
     /// The records of the sessions.
-    pub records: BTreeMap<SessionId, Record>,
+    pub records: Seen<BTreeMap<SessionId, Record>>,
     /// Messages that are visible, delayed or in flight.
-    pub queued: Vec<Mark>,
+    pub queued: Seen<Vec<Mark>>,
     /// The messages of the dead-letter queues.
-    pub dead_letters: Vec<Mark>,
+    pub dead_letters: Seen<Vec<Mark>>,
     /// The clients whose containers run.
-    pub running: Vec<ClientId>,
+    pub running: Seen<Vec<ClientId>>,
+}
+
+impl Snapshot {
+    /// A system of which every part is seen, and is empty.
+    pub fn empty() -> Self {
+        fn empty<T: Default>() -> Seen<T> {
+            Seen::Seen(T::default())
+        }
+        Self {
+            remote: empty(),
+            workspaces: empty(),
+            sites: empty(),
+            records: empty(),
+            queued: empty(),
+            dead_letters: empty(),
+            running: empty(),
+        }
+    }
+
+    /// Whether the parts that show this were seen.
+    pub fn shows(&self, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::Remote => self.remote.get().is_some(),
+            Evidence::Workspace => self.workspaces.get().is_some(),
+            Evidence::Site => self.sites.get().is_some(),
+            Evidence::Record => self.records.get().is_some(),
+            Evidence::Queue => self.queued.get().and(self.dead_letters.get()).is_some(),
+            Evidence::Process => self.running.get().is_some(),
+            // Events show these alone.
+            Evidence::Agent | Evidence::Log | Evidence::Report => true,
+        }
+    }
+
+    /// The same, without the parts that the profile says cannot be seen.
+    #[must_use]
+    pub fn as_seen_by(mut self, profile: &Profile) -> Self {
+        let hidden = |evidence| profile.unseen(evidence).is_some();
+        let Self {
+            remote,
+            workspaces,
+            sites,
+            records,
+            queued,
+            dead_letters,
+            running,
+        } = &mut self;
+        remote.hide_if(hidden(Evidence::Remote));
+        workspaces.hide_if(hidden(Evidence::Workspace));
+        sites.hide_if(hidden(Evidence::Site));
+        records.hide_if(hidden(Evidence::Record));
+        queued.hide_if(hidden(Evidence::Queue));
+        dead_letters.hide_if(hidden(Evidence::Queue));
+        running.hide_if(hidden(Evidence::Process));
+        self
+    }
 }
 
 /// A container's checkout of a session's branch.

@@ -18,13 +18,11 @@ mod told;
 pub use kind::BreachKind;
 use kind::kinds;
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 use crate::history::{Event, Snapshot};
 use crate::model::Model;
-use crate::verdict::{Rule, Subject};
+use crate::verdict::{NotAsked, Rule, Subject};
 
 /// How a rule did not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -222,49 +220,57 @@ const fn part(rule: Rule, needs: &'static [Evidence], check: Check) -> Invariant
     Invariant { rule, needs, check }
 }
 
-/// A part of a rule that is not asked of a system, and why.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct NotAsked {
-    /// The rule.
-    pub rule: Rule,
-    /// Whether no other part of the rule is asked either.
-    pub whole: bool,
-    /// The evidence that is missing, or the promise.
-    pub why: String,
+/// What is not asked of a system with this profile, in the contract's order. Where `seen` is given, what a
+/// target did not show after recovery counts too.
+pub fn not_asked(profile: &Profile, seen: Option<&Snapshot>) -> Vec<NotAsked> {
+    let why = |part: &Invariant| part.not_asked(profile, seen);
+    let is_asked = |rule| {
+        INVARIANTS
+            .iter()
+            .any(|it| it.rule == rule && why(it).is_none())
+    };
+    let parts = INVARIANTS.iter().filter_map(|part| {
+        Some(NotAsked {
+            rule: part.rule,
+            why: why(part)?,
+            whole: !is_asked(part.rule),
+        })
+    });
+    let parts: BTreeSet<NotAsked> = parts.collect();
+    parts.into_iter().collect()
 }
 
-impl fmt::Display for NotAsked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = if self.whole { "" } else { " (in part)" };
-        write!(f, "{}{part}: {}", self.rule, self.why)
+impl Invariant {
+    /// Why the part is not asked; `None` where it is.
+    fn not_asked(&self, profile: &Profile, seen: Option<&Snapshot>) -> Option<String> {
+        let by_profile = profile.not_asked(self.rule, self.needs);
+        by_profile.or_else(|| match self.check {
+            Always(_) => None,
+            AfterRecovery(_) => {
+                let hidden = self
+                    .needs
+                    .iter()
+                    .find(|it| !seen.is_none_or(|seen| seen.shows(**it)))?;
+                Some(format!(
+                    "its {hidden} cannot be seen: the target does not show it"
+                ))
+            }
+        })
     }
 }
 
-/// What is not asked of a system with this profile, in the contract's order.
-pub fn not_asked(profile: &Profile) -> Vec<NotAsked> {
-    let asked = |part: &Invariant| profile.not_asked(part.rule, part.needs).is_none();
-    let mut left: Vec<NotAsked> = INVARIANTS
-        .iter()
-        .filter_map(|part| {
-            Some(NotAsked {
-                rule: part.rule,
-                whole: !INVARIANTS
-                    .iter()
-                    .any(|it| it.rule == part.rule && asked(it)),
-                why: profile.not_asked(part.rule, part.needs)?,
-            })
-        })
-        .collect();
-    left.sort();
-    left.dedup();
-    left
+/// The evidence that the parts of a rule need, each once.
+pub fn evidence_of(rule: Rule) -> Vec<Evidence> {
+    let parts = INVARIANTS.iter().filter(|part| part.rule == rule);
+    let all: BTreeSet<Evidence> = parts.flat_map(|part| part.needs).copied().collect();
+    all.into_iter().collect()
 }
 
 /// The parts that are asked of a system with this profile.
 fn asked(profile: &Profile) -> impl Iterator<Item = &'static Invariant> {
     INVARIANTS
         .iter()
-        .filter(|part| profile.asks_all() || profile.not_asked(part.rule, part.needs).is_none())
+        .filter(|part| profile.asks_all() || part.not_asked(profile, None).is_none())
 }
 
 /// Every rule that has a checker, in the contract's order.
@@ -295,9 +301,17 @@ pub fn kinds_of(rule: Rule) -> &'static [BreachKind] {
     }
 }
 
+/// The parts that are asked where this is seen.
+fn asked_after<'a>(
+    model: &'a Model,
+    seen: &'a Snapshot,
+) -> impl Iterator<Item = &'static Invariant> {
+    asked(&model.profile).filter(|part| part.not_asked(&model.profile, Some(seen)).is_none())
+}
+
 /// What each rule that holds after recovery says of what is seen.
 pub(crate) fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Option<Breach>)> {
-    asked(&model.profile)
+    asked_after(model, seen)
         .filter_map(|invariant| match invariant.check {
             AfterRecovery(check) => Some((invariant.rule, check(model, seen))),
             Always(_) => None,
@@ -315,7 +329,7 @@ pub(crate) fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)
 
 /// The first rule that a recovered system breaks.
 pub(crate) fn check_recovered(model: &Model, seen: &Snapshot) -> Option<(Rule, Breach)> {
-    asked(&model.profile).find_map(|invariant| match invariant.check {
+    asked_after(model, seen).find_map(|invariant| match invariant.check {
         AfterRecovery(check) => Some(broken(invariant.rule, check(model, seen)?)),
         Always(_) => None,
     })

@@ -6,19 +6,17 @@
 
 mod references;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::history::Content;
+pub use crate::history::Objects;
 use crate::plan::{ClientId, Mark};
 
 pub use references::assets;
-
-/// The objects of a site, by key.
-pub type Objects = BTreeMap<Arc<str>, Arc<Content>>;
 
 /// A build that a site may show.
 #[derive(Clone, Copy, Debug)]

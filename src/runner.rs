@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{End, Event, FORMAT, Header, History, ProfileRef, Snapshot, What};
+use crate::invariant::not_asked;
 use crate::judge::Judge;
 use crate::model::Model;
 use crate::plan::{Mark, Plan, Step};
@@ -127,6 +128,7 @@ fn carry_out(
         verdict: verdict.clone(),
         events: live.events.len(),
         left_out: left_out.clone(),
+        not_asked: not_asked(&target.profile(), settled.as_deref()),
         settled: settled.clone(),
     };
     Some(Outcome {
@@ -207,7 +209,8 @@ fn recover(
     loop {
         let left = deadline.saturating_sub(system.now());
         let is_at_rest = system.rest(quiet, left, &mut live.events)?;
-        let seen = settled.insert(system.snapshot()?);
+        let seen = system.snapshot()?.as_seen_by(&live.judge.model.profile);
+        let seen = settled.insert(seen);
         live.judge_new()?;
         let Some(violation) = live.judge.recovered(seen) else {
             return Ok(());

@@ -84,7 +84,7 @@ pub trait Target {
 /// | `stays-up` | `Started`, `Died` | |
 /// | `errors-told` | `Delivered`, `Acknowledged`, `Committed`, `Pushed`, `ObjectPut`, `RecordWritten`, `Logged` | |
 /// | `no-secret-told` | `SecretSeen` | |
-/// | `nothing-lost` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `RecordWritten` | `remote`, `workspaces`, `dead_letters` |
+/// | `nothing-lost` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `RecordWritten` | `remote`, `workspaces`, `queued`, `dead_letters` |
 /// | `pushed` | | `remote`, `workspaces` |
 /// | `fresh` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Died` | `sites` |
 /// | `settled` | `Delivered`, `AgentAsked`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Logged`, `S3Asked`, `ObjectPut`, `Died` | `queued`, `running`, `records` |
@@ -123,7 +123,9 @@ pub trait Run {
             self.apply(&Step::Wait(slice.min(left)), None, events)?;
             if events.len() > seen {
                 quiet_since = self.now();
-            } else if self.now() >= quiet_since + quiet && self.snapshot()?.queued.is_empty() {
+            } else if self.now() >= quiet_since + quiet
+                && self.snapshot()?.queued.get().is_none_or(Vec::is_empty)
+            {
                 return Ok(true);
             }
         }

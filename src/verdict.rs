@@ -249,6 +249,24 @@ impl fmt::Display for Subject {
     }
 }
 
+/// A part of a rule that is not asked of a system, and why.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct NotAsked {
+    /// The rule.
+    pub rule: Rule,
+    /// Whether no other part of the rule is asked either.
+    pub whole: bool,
+    /// The evidence that is missing, or the promise.
+    pub why: String,
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = if self.whole { "" } else { " (in part)" };
+        write!(f, "{}{part}: {}", self.rule, self.why)
+    }
+}
+
 /// How a run of a plan ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]

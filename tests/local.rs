@@ -96,8 +96,8 @@ impl System {
     /// The marks of the site's page, and of the remote branch, in order.
     fn marks_shown(&mut self) -> (Vec<Mark>, Vec<Mark>) {
         let seen = self.run.snapshot().unwrap();
-        let page = seen.sites[&"acme".into()].get("index.html");
-        let branch = seen.remote.get(&home());
+        let page = seen.sites.get().unwrap()[&"acme".into()].get("index.html");
+        let branch = seen.remote.get().unwrap().get(&home());
         (
             page.map(|page| page.marks.clone()).unwrap_or_default(),
             branch.map(|branch| branch.tree.clone()).unwrap_or_default(),
@@ -114,11 +114,17 @@ fn an_instruction_ends_as_a_commit_and_a_site() {
     let both = vec![first, second];
     assert_eq!(system.marks_shown(), (both.clone(), both));
     let seen = system.run.snapshot().unwrap();
-    assert_eq!(seen.running, ["acme".into()]);
-    assert_eq!(seen.workspaces[&home()].debris, Vec::<String>::new());
-    assert_eq!(seen.workspaces[&home()].branch, seen.remote[&home()]);
-    assert_eq!(seen.records[&home()].last_error, None);
-    assert!(seen.queued.is_empty());
+    assert_eq!(*seen.running.get().unwrap(), ["acme".into()]);
+    assert_eq!(
+        seen.workspaces.get().unwrap()[&home()].debris,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        seen.workspaces.get().unwrap()[&home()].branch,
+        seen.remote.get().unwrap()[&home()]
+    );
+    assert_eq!(seen.records.get().unwrap()[&home()].last_error, None);
+    assert!(seen.queued.get().unwrap().is_empty());
     let times: Vec<Duration> = system.events.iter().map(|event| event.at).collect();
     assert!(times.is_sorted(), "{times:?}");
     let position = |is: fn(&What) -> bool| system.events.iter().position(|event| is(&event.what));
@@ -148,7 +154,16 @@ fn a_lost_workspace_comes_back_from_the_remote() {
     let first = system.instruct(Edit::Change);
     system.until(Phase::Building, 0);
     system.apply(Step::LoseWorkspace("acme".into()));
-    assert!(system.run.snapshot().unwrap().workspaces.is_empty());
+    assert!(
+        system
+            .run
+            .snapshot()
+            .unwrap()
+            .workspaces
+            .get()
+            .unwrap()
+            .is_empty()
+    );
     system.apply(Step::LoseWorkspace("acme".into()));
     assert_eq!(system.deaths(), [Death::WorkspaceLost; 2]);
     let second = system.instruct(Edit::Change);
@@ -189,7 +204,10 @@ fn a_memory_hungry_edit_dies_of_a_low_limit_and_of_nothing_else() {
         system.logged()
     );
     assert!(system.has_logged("OutOfMemoryError"));
-    assert_eq!(system.run.snapshot().unwrap().running, ["acme".into()]);
+    assert_eq!(
+        *system.run.snapshot().unwrap().running.get().unwrap(),
+        ["acme".into()]
+    );
 }
 
 #[test]
@@ -236,14 +254,14 @@ fn an_outsiders_conflicting_push_is_kept() {
         system.logged()
     );
     let seen = system.run.snapshot().unwrap();
-    let branch = &seen.remote[&home()];
+    let branch = &seen.remote.get().unwrap()[&home()];
     let adds: Vec<Mark> = branch
         .commits
         .iter()
         .flat_map(|commit| commit.adds.clone())
         .collect();
     assert_eq!(adds.len(), 2, "{branch:?}");
-    assert_eq!(*branch, seen.workspaces[&home()].branch);
+    assert_eq!(*branch, seen.workspaces.get().unwrap()[&home()].branch);
 }
 
 /// Runs a plan and judges it by the contract.

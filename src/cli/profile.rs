@@ -66,7 +66,7 @@ fn checked(profile: &Profile) -> String {
         profile.name,
         profile.hash()
     );
-    for unasked in not_asked(profile) {
+    for unasked in not_asked(profile, None) {
         text.push_str(&format!("  not asked: {unasked}\n"));
     }
     for (fault, why) in &profile.impossible {

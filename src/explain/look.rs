@@ -9,6 +9,7 @@ use crate::model::breaker::State;
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::plan::Mark;
+use crate::profile::Evidence;
 use crate::verdict::Subject;
 
 /// The model against what was seen, at the end of a step or of the run.
@@ -66,15 +67,20 @@ pub(crate) fn look(
     let known = model.known();
     let seen = end.flatten().unwrap_or(&known);
     let is_over = end.is_some() && after.is_none();
-    let mut rows = vec![breaker(model), queue(model, is_over)];
+    let mut rows = vec![breaker(model)];
+    if seen.shows(Evidence::Queue) {
+        rows.push(queue(model, is_over));
+    }
     for client in 0..model.clients.len() {
-        rows.push(container(model, client, seen, is_over));
-        rows.push(site(model, client, seen, is_over));
+        rows.extend(container(model, client, seen, is_over));
+        rows.extend(site(model, client, seen, is_over));
         for session in 0..model.sessions.len() {
             if model.sessions[session].client == client {
-                rows.push(branch(model, session, is_over));
+                if seen.remote.get().is_some() {
+                    rows.push(branch(model, session, is_over));
+                }
                 rows.extend(instructions(model, session, is_over));
-                rows.push(record(model, session, seen, is_over));
+                rows.extend(record(model, session, seen, is_over));
             }
         }
     }
@@ -153,21 +159,24 @@ fn queue(model: &Model, is_over: bool) -> Row {
     }
 }
 
-fn container(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Row {
+fn container(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Option<Row> {
     let id = &model.clients[client].id;
-    let is_up = seen.running.contains(id);
-    Row {
+    let is_up = seen.running.get()?.contains(id);
+    Some(Row {
         about: Subject::Container(id.clone()).to_string(),
         expected: match model.clients[client].is_up {
             true => "runs".into(),
-            false => "is up again within 120 s".into(),
+            false => format!(
+                "is up again within {} s",
+                model.profile.limits.restart.as_secs()
+            ),
         },
         observed: if is_up { "runs" } else { "is down" }.into(),
         agrees: Agreement::of(is_up, is_over),
-    }
+    })
 }
 
-fn site(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Row {
+fn site(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Option<Row> {
     let id = &model.clients[client].id;
     let (newest, may_be_empty) = wanted(model, client);
     let expected = match newest.len() {
@@ -179,14 +188,14 @@ fn site(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Row {
         }
     };
     let nothing = crate::oracle::Objects::new();
-    let objects = seen.sites.get(id).unwrap_or(&nothing);
+    let objects = seen.sites.get()?.get(id).unwrap_or(&nothing);
     let observed = match model.oracle.marks(objects) {
         _ if objects.is_empty() => "empty".into(),
         Some(marks) => format!("{} objects, front page of {}", objects.len(), list(marks)),
         None => format!("{} objects, no front page", objects.len()),
     };
     let breach = check_site(model, client, objects);
-    Row {
+    Some(Row {
         about: Subject::Site(id.clone()).to_string(),
         expected,
         agrees: Agreement::of(breach.is_none(), is_over),
@@ -194,7 +203,7 @@ fn site(model: &Model, client: usize, seen: &Snapshot, is_over: bool) -> Row {
             Some(breach) if breach.kind == "mixed" => format!("{observed}; {}", breach.observed),
             _ => observed,
         },
-    }
+    })
 }
 
 fn branch(model: &Model, session: usize, is_over: bool) -> Row {
@@ -281,9 +290,9 @@ fn instructions(model: &Model, session: usize, is_over: bool) -> Option<Row> {
     })
 }
 
-fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row {
+fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Option<Row> {
     let id = &model.sessions[session].id;
-    let record = seen.records.get(id).cloned().unwrap_or_default();
+    let record = seen.records.get()?.get(id).cloned().unwrap_or_default();
     let error = expected_error(model, session);
     let warnings = expected_warnings(model, session);
     let words = |of: Expected, what: &str| match of {
@@ -298,7 +307,7 @@ fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row 
     };
     let agrees =
         fits(error, record.last_error.is_some()) && fits(warnings, !record.warnings.is_empty());
-    Row {
+    Some(Row {
         about: Subject::Record(id.clone()).to_string(),
         expected: format!(
             "{}, {}",
@@ -307,7 +316,7 @@ fn record(model: &Model, session: usize, seen: &Snapshot, is_over: bool) -> Row 
         ),
         observed: described(&record),
         agrees: Agreement::of(agrees, is_over),
-    }
+    })
 }
 
 fn described(record: &Record) -> String {

@@ -183,7 +183,7 @@ impl Part {
 
     /// The first rule that does not hold of it when it has come to rest.
     pub fn check_rest(&self) -> Option<Broken> {
-        let mut seen = Snapshot::default();
+        let mut seen = Snapshot::empty();
         self.system.add_to(&mut seen);
         let (rule, breach) = check_recovered(&self.judge, &seen)?;
         Some(Broken { rule, breach })

@@ -321,7 +321,7 @@ impl<'a> Teller<'a> {
         }
         self.plan.steps.truncate(steps);
         if self.broken.is_none() {
-            let mut seen = Snapshot::default();
+            let mut seen = Snapshot::empty();
             for system in &self.systems {
                 system.add_to(&mut seen);
             }

@@ -346,25 +346,32 @@ impl System {
     pub fn add_to(&self, seen: &mut Snapshot) {
         for thread in &self.threads {
             seen.remote
+                .or_default()
                 .insert(thread.id.clone(), (*thread.remote).clone());
             if let Some(local) = &thread.local {
                 let workspace = Workspace {
                     branch: (**local).clone(),
                     debris: Vec::new(),
                 };
-                seen.workspaces.insert(thread.id.clone(), workspace);
+                seen.workspaces
+                    .or_default()
+                    .insert(thread.id.clone(), workspace);
             }
             if thread.notes.is_written {
                 seen.records
+                    .or_default()
                     .insert(thread.id.clone(), thread.notes.record());
             }
         }
-        seen.sites.insert(self.client.clone(), self.site.clone());
+        seen.sites
+            .or_default()
+            .insert(self.client.clone(), self.site.clone());
         seen.queued
+            .or_default()
             .extend(self.messages.messages().iter().map(|m| m.id));
-        seen.dead_letters.extend(&self.dead_letters);
+        seen.dead_letters.or_default().extend(&self.dead_letters);
         if !matches!(self.container, Container::Down { .. }) {
-            seen.running.push(self.client.clone());
+            seen.running.or_default().push(self.client.clone());
         }
     }
 }

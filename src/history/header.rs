@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Event, Snapshot, What};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::verdict::Verdict;
+use crate::verdict::{NotAsked, Verdict};
 
 /// The version of the form of a history's file.
 pub const FORMAT: u32 = 1;
@@ -97,6 +97,9 @@ pub struct End {
     /// The steps that the target cannot make, by index from 0, and why.
     #[serde(default)]
     pub left_out: Vec<(usize, String)>,
+    /// The parts of rules that were not asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_asked: Vec<NotAsked>,
     /// What was seen last, which the rules for recovery were asked about; `None` where the run
     /// ended before.
     #[serde(default)]

@@ -19,12 +19,9 @@ kinds! {
 /// The site is exactly the output of one build: the newest good build of the client's sessions,
 /// in the order handled.
 pub fn fresh(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    let nothing = Objects::new();
+    let (nothing, sites) = (Objects::new(), seen.sites.get()?);
     (0..model.clients.len()).find_map(|client| {
-        let site = seen
-            .sites
-            .get(&model.clients[client].id)
-            .unwrap_or(&nothing);
+        let site = sites.get(&model.clients[client].id).unwrap_or(&nothing);
         check_site(model, client, site)
     })
 }

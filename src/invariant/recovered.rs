@@ -25,12 +25,13 @@ kinds! {
 
 /// No instruction is still pending, and the dead letters stay where they are.
 pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    let (queued, dead_letters) = (seen.queued.get()?, seen.dead_letters.get()?);
     model.instructions.iter().find_map(|instruction| {
         let mark = instruction.mark;
         let id = &model.sessions[instruction.session].id;
         let about = Subject::Work(id.clone());
         if instruction.is_pending() {
-            let place = if seen.queued.contains(&mark) {
+            let place = if queued.contains(&mark) {
                 "it is still in the queue"
             } else {
                 "it is nowhere"
@@ -42,7 +43,7 @@ pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
                 format!("{place}; receives so far: {}", instruction.deliveries),
             );
         }
-        if !instruction.dead_lettered || seen.dead_letters.contains(&mark) {
+        if !instruction.dead_lettered || dead_letters.contains(&mark) {
             return None;
         }
         Breach::standing(
@@ -56,6 +57,7 @@ pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
 
 /// Every instruction that was acknowledged is done, or failed and reported.
 pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
+    let (remote, workspaces) = (seen.remote.get()?, seen.workspaces.get()?);
     for instruction in model
         .instructions
         .iter()
@@ -64,7 +66,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         let mark = instruction.mark;
         let session = &model.sessions[instruction.session];
         let id = &session.id;
-        let on_remote = seen.remote.get(id).is_some_and(|branch| {
+        let on_remote = remote.get(id).is_some_and(|branch| {
             branch
                 .commits
                 .iter()
@@ -73,7 +75,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if on_remote {
             continue;
         }
-        let is_in_workspace = seen.workspaces.get(id).is_some_and(|workspace| {
+        let is_in_workspace = workspaces.get(id).is_some_and(|workspace| {
             let commits = &workspace.branch.commits;
             commits.iter().any(|commit| commit.adds.contains(&mark))
         });
@@ -106,10 +108,11 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
 
 /// The remote branch has every commit of the local one.
 pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    for (id, workspace) in &seen.workspaces {
+    let remotes = seen.remote.get()?;
+    for (id, workspace) in seen.workspaces.get()? {
         model.session_index(id)?;
         let nothing = crate::history::Branch::default();
-        let remote = seen.remote.get(id).unwrap_or(&nothing);
+        let remote = remotes.get(id).unwrap_or(&nothing);
         let missing: Vec<&str> = workspace
             .branch
             .commits
@@ -131,7 +134,7 @@ pub fn pushed(model: &Model, seen: &Snapshot) -> Option<Breach> {
 
 /// Nothing in a workspace is unfinished or stray.
 pub fn clean(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    for (id, workspace) in &seen.workspaces {
+    for (id, workspace) in seen.workspaces.get()? {
         model.session_index(id)?;
         if !workspace.debris.is_empty() {
             return Breach::standing(

@@ -2,7 +2,7 @@
 
 use super::breaker::counted;
 use super::{Breach, kinds, list};
-use crate::history::Snapshot;
+use crate::history::{Record, Snapshot};
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::model::{HandledEnd, Model};
@@ -25,14 +25,15 @@ kinds! {
 
 /// The queue is empty.
 pub fn queue(_: &Model, seen: &Snapshot) -> Option<Breach> {
-    if seen.queued.is_empty() {
+    let queued = seen.queued.get()?;
+    if queued.is_empty() {
         return None;
     }
     Breach::standing(
         Subject::Queue,
         QUEUE,
         "the queue is empty",
-        format!("it holds {}", list(&seen.queued)),
+        format!("it holds {}", list(queued)),
     )
 }
 
@@ -51,10 +52,8 @@ pub fn breaker(model: &Model, _: &Snapshot) -> Option<Breach> {
 
 /// Every container runs.
 pub fn containers(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    let down = model
-        .clients
-        .iter()
-        .find(|c| !seen.running.contains(&c.id))?;
+    let running = seen.running.get()?;
+    let down = model.clients.iter().find(|c| !running.contains(&c.id))?;
     Breach::standing(
         Subject::Container(down.id.clone()),
         CONTAINER,
@@ -65,7 +64,11 @@ pub fn containers(model: &Model, seen: &Snapshot) -> Option<Breach> {
 
 /// `lastError` and `warnings` are exact.
 pub fn records(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    (0..model.sessions.len()).find_map(|session| check_record(model, session, seen))
+    let records = seen.records.get()?;
+    (0..model.sessions.len()).find_map(|session| {
+        let record = records.get(&model.sessions[session].id);
+        check_record(model, session, &record.cloned().unwrap_or_default())
+    })
 }
 
 /// Whether what a probe would have deployed may have gone with a workspace: a probe is a real sync,
@@ -81,10 +84,9 @@ fn may_lack_a_probe(model: &Model) -> bool {
             .all(|client| client.pace.wants_no_sync())
 }
 
-fn check_record(model: &Model, session: usize, seen: &Snapshot) -> Option<Breach> {
+fn check_record(model: &Model, session: usize, record: &Record) -> Option<Breach> {
     let own = &model.sessions[session];
     let id = &own.id;
-    let record = seen.records.get(id).cloned().unwrap_or_default();
     let about = Subject::Record(id.clone());
     let last = last_handled(model, session);
     match (&record.last_error, expected_error(model, session)) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::history::{
     Branch, Commit, Death, Event, GitOutcome, Level, Record, Snapshot, What, Workspace,
 };
-use crate::judge::judge;
+use crate::invariant::not_asked;
+use crate::judge::{Judge, judge};
 use crate::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
-use crate::profile::Profile;
+use crate::profile::{Profile, Seen};
 use crate::site::{SiteKind, read_content, render_parts};
 use crate::verdict::Verdict;
 
@@ -46,8 +47,8 @@ impl Story {
             plan: text.parse().unwrap(),
             events: Vec::new(),
             seen: Snapshot {
-                running: vec![acme(), "globex".into()],
-                ..Snapshot::default()
+                running: Seen::Seen(vec![acme(), "globex".into()]),
+                ..Snapshot::empty()
             },
         }
     }
@@ -96,7 +97,7 @@ impl Story {
 
     fn committed(mut self, marks: &[Mark]) -> Self {
         let branch = branch(marks);
-        self.seen.workspaces.insert(
+        self.seen.workspaces.or_default().insert(
             home(),
             Workspace {
                 branch: branch.clone(),
@@ -114,13 +115,13 @@ impl Story {
     }
 
     fn pushed_branch(mut self, branch: Branch) -> Self {
-        self.seen.remote.insert(home(), branch.clone());
+        self.seen.remote.or_default().insert(home(), branch.clone());
         self.and(What::PushBegan { client: acme() })
             .and(pushed_to(home(), branch))
     }
 
     fn outsider(mut self, mark: Mark, marks: &[Mark]) -> Self {
-        self.seen.remote.insert(home(), branch(marks));
+        self.seen.remote.or_default().insert(home(), branch(marks));
         self.and(What::OutsiderPushed {
             session: home(),
             mark,
@@ -130,7 +131,7 @@ impl Story {
 
     fn put(mut self, key: &str, bytes: &[u8]) -> Self {
         let content = read_content(key, bytes);
-        let site = self.seen.sites.entry(acme()).or_default();
+        let site = self.seen.sites.or_default().entry(acme()).or_default();
         site.insert(key.into(), Arc::new(content.clone()));
         self.and(What::ObjectPut {
             client: acme(),
@@ -141,7 +142,12 @@ impl Story {
     }
 
     fn delete(mut self, key: &str) -> Self {
-        self.seen.sites.get_mut(&acme()).unwrap().remove(key);
+        self.seen
+            .sites
+            .or_default()
+            .get_mut(&acme())
+            .unwrap()
+            .remove(key);
         self.and(What::ObjectDeleted {
             client: acme(),
             key: key.into(),
@@ -156,7 +162,10 @@ impl Story {
                 self = self.put(key, bytes);
             }
         }
-        let there: Vec<Arc<str>> = self.seen.sites[&acme()].keys().cloned().collect();
+        let there: Vec<Arc<str>> = self.seen.sites.or_default()[&acme()]
+            .keys()
+            .cloned()
+            .collect();
         for old in there.iter().filter(|key| !files.contains_key(*key)) {
             self = self.delete(old);
         }
@@ -169,7 +178,10 @@ impl Story {
             last_error: error.map(Into::into),
             warnings: warnings.iter().map(|w| (*w).into()).collect(),
         };
-        self.seen.records.insert(session.clone(), record.clone());
+        self.seen
+            .records
+            .or_default()
+            .insert(session.clone(), record.clone());
         self.and(What::RecordWritten {
             session,
             record: Arc::new(record),
@@ -723,7 +735,7 @@ fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
             .delivered(edit(2))
             .committed(&[edit(1), edit(2)]);
         let mut story = story.fails(told).acknowledged(edit(2));
-        story.seen.workspaces.clear();
+        story.seen.workspaces.or_default().clear();
         (0..5).fold(story, |story, _| story.later(15).synced("acme", FAILED))
     };
     let lost = |story: Story| {
@@ -942,7 +954,7 @@ fn nothing_lost() {
     lost("all well but for edit-12").ends_as("nothing-lost work");
     lost("lost with the workspace: edit-1").ends_as("held");
     let mut dead = Story::of("instruct acme/home change\n").steps();
-    dead.seen.dead_letters = vec![edit(1)];
+    dead.seen.dead_letters = Seen::Seen(vec![edit(1)]);
     dead.and(What::DeadLettered {
         session: home(),
         mark: edit(1),
@@ -963,10 +975,19 @@ fn pushed() {
             .acknowledged(edit(1))
     };
     let mut kept = saved();
-    kept.seen.remote.insert(home(), Branch::default());
+    kept.seen
+        .remote
+        .or_default()
+        .insert(home(), Branch::default());
     kept.ends_as("pushed commits");
     let mut stray = plain("instruct acme/home change\n");
-    stray.seen.workspaces.get_mut(&home()).unwrap().debris = vec!["index.lock".into()];
+    stray
+        .seen
+        .workspaces
+        .or_default()
+        .get_mut(&home())
+        .unwrap()
+        .debris = vec!["index.lock".into()];
     stray.ends_as("pushed debris");
     let mut ahead = plain("instruct acme/home change\n");
     let merge = Commit {
@@ -975,7 +996,7 @@ fn pushed() {
         merge: true,
         content: None,
     };
-    let workspace = ahead.seen.workspaces.get_mut(&home()).unwrap();
+    let workspace = ahead.seen.workspaces.or_default().get_mut(&home()).unwrap();
     workspace.branch.commits.push(merge);
     ahead.ends_as("pushed commits");
 }
@@ -995,14 +1016,14 @@ fn fresh() {
     second().ends_as("fresh stale");
     second().deployed(&[edit(1), edit(2)]).ends_as("held");
     let mut left_over = second().deployed(&[edit(1), edit(2)]);
-    let site: &mut BTreeMap<_, _> = left_over.seen.sites.get_mut(&acme()).unwrap();
+    let site: &mut BTreeMap<_, _> = left_over.seen.sites.or_default().get_mut(&acme()).unwrap();
     site.insert(
         "assets/old.css".into(),
         Arc::new(read_content("assets/old.css", b"edit-1")),
     );
     left_over.ends_as("fresh mixed");
     let mut empty = second();
-    empty.seen.sites.clear();
+    empty.seen.sites.or_default().clear();
     empty.ends_as("fresh empty");
 }
 
@@ -1029,7 +1050,11 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
         })
         .and(What::Started { client: acme() })
         .told(blog(), None, &[]);
-    story.seen.remote.insert(blog(), branch(&[edit(2)]));
+    story
+        .seen
+        .remote
+        .or_default()
+        .insert(blog(), branch(&[edit(2)]));
     story.ends_as("fresh stale");
 }
 
@@ -1082,30 +1107,34 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
             .pushed(&[edit(2), edit(4)])
             .fails("build failed; lost with the workspace: edit-3")
             .acknowledged(edit(4));
-        story.seen.remote.insert(blog(), branch(&[edit(1)]));
+        story
+            .seen
+            .remote
+            .or_default()
+            .insert(blog(), branch(&[edit(1)]));
         story
     };
     redone_and_failed().ends_as("held");
     // Something builds, so the site is a whole build.
     let mut mixed = redone_and_failed();
-    let site: &mut BTreeMap<_, _> = mixed.seen.sites.get_mut(&acme()).unwrap();
+    let site: &mut BTreeMap<_, _> = mixed.seen.sites.or_default().get_mut(&acme()).unwrap();
     site.insert(
         "assets/old.css".into(),
         Arc::new(read_content("assets/old.css", b"edit-1")),
     );
     mixed.ends_as("fresh mixed");
     let mut empty = redone_and_failed();
-    empty.seen.sites.clear();
+    empty.seen.sites.or_default().clear();
     empty.ends_as("fresh empty");
 }
 
 #[test]
 fn settled() {
     let mut queued = plain("instruct acme/home change\n");
-    queued.seen.queued = vec![edit(1)];
+    queued.seen.queued = Seen::Seen(vec![edit(1)]);
     queued.ends_as("settled queue");
     let mut down = plain("instruct acme/home change\n");
-    down.seen.running.pop();
+    down.seen.running.or_default().pop();
     down.ends_as("settled container");
     let troubled = || plain("inject git-auth\ninstruct acme/home change\n");
     troubled()
@@ -1153,7 +1182,7 @@ fn settled() {
         if got_on {
             story = story.told(home(), error, &[]);
         }
-        story.seen.dead_letters = vec![edit(1)];
+        story.seen.dead_letters = Seen::Seen(vec![edit(1)]);
         story.and(What::DeadLettered {
             session: home(),
             mark: edit(1),
@@ -1168,7 +1197,7 @@ fn settled() {
         for _ in 0..3 {
             story = story.delivered(edit(2));
         }
-        story.seen.dead_letters = vec![edit(2)];
+        story.seen.dead_letters = Seen::Seen(vec![edit(2)]);
         story.told(home(), None, &[]).and(What::DeadLettered {
             session: home(),
             mark: edit(2),
@@ -1180,4 +1209,63 @@ fn settled() {
         .delivered(edit(1))
         .acknowledged(edit(1))
         .ends_as("held");
+}
+
+#[test]
+fn a_part_that_is_not_seen_breaks_no_rule_and_is_reported() {
+    let all_wrong = || {
+        let mut story = Story::of("instruct acme/home change\n").steps();
+        story.seen.queued = Seen::Seen(vec![edit(1)]);
+        story.seen.running = Seen::Seen(Vec::new());
+        let record = Record {
+            last_error: Some("broken".into()),
+            ..Record::default()
+        };
+        story.seen.records.or_default().insert(blog(), record);
+        story.committed(&[edit(1)])
+    };
+    // Each part by its own is wrong, and no longer once it is not seen.
+    let hide: [fn(&mut Snapshot); 4] = [
+        |seen| seen.running = Seen::NotSeen,
+        |seen| seen.records = Seen::NotSeen,
+        |seen| seen.queued = Seen::NotSeen,
+        |seen| seen.workspaces = Seen::NotSeen,
+    ];
+    let rules = |story: &Story| {
+        let mut judge = Judge::new(&story.plan, SiteKind::Shell, Profile::reference());
+        for event in &story.events {
+            judge.take(event).unwrap();
+        }
+        let each = crate::invariant::each_recovered(&judge.model, &story.seen);
+        let broken = each
+            .into_iter()
+            .filter_map(|(rule, it)| Some((rule, it?.kind)));
+        broken.collect::<Vec<_>>()
+    };
+    let mut before = rules(&all_wrong());
+    assert!(before.len() >= 5, "{before:?}");
+    let mut story = all_wrong();
+    for hide in hide {
+        hide(&mut story.seen);
+        let now = rules(&story);
+        assert!(now.len() < before.len(), "{before:?} {now:?}");
+        assert!(now.iter().all(|it| before.contains(it)), "{now:?}");
+        before = now;
+    }
+    assert_eq!(before, []);
+    let not_asked = not_asked(&Profile::reference(), Some(&story.seen));
+    let queue = "settled (in part): its queue cannot be seen: the target does not show it";
+    let not_asked: Vec<String> = not_asked.iter().map(ToString::to_string).collect();
+    assert!(not_asked.iter().any(|it| it == queue), "{not_asked:?}");
+    let whole = "pushed: its workspace cannot be seen: the target does not show it";
+    assert!(not_asked.iter().any(|it| it == whole), "{not_asked:?}");
+}
+
+#[test]
+fn a_snapshot_keeps_in_json_what_was_not_seen() {
+    let mut seen = Snapshot::empty();
+    seen.records = Seen::NotSeen;
+    let text = serde_json::to_string(&seen).unwrap();
+    assert!(text.contains(r#""records":null,"queued":[]"#), "{text}");
+    assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), seen);
 }

@@ -68,9 +68,12 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// What was seen of a part of the system. That nothing was seen is not that there was nothing.
+/// What was seen of a part of the system. That it was not seen does not mean that it is empty.
+///
+/// In JSON the part itself, or `null`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(from = "Option<T>", into = "Option<T>")]
+#[serde(bound(serialize = "T: Clone + Serialize"))]
 pub enum Seen<T> {
     /// The target has no way to look at this part.
     #[default]
@@ -87,10 +90,39 @@ impl<T> Seen<T> {
             Self::Seen(it) => Some(it),
         }
     }
+
+    pub(crate) fn hide_if(&mut self, is_hidden: bool) {
+        if is_hidden {
+            *self = Self::NotSeen;
+        }
+    }
+
+    /// The part, to be changed; it counts as seen from now on.
+    pub fn or_default(&mut self) -> &mut T
+    where
+        T: Default,
+    {
+        if let Self::NotSeen = self {
+            *self = Self::Seen(T::default());
+        }
+        match self {
+            Self::Seen(it) => it,
+            Self::NotSeen => unreachable!("it was set above"),
+        }
+    }
 }
 
-impl<T> From<T> for Seen<T> {
-    fn from(it: T) -> Self {
-        Self::Seen(it)
+impl<T> From<Option<T>> for Seen<T> {
+    fn from(of: Option<T>) -> Self {
+        of.map_or(Self::NotSeen, Self::Seen)
+    }
+}
+
+impl<T> From<Seen<T>> for Option<T> {
+    fn from(of: Seen<T>) -> Self {
+        match of {
+            Seen::NotSeen => None,
+            Seen::Seen(it) => Some(it),
+        }
     }
 }

@@ -41,7 +41,7 @@ use self::world::{Link, Log, Watch, World};
 use super::{Run, Target, TargetError};
 use crate::history::{Death, Event, Snapshot, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step, UNTIL_BOUND, set_fault};
-use crate::profile::{LineReader, Profile};
+use crate::profile::{LineReader, Profile, Seen};
 use crate::site::instruction_text;
 use crate::worker::Worker;
 use crate::worker::ports::{Instruction, Ports, RetryRequest};
@@ -389,18 +389,20 @@ impl Run for SimRun {
         let world = self.world.borrow();
         let records = world.table.records();
         let mut seen = Snapshot {
-            records: records.map(|(id, it)| (id.clone(), it)).collect(),
-            ..Snapshot::default()
+            records: Seen::Seen(records.map(|(id, it)| (id.clone(), it)).collect()),
+            ..Snapshot::empty()
         };
         for client in &world.clients {
             let repository = &client.repository;
             for (session, head) in &repository.remote {
                 let branch = (*repository.branch(*head)).clone();
-                seen.remote.insert(session.clone(), branch);
+                seen.remote.or_default().insert(session.clone(), branch);
             }
             for (session, checkout) in &repository.checkouts {
                 let workspace = repository.look_at(checkout);
-                seen.workspaces.insert(session.clone(), workspace);
+                seen.workspaces
+                    .or_default()
+                    .insert(session.clone(), workspace);
             }
             let objects: BTreeMap<_, _> = client
                 .bucket
@@ -408,11 +410,12 @@ impl Run for SimRun {
                 .iter()
                 .map(|(key, object)| (key.clone(), object.content.clone()))
                 .collect();
-            seen.sites.insert(client.id.clone(), objects);
-            seen.queued.extend(client.queues.queued());
-            seen.dead_letters.extend(&client.queues.dead_letters);
+            seen.sites.or_default().insert(client.id.clone(), objects);
+            seen.queued.or_default().extend(client.queues.queued());
+            let dead_letters = &client.queues.dead_letters;
+            seen.dead_letters.or_default().extend(dead_letters);
             if client.running {
-                seen.running.push(client.id.clone());
+                seen.running.or_default().push(client.id.clone());
             }
         }
         Ok(seen)

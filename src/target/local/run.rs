@@ -10,6 +10,7 @@ use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
+use crate::profile::Seen;
 use crate::scratch::Scratch;
 use crate::target::{Run, TargetError};
 
@@ -307,13 +308,13 @@ impl Run for LocalRun {
         let up =
             |(client, slot): (&ClientId, &Slot)| slot.container.is_up().then(|| client.clone());
         Ok(Snapshot {
-            remote: self.cloud.remote_branches()?,
-            workspaces: self.checkouts.look_at_all()?,
-            sites: self.cloud.sites()?,
-            records: self.cloud.records(),
-            queued: self.cloud.queued(),
-            dead_letters: self.cloud.dead_letters(),
-            running: self.containers.iter().filter_map(up).collect(),
+            remote: Seen::Seen(self.cloud.remote_branches()?),
+            workspaces: Seen::Seen(self.checkouts.look_at_all()?),
+            sites: Seen::Seen(self.cloud.sites()?),
+            records: Seen::Seen(self.cloud.records()),
+            queued: Seen::Seen(self.cloud.queued()),
+            dead_letters: Seen::Seen(self.cloud.dead_letters()),
+            running: Seen::Seen(self.containers.iter().filter_map(up).collect()),
         })
     }
 }

@@ -212,7 +212,7 @@ fn out_of_memory_kills_the_container_and_the_instruction_goes_to_the_dead_letter
     };
     assert_eq!(ran.count(killed), 3);
     assert!(ran.says("OutOfMemoryError"));
-    assert_eq!(ran.end.dead_letters, [Mark::Edit(1)]);
+    assert_eq!(*ran.end.dead_letters.get().unwrap(), [Mark::Edit(1)]);
     assert_eq!(ran.shown("acme"), [Mark::Edit(2)]);
     // With memory enough it is an edit like any other.
     let ran = run("instruct acme/home memory-hungry");

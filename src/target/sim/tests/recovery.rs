@@ -70,13 +70,21 @@ fn debris_after(phase: &str, hundredths: u64) -> BTreeSet<String> {
         for step in [wait, Step::Crash("acme".into())] {
             run.apply(&step, None, &mut events).unwrap();
         }
-        let left = run.snapshot().unwrap().workspaces.remove(&home);
+        let left = run
+            .snapshot()
+            .unwrap()
+            .workspaces
+            .or_default()
+            .remove(&home);
         found.extend(left.unwrap_or_default().debris);
         let minute = Duration::from_secs(60);
         assert!(run.rest(minute, 10 * minute, &mut events).unwrap());
         let seen = run.snapshot().unwrap();
-        assert_eq!(seen.workspaces[&home].debris, [""; 0]);
-        assert_eq!(seen.remote[&home], seen.workspaces[&home].branch);
+        assert_eq!(seen.workspaces.get().unwrap()[&home].debris, [""; 0]);
+        assert_eq!(
+            seen.remote.get().unwrap()[&home],
+            seen.workspaces.get().unwrap()[&home].branch
+        );
     }
     found
 }
@@ -169,7 +177,7 @@ fn where_the_wanted_build_is_lost_the_last_pushed_one_is_shown() {
          until acme/home received; wait 5s; heal git-auth; until acme/home done; wait 30s");
     assert!(ran.says("What the site should show is lost"));
     assert_eq!(ran.shown("acme"), [Mark::Edit(1)]);
-    let site = &ran.end.sites[&"acme".into()];
+    let site = &ran.end.sites.get().unwrap()[&"acme".into()];
     assert_eq!(site.len(), 4, "nothing of the lost build is left over");
     let error = ran.record(HOME).last_error.clone().unwrap_or_default();
     assert!(!error.contains("S3 sync"), "{error}");
