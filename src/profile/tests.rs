@@ -235,3 +235,18 @@ fn the_schema_knows_every_section() {
         assert!(sections.contains_key(section), "{section}");
     }
 }
+
+#[test]
+fn the_profile_of_the_documentation_has_no_mistakes() {
+    let page = include_str!("../../docs/other-systems.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let profile = Profile::parse(text).unwrap();
+    assert!(profile.not_asked(Rule::Fresh, &[Evidence::Site]).is_none());
+    let own = reading(
+        profile,
+        "ERROR @ 2026-11-29 10:00:00 : main : There was a problem running Hugo",
+    );
+    assert_eq!(own.level, Level::Error);
+    assert_eq!(own.claim, Some(Claim::BuildFailed));
+}
