@@ -276,7 +276,7 @@ pub(crate) fn seen_at_work(what: &What) -> Option<&ClientId> {
         | What::ObjectPut { client, .. }
         | What::ObjectDeleted { client, .. }
         | What::S3Asked { client, .. }
-        | What::StoreRefused { client }
+        | What::Refused { client, .. }
         | What::Logged { client, .. } => Some(client),
         _ => None,
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ClientId, Mark, Phase, SessionId, Step};
+use crate::plan::{ClientId, Mark, Phase, Place, SessionId, Step};
 use crate::profile::{Evidence, Profile, Seen};
 
 pub use file::{Incomplete, ReadHistory, Writer};
@@ -183,7 +183,7 @@ pub enum What {
         outcome: S3Outcome,
     },
 
-    // Session table.
+    // Session table and queue.
     /// A session's record was written, by the container of `client`.
     RecordWritten {
         /// The session that it is about.
@@ -191,10 +191,12 @@ pub enum What {
         /// The record as it then is.
         record: Arc<Record>,
     },
-    /// A request to the table was refused.
-    StoreRefused {
+    /// A service refused a request for being out of service, or did not answer it.
+    Refused {
         /// The client whose container it is of.
         client: ClientId,
+        /// The service.
+        place: Place,
     },
 
     /// A token or key was in what reached an endpoint: a log line, a record, a commit, an object.
@@ -269,7 +271,7 @@ impl What {
             | Self::ObjectPut { client, .. }
             | Self::ObjectDeleted { client, .. }
             | Self::S3Asked { client, .. }
-            | Self::StoreRefused { client }
+            | Self::Refused { client, .. }
             | Self::SecretSeen { client, .. }
             | Self::Started { client }
             | Self::Died { client, .. } => (Some(client), None),

@@ -129,7 +129,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     part(
         Rule::BoundedRetries,
         &[Record],
-        Always(retries::table_at_once),
+        Always(retries::requests_at_once),
     ),
     part(
         Rule::BoundedRetries,

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use argument::{NameMut, Scope, Subject, Variety};
 pub use edit::{Edit, Outage, Outsider, Phase, UnknownWord};
-pub use fault::{Fault, FaultKind, FaultRow, Place};
+pub use fault::{Fault, FaultKind, FaultRow, Injection, Place};
 pub use line::ParseError;
 pub use name::{ClientId, Mark, SessionId};
 pub use step::{Role, Step, StepKind, StepRow};

@@ -80,7 +80,7 @@ pub trait Target {
 /// | `exactly-once` | `Committed`, `Pushed`, `OutsiderPushed` | |
 /// | `no-cascade` | `Committed`, `Pushed`, `OutsiderPushed`, `ObjectPut`, `RecordWritten`, `Died` | |
 /// | `breaker` | `Logged`, `ObjectPut`, `ObjectDeleted`, `S3Asked`, `RecordWritten`, `Died` | |
-/// | `bounded-retries` | `Delivered`, `AgentAsked`, `PushBegan`, `Pushed`, `Fetched`, `RetryDelivered`, `StoreRefused`, `S3Asked`, `Logged`, `Committed`, `Acknowledged`, `ObjectPut`, `Started`, `Died` | |
+/// | `bounded-retries` | `Delivered`, `AgentAsked`, `PushBegan`, `Pushed`, `Fetched`, `RetryDelivered`, `Refused`, `S3Asked`, `Logged`, `Committed`, `Acknowledged`, `ObjectPut`, `Started`, `Died` | |
 /// | `stays-up` | `Started`, `Died` | |
 /// | `errors-told` | `Delivered`, `Acknowledged`, `Committed`, `Pushed`, `ObjectPut`, `RecordWritten`, `Logged` | |
 /// | `no-secret-told` | `SecretSeen` | |

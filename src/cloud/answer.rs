@@ -9,6 +9,8 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::plan::Outage;
+
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// How a request ends.
@@ -20,6 +22,18 @@ pub(super) enum Answer {
     Close,
     /// The connection is reset.
     Reset,
+}
+
+impl Answer {
+    /// How a service that is down answers; `slow_down` is how it asks for less.
+    pub(super) fn of_outage(outage: Outage, slow_down: impl FnOnce() -> Self) -> Self {
+        match outage {
+            Outage::SlowDown => slow_down(),
+            Outage::Refused => Self::Close,
+            Outage::Reset => Self::Reset,
+            Outage::Timeout => Self::Never,
+        }
+    }
 }
 
 /// The dialects of AWS JSON.

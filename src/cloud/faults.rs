@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chance::Chance;
 use crate::plan::set_fault;
-use crate::plan::{ClientId, Fault, Outage, SessionId};
+use crate::plan::{ClientId, Fault, Injection, Outage, Place, SessionId};
 
 /// The active faults, and the seeded chance that decides where a fault has more than one face.
 pub(super) struct Faults {
@@ -53,11 +53,10 @@ impl Active {
         self.0.iter().any(is)
     }
 
-    pub(super) fn s3_outage(&self) -> Option<Outage> {
-        self.0.iter().find_map(|fault| match fault {
-            Fault::S3Down(outage) => Some(*outage),
-            _ => None,
-        })
+    /// How a service is down.
+    pub(super) fn outage(&self, of: Place) -> Option<Outage> {
+        let mut there = self.0.iter().filter(|fault| fault.place() == of);
+        there.find_map(Fault::outage)
     }
 
     pub(super) fn s3_denies(&self, client: &ClientId) -> bool {
@@ -106,12 +105,9 @@ impl Active {
     }
 
     /// What `failureInjection` says on the session's record.
-    pub(super) fn injection(&self, session: &SessionId) -> Option<&'static str> {
-        self.0.iter().find_map(|fault| match fault {
-            Fault::BuildError(of) if of == session => Some("BUILD_ERROR"),
-            Fault::BuildWarning(of) if of == session => Some("BUILD_WARNING"),
-            _ => None,
-        })
+    pub(super) fn injection(&self, session: &SessionId) -> Option<Injection> {
+        let mut all = self.0.iter().filter_map(Fault::injection);
+        all.find_map(|(of, injection)| (of == session).then_some(injection))
     }
 }
 

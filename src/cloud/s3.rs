@@ -27,7 +27,7 @@ use super::services::Services;
 use crate::error::TargetError;
 use crate::history::{S3Operation, S3Outcome, What};
 use crate::oracle::Objects;
-use crate::plan::{ClientId, Outage};
+use crate::plan::{ClientId, Outage, Place};
 
 /// The buckets of all clients.
 pub(super) struct S3 {
@@ -99,16 +99,11 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
         }
     };
     let mut loses_answer = false;
-    if let Some(outage) = asked.faults.s3_outage() {
+    if let Some(outage) = asked.faults.outage(Place::S3) {
         loses_answer = outage == Outage::Reset && services.faults.either();
         if !loses_answer {
             tell(S3Outcome::Unavailable);
-            return match outage {
-                Outage::SlowDown => slow_down(),
-                Outage::Refused => Answer::Close,
-                Outage::Reset => Answer::Reset,
-                Outage::Timeout => Answer::Never,
-            };
+            return Answer::of_outage(outage, slow_down);
         }
     }
     let call = Arc::new(Call {

@@ -15,7 +15,7 @@ use super::route::{Asked, operation};
 use super::services::Services;
 use crate::error::TargetError;
 use crate::history::{Record, What};
-use crate::plan::SessionId;
+use crate::plan::{Injection, Place, SessionId};
 
 /// The name of the session table.
 pub const SESSION_TABLE: &str = "webordinary-edit-sessions";
@@ -74,7 +74,7 @@ impl Table {
     pub(super) fn inject(
         &self,
         session: &SessionId,
-        failure: Option<&str>,
+        failure: Option<Injection>,
     ) -> Result<(), TargetError> {
         let mut request = json!({
             "TableName": SESSION_TABLE,
@@ -83,7 +83,8 @@ impl Table {
         });
         if let Some(failure) = failure {
             request["UpdateExpression"] = "SET failureInjection = :failure".into();
-            request["ExpressionAttributeValues"] = json!({ ":failure": { "S": failure } });
+            request["ExpressionAttributeValues"] =
+                json!({ ":failure": { "S": failure.to_string() } });
         } else if self.item(session).is_none() {
             // An update would make an empty item.
             return Ok(());
@@ -162,8 +163,9 @@ fn run<Q: DeserializeOwned, A: Serialize>(
 /// Answers a request to DynamoDB.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     if asked.faults.store_throttles() {
-        services.recorder.record(What::StoreRefused {
+        services.recorder.record(What::Refused {
             client: asked.client.clone(),
+            place: Place::Table,
         });
         return aws_json(
             JSON_1_0,

@@ -128,6 +128,8 @@ fn shows(what: &What, fault: &Fault) -> bool {
         Fault::AgentError(code) => {
             matches!(what, What::AgentAsked { status: Some(status), .. } if status == code)
         }
-        Fault::StoreThrottled => matches!(what, What::StoreRefused { .. }),
+        Fault::StoreThrottled => {
+            matches!(what, What::Refused { place, .. } if *place == fault.place())
+        }
     }
 }

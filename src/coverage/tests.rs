@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::history::{Commit, Content, Death, GitOutcome, Record, S3Operation, S3Outcome};
-use crate::plan::SessionId;
+use crate::plan::{Place, SessionId};
 use crate::profile::{LineReader, Profile};
 
 const SESSIONS: &str = "session acme/home\nsession acme/blog\nsession globex/home\n";
@@ -535,8 +535,9 @@ fn a_fault_is_hit_by_what_shows_it_while_it_is_active() {
         client: "acme".into(),
         outcome,
     };
-    let refused = What::StoreRefused {
+    let refused = What::Refused {
         client: "acme".into(),
+        place: Place::Table,
     };
     for (fault, hit) in [
         ("s3-denied", s3("acme", S3Operation::Put, S3Outcome::Denied)),

@@ -10,18 +10,10 @@ use crate::plan::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Swarm {
     kinds: u32,
-    focus: Focus,
-}
-
-/// What a plan prefers: problems that only show when they are repeated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Focus {
-    Nothing,
-    /// S3 fails and recovers, long enough for the breaker to open and close.
-    S3,
-    /// The remote fails while work is saved locally, and workspaces come and go.
-    Git,
-    Agent,
+    /// What a plan prefers to disturb, for problems that only show when they are repeated: S3 fails
+    /// and recovers, long enough for the breaker to open and close; the remote fails while work is
+    /// saved locally, and workspaces come and go.
+    focus: Option<Place>,
 }
 
 impl Swarm {
@@ -32,10 +24,10 @@ impl Swarm {
         let few = kinds & (bits >> 18) as u32;
         let crashes = of_step(StepKind::Crash) | of_step(StepKind::LoseWorkspace);
         let (focus, kinds) = match rest % 16 {
-            0 | 1 => (Focus::Nothing, u32::MAX),
-            2 => (Focus::Nothing, few & (bits >> 36) as u32),
-            3 | 4 => (Focus::Nothing, few),
-            5..=8 => (Focus::Nothing, kinds),
+            0 | 1 => (None, u32::MAX),
+            2 => (None, few & (bits >> 36) as u32),
+            3 | 4 => (None, few),
+            5..=8 => (None, kinds),
             9..=12 => {
                 let one = [
                     FaultKind::S3Denied,
@@ -43,15 +35,15 @@ impl Swarm {
                     FaultKind::S3Down,
                     FaultKind::S3Missing,
                 ][rest as usize / 16 % 4];
-                (Focus::S3, of_fault(one) | few)
+                (Some(Place::S3), of_fault(one) | few)
             }
             13 | 14 => {
                 let one = [FaultKind::GitAuth, FaultKind::GitDown][rest as usize / 16 % 2];
-                (Focus::Git, of_fault(one) | crashes | few)
+                (Some(Place::Git), of_fault(one) | crashes | few)
             }
             _ => {
                 let errors = of_fault(FaultKind::AgentError);
-                (Focus::Agent, errors | of_step(StepKind::Crash) | few)
+                (Some(Place::Agent), errors | of_step(StepKind::Crash) | few)
             }
         };
         Self { kinds, focus }
@@ -66,9 +58,9 @@ impl Swarm {
         of == 0 || self.kinds & of != 0
     }
 
-    /// How much likelier a step of a family is.
-    fn lean(self, focus: Focus) -> u32 {
-        if self.focus == focus { 4 } else { 1 }
+    /// How much likelier a step is that disturbs or repairs this.
+    fn lean(self, place: Place) -> u32 {
+        if self.focus == Some(place) { 4 } else { 1 }
     }
 }
 
@@ -82,21 +74,11 @@ fn of_step(kind: StepKind) -> u32 {
     kind.row().swarm.map_or(0, |bit| 1 << bit)
 }
 
-/// How much likelier a fault is, and its heal.
-fn lean(swarm: Swarm, place: Place) -> u32 {
-    match place {
-        Place::S3 => swarm.lean(Focus::S3),
-        Place::Git => swarm.lean(Focus::Git),
-        Place::Agent => swarm.lean(Focus::Agent),
-        Place::Build | Place::Container | Place::Table => 1,
-    }
-}
-
 /// The faults of a swarm that are on this, each with its weight.
 fn faults(swarm: Swarm, on: Subject<'_>, steps: &mut Vec<(u32, Step)>) {
     for kind in FaultKind::ALL.into_iter().filter(|kind| swarm.has(*kind)) {
         let row = kind.row();
-        let weight = row.weight * lean(swarm, row.place);
+        let weight = row.weight * swarm.lean(row.place);
         let all = kind.each(Variety::Drawn, Scope::On(on));
         steps.extend(all.into_iter().map(|fault| (weight, Step::Inject(fault))));
     }
@@ -201,9 +183,9 @@ impl Draw<'_> {
         let follows = matches!(self.last, Some(Step::Instruct(of, _)) if of == id);
         // Right after its instruction, any phase and any request of it; else a few.
         let requests: &[u32] = match (follows, self.swarm.focus) {
-            (true, Focus::S3) => &[0, 2],
+            (true, Some(Place::S3)) => &[0, 2],
             (true, _) => &[0, 1, 2, 3, 5, 8],
-            (false, Focus::S3) => &[],
+            (false, Some(Place::S3)) => &[],
             (false, _) => &[0, 1],
         };
         for phase in Phase::ALL {
@@ -233,7 +215,7 @@ impl Draw<'_> {
                 let factor = if is_reached { 4 } else { 1 };
                 steps.push((weight / 2 * factor, Step::Crash(id.clone())));
                 if self.swarm.has_step(StepKind::LoseWorkspace) {
-                    let weight = weight / 4 * factor * self.swarm.lean(Focus::Git);
+                    let weight = weight / 4 * factor * self.swarm.lean(Place::Git);
                     steps.push((weight, Step::LoseWorkspace(id.clone())));
                 }
             }
@@ -260,7 +242,7 @@ impl Draw<'_> {
         match kind {
             StepKind::Wait => {
                 // A fault that nothing meets, or that nothing outlasts, shows little.
-                let long = self.swarm.lean(Focus::S3);
+                let long = self.swarm.lean(Place::S3);
                 let weights = [1, 2, 2, 3, 2 * long, long];
                 let waits = kind.each(Variety::Drawn, Scope::On(Subject::All));
                 steps.extend(weights.into_iter().zip(waits));
@@ -268,7 +250,7 @@ impl Draw<'_> {
             StepKind::Inject => faults(self.swarm, Subject::All, steps),
             StepKind::Heal => {
                 for (fault, _) in &self.model.faults {
-                    let weight = 4 * lean(self.swarm, fault.place());
+                    let weight = 4 * self.swarm.lean(fault.place());
                     steps.push((weight, Step::Heal(fault.clone())));
                 }
             }

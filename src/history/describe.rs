@@ -108,7 +108,7 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             }
             of(session, text)
         }
-        What::StoreRefused { client } => of(client, "session table: throttled".into()),
+        What::Refused { client, place } => of(client, format!("{place}: refused")),
         What::SecretSeen { client, place } => of(client, format!("a secret is in {place}")),
         What::Started { client } => of(client, "container started".into()),
         What::Died { client, cause } => of(client, format!("container died: {}", death(*cause))),

@@ -130,7 +130,7 @@ impl Phases {
             | What::Fetched { client, .. }
             | What::ObjectDeleted { client, .. }
             | What::S3Asked { client, .. }
-            | What::StoreRefused { client } => {
+            | What::Refused { client, .. } => {
                 self.at_work(client);
                 None
             }

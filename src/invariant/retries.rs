@@ -24,7 +24,7 @@ kinds! {
     AGENT_WITHOUT_WAIT = "no-wait", "The agent was asked again and again without waits that grow.";
     PUSH = "push", "A push made more attempts at once than it may.";
     AT_ONCE = "at-once",
-        "Attempts, table requests or postponed syncs followed each other without a wait.";
+        "Attempts, refused requests or postponed syncs followed each other without a wait.";
     RETRY_IGNORED = "retry-ignored",
         "A container had nothing else to do and did not push after RETRY_GIT_PUSH.";
     GAVE_UP = "gave-up",
@@ -39,7 +39,7 @@ const SLACK: Duration = Duration::from_secs(10);
 /// Attempts of syncs at once, in a row: those of five syncs. With full jitter that comes once in
 /// some thousand million times.
 const HASTY_ATTEMPTS: u32 = 10;
-/// Refused requests to the session table at once, in a row; no system sends so many side by side.
+/// Refused requests to one service at once, in a row; no system sends so many side by side.
 const HASTY_REQUESTS: u32 = 50;
 /// Syncs that were put off and tried at once, in a row.
 const HASTY_SYNCS: u32 = 3;
@@ -193,11 +193,15 @@ pub fn sync_at_once(model: &Model, event: &Event) -> Option<Breach> {
     )
 }
 
-/// No loop of requests to the session table without a wait.
-pub fn table_at_once(model: &Model, event: &Event) -> Option<Breach> {
+/// No loop of requests to a service that refuses them without a wait.
+pub fn requests_at_once(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Refused { place, .. } = &event.what else {
+        return None;
+    };
     let (pace, client) = pace_with(model, event)?;
-    let what = "requests to the session table";
-    at_once(what, pace.table, HASTY_REQUESTS, client)
+    let (_, hasty) = pace.refused.get(place)?;
+    let what = format!("requests to the {place}");
+    at_once(&what, *hasty, HASTY_REQUESTS, client)
 }
 
 /// No loop of syncs that were put off without a wait.

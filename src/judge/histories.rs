@@ -9,7 +9,7 @@ use crate::history::{
 };
 use crate::invariant::not_asked;
 use crate::judge::{Judge, judge};
-use crate::plan::{ClientId, Fault, Mark, Plan, SessionId, Step};
+use crate::plan::{ClientId, Fault, Mark, Place, Plan, SessionId, Step};
 use crate::profile::{Profile, Seen};
 use crate::site::{SiteKind, read_content, render_parts};
 use crate::verdict::Verdict;
@@ -74,7 +74,10 @@ impl Story {
     }
 
     fn later(mut self, seconds: u64) -> Self {
-        let nothing = What::StoreRefused { client: acme() };
+        let nothing = What::Refused {
+            client: acme(),
+            place: Place::Table,
+        };
         for _ in 0..seconds {
             self = self.and(nothing.clone());
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::instruction::Toggled;
 use super::pace::Pushing;
 use super::session::Expected;
-use super::steps::may_hold_up;
 use super::{BuildOf, Client, Handled, HandledEnd, Model};
 use crate::history::{
     Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
@@ -30,7 +29,7 @@ impl Model {
             | What::Healed
             | What::Sent { .. }
             | What::RetrySent { .. }
-            | What::StoreRefused { .. }
+            | What::Refused { .. }
             | What::SecretSeen { .. } => {}
             What::OutsiderPushed {
                 session, branch, ..
@@ -159,7 +158,7 @@ impl Model {
             What::ObjectPut { client, .. }
             | What::ObjectDeleted { client, .. }
             | What::S3Asked { client, .. }
-            | What::StoreRefused { client }
+            | What::Refused { client, .. }
             | What::Started { client }
             | What::Logged { client, .. } => self.client_index(client),
             What::Delivered { session, .. } | What::RetryDelivered { session } => {
@@ -207,7 +206,8 @@ impl Model {
         };
         let client = self.sessions[at].client;
         let disturbed = self.sessions[at].disturbed;
-        let is_held_up = |(fault, _): &(Fault, _)| self.touches(fault, at) && may_hold_up(fault);
+        let is_held_up =
+            |(fault, _): &(Fault, _)| self.touches(fault, at) && fault.place().holds_up_idle();
         let is_idle = !self.faults.iter().any(is_held_up)
             && disturbed.is_none_or(|at| now > at + LONG_WAIT)
             && self.breaker.is_closed()

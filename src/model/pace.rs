@@ -1,14 +1,16 @@
 //! How fast a container tries things again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::history::{Claim, S3Outcome, What};
+use crate::plan::Place;
 
 /// A sync that is tried again sooner than this after the request that failed was not waited for.
 /// With full jitter from 1 s on, one wait in fifteen is so short.
 const AT_ONCE: Duration = Duration::from_millis(120);
-/// Requests to the session table that are refused closer together are of a loop.
-const TABLE_AT_ONCE: Duration = Duration::from_millis(60);
+/// Requests to a service that are refused closer together are of a loop.
+const REQUEST_AT_ONCE: Duration = Duration::from_millis(60);
 /// A put-off sync that is tried again sooner than this after it failed does not wait for its
 /// interval.
 const PUT_OFF_AT_ONCE: Duration = Duration::from_secs(2);
@@ -47,9 +49,8 @@ pub struct Pace {
     last_s3: Duration,
     /// Attempts of syncs.
     pub attempts: u32,
-    refused: Option<Duration>,
-    /// Requests to the session table.
-    pub table: u32,
+    /// When a service last refused a request, and how many of its refusals in a row came too soon.
+    pub refused: BTreeMap<Place, (Duration, u32)>,
     /// When a sync failed, or was stopped, with nothing new to do since.
     failed: Option<Duration>,
     /// Syncs with nothing new to do.
@@ -89,10 +90,13 @@ impl Pace {
                     sync.refused |= matches!(outcome, S3Outcome::Denied | S3Outcome::NoSuchBucket);
                 }
             }
-            What::StoreRefused { .. } => {
-                let is_hasty = self.refused.is_some_and(|last| at < last + TABLE_AT_ONCE);
-                self.table = if is_hasty { self.table + 1 } else { 0 };
-                self.refused = Some(at);
+            What::Refused { place, .. } => {
+                let before = self.refused.get(place);
+                let hasty = match before {
+                    Some((last, hasty)) if at < *last + REQUEST_AT_ONCE => hasty + 1,
+                    _ => 0,
+                };
+                self.refused.insert(*place, (at, hasty));
             }
             What::Delivered { .. } | What::RetryDelivered { .. } | What::Started { .. } => {
                 self.failed = None;

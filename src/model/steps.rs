@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::instruction::Instruction;
 use super::{Model, Outside};
-use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, Place, SessionId, Step, Subject};
+use crate::plan::{
+    ClientId, Edit, Fault, Injection, Mark, Outsider, Place, SessionId, Step, Subject,
+};
 
 /// How long an answer takes to its container at most.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
@@ -104,7 +106,7 @@ impl Model {
                 instruction.agent_alone = false;
             }
         }
-        if may_hold_up(fault) {
+        if fault.place().holds_up_idle() {
             for at in 0..self.sessions.len() {
                 if self.touches(fault, at) {
                     self.sessions[at].retry_asked = None;
@@ -124,30 +126,21 @@ impl Model {
                 }
             }
         }
-        match fault {
-            Fault::Partition(client) if on => self.lose_answers(client),
-            Fault::BuildError(session) => self.toggle_injection(session, true, on),
-            Fault::BuildWarning(session) => self.toggle_injection(session, false, on),
-            // These change nothing that is expected of work already sent.
-            Fault::Partition(_)
-            | Fault::S3Denied(_)
-            | Fault::S3Missing(_)
-            | Fault::S3Down(_)
-            | Fault::S3Partial { .. }
-            | Fault::S3AckLost(_)
-            | Fault::GitAuth
-            | Fault::GitDown
-            | Fault::OutOfMemory(_)
-            | Fault::AgentSlow
-            | Fault::AgentError(_)
-            | Fault::StoreThrottled => {}
+        if let Fault::Partition(client) = fault
+            && on
+        {
+            self.lose_answers(client);
+        }
+        if let Some((session, injection)) = fault.injection() {
+            self.toggle_injection(session, injection, on);
         }
     }
 
-    fn toggle_injection(&mut self, session: &SessionId, is_error: bool, on: bool) {
+    fn toggle_injection(&mut self, session: &SessionId, injection: Injection, on: bool) {
         let Some(at) = self.session_index(session) else {
             return;
         };
+        let is_error = injection == Injection::Error;
         self.sessions[at].may_warn |= !is_error;
         for instruction in &mut self.instructions {
             if instruction.session == at && instruction.is_pending() {
@@ -189,13 +182,5 @@ impl Model {
             })
             || self.build_of(&own.remote.tree).fails
             || self.build_of(&own.local.tree).fails
-    }
-}
-
-/// Whether a container that has no instruction may have to wait for the end of a fault.
-pub(super) fn may_hold_up(fault: &Fault) -> bool {
-    match fault.place() {
-        Place::Agent | Place::Build => false,
-        Place::Git | Place::S3 | Place::Table | Place::Container => true,
     }
 }

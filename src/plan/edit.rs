@@ -28,9 +28,9 @@ words!(
 );
 
 words!(
-    /// How S3 shows that it is down.
-    Outage ("how S3 is down", few SlowDown) {
-        SlowDown = "slow-down" "503 SlowDown.",
+    /// How a service shows that it is down.
+    Outage ("how it is down", few SlowDown) {
+        SlowDown = "slow-down" "503: please slow down.",
         Refused = "refused" "The connection is refused.",
         Reset = "reset" "The connection is reset while the request is under way.",
         Timeout = "timeout" "No answer ever comes.",

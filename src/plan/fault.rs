@@ -1,7 +1,7 @@
 //! The table of faults: states that the world can be put in until they are healed.
 
 use super::argument::{Form, NameMut, Objects, Product, Scope, Status, Subject, Variety};
-use super::table::{form, table};
+use super::table::{form, table, words};
 use super::{ClientId, Edit, Outage, SessionId};
 
 table!(
@@ -42,13 +42,16 @@ table!(
             };
         "build-error" BuildError(session: SessionId)
             = "`failureInjection = BUILD_ERROR` on the session's record.",
-            FaultRow { weight: 2, ..FaultRow::of(Place::Build, 0) };
+            FaultRow {
+                weight: 2,
+                injection: Some(Injection::Error),
+                ..FaultRow::of(Place::Build, 0)
+            };
         "build-warning" BuildWarning(session: SessionId)
             = "`failureInjection = BUILD_WARNING` on the session's record.",
             FaultRow {
                 weight: 2,
-                // The record's attribute has one value.
-                excluded_like: Some(FaultKind::BuildError),
+                injection: Some(Injection::Warning),
                 ..FaultRow::of(Place::Build, 1)
             };
         "out-of-memory" OutOfMemory(client: ClientId)
@@ -86,8 +89,8 @@ pub struct FaultRow {
     pub weight: u32,
     /// Its bit among those that say which kinds a random plan has.
     pub swarm: u32,
-    /// The fault in whose stead it is, for what cannot be active at once; else its own.
-    pub excluded_like: Option<FaultKind>,
+    /// The value that it sets `failureInjection` to, where it does.
+    pub injection: Option<Injection>,
     /// A fault that leads to much the same in a simpler way.
     pub simpler: Option<FaultKind>,
     /// The edit that it is met by, where only one is.
@@ -100,7 +103,7 @@ impl FaultRow {
             place,
             weight: 1,
             swarm,
-            excluded_like: None,
+            injection: None,
             simpler: None,
             met_by: None,
         }
@@ -117,21 +120,35 @@ const S3_REFUSES: FaultRow = FaultRow {
     ..FaultRow::of(Place::S3, 0)
 };
 
-/// What a fault cuts off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// The agent's API.
-    Agent,
-    /// The git remote.
-    Git,
-    /// The sites.
-    S3,
-    /// The session table.
-    Table,
-    /// The build of one session.
-    Build,
-    /// A container, and what it has of memory or network.
-    Container,
+words!(
+    /// What a fault cuts off.
+    Place ("a place") {
+        Agent = "agent" "The agent's API.",
+        Git = "git remote" "The git remote.",
+        S3 = "S3" "The sites.",
+        Table = "session table" "The session table.",
+        Queue = "queue" "The queues of instructions and of requests to push.",
+        Build = "build" "The build of one session.",
+        Container = "container" "A container, and what it has of memory or network.",
+    }
+);
+
+words!(
+    /// A value of `failureInjection` on a session's record; it has one at a time.
+    Injection ("a failure to inject") {
+        Error = "BUILD_ERROR" "The next builds fail.",
+        Warning = "BUILD_WARNING" "The next builds end with warnings.",
+    }
+);
+
+impl Place {
+    /// Whether a container that has no instruction may have to wait for its repair.
+    pub fn holds_up_idle(self) -> bool {
+        match self {
+            Self::Agent | Self::Build => false,
+            Self::Git | Self::S3 | Self::Table | Self::Queue | Self::Container => true,
+        }
+    }
 }
 
 impl Fault {
@@ -145,11 +162,27 @@ impl Fault {
         self.subject().client()
     }
 
+    /// How the service is down, where the fault says that it is.
+    pub fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::S3Down(outage) => Some(*outage),
+            _ => None,
+        }
+    }
+
+    /// The session whose `failureInjection` it sets, and the value.
+    pub fn injection(&self) -> Option<(&SessionId, Injection)> {
+        match (self.subject(), self.kind().row().injection) {
+            (Subject::Session(session), Some(injection)) => Some((session, injection)),
+            _ => None,
+        }
+    }
+
     /// Whether the two cannot be active at once: the same fault on the same thing, or the one
     /// `failureInjection` of a session set to two values.
     pub fn excludes(&self, other: &Self) -> bool {
-        let like = |fault: &Self| fault.kind().row().excluded_like.unwrap_or(fault.kind());
-        like(self) == like(other) && self.subject() == other.subject()
+        let both_inject = self.injection().is_some() && other.injection().is_some();
+        (self.kind() == other.kind() || both_inject) && self.subject() == other.subject()
     }
 
     /// Simpler faults on the same thing, simplest first.

@@ -160,7 +160,7 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         What::ObjectPut { client: of, .. }
         | What::ObjectDeleted { client: of, .. }
         | What::S3Asked { client: of, .. } => (client(of), Some(Place::S3)),
-        What::StoreRefused { client: of } => (client(of), Some(Place::Table)),
+        What::Refused { client: of, place } => (client(of), Some(*place)),
         What::SecretSeen { client: of, .. } => (client(of), None),
         What::Started { client: of } | What::Died { client: of, .. } => {
             (client(of), Some(Place::Container))

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::cloud::tests::{cloud, front, home, recorded, sdk, soon};
 use crate::cloud::{Cloud, GIT_TOKEN, SESSION_TABLE};
 use crate::history::{Record, What};
-use crate::plan::{Fault, SessionId};
+use crate::plan::{Fault, Place, SessionId};
 
 async fn client(cloud: &Cloud) -> Client {
     Client::new(&sdk(&front(cloud)).await)
@@ -97,8 +97,9 @@ async fn a_throttled_table_refuses_everything() {
     assert!(refused.is_provisioned_throughput_exceeded_exception());
     assert!(!update(&db, "acme/home", "SET #s = :v", text("x")).await);
     let client = home().client;
-    let refusals = [(); 2].map(|()| What::StoreRefused {
+    let refusals = [(); 2].map(|()| What::Refused {
         client: client.clone(),
+        place: Place::Table,
     });
     assert_eq!(recorded(&cloud), refusals);
     cloud.set_fault(&Fault::StoreThrottled, false).unwrap();

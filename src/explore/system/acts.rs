@@ -131,9 +131,6 @@ impl System {
             return;
         }
         for (session, thread) in self.threads.iter().enumerate() {
-            if thread.retry_asked {
-                acts.push(Act::DeliverRetry(session));
-            }
             let is_due = thread.is_ahead() || thread.notes.push_put_off;
             if is_due && !habits.has(Mutant::ForgetsPutOffPush) {
                 acts.push(Act::PutOffPush(session));

@@ -26,7 +26,11 @@ impl System {
                 hidden.map(|first| Act::BecomeVisible(first.id))
             }
         };
-        act.into_iter().collect()
+        let retries = self.threads.iter().enumerate();
+        let retries = retries.filter(|(_, thread)| is_free && thread.retry_asked);
+        act.into_iter()
+            .chain(retries.map(|(session, _)| Act::DeliverRetry(session)))
+            .collect()
     }
 
     pub(super) fn become_visible(&mut self, mark: Mark) {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::history::{Claim, GitOutcome, Level, S3Outcome, What};
 use crate::model::Model;
-use crate::plan::{ClientId, Plan, SessionId};
+use crate::plan::{self, ClientId, Plan, SessionId};
 
 /// A lane of the timeline.
 #[derive(Clone, Debug, Serialize)]
@@ -127,7 +127,7 @@ impl Lanes {
             What::Fetched { client, .. }
             | What::PushBegan { client }
             | What::Pushed { client, .. }
-            | What::StoreRefused { client }
+            | What::Refused { client, .. }
             | What::SecretSeen { client, .. }
             | What::Started { client }
             | What::Died { client, .. } => self.client(LaneKind::Container, client),
@@ -187,7 +187,15 @@ impl Kind {
             | What::Pushed { .. }
             | What::Committed { .. } => Self::Git,
             What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => Self::S3,
-            What::RecordWritten { .. } | What::StoreRefused { .. } => Self::Record,
+            What::RecordWritten { .. } => Self::Record,
+            What::Refused { place, .. } => match place {
+                plan::Place::Agent => Self::Agent,
+                plan::Place::Git => Self::Git,
+                plan::Place::S3 => Self::S3,
+                plan::Place::Table => Self::Record,
+                plan::Place::Queue => Self::Queue,
+                plan::Place::Build | plan::Place::Container => Self::Container,
+            },
             What::SecretSeen { .. } | What::Started { .. } | What::Died { .. } => Self::Container,
             What::Logged { .. } => Self::Log,
         }
@@ -243,7 +251,7 @@ impl Tone {
                 _ => Self::Odd,
             },
             What::OutsiderPushed { .. } => Self::Odd,
-            What::StoreRefused { .. }
+            What::Refused { .. }
             | What::SecretSeen { .. }
             | What::Died { .. }
             | What::DeadLettered { .. } => Self::Bad,

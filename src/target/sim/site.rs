@@ -36,32 +36,23 @@ impl World {
         let taken = self.clients[client].bucket.taken;
         // What a request meets first: the connection, the bucket, its policy, the request, the
         // answer.
-        let met = |fault: &&Fault| match fault {
-            Fault::S3Down(_) => Some(0),
-            Fault::S3Missing(whose) => (whose == id).then_some(1),
-            Fault::S3Denied(whose) => {
-                (is_write && whose.as_ref().is_none_or(|it| it == id)).then_some(2)
-            }
-            Fault::S3Partial {
-                client: whose,
-                taken: most,
-            } => (is_put && whose == id && taken >= *most).then_some(3),
-            Fault::S3AckLost(whose) => (is_put && whose == id).then_some(4),
-            Fault::GitAuth
-            | Fault::GitDown
-            | Fault::BuildError(_)
-            | Fault::BuildWarning(_)
-            | Fault::OutOfMemory(_)
-            | Fault::Partition(_)
-            | Fault::AgentSlow
-            | Fault::AgentError(_)
-            | Fault::StoreThrottled => None,
-        };
-        let met = self
-            .faults
-            .iter()
-            .filter_map(|of| met(&of).map(|at| (at, of)));
-        let worst = met.min_by_key(|(at, _)| *at).map(|(_, fault)| fault);
+        let met: [&dyn Fn(&&Fault) -> bool; 5] = [
+            &|fault| matches!(fault, Fault::S3Down(_)),
+            &|fault| matches!(fault, Fault::S3Missing(whose) if whose == id),
+            &|fault| {
+                is_write
+                    && matches!(fault, Fault::S3Denied(whose)
+                        if whose.as_ref().is_none_or(|it| it == id))
+            },
+            &|fault| {
+                is_put
+                    && matches!(fault, Fault::S3Partial { client: whose, taken: most }
+                        if whose == id && taken >= *most)
+            },
+            &|fault| is_put && matches!(fault, Fault::S3AckLost(whose) if whose == id),
+        ];
+        let mut met = met.iter();
+        let worst = met.find_map(|is_met| self.faults.iter().find(is_met));
         if let Some(fault) = worst {
             self.course.note(fault);
         }

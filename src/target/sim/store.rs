@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::world::{Answer, Link, World};
 use crate::history::{Record, What};
-use crate::plan::{Fault, SessionId};
+use crate::plan::{Fault, Injection, Place, SessionId};
 use crate::worker::ports::{Item, Key, Kind, PortError, PortResult, SessionRecord, Store};
 
 #[derive(Default)]
@@ -47,12 +47,11 @@ fn seen(record: &SessionRecord) -> Record {
 
 impl World {
     /// What was set from outside on a session: the newest that is still active.
-    fn failure_injection(&self, session: &SessionId) -> Option<&'static str> {
-        self.faults.iter().rev().find_map(|fault| match fault {
-            Fault::BuildError(whose) if whose == session => Some("BUILD_ERROR"),
-            Fault::BuildWarning(whose) if whose == session => Some("BUILD_WARNING"),
-            _ => None,
-        })
+    fn failure_injection(&self, session: &SessionId) -> Option<Injection> {
+        let newest_first = self.faults.iter().rev();
+        newest_first
+            .filter_map(|fault| fault.injection())
+            .find_map(|(whose, injection)| (whose == session).then_some(injection))
     }
 
     fn read_item(&self, key: &Key) -> Option<Item> {
@@ -69,7 +68,7 @@ impl World {
             _ if injected.is_some() => SessionRecord::default(),
             _ => return None,
         };
-        record.failure_injection = injected.map(String::from);
+        record.failure_injection = injected.map(|injected| injected.to_string());
         Some(Item::Session(record))
     }
 
@@ -101,7 +100,8 @@ impl StorePort {
         let mut world = self.link.world();
         if world.has_fault(|fault| matches!(fault, Fault::StoreThrottled)) {
             let client = world.clients[self.link.client].id.clone();
-            world.emit(What::StoreRefused { client });
+            let place = Place::Table;
+            world.emit(What::Refused { client, place });
             let text = "ProvisionedThroughputExceededException: the table is throttled";
             return Some(Err(PortError::new(Kind::Throttled, text)));
         }

@@ -262,7 +262,7 @@ fn the_agent_is_asked_again() {
 #[test]
 fn store_throttled() {
     let ran = run("inject store-throttled; instruct acme/home change; wait 20s");
-    assert!(ran.has(|what| matches!(what, What::StoreRefused { .. })));
+    assert!(ran.has(|what| matches!(what, What::Refused { .. })));
     assert!(ran.says("Session table failed, trying again"));
     assert_eq!(ran.shown("acme"), [Mark::Edit(1)]);
 }
