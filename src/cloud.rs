@@ -206,7 +206,8 @@ impl Cloud {
             | Fault::GitDown
             | Fault::AgentSlow
             | Fault::AgentError(_)
-            | Fault::StoreThrottled => Ok(()),
+            | Fault::StoreThrottled
+            | Fault::QueueDown(_) => Ok(()),
             // The target sets the limit of its container.
             Fault::OutOfMemory(_) => Ok(()),
         }

@@ -128,7 +128,7 @@ fn shows(what: &What, fault: &Fault) -> bool {
         Fault::AgentError(code) => {
             matches!(what, What::AgentAsked { status: Some(status), .. } if status == code)
         }
-        Fault::StoreThrottled => {
+        Fault::StoreThrottled | Fault::QueueDown(_) => {
             matches!(what, What::Refused { place, .. } if *place == fault.place())
         }
     }

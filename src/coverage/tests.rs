@@ -558,6 +558,13 @@ fn a_fault_is_hit_by_what_shows_it_while_it_is_active() {
             s3("acme", S3Operation::Put, S3Outcome::Unavailable),
         ),
         ("s3-ack-lost acme", put("acme", false)),
+        (
+            "queue-down refused",
+            What::Refused {
+                client: "acme".into(),
+                place: Place::Queue,
+            },
+        ),
         ("git-auth", fetched(GitOutcome::AuthFailed)),
         ("git-down", pushed(HOME, GitOutcome::Unavailable, &[])),
         ("build-error acme/home", say(HOME, "Build failed: injected")),

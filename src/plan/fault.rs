@@ -77,6 +77,9 @@ table!(
         "store-throttled" StoreThrottled
             = "The session table throttles.",
             FaultRow { weight: 5, ..FaultRow::of(Place::Table, 13) };
+        "queue-down" QueueDown(outage: Outage)
+            = "SQS refuses every request, or does not answer.",
+            FaultRow::of(Place::Queue, 18);
     }
 );
 
@@ -165,7 +168,7 @@ impl Fault {
     /// How the service is down, where the fault says that it is.
     pub fn outage(&self) -> Option<Outage> {
         match self {
-            Self::S3Down(outage) => Some(*outage),
+            Self::S3Down(outage) | Self::QueueDown(outage) => Some(*outage),
             _ => None,
         }
     }

@@ -319,7 +319,7 @@ impl SimRun {
                 // A poll that waits for a message sees that the connection is gone.
                 self.timers.wake_at(client, self.timers.now());
             }
-            // Asked for at each request: `site`, `workspace`, `agent`, `store`, `build`.
+            // Asked for at each request: `site`, `workspace`, `agent`, `store`, `queue`, `build`.
             Fault::S3Denied(_)
             | Fault::S3Missing(_)
             | Fault::S3Down(_)
@@ -331,6 +331,7 @@ impl SimRun {
             | Fault::AgentSlow
             | Fault::AgentError(_)
             | Fault::StoreThrottled
+            | Fault::QueueDown(_)
             | Fault::BuildError(_)
             | Fault::BuildWarning(_) => {}
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::cloud::tests::{cloud, front, home, recorded, sdk, soon};
 use crate::cloud::{Cloud, Front};
 use crate::history::What;
-use crate::plan::{Edit, Mark};
+use crate::plan::{Edit, Fault, Mark, Outage, Place};
 use crate::worker::ports::Instruction;
 
 async fn client(front: &Front) -> Client {
@@ -63,6 +63,44 @@ fn acknowledged(n: u32) -> What {
         session: home(),
         mark: Mark::Edit(n),
     }
+}
+
+#[tokio::test]
+async fn a_queue_that_is_down_refuses_or_keeps_silent_and_a_reset_may_hide_a_deletion() {
+    let cloud = cloud();
+    let front = front(&cloud);
+    let sqs = client(&front).await;
+    let queue = front.instruction_queue_url();
+    let set = |outage, on| cloud.set_fault(&Fault::QueueDown(outage), on).unwrap();
+    let refused = What::Refused {
+        client: home().client,
+        place: Place::Queue,
+    };
+    for outage in [Outage::SlowDown, Outage::Refused, Outage::Reset] {
+        set(outage, true);
+        let request = sqs.receive_message().queue_url(&queue);
+        let error = soon(request.send()).await.unwrap_err();
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        assert_eq!(status, (outage == Outage::SlowDown).then_some(503));
+        set(outage, false);
+    }
+    set(Outage::Timeout, true);
+    let request = sqs.receive_message().queue_url(&queue);
+    let silent = tokio::time::timeout(Duration::from_millis(200), request.send()).await;
+    assert!(silent.is_err(), "there is no answer");
+    set(Outage::Timeout, false);
+    assert_eq!(recorded(&cloud), [(); 4].map(|()| refused.clone()));
+    let mut hidden = 0;
+    for n in 1..=16 {
+        instruct(&cloud, n);
+        let message = receive(&sqs, &queue, 0, 120).await.unwrap();
+        set(Outage::Reset, true);
+        assert!(delete(&sqs, &queue, &message).await.is_err());
+        set(Outage::Reset, false);
+        hidden += usize::from(cloud.queued().is_empty());
+        delete(&sqs, &queue, &message).await.unwrap();
+    }
+    assert!((1..16).contains(&hidden), "{hidden}");
 }
 
 #[tokio::test]

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 
 use super::{Message, Sqs, find, url};
-use crate::cloud::answer::{Answer, AwsError, JSON_1_0, aws_json};
+use crate::cloud::answer::{Answer, AwsError, JSON_1_0, aws_json, json as json_answer};
 use crate::cloud::route::{Asked, operation};
 use crate::cloud::s3::md5;
 use crate::cloud::services::Services;
+use crate::history::What;
+use crate::plan::{Outage, Place};
 use crate::queue::{MAX_RECEIVES, VISIBILITY};
 
 /// Whether a request may wait for a message.
@@ -19,6 +22,25 @@ pub(in crate::cloud) fn polls(asked: &Asked) -> bool {
 
 /// Answers a request to SQS.
 pub(in crate::cloud) async fn answer(services: &Services, asked: &Asked) -> Answer {
+    if let Some(outage) = asked.faults.outage(Place::Queue) {
+        services.recorder.record(What::Refused {
+            client: asked.client.clone(),
+            place: Place::Queue,
+        });
+        // A reset may come when the message is deleted already, and only the answer is lost.
+        if outage == Outage::Reset
+            && operation(asked) == "DeleteMessage"
+            && services.faults.either()
+        {
+            let _ = answer_up(services, asked).await;
+        }
+        return Answer::of_outage(outage, unavailable);
+    }
+    answer_up(services, asked).await
+}
+
+/// The answer of a service that is up.
+async fn answer_up(services: &Services, asked: &Asked) -> Answer {
     let result = match serde_json::from_slice::<Value>(&asked.body) {
         Ok(request) => call(&services.sqs, asked, &request).await,
         Err(error) => Err(AwsError::new(
@@ -34,6 +56,14 @@ pub(in crate::cloud) async fn answer(services: &Services, asked: &Asked) -> Answ
         response.headers_mut().insert("x-amzn-query-error", code);
     }
     answer
+}
+
+fn unavailable() -> Answer {
+    let body = json!({
+        "__type": "com.amazonaws.sqs#ServiceUnavailable",
+        "message": "The request has failed due to a temporary failure of the server.",
+    });
+    json_answer(StatusCode::SERVICE_UNAVAILABLE, JSON_1_0, &body)
 }
 
 /// The name that an error had in the query protocol, which the SDKs still go by.

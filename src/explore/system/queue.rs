@@ -4,7 +4,7 @@ use super::{Act, Container, Habits, Job, Moment, Seen, Stage, System, Task, Trou
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::What;
-use crate::plan::{Mark, Phase};
+use crate::plan::{Mark, Phase, Place};
 use crate::queue::{Next, Received};
 
 impl System {
@@ -12,13 +12,14 @@ impl System {
     pub(super) fn queue_acts(&self) -> Vec<Act> {
         let is_free = self.container == Container::Idle
             && !self.has(Trouble::Partition)
+            && !self.has(Trouble::QueueDown)
             && self.threads.iter().all(|thread| thread.local.is_some());
         let is_at_work = |mark: Mark| match &self.container {
             Container::Busy(task) => task.job == Job::Instruction(mark),
             _ => false,
         };
         let act = match self.messages.next(Moment::Now) {
-            Some(Next::GiveUp(_)) => Some(Act::DeadLetter),
+            Some(Next::GiveUp(_)) => (!self.has(Trouble::QueueDown)).then_some(Act::DeadLetter),
             Some(Next::Deliver(_)) => is_free.then_some(Act::Deliver),
             None => {
                 let first = self.messages.messages().first();
@@ -87,7 +88,15 @@ impl System {
         }
     }
 
+    /// The container deletes a message. Where the queue is down, it comes again.
     pub(super) fn acknowledge(&mut self, mark: Mark, seen: &mut Seen) {
+        if self.has(Trouble::QueueDown) {
+            seen.is_hit = true;
+            return seen.see(What::Refused {
+                client: self.client.clone(),
+                place: Place::Queue,
+            });
+        }
         let receipt = self.messages.message(mark).map(|m| m.receipt());
         let deleted = receipt.map(|receipt| self.messages.delete(receipt, Moment::Now));
         if let Some(Ok(Some(message))) = deleted {

@@ -21,6 +21,7 @@ pub enum Trouble {
     AgentSlow,
     AgentThrottled,
     StoreThrottled,
+    QueueDown,
 }
 
 /// How many objects a partial deploy takes.
@@ -44,6 +45,7 @@ impl Trouble {
             FaultKind::AgentSlow => Self::AgentSlow,
             FaultKind::AgentError => Self::AgentThrottled,
             FaultKind::StoreThrottled => Self::StoreThrottled,
+            FaultKind::QueueDown => Self::QueueDown,
         }
     }
 
@@ -64,6 +66,7 @@ impl Trouble {
             Self::AgentSlow => FaultKind::AgentSlow,
             Self::AgentThrottled => FaultKind::AgentError,
             Self::StoreThrottled => FaultKind::StoreThrottled,
+            Self::QueueDown => FaultKind::QueueDown,
         }
     }
 
@@ -75,7 +78,8 @@ impl Trouble {
             | Self::GitDown
             | Self::AgentSlow
             | Self::AgentThrottled
-            | Self::StoreThrottled => true,
+            | Self::StoreThrottled
+            | Self::QueueDown => true,
             Self::S3Denied
             | Self::S3Missing
             | Self::S3Partial
@@ -108,6 +112,7 @@ impl Trouble {
             Self::AgentSlow => Fault::AgentSlow,
             Self::AgentThrottled => Fault::AgentError(429),
             Self::StoreThrottled => Fault::StoreThrottled,
+            Self::QueueDown => Fault::QueueDown(Outage::SlowDown),
         }
     }
 }

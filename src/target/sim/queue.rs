@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::world::{Link, World};
+use super::world::{Answer, Link, World};
 use crate::history::What;
-use crate::plan::{Mark, SessionId};
+use crate::plan::{Fault, Mark, Outage, Place, SessionId};
 use crate::queue::{self, Expired, Receipt, Received, Rules, VISIBILITY};
 use crate::worker::ports::{Delivery, Kind, PortError, PortResult, Queue};
 
@@ -167,10 +167,43 @@ pub struct QueuePort {
     pub which: Which,
 }
 
+impl QueuePort {
+    /// How the queue is down for a request that arrives now, where it is.
+    fn outage(&self) -> Option<Outage> {
+        let mut world = self.link.world();
+        let outage = world.faults.iter().find_map(|fault| match fault {
+            Fault::QueueDown(outage) => Some(*outage),
+            _ => None,
+        })?;
+        world.course.note(outage);
+        let client = world.clients[self.link.client].id.clone();
+        let place = Place::Queue;
+        world.emit(What::Refused { client, place });
+        Some(outage)
+    }
+}
+
+/// What comes of a request to a queue that is down.
+fn failed<T>(outage: Outage) -> Answer<T> {
+    let error = match outage {
+        Outage::SlowDown => PortError {
+            status: Some(503),
+            ..PortError::new(Kind::Throttled, "ServiceUnavailable: the queue is down")
+        },
+        Outage::Refused => PortError::new(Kind::Network, "SQS: connection refused"),
+        Outage::Reset => PortError::new(Kind::Network, "SQS: connection reset"),
+        Outage::Timeout => return None,
+    };
+    Some(Err(error))
+}
+
 #[async_trait(?Send)]
 impl Queue for QueuePort {
     async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
         self.link.there().await?;
+        if let Some(outage) = self.outage() {
+            return self.link.back(failed(outage)).await;
+        }
         let mut limit = self.link.sleep(wait);
         let mut wakes_at = None;
         let received = poll_fn(|context| {
@@ -202,6 +235,9 @@ impl Queue for QueuePort {
 
     async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
         self.link.there().await?;
+        if let Some(outage) = self.outage() {
+            return self.link.back(failed(outage)).await;
+        }
         let extended = read(receipt).and_then(|receipt| {
             let now = self.link.timers.now();
             let mut client = self.link.mine();
@@ -216,6 +252,13 @@ impl Queue for QueuePort {
     async fn delete(&self, receipt: &str) -> PortResult<()> {
         self.link.there().await?;
         let client = self.link.client;
+        if let Some(outage) = self.outage() {
+            // A reset may come when the message is deleted already, and only the answer is lost.
+            if outage == Outage::Reset && self.link.world().chance.coin() {
+                let _ = self.link.world().delete(client, self.which, receipt);
+            }
+            return self.link.back(failed(outage)).await;
+        }
         let deleted = self.link.world().delete(client, self.which, receipt);
         self.link.back(Some(deleted)).await
     }

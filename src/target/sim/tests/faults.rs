@@ -268,6 +268,39 @@ fn store_throttled() {
 }
 
 #[test]
+fn queue_down() {
+    for (outage, words) in [
+        ("slow-down", None),
+        (
+            "refused",
+            Some("Network error: queue: SQS: connection refused"),
+        ),
+        ("reset", Some("Network error: queue: SQS: connection reset")),
+        (
+            "timeout",
+            Some("Network error: queue: queue: no answer within"),
+        ),
+    ] {
+        let ran = run(&format!(
+            "inject queue-down {outage}; instruct acme/home change; wait 60s; heal queue-down \
+             {outage}; until acme/home building; inject queue-down {outage}; until acme/home done; \
+             wait 130s"
+        ));
+        let refused = ran.count(|what| matches!(what, What::Refused { .. }));
+        assert!((8..60).contains(&refused), "{outage}: {refused}");
+        assert!(words.is_none_or(|words| ran.says(words)), "{outage}");
+        // An acknowledgement that did not arrive brings the message again, and its edit once.
+        let came = ran.count(|what| matches!(what, What::Delivered { .. }));
+        assert!(
+            came == 2 || came == 1 && outage == "reset",
+            "{outage}: {came}"
+        );
+        assert_eq!(came == 2, ran.says("was handled before"), "{outage}");
+        assert_eq!(ran.shown("acme"), [Mark::Edit(1)]);
+    }
+}
+
+#[test]
 fn redelivery_brings_the_newest_handled_instruction_again() {
     let ran = run(
         "instruct acme/home change; instruct acme/home change; wait 60s; \
