@@ -148,6 +148,8 @@ defects! {
             settings.store.first = Duration::ZERO;
             settings.store.cap = Duration::ZERO;
         };
+    "polls-without-wait", BoundedRetries, "a poll that the queue refused is repeated at once",
+        |ports, _| queue::plant(ports, queue::Mistake::PollsWithoutWait);
     "hammers-put-off", BoundedRetries, "postponed work is tried again at once",
         |_, settings| {
             settings.put_off = (Duration::ZERO, Duration::ZERO);

@@ -18,12 +18,16 @@ pub(super) enum Mistake {
     StopsPolling,
     /// Whatever comes on the retry queue is deleted.
     DeletesRetries,
+    /// A poll that failed is repeated until it succeeds.
+    PollsWithoutWait,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     let queue = match mistake {
         Mistake::DeletesRetries => &mut ports.retries,
-        Mistake::AcknowledgesOnReceipt | Mistake::StopsPolling => &mut ports.instructions,
+        Mistake::AcknowledgesOnReceipt | Mistake::StopsPolling | Mistake::PollsWithoutWait => {
+            &mut ports.instructions
+        }
     };
     wrap(queue, |inner| {
         Rc::new(DefectiveQueue {
@@ -81,10 +85,19 @@ impl Queue for DefectiveQueue {
             // The last poll never came back with an answer.
             return pending().await;
         }
-        let received = self.inner.receive(wait).await?;
+        let received = loop {
+            match self.inner.receive(wait).await {
+                Err(_) if self.mistake == Mistake::PollsWithoutWait => {}
+                received => break received?,
+            }
+        };
         self.is_asking.set(false);
+        let deletes = match self.mistake {
+            Mistake::AcknowledgesOnReceipt | Mistake::DeletesRetries => true,
+            Mistake::StopsPolling | Mistake::PollsWithoutWait => false,
+        };
         if let Some(delivery) = &received
-            && self.mistake != Mistake::StopsPolling
+            && deletes
         {
             // Whether that worked makes no difference to what follows.
             let _ = self.inner.delete(&delivery.receipt).await;

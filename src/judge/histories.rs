@@ -686,11 +686,23 @@ fn bounded_retries() {
         .later(120)
         .and(asked(200, None))
         .is("held");
-    let mut table = story().later(60);
-    for (n, event) in table.events.iter_mut().enumerate() {
-        event.at = Duration::from_millis(50 * n as u64);
-    }
-    table.is("bounded-retries at-once");
+    let refusals = |places: &[Place], apart: u64| {
+        let client = acme();
+        let refused = places.iter().map(|place| What::Refused {
+            client: client.clone(),
+            place: *place,
+        });
+        let mut refusals = refused.cycle().take(60).fold(story(), Story::and);
+        for (n, event) in refusals.events.iter_mut().enumerate() {
+            event.at = Duration::from_millis(apart * n as u64);
+        }
+        refusals
+    };
+    refusals(&[Place::Table], 50).is("bounded-retries at-once");
+    refusals(&[Place::Queue], 50).is("bounded-retries at-once");
+    refusals(&[Place::Queue], 100).is("held");
+    // Each service is asked on its own.
+    refusals(&[Place::Queue, Place::Table], 50).is("held");
     let denied = || What::S3Asked {
         client: acme(),
         operation: crate::history::S3Operation::Put,
