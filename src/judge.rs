@@ -56,8 +56,9 @@ pub struct Judge {
 impl Judge {
     /// A judge of a run that begins.
     pub fn new(plan: &Plan, site: SiteKind, profile: Arc<Profile>) -> Self {
+        let oracle = Asked(site.oracle(&profile));
         let mut model = Model::new(plan).with_profile(profile);
-        model.oracle = Asked(site.oracle());
+        model.oracle = oracle;
         Self { model, step: None }
     }
 

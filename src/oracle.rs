@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::history::Content;
 pub use crate::history::Objects;
 use crate::plan::{ClientId, Mark};
+use crate::profile::{Profile, SiteShape};
 
 pub use references::assets;
 
@@ -34,14 +35,20 @@ pub struct BuildOfMarks<'a> {
 /// The methods that a type does not write itself go by marks and references alone, and accuse only
 /// where no build could have made what is seen.
 pub trait Oracle: Debug + Send + Sync {
+    /// What in the sites is a page.
+    fn shape(&self) -> &SiteShape;
+
     /// The marks of the build that a site shows, by its front page; `None` where it has none.
     fn marks<'a>(&self, site: &'a Objects) -> Option<&'a [Mark]> {
-        site.get("index.html").map(|page| &*page.marks)
+        let mut front = self.shape().front.iter();
+        front
+            .find_map(|key| site.get(&**key))
+            .map(|page| &*page.marks)
     }
 
     /// Whether a key is a page, which names assets, rather than an asset.
     fn page(&self, key: &str) -> bool {
-        is_page(key)
+        self.shape().is_page(key)
     }
 
     /// The assets that a page names, itself or by the assets that it names, as the site has them.
@@ -79,12 +86,6 @@ pub trait Oracle: Debug + Send + Sync {
     }
 }
 
-/// Whether a key is a page by its name: that of an HTML document or of a folder.
-pub fn is_page(key: &str) -> bool {
-    let has = |extension: &str| key.ends_with(extension);
-    [".html", ".htm", ".xhtml", "/"].into_iter().any(has)
-}
-
 /// What a site lacks of a build, as far as its objects themselves say.
 fn lacks<O: Oracle + ?Sized>(
     oracle: &O,
@@ -102,10 +103,14 @@ fn lacks<O: Oracle + ?Sized>(
 }
 
 /// Goes by marks and references alone.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ByReferences;
+#[derive(Clone, Debug)]
+pub struct ByReferences(pub Arc<Profile>);
 
-impl Oracle for ByReferences {}
+impl Oracle for ByReferences {
+    fn shape(&self) -> &SiteShape {
+        &self.0.site
+    }
+}
 
 /// The oracle that a model asks. All are equal: it is nothing that is known of a system.
 #[derive(Clone, Debug)]
@@ -113,7 +118,7 @@ pub struct Asked(pub Arc<dyn Oracle>);
 
 impl Default for Asked {
     fn default() -> Self {
-        Self(Arc::new(ByReferences))
+        Self(Arc::new(ByReferences(Profile::reference())))
     }
 }
 

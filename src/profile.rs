@@ -10,6 +10,7 @@ mod file;
 mod limits;
 mod names;
 mod place;
+mod site;
 mod words;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use file::schema;
 pub use limits::Limits;
 pub use names::{Names, RecordShape};
 pub use place::{Mistake, ProfileError};
+pub use site::{BuildCommand, SiteShape};
 pub use words::{LineReader, Reading, Words};
 
 use crate::plan::Step;
@@ -38,6 +40,8 @@ pub struct Profile {
     pub names: Names,
     /// Where a session's record is kept; `None` where the system keeps none.
     pub record: Option<RecordShape>,
+    /// What in its sites is a page, and how a commit is built.
+    pub site: SiteShape,
     /// What the lines of its log say.
     pub words: Words,
     /// Where the system reports that an instruction failed: any of these counts.

@@ -56,7 +56,7 @@ impl Part {
             system,
             judge: Model::with_sessions(ids),
         };
-        part.judge.oracle = Asked(Arc::new(Twin));
+        part.judge.oracle = Asked(Arc::new(Twin::default()));
         part.judge.breaker = Breaker::standing_as(1, Standing::Closed);
         part.forget_time();
         part

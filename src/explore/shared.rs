@@ -146,7 +146,7 @@ impl Shared {
             .map(|client| SessionId::new(client, "home"))
             .collect();
         let mut judge = Model::with_sessions(&ids);
-        judge.oracle = Asked(Arc::new(Twin));
+        judge.oracle = Asked(Arc::new(Twin::default()));
         judge.breaker = Breaker::with_limits(clients, limits(habits));
         judge.now = NOW;
         judge.breaker.forget_time(NOW, NOW);

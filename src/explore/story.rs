@@ -115,7 +115,7 @@ impl<'a> Teller<'a> {
             ..Plan::default()
         };
         let mut judge = Model::new(&plan);
-        judge.oracle = Asked(Arc::new(Twin));
+        judge.oracle = Asked(Arc::new(Twin::default()));
         judge.breaker = Breaker::with_limits(clients.len(), limits(scope.habits));
         Self {
             exploration,

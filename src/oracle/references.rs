@@ -9,19 +9,32 @@ use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use super::is_page;
-
 /// The assets that an object names, by their keys, each once, in order. Only HTML documents and
-/// style sheets name any; what an object is, its key says.
+/// style sheets name any; what an object is, its key says, or how it begins.
 pub fn assets(key: &str, bytes: &[u8]) -> Vec<Arc<str>> {
     let text = || String::from_utf8_lossy(bytes);
     let mut found = Found::of(key);
-    if is_page(key) {
+    if is_html(key) || begins_as_html(bytes) {
         found.read_html(&text());
     } else if key.ends_with(".css") {
         found.read_css(&text());
     }
     found.keys
+}
+
+/// Whether a key is that of an HTML document, or of a folder.
+fn is_html(key: &str) -> bool {
+    let has = |extension: &str| key.ends_with(extension);
+    [".html", ".htm", ".xhtml", "/"].into_iter().any(has)
+}
+
+/// Whether an object begins as an HTML document does, whatever its key.
+fn begins_as_html(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"].into_iter().any(|begin| {
+        let first = bytes.get(..begin.len());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(begin))
+    })
 }
 
 /// Stands for the host of the site, whatever its name.
@@ -70,7 +83,7 @@ impl Found {
         }
         let key = percent_decode_str(url.path().trim_start_matches('/')).decode_utf8_lossy();
         let is_known = self.keys.iter().any(|known| **known == *key);
-        if !key.is_empty() && !is_page(&key) && !is_known {
+        if !key.is_empty() && !is_html(&key) && !is_known {
             self.keys.push(key.as_ref().into());
         }
     }

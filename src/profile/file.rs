@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::fields::Answer;
 use super::limits::LimitsSection;
 use super::names::{NamesSection, RecordSection};
+use super::site::SiteSection;
 use super::words::WordsSection;
 use super::{Evidence, Mistake, Profile};
 use crate::plan::FaultKind;
@@ -36,6 +37,9 @@ struct File {
     names: NamesSection,
     /// Where a session's record is kept; leave it out where there is none.
     record: Option<RecordSection>,
+    /// What in a site is a page, and how a commit is built.
+    #[serde(default)]
+    site: SiteSection,
     /// Regular expressions for the log.
     #[serde(default)]
     words: WordsSection,
@@ -179,7 +183,10 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
     let names = names.map_err(|(byte, why)| wrong(byte, why)).ok();
     let words = file.words.words();
     let words = words.map_err(|(byte, why)| wrong(byte, why)).ok();
-    let (Some(names), Some(words), true) = (names, words, mistakes.is_empty()) else {
+    let site = file.site.shape();
+    let site = site.map_err(|(byte, why)| wrong(byte, why)).ok();
+    let (Some(names), Some(site), Some(words), true) = (names, site, words, mistakes.is_empty())
+    else {
         mistakes.sort();
         return Err(mistakes);
     };
@@ -188,6 +195,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         description: file.description,
         names,
         record: file.record.map(Into::into),
+        site,
         words,
         reported_by,
         limits: file.limits.limits(),

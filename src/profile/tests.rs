@@ -146,6 +146,46 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "`lastError` is not a place in a record",
     ),
     (
+        "pages = [\".html\"",
+        "pages = [\"\"",
+        "`pages` lists the endings of pages",
+    ),
+    (
+        "front = [\"index.html\"]",
+        "front = [\"index.php\"]",
+        "`index.php` is no page",
+    ),
+    (
+        "front = [\"index.html\"]\nignore = []",
+        "front = [\"index.html\"]\nignore = [\"index.html\"]",
+        "`index.html` is no page",
+    ),
+    (
+        "front = [\"index.html\"]",
+        "front = []",
+        "`front` lists the keys",
+    ),
+    (
+        "build = [\"sh\", \"build.sh\"]",
+        "build = []",
+        "`build` is a program and its arguments",
+    ),
+    (
+        "build = [\"sh\", \"build.sh\"]",
+        "build = \"sh build.sh\"",
+        "invalid type: string \"sh build.sh\", expected a sequence",
+    ),
+    (
+        "output = \"dist\"",
+        "output = \"../dist\"",
+        "`output` is a folder in the checkout",
+    ),
+    (
+        "[\"SITE_MODULES\"",
+        "[\"GIT_TOKEN\"",
+        "a build gets no variable that begins with GIT_ or AWS_",
+    ),
+    (
         "'^Build failed'",
         "'^Build (failed'",
         "`^Build (failed` is not a regular expression: unclosed group",

@@ -6,8 +6,8 @@ use regex::Regex;
 
 use super::expect::{Count, Expectation, Sight, Since};
 use crate::history::{Branch, Event, Level, What};
-use crate::oracle::is_page;
 use crate::plan::{ClientId, Mark, SessionId};
+use crate::profile::Profile;
 
 /// An expectation that was not met.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ impl<'a> Looker<'a> {
                     | What::OutsiderPushed { branch, .. },
                 ) => holds(branch, marks),
                 (Sight::Page(mark), What::ObjectPut { key, content, .. }) => {
-                    is_page(key) && content.marks.contains(&mark)
+                    Profile::reference().site.is_page(key) && content.marks.contains(&mark)
                 }
                 (Sight::Death, What::Died { .. }) | (Sight::Start, What::Started { .. }) => true,
                 (Sight::DeadLetter(mark), What::DeadLettered { mark: dead, .. }) => *dead == mark,

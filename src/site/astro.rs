@@ -2,15 +2,21 @@
 //! marks that it was built from, assets are named by their content, and pages name their assets.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::oracle::{BuildOfMarks, Objects, Oracle};
 use crate::plan::Mark;
+use crate::profile::{Profile, SiteShape};
 
 /// Judges Astro sites.
-#[derive(Clone, Copy, Debug)]
-pub struct Astro;
+#[derive(Clone, Debug)]
+pub struct Astro(pub Arc<Profile>);
 
 impl Oracle for Astro {
+    fn shape(&self) -> &SiteShape {
+        &self.0.site
+    }
+
     fn whole(&self, build: BuildOfMarks<'_>, site: &Objects) -> bool {
         lacks(build.marks, build.warns, site).is_none()
     }

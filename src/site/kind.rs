@@ -6,6 +6,7 @@ use super::astro::Astro;
 use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, Twin, mark_in};
 use crate::files::FileChange;
 use crate::oracle::Oracle;
+use crate::profile::Profile;
 
 /// What the sites of a system are built with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -86,10 +87,10 @@ impl SiteKind {
     }
 
     /// What knows how sites of this kind should look.
-    pub fn oracle(self) -> Arc<dyn Oracle> {
+    pub fn oracle(self, profile: &Arc<Profile>) -> Arc<dyn Oracle> {
         match self {
-            Self::Shell => Arc::new(Twin),
-            Self::Astro => Arc::new(Astro),
+            Self::Shell => Arc::new(Twin(profile.clone())),
+            Self::Astro => Arc::new(Astro(profile.clone())),
         }
     }
 

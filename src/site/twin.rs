@@ -8,10 +8,17 @@ use std::sync::Arc;
 use super::{cksum, render_parts};
 use crate::oracle::{BuildOfMarks, Objects, Oracle};
 use crate::plan::Mark;
+use crate::profile::{Profile, SiteShape};
 
 /// Judges shell sites by rendering them.
-#[derive(Clone, Copy, Debug)]
-pub struct Twin;
+#[derive(Clone, Debug)]
+pub struct Twin(pub Arc<Profile>);
+
+impl Default for Twin {
+    fn default() -> Self {
+        Self(Profile::reference())
+    }
+}
 
 /// The digests of a good build's files, by key.
 type Digests = Vec<(Arc<str>, u32)>;
@@ -42,6 +49,10 @@ fn good_build(marks: &[Mark], warns: bool) -> Rc<Digests> {
 }
 
 impl Oracle for Twin {
+    fn shape(&self) -> &SiteShape {
+        &self.0.site
+    }
+
     fn whole(&self, build: BuildOfMarks<'_>, site: &Objects) -> bool {
         lacks(&good_build(build.marks, build.warns), site).is_none()
     }
