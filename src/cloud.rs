@@ -23,13 +23,14 @@ mod sqs;
 mod table;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-pub use branch::read_branch;
+pub use branch::{check_out, read_branch, trees_with};
 pub use credentials::{ACCESS_KEY, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
 pub use logs::LOG_GROUP;
@@ -314,6 +315,11 @@ impl Cloud {
             .iter()
             .flat_map(|client| self.services.sqs.marks(&queue(client)))
             .collect()
+    }
+
+    /// The folder of the client's repository.
+    pub fn repository(&self, client: &ClientId) -> PathBuf {
+        self.services.remote.path(client)
     }
 
     /// The branches of the sessions on the remote, as far as they exist.

@@ -5,6 +5,7 @@
 
 mod file;
 mod header;
+mod own_build;
 mod step_text;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::profile::{Evidence, Profile, Seen};
 
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{End, FORMAT, Header, ProfileRef};
+pub use own_build::{OwnBuild, OwnFile};
 
 pub(crate) mod change;
 pub(crate) mod describe;
@@ -63,6 +65,14 @@ pub enum What {
         mark: Mark,
         /// The branch as it then is.
         branch: Arc<Branch>,
+    },
+
+    /// The tester built a commit itself, to know what a site should hold.
+    SiteBuilt {
+        /// The client whose commit it is.
+        client: ClientId,
+        /// What the build made.
+        build: Arc<OwnBuild>,
     },
 
     // Queue.
@@ -265,7 +275,8 @@ impl What {
             | Self::RetryDelivered { session }
             | Self::Committed { session, .. }
             | Self::RecordWritten { session, .. } => (Some(&session.client), Some(session)),
-            Self::AgentAsked { client, .. }
+            Self::SiteBuilt { client, .. }
+            | Self::AgentAsked { client, .. }
             | Self::Fetched { client, .. }
             | Self::PushBegan { client }
             | Self::ObjectPut { client, .. }

@@ -18,7 +18,8 @@ mod steps;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::oracle::{Asked, Objects};
+use crate::history::OwnBuild;
+use crate::oracle::{Asked, BuildOfMarks, Objects};
 use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
 use crate::profile::Profile;
 
@@ -43,6 +44,8 @@ pub struct Model {
     pub s3_refused: bool,
     /// What knows how the sites should look.
     pub oracle: Asked,
+    /// What the tester built itself.
+    pub own_builds: Vec<Arc<OwnBuild>>,
     /// What is particular to the system.
     pub profile: Arc<Profile>,
 }
@@ -147,6 +150,7 @@ impl Model {
             outsiders: Vec::new(),
             faults: Vec::new(),
             oracle: Asked::default(),
+            own_builds: Vec::new(),
             profile: Profile::reference(),
         }
     }
@@ -220,7 +224,20 @@ impl Model {
         for instruction in marks.iter().filter_map(|mark| self.instruction(*mark)) {
             build.take(instruction.edit);
         }
+        // What the tester built itself is known better than by the edits; that a build of its own
+        // failed may have other reasons.
+        build.fails &= !self.own_builds.iter().any(|own| own.is_good_of(marks));
         build
+    }
+
+    /// The build of these marks that a client's site may show, with all that is known of it.
+    pub fn wanted_build<'a>(&'a self, client: &'a ClientId, marks: &'a [Mark]) -> BuildOfMarks<'a> {
+        BuildOfMarks {
+            client,
+            marks,
+            warns: self.build_of(marks).warns,
+            own: &self.own_builds,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! a twin of its build in Rust, others with builds of the tester's own, and [`ByReferences`] with
 //! nothing but what stands in the objects.
 
+mod own;
 mod references;
 
 use std::collections::BTreeSet;
@@ -12,8 +13,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::history::Content;
 pub use crate::history::Objects;
+use crate::history::{Content, OwnBuild};
 use crate::plan::{ClientId, Mark};
 use crate::profile::{Profile, SiteShape};
 
@@ -28,12 +29,23 @@ pub struct BuildOfMarks<'a> {
     pub marks: &'a [Mark],
     /// Whether the build leaves something out with a warning.
     pub warns: bool,
+    /// What the tester built itself, of these marks and of others.
+    pub own: &'a [Arc<OwnBuild>],
+}
+
+impl BuildOfMarks<'_> {
+    /// The good builds of the tester's own.
+    fn known(&self) -> impl Iterator<Item = &OwnBuild> {
+        let builds = self.own.iter().map(|build| &**build);
+        builds.filter(|build| build.is_good_of(self.marks))
+    }
 }
 
 /// Knows what a site should hold.
 ///
-/// The methods that a type does not write itself go by marks and references alone, and accuse only
-/// where no build could have made what is seen.
+/// Where the tester built the commit itself, the site is compared with that build. Otherwise the
+/// methods that a type does not write itself go by marks and references alone, and accuse only where
+/// no build could have made what is seen.
 pub trait Oracle: Debug + Send + Sync {
     /// What in the sites is a page.
     fn shape(&self) -> &SiteShape;
@@ -63,38 +75,51 @@ pub trait Oracle: Debug + Send + Sync {
         known
     }
 
-    /// Whether everything that the good build makes is in the site. This is asked in the midst of
-    /// a run, and must be quick.
+    /// What a site lacks of a good build that the tester did not build itself.
+    fn lacks(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
+        if self.marks(site) != Some(build.marks) {
+            return Some("the front page is of another build".into());
+        }
+        missing_asset(self, site)
+    }
+
+    /// What in a site is not of such a build.
+    fn left_over(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
+        let is_foreign = |mark: &Mark| !build.marks.contains(mark);
+        let of_build = |key: &str| !self.shape().ignores(key);
+        let mut objects = site.iter().filter(|(key, _)| of_build(key));
+        let (key, _) = objects.find(|(_, content)| content.marks.iter().any(is_foreign))?;
+        Some(format!("{key} is of another build"))
+    }
+
+    /// Whether everything that the good build makes is in the site.
     fn whole(&self, build: BuildOfMarks<'_>, site: &Objects) -> bool {
-        lacks(self, build, site).is_none()
+        let mut known = build.known().peekable();
+        match known.peek() {
+            Some(_) => known.any(|own| own::lacks(self, own, site).is_none()),
+            None => self.lacks(build, site).is_none(),
+        }
     }
 
-    /// How a site differs from exactly the good build. This may take as long as a build.
+    /// How a site differs from exactly the good build. Where there are several builds of its marks,
+    /// it may be any of them.
     fn difference(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
-        lacks(self, build, site).or_else(|| {
-            let is_foreign = |mark: &Mark| !build.marks.contains(mark);
-            let (key, _) = site
-                .iter()
-                .find(|(_, content)| content.marks.iter().any(is_foreign))?;
-            Some(format!("{key} is of another build"))
-        })
-    }
-
-    /// Whether the build of these marks fails, where that is known better than by the edits.
-    fn fails(&self, _: BuildOfMarks<'_>) -> Option<bool> {
-        None
+        let of_own = |own: &OwnBuild| {
+            own::lacks(self, own, site).or_else(|| own::left_over(self, own, site))
+        };
+        let mut known = build.known().map(of_own).peekable();
+        let Some(first) = known.peek().cloned() else {
+            let lack = self.lacks(build, site);
+            return lack.or_else(|| self.left_over(build, site));
+        };
+        known
+            .all(|difference| difference.is_some())
+            .then_some(first)?
     }
 }
 
-/// What a site lacks of a build, as far as its objects themselves say.
-fn lacks<O: Oracle + ?Sized>(
-    oracle: &O,
-    build: BuildOfMarks<'_>,
-    site: &Objects,
-) -> Option<String> {
-    if oracle.marks(site) != Some(build.marks) {
-        return Some("the front page is of another build".into());
-    }
+/// An asset that a page of a site names and the site has not.
+fn missing_asset<O: Oracle + ?Sized>(oracle: &O, site: &Objects) -> Option<String> {
     let pages = site.iter().filter(|(key, _)| oracle.page(key));
     pages
         .flat_map(|(_, page)| oracle.references(page, site))

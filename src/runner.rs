@@ -1,5 +1,6 @@
 //! One plan on one target: disturb, heal, recover, judge.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::history::{End, Event, FORMAT, Header, History, ProfileRef, Snapshot, 
 use crate::invariant::not_asked;
 use crate::judge::Judge;
 use crate::model::Model;
-use crate::plan::{Mark, Plan, Step};
+use crate::plan::{ClientId, Mark, Plan, Step};
 use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
 
@@ -193,7 +194,7 @@ fn recover(
     live: &mut Live<'_>,
     settled: &mut Option<Snapshot>,
 ) -> Result<(), Stop> {
-    live.begin(system.now(), What::Healed)?;
+    live.begin(system, What::Healed)?;
     let faults: Vec<_> = live
         .judge
         .model
@@ -211,11 +212,17 @@ fn recover(
         let is_at_rest = system.rest(quiet, left, &mut live.events)?;
         let seen = system.snapshot()?.as_seen_by(&live.judge.model.profile);
         let seen = settled.insert(seen);
-        live.judge_new()?;
-        let Some(violation) = live.judge.recovered(seen) else {
+        let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
+        live.judge_new(system)?;
+        let mut violation = live.judge.recovered(seen);
+        // Building takes time, so it is done for a last word only.
+        if (is_final || violation.is_none()) && live.build_shown(system, seen) {
+            live.judge_new(system)?;
+            violation = live.judge.recovered(seen);
+        }
+        let Some(violation) = violation else {
             return Ok(());
         };
-        let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         if is_final {
             return Err(Stop::Violated(violation.into()));
         }
@@ -228,6 +235,10 @@ struct Live<'a> {
     judge: Judge,
     events: Vec<Event>,
     judged: usize,
+    /// Whether commits are built, which takes real time.
+    builds: bool,
+    /// The marks of the commits that were to be built.
+    tried: BTreeSet<Vec<Mark>>,
     record: &'a mut dyn FnMut(&Event),
 }
 
@@ -237,6 +248,8 @@ impl<'a> Live<'a> {
             judge: Judge::new(plan, target.site(), target.profile()),
             events: Vec::new(),
             judged: 0,
+            builds: !target.is_deterministic(),
+            tried: BTreeSet::new(),
             record,
         }
     }
@@ -255,20 +268,21 @@ impl<'a> Live<'a> {
             step: step.clone(),
             mark,
         };
-        self.begin(system.now(), what)?;
+        self.begin(system, what)?;
         match step {
             Step::Wait(time) if waits_in_parts => self.wait(system, *time),
             _ => {
                 system.apply(step, mark, &mut self.events)?;
-                self.judge_new()
+                self.judge_new(system)
             }
         }
     }
 
     /// What the tester does is judged at once, so that the system's answer finds it known.
-    fn begin(&mut self, at: Duration, what: What) -> Result<(), Stop> {
+    fn begin(&mut self, system: &mut dyn Run, what: What) -> Result<(), Stop> {
+        let at = system.now();
         self.events.push(Event { at, what });
-        self.judge_new()
+        self.judge_new(system)
     }
 
     /// Waits where time is real, and ends as soon as something is wrong: what is judged at the end
@@ -282,13 +296,17 @@ impl<'a> Live<'a> {
             }
             let part = Step::Wait(left.min(LOOK_EVERY));
             system.apply(&part, None, &mut self.events)?;
-            self.judge_new()?;
+            self.judge_new(system)?;
         }
     }
 
     /// Judges the events that came since.
-    fn judge_new(&mut self) -> Result<(), Stop> {
-        while let Some(event) = self.events.get(self.judged) {
+    fn judge_new(&mut self, system: &mut dyn Run) -> Result<(), Stop> {
+        loop {
+            self.build_what_is_broken(system);
+            let Some(event) = self.events.get(self.judged) else {
+                return Ok(());
+            };
             self.judged += 1;
             (self.record)(event);
             if let Err(violation) = self.judge.take(event) {
@@ -297,7 +315,58 @@ impl<'a> Live<'a> {
                 return Err(Stop::Violated(violation));
             }
         }
-        Ok(())
+    }
+}
+
+impl Live<'_> {
+    /// Builds what an object was made of before it is judged, where that fails by its edits: the
+    /// build knows better.
+    fn build_what_is_broken(&mut self, system: &mut dyn Run) {
+        let Some(Event { at, what }) = self.events.get(self.judged).filter(|_| self.builds) else {
+            return;
+        };
+        if let What::ObjectPut {
+            client, content, ..
+        } = what
+            && self.judge.model.build_of(&content.marks).fails
+        {
+            let (at, client, content) = (*at, client.clone(), content.clone());
+            let built = self.build(system, at, &client, &content.marks);
+            self.events.splice(self.judged..self.judged, built);
+        }
+    }
+
+    /// Builds what the sites show. Returns whether anything new is known then.
+    fn build_shown(&mut self, system: &mut dyn Run, seen: &Snapshot) -> bool {
+        // What has happened meanwhile comes after it.
+        let at = self.events.last().map_or(Duration::ZERO, |event| event.at);
+        let known = self.events.len();
+        for (client, objects) in seen.sites.get().into_iter().flatten() {
+            let oracle = self.judge.model.oracle.clone();
+            let marks = oracle.marks(objects).unwrap_or_default();
+            let built = self.build(system, at, client, marks);
+            self.events.extend(built);
+        }
+        self.events.len() > known
+    }
+
+    /// Builds the commits with these marks, where that was not tried before.
+    fn build(
+        &mut self,
+        system: &mut dyn Run,
+        at: Duration,
+        client: &ClientId,
+        marks: &[Mark],
+    ) -> Vec<Event> {
+        if !self.builds || marks.is_empty() || !self.tried.insert(marks.to_vec()) {
+            return Vec::new();
+        }
+        let builds = system.build_commits(client, marks).into_iter();
+        let what = builds.map(|build| What::SiteBuilt {
+            client: client.clone(),
+            build: Arc::new(build),
+        });
+        what.map(|what| Event { at, what }).collect()
     }
 }
 

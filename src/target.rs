@@ -7,8 +7,8 @@ pub mod sim;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::{Event, Snapshot};
-use crate::plan::{Mark, SessionId, Step};
+use crate::history::{Event, OwnBuild, Snapshot};
+use crate::plan::{ClientId, Mark, SessionId, Step};
 use crate::profile::Profile;
 use crate::site::SiteKind;
 
@@ -70,7 +70,8 @@ pub trait Target {
 /// A rule can only be judged by what a run reports: the events (variants of
 /// [`What`](crate::history::What)) that [`apply`](Self::apply) and [`rest`](Self::rest) append, in
 /// the order of time, and the fields of the [`Snapshot`] after recovery. `Sent` and
-/// `OutsiderPushed` belong to the steps that make them; `StepBegan` and `Healed` are the runner's.
+/// `OutsiderPushed` belong to the steps that make them; `StepBegan`, `Healed` and `SiteBuilt` (of
+/// [`build_commits`](Self::build_commits)) are the runner's.
 ///
 /// | rule | events | fields of the snapshot |
 /// |---|---|---|
@@ -146,6 +147,14 @@ pub trait Run {
     /// # Errors
     /// As [`Run::apply`].
     fn snapshot(&mut self) -> Result<Snapshot, TargetError>;
+
+    /// Builds the commits of a client whose marks are exactly these, to know what its site should
+    /// hold; `&mut self` may be blocked as long as that takes. What cannot be built is left out, and
+    /// without an implementation that is all.
+    fn build_commits(&mut self, client: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
+        let _ = (client, marks);
+        Vec::new()
+    }
 
     /// A hash of all that the system's future depends on, if it can be computed: two runs with the
     /// same seed and hash go on in the same way, bit for bit.

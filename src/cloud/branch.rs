@@ -1,5 +1,6 @@
 //! Reading a session's branch from a repository: a container's checkout or the remote.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -106,12 +107,79 @@ fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>
     Ok(None)
 }
 
+/// A line that is a mark.
+const MARK_LINE: &str = "^(edit|outside)-[0-9]+$";
+
+/// The trees that have exactly these marks, of the commits of all branches and of what branches were
+/// before, newest commit first.
+///
+/// # Errors
+/// As [`read_branch`].
+pub fn trees_with(repository: &Path, marks: &[Mark]) -> io::Result<Vec<String>> {
+    if marks.is_empty() || !repository.is_dir() {
+        return Ok(Vec::new());
+    }
+    let log = git(repository)
+        .args(["log", "--all", "--reflog", "--format=%H %T"])
+        .output()?;
+    let log = String::from_utf8_lossy(&log.stdout);
+    let commits: Vec<(&str, &str)> = log.lines().filter_map(|it| it.split_once(' ')).collect();
+    if commits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lines = git(repository)
+        .args(["grep", "-I", "--no-color", "-E", "-e", MARK_LINE])
+        .args(commits.iter().map(|(commit, _)| commit))
+        .args(["--", CHANGES, OUTSIDE])
+        .output()?;
+    let lines = String::from_utf8_lossy(&lines.stdout);
+    let mut found: BTreeMap<&str, Vec<Mark>> = BTreeMap::new();
+    // COMMIT:PATH:LINE
+    for (commit, rest) in lines.lines().filter_map(|line| line.split_once(':')) {
+        let mark = rest
+            .rsplit_once(':')
+            .and_then(|(_, mark)| Mark::parse(mark));
+        found.entry(commit).or_default().extend(mark);
+    }
+    let has_marks = |commit: &str| found.get(commit).is_some_and(|of| of == marks);
+    let mut trees: Vec<String> = Vec::new();
+    for (commit, tree) in commits {
+        if has_marks(commit) && !trees.iter().any(|known| known == tree) {
+            trees.push(tree.into());
+        }
+    }
+    Ok(trees)
+}
+
+/// Writes the files of a tree into a folder; `index` is a file that git needs meanwhile. The
+/// repository stays as it is.
+///
+/// # Errors
+/// When `git` cannot be run, or does not find the tree.
+pub fn check_out(repository: &Path, tree: &str, folder: &Path, index: &Path) -> io::Result<()> {
+    let inside = repository.join(".git");
+    let output = git(folder)
+        .args(["read-tree", "--reset", "-u", tree])
+        .env(
+            "GIT_DIR",
+            if inside.is_dir() { &inside } else { repository },
+        )
+        .env("GIT_WORK_TREE", folder)
+        .env("GIT_INDEX_FILE", index)
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("git read-tree {tree}: {said}")))
+}
+
 /// Every mark in the branch's newest tree, in the order in which a build lists them.
 fn read_tree(repository: &Path, session: &SessionId) -> io::Result<Vec<Mark>> {
     let branch = format!("refs/heads/{}", session.branch());
     let output = git(repository)
         .args(["grep", "-h", "-I", "--no-color", "-E"])
-        .args(["-e", "^(edit|outside)-[0-9]+$", &branch])
+        .args(["-e", MARK_LINE, &branch])
         .args(["--", CHANGES, OUTSIDE])
         .output()?;
     // Exit code 1 says that nothing was found.

@@ -30,6 +30,17 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             session,
             format!("{mark} came from outside; remote has {}", commits(branch)),
         ),
+        What::SiteBuilt { client, build } => {
+            let made = match &build.error {
+                None => format!("{} files", build.files.len()),
+                Some(error) => format!("it fails: {error}"),
+            };
+            let of_marks = marks(&build.marks);
+            of(
+                client,
+                format!("the tester built {of_marks} itself: {made}"),
+            )
+        }
         What::Sent { session, mark } => of(session, format!("instruction {mark} sent")),
         What::Delivered {
             session,

@@ -143,6 +143,7 @@ impl Phases {
             | What::OutsiderPushed { .. }
             | What::Sent { .. }
             | What::RetrySent { .. }
+            | What::SiteBuilt { .. }
             | What::SecretSeen { .. }
             | What::Logged { .. } => None,
         }

@@ -4,7 +4,7 @@ use super::{Breach, kinds, list};
 use crate::history::Snapshot;
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
-use crate::oracle::{BuildOfMarks, Objects};
+use crate::oracle::Objects;
 use crate::plan::Mark;
 use crate::verdict::Subject;
 
@@ -105,7 +105,7 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
         // What a lost workspace took cannot be built again: the site stays as it is.
         return None;
     }
-    if site.is_empty() {
+    if site.keys().all(|key| model.profile.site.ignores(key)) {
         let wanted = candidates.iter().find(|c| is_left(model, Some(c)));
         let wanted = wanted.or(candidates.first())?;
         if may_be_empty {
@@ -151,11 +151,7 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
             format!("it shows {}", list(shown)),
         );
     }
-    let build = BuildOfMarks {
-        client: id,
-        marks: shown,
-        warns: model.build_of(shown).warns,
-    };
+    let build = model.wanted_build(id, shown);
     model.oracle.difference(build, site).and_then(|difference| {
         Breach::standing(
             about(),

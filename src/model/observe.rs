@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::instruction::Toggled;
 use super::pace::Pushing;
 use super::session::Expected;
-use super::{BuildOf, Client, Handled, HandledEnd, Model};
+use super::{Client, Handled, HandledEnd, Model};
 use crate::history::{
     Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
 };
-use crate::oracle::BuildOfMarks;
 use crate::plan::{ClientId, Fault, Mark, Place, SessionId};
 use crate::profile::Evidence;
 
@@ -31,6 +30,7 @@ impl Model {
             | What::RetrySent { .. }
             | What::Refused { .. }
             | What::SecretSeen { .. } => {}
+            What::SiteBuilt { build, .. } => self.own_builds.push(build.clone()),
             What::OutsiderPushed {
                 session, branch, ..
             } => {
@@ -376,13 +376,8 @@ impl Model {
         if shown.iter().any(|shown| shown == marks) || self.oracle.marks(site) != Some(marks) {
             return;
         }
-        let BuildOf { fails, warns } = self.build_of(marks);
-        let build = BuildOfMarks {
-            client: id,
-            marks,
-            warns,
-        };
-        if !fails && self.oracle.whole(build, site) {
+        let is_good = !self.build_of(marks).fails;
+        if is_good && self.oracle.whole(self.wanted_build(id, marks), site) {
             self.clients[client].shown.push(marks.to_vec());
         }
     }

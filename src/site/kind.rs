@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::astro::Astro;
 use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, Twin, mark_in};
 use crate::files::FileChange;
-use crate::oracle::Oracle;
+use crate::oracle::{ByReferences, Oracle};
 use crate::profile::Profile;
 
 /// What the sites of a system are built with.
@@ -90,7 +89,7 @@ impl SiteKind {
     pub fn oracle(self, profile: &Arc<Profile>) -> Arc<dyn Oracle> {
         match self {
             Self::Shell => Arc::new(Twin(profile.clone())),
-            Self::Astro => Arc::new(Astro(profile.clone())),
+            Self::Astro => Arc::new(ByReferences(profile.clone())),
         }
     }
 

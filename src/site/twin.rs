@@ -53,17 +53,17 @@ impl Oracle for Twin {
         &self.0.site
     }
 
-    fn whole(&self, build: BuildOfMarks<'_>, site: &Objects) -> bool {
-        lacks(&good_build(build.marks, build.warns), site).is_none()
+    fn lacks(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
+        lacks(&good_build(build.marks, build.warns), site)
     }
 
-    fn difference(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
+    fn left_over(&self, build: BuildOfMarks<'_>, site: &Objects) -> Option<String> {
         let files = good_build(build.marks, build.warns);
-        lacks(&files, site).or_else(|| {
-            let is_made = |key: &&Arc<str>| files.iter().any(|(made, _)| made == *key);
-            let left_over = site.keys().find(|key| !is_made(key))?;
-            Some(format!("{left_over} of an older build is left over"))
-        })
+        let is_made = |key: &str| files.iter().any(|(made, _)| **made == *key);
+        let left_over = site
+            .keys()
+            .find(|key| !is_made(key) && !self.0.site.ignores(key))?;
+        Some(format!("{left_over} of an older build is left over"))
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Run, Target, TargetError};
-use crate::history::{Event, Snapshot};
-use crate::plan::{Mark, SessionId, Step};
+use crate::history::{Event, OwnBuild, Snapshot};
+use crate::plan::{ClientId, Mark, SessionId, Step};
 use crate::profile::Profile;
 use crate::site::SiteKind;
 
@@ -101,6 +101,10 @@ impl Run for InterruptibleRun {
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
         check(&self.interrupt)?;
         self.run.snapshot()
+    }
+
+    fn build_commits(&mut self, client: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
+        self.run.build_commits(client, marks)
     }
 
     fn fingerprint(&self) -> Option<u64> {

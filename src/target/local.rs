@@ -8,6 +8,7 @@ mod checkouts;
 mod container;
 mod load;
 mod memory;
+mod own_builds;
 mod run;
 mod steps;
 mod thread;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use self::checkouts::Checkouts;
 use self::container::Container;
 use self::load::LoadWatch;
+use self::own_builds::OwnBuilds;
 use self::run::LocalRun;
 use self::thread::CloudThread;
 use super::sim::Sim;
@@ -170,16 +172,19 @@ impl Target for Local {
                 "close other programs, or raise `ulimit -u`",
             )
         })?;
+        let profile = self.profile();
         let config = CloudConfig {
             time_scale: self.time_scale,
             seed,
             git: self.git.clone(),
             site: self.site(),
+            profile: profile.clone(),
             ..CloudConfig::of(sessions.to_vec())
         };
         let cloud = Cloud::start(config, thread.handle())?;
         let folder = Scratch::new("local")?;
         let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
+        let mut own_builds = BTreeMap::new();
         for session in sessions {
             let client = &session.client;
             if containers.contains_key(client) {
@@ -188,6 +193,10 @@ impl Target for Local {
             let root = workspace_root(folder.path(), client);
             let front = cloud.open_front(client)?;
             let environment = self.environment(&front, &root, folder.path());
+            if let Some(build) = &profile.site.build {
+                let builds = OwnBuilds::new(build.clone(), &environment);
+                own_builds.insert(client.clone(), builds);
+            }
             let errors = folder.path().join(format!("{client}.errors"));
             let container = Container::new(self.worker.clone(), environment, errors);
             containers.insert(client.clone(), container);
@@ -204,7 +213,9 @@ impl Target for Local {
                 "close other programs, or raise `ulimit -u`",
             )
         })?;
-        let mut run = LocalRun::new(containers, checkouts, cloud, thread, load, folder);
+        let mut run = LocalRun::new(
+            containers, checkouts, own_builds, cloud, thread, load, folder,
+        );
         run.start()?;
         Ok(Box::new(run))
     }

@@ -121,7 +121,8 @@ impl Lanes {
                     None => self.client(LaneKind::Container, client),
                 }
             }
-            What::ObjectPut { client, .. }
+            What::SiteBuilt { client, .. }
+            | What::ObjectPut { client, .. }
             | What::ObjectDeleted { client, .. }
             | What::S3Asked { client, .. } => self.client(LaneKind::Site, client),
             What::Fetched { client, .. }
@@ -186,7 +187,10 @@ impl Kind {
             | What::PushBegan { .. }
             | What::Pushed { .. }
             | What::Committed { .. } => Self::Git,
-            What::ObjectPut { .. } | What::ObjectDeleted { .. } | What::S3Asked { .. } => Self::S3,
+            What::SiteBuilt { .. }
+            | What::ObjectPut { .. }
+            | What::ObjectDeleted { .. }
+            | What::S3Asked { .. } => Self::S3,
             What::RecordWritten { .. } => Self::Record,
             What::Refused { place, .. } => match place {
                 plan::Place::Agent => Self::Agent,
@@ -262,6 +266,7 @@ impl Tone {
             },
             What::StepBegan { .. }
             | What::Healed
+            | What::SiteBuilt { .. }
             | What::Sent { .. }
             | What::RetrySent { .. }
             | What::RetryDelivered { .. }

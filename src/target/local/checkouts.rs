@@ -55,6 +55,12 @@ impl Checkouts {
         Ok(changed)
     }
 
+    /// The folders of a client's checkouts, whether they exist or not.
+    pub(super) fn folders(&self, client: &ClientId) -> impl Iterator<Item = PathBuf> {
+        let of_client = self.0.iter().filter(|(of, _)| of.client == *client);
+        of_client.map(|(_, checkout)| checkout.folder.clone())
+    }
+
     /// Forgets what a client's checkouts held: they are gone.
     pub(super) fn forget(&mut self, client: &ClientId) {
         for (session, checkout) in &mut self.0 {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::checkouts::Checkouts;
 use super::container::Container;
 use super::load::LoadWatch;
+use super::own_builds::OwnBuilds;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
-use crate::history::{Death, Event, Level, Snapshot, What};
+use crate::history::{Death, Event, Level, OwnBuild, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
 use crate::profile::Seen;
 use crate::scratch::Scratch;
@@ -25,6 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub(super) struct LocalRun {
     containers: BTreeMap<ClientId, Slot>,
     pub(super) checkouts: Checkouts,
+    own_builds: BTreeMap<ClientId, OwnBuilds>,
     pub(super) cloud: Cloud,
     pub(super) thread: CloudThread,
     load: LoadWatch,
@@ -47,6 +49,7 @@ impl LocalRun {
     pub(super) fn new(
         containers: BTreeMap<ClientId, Container>,
         checkouts: Checkouts,
+        own_builds: BTreeMap<ClientId, OwnBuilds>,
         cloud: Cloud,
         thread: CloudThread,
         load: LoadWatch,
@@ -63,6 +66,7 @@ impl LocalRun {
                 .map(|(client, container)| (client, slot(container)))
                 .collect(),
             checkouts,
+            own_builds,
             cloud,
             thread,
             load,
@@ -302,6 +306,15 @@ impl Run for LocalRun {
 
     fn doubt(&self) -> Option<String> {
         self.load.doubt()
+    }
+
+    fn build_commits(&mut self, client: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
+        let Some(builds) = self.own_builds.get(client) else {
+            return Vec::new();
+        };
+        let mut repositories = vec![self.cloud.repository(client)];
+        repositories.extend(self.checkouts.folders(client));
+        builds.of(&repositories, marks)
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
