@@ -31,7 +31,7 @@ use crate::regression::{self, ReadError, Seed};
 use crate::runner::{self, Outcome};
 use crate::soak::{FolderError, StateError};
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
-use crate::verdict::Verdict;
+use crate::verdict::{NotAsked, Verdict};
 
 pub use case::tree;
 pub(crate) use case::{Case, Ran};
@@ -141,6 +141,8 @@ pub struct Finished<'a> {
     pub coverage: &'a Coverage,
     /// The steps that the target cannot make, by index from 0, and why.
     pub left_out: &'a [(usize, String)],
+    /// The parts of rules that were not asked, and why.
+    pub not_asked: &'a [NotAsked],
     /// How long the run took, in real time.
     pub took: Duration,
     /// The file of the plan, when it did not hold.
@@ -206,6 +208,10 @@ pub fn run_watched(
     let target = Interruptible {
         target,
         interrupt: interrupt.clone(),
+    };
+    let config = &Config {
+        shape: config.shape.clone().possible(|step| target.cannot(step)),
+        ..config.clone()
     };
     // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.shape.sessions, config.seed)?);
@@ -383,13 +389,15 @@ impl<'a> Campaign<'a> {
                 verdict: &outcome.verdict,
                 coverage: &coverage,
                 left_out: &outcome.left_out,
+                not_asked: outcome.history.not_asked(),
                 took,
                 file: file.as_deref(),
             });
         }
         let file = file.unwrap_or_default();
         let (on, totals) = (self.summary.target, &mut self.summary.totals);
-        totals.count(kept.is_some(), &coverage, outcome.left_out);
+        let not_asked = outcome.history.not_asked().to_vec();
+        totals.count(kept.is_some(), &coverage, outcome.left_out, not_asked);
         self.unknown_in_a_row = match outcome.verdict {
             Verdict::Unknown { .. } => self.unknown_in_a_row + 1,
             _ => 0,

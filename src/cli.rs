@@ -22,6 +22,7 @@ mod soak;
 pub use dispatch::main;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -38,6 +39,7 @@ use self::scenario::ScenarioArgs;
 use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
 use crate::generate::Shape;
+use crate::profile::Profile;
 use crate::regression::parse_seed;
 use crate::repeat::Setup;
 
@@ -270,7 +272,7 @@ Examples:
   CLIENT_ID=acme WORKSPACE_ROOT=/var/lib/edit ... shakedown worker
 docs/targets.md lists every variable. A message names those that are missing or invalid.";
 
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TargetArgs {
     /// What to test [default: sim; for replay, where the plan was found]
     #[arg(long, value_enum)]
@@ -282,6 +284,13 @@ pub struct TargetArgs {
     /// [default: 1/30, or 1/6 with Astro]
     #[arg(long, value_name = "X", value_parser = time_scale)]
     pub time_scale: Option<f64>,
+    /// The profile to judge by: other numbers, promises and evidence [default: the built-in one; for
+    /// a history, the one in its header]
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// That of a history.
+    #[arg(skip)]
+    pub recorded: Option<Arc<Profile>>,
 }
 
 impl TargetArgs {
@@ -291,6 +300,8 @@ impl TargetArgs {
             target: Some(target),
             site: None,
             time_scale: None,
+            profile: None,
+            recorded: None,
         }
     }
 
@@ -301,6 +312,9 @@ impl TargetArgs {
             target: _,
             site,
             time_scale,
+            profile,
+            // The file that is replayed has it.
+            recorded: _,
         } = self;
         Setup {
             target: target.into(),
@@ -309,8 +323,33 @@ impl TargetArgs {
                 Some(SiteName::Astro) => Some("astro".into()),
             },
             time_scale: *time_scale,
+            profile: profile.as_ref().map(|path| path.display().to_string()),
             defect: defect.map(str::to_owned),
         }
+    }
+
+    /// The profile that was asked for; `None` where it is the built-in one.
+    ///
+    /// # Errors
+    /// Where it has mistakes, or words that the system under test does not use; they are printed.
+    pub fn read_profile(&self) -> Result<Option<Arc<Profile>>, Exit> {
+        let Some(path) = &self.profile else {
+            return Ok(self.recorded.clone());
+        };
+        let profile = Profile::read(path).map_err(|error| {
+            eprintln!("{error}");
+            Exit::Usage
+        })?;
+        let reference = Profile::reference();
+        if let Some(section) = profile.speaks_unlike(&reference) {
+            eprintln!(
+                "{}: its [{section}] differs from that of the built-in worker, which sim and local \
+                 run; keep that section as `shakedown profile show` prints it",
+                path.display()
+            );
+            return Err(Exit::Usage);
+        }
+        Ok(Some(profile.into()))
     }
 
     /// What builds the sites.
@@ -433,7 +472,7 @@ mod tests {
 
     #[test]
     fn the_command_that_repeats_a_run_has_every_option_that_changes_it() {
-        let on = "--target local --site astro --time-scale 0.05 --seed 0x2a --defect force-push";
+        let on = "--target local --site astro --time-scale 0.05 --profile my.toml --seed 0x2a --defect force-push";
         for command in [
             format!("run {on} --max-steps 9 --cases 3 --keep-going"),
             format!("soak {on} --max-steps 9"),

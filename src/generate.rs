@@ -5,6 +5,7 @@
 //! it (an instruction is followed to a phase, a phase is where a crash falls). Half of all plans
 //! have a motif among them, a sequence that single draws seldom make.
 
+mod impossible;
 mod motif;
 mod weigh;
 
@@ -21,6 +22,7 @@ use proptest_state_machine::strategy::Sequential;
 use crate::model::Model;
 use crate::plan::{Mark, Plan, SessionId, Step};
 
+pub use impossible::Impossible;
 use weigh::Swarm;
 
 /// What plans may look like.
@@ -30,6 +32,17 @@ pub struct Shape {
     pub sessions: Vec<SessionId>,
     /// The most steps of a plan.
     pub max_steps: usize,
+    /// What no plan has, since the target cannot do it.
+    pub impossible: Arc<Impossible>,
+}
+
+impl Shape {
+    /// The same without what a target refuses; `cannot` says why a step is refused.
+    #[must_use]
+    pub fn possible(mut self, cannot: impl Fn(&Step) -> Option<String>) -> Self {
+        self.impossible = Arc::new(Impossible::of(&self.sessions, cannot));
+        self
+    }
 }
 
 impl Default for Shape {
@@ -42,6 +55,7 @@ impl Default for Shape {
                 SessionId::new("globex", "home"),
             ],
             max_steps: 30,
+            impossible: Arc::default(),
         }
     }
 }
@@ -57,10 +71,10 @@ pub(crate) type Counted = (Plan, Option<Arc<AtomicUsize>>);
 /// The same plans as [`plans`], as proptest's own shrinking takes them.
 pub(crate) fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
     let sessions: Arc<[SessionId]> = shape.sessions.clone().into();
-    let of_draft = sessions.clone();
+    let (of_draft, impossible) = (sessions.clone(), shape.impossible.clone());
     Sequential::new(
         (1..=shape.max_steps.max(1)).into(),
-        move || drafts(of_draft.clone()),
+        move || drafts(of_draft.clone(), impossible.clone()),
         Machine::preconditions,
         next_step,
         Machine::apply,
@@ -89,6 +103,7 @@ pub(crate) struct Draft {
     next: Vec<Step>,
     edits: u32,
     outsiders: u32,
+    impossible: Arc<Impossible>,
 }
 
 impl Draft {
@@ -106,6 +121,7 @@ impl Draft {
             next: Vec::new(),
             edits: 0,
             outsiders: 0,
+            impossible: Arc::default(),
         }
     }
 
@@ -147,7 +163,7 @@ impl ReferenceStateMachine for Machine {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Draft> {
-        drafts(Shape::default().sessions.into()).boxed()
+        drafts(Shape::default().sessions.into(), Arc::default()).boxed()
     }
 
     fn transitions(draft: &Draft) -> BoxedStrategy<Step> {
@@ -164,18 +180,22 @@ impl ReferenceStateMachine for Machine {
     }
 }
 
-fn drafts(sessions: Arc<[SessionId]>) -> impl Strategy<Value = Draft> {
-    proptest::num::u64::ANY.prop_map(move |bits| Draft::new(&sessions, bits))
+fn drafts(sessions: Arc<[SessionId]>, impossible: Arc<Impossible>) -> impl Strategy<Value = Draft> {
+    proptest::num::u64::ANY.prop_map(move |bits| Draft {
+        impossible: impossible.clone(),
+        ..Draft::new(&sessions, bits)
+    })
 }
 
 fn next_step(draft: &Draft) -> Weighted {
+    let is_possible = |step: &Step| draft.model.enables(step) && !draft.impossible.has(step);
     if let Some(step) = draft.next.last()
-        && draft.model.enables(step)
+        && is_possible(step)
     {
         return Weighted(vec![(1, step.clone())]);
     }
     let mut steps = weigh::steps(&draft.model, draft.swarm, draft.last.as_ref());
-    steps.retain(|(_, step)| draft.model.enables(step));
+    steps.retain(|(_, step)| is_possible(step));
     Weighted(steps)
 }
 
@@ -205,6 +225,38 @@ mod tests {
     use super::*;
     use crate::plan::{Edit, FaultKind, Outsider, StepKind};
     use proptest::strategy::ValueTree;
+
+    #[test]
+    fn what_a_target_cannot_do_is_not_drawn() {
+        let profile = crate::profile::REFERENCE.replacen(
+            "[faults]",
+            "[faults]\nout-of-memory = { not = \"its build needs 400 MB\" }",
+            1,
+        );
+        let profile = crate::profile::Profile::parse(&profile).unwrap();
+        let cannot = |step: &Step| match step {
+            Step::LoseWorkspace(_) => Some("it has no volume to lose".into()),
+            step => profile.cannot(step),
+        };
+        let draw = |shape: &Shape| -> Vec<Plan> {
+            let mut runner = TestRunner::deterministic();
+            let strategy = plans(shape);
+            let plan = |_| strategy.new_tree(&mut runner).unwrap().current();
+            (0..200).map(plan).collect()
+        };
+        let refused = |plans: &[Plan]| {
+            let steps = plans.iter().flat_map(|plan| &plan.steps);
+            steps.filter(|step| cannot(step).is_some()).count()
+        };
+        let all = draw(&Shape::default());
+        assert!(refused(&all) > 50);
+        let possible = draw(&Shape::default().possible(cannot));
+        assert_eq!(refused(&possible), 0);
+        // Nothing is refused by default, and nothing changes.
+        let reference = crate::profile::Profile::reference();
+        let same = Shape::default().possible(|step| reference.cannot(step));
+        assert_eq!(draw(&same), all);
+    }
 
     #[test]
     fn plans_keep_the_preconditions_and_reach_every_kind_of_step() {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{ClientId, Mark, Phase, Place, SessionId, Step};
 use crate::profile::{Evidence, Profile, Seen};
+use crate::verdict::NotAsked;
 
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{End, FORMAT, Header, ProfileRef};
@@ -573,6 +574,11 @@ pub struct History {
 }
 
 impl History {
+    /// The parts of rules that were not asked, and why, as its last line says.
+    pub fn not_asked(&self) -> &[NotAsked] {
+        self.end.as_ref().map_or(&[], |end| &end.not_asked)
+    }
+
     /// The profile of the system; that of the built-in worker where the events are of no run.
     pub fn profile(&self) -> Arc<Profile> {
         let of_run = self.header.as_ref().map(|header| header.profile.read());

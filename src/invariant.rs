@@ -20,7 +20,7 @@ use kind::kinds;
 
 use std::collections::BTreeSet;
 
-use crate::history::{Event, Snapshot};
+use crate::history::{Event, History, Snapshot};
 use crate::model::Model;
 use crate::verdict::{NotAsked, Rule, Subject};
 
@@ -238,6 +238,14 @@ pub fn not_asked(profile: &Profile, seen: Option<&Snapshot>) -> Vec<NotAsked> {
     });
     let parts: BTreeSet<NotAsked> = parts.collect();
     parts.into_iter().collect()
+}
+
+/// What was not asked of a run: as its last line says, else what its profile leaves out.
+pub fn not_asked_of(history: &History) -> Vec<NotAsked> {
+    match &history.end {
+        Some(end) => end.not_asked.clone(),
+        None => not_asked(&history.profile(), None),
+    }
 }
 
 impl Invariant {

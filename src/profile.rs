@@ -139,6 +139,21 @@ impl Profile {
         unseen.map(|(evidence, why)| format!("its {evidence} cannot be seen: {why}"))
     }
 
+    /// The first section in which it says other words, names or places than another profile; `None`
+    /// where a system that speaks as the one can be read by the other.
+    pub fn speaks_unlike(&self, other: &Self) -> Option<&'static str> {
+        let sections = |of: &Self| of.source.parse::<toml::Table>().unwrap_or_default();
+        let (own, others) = (sections(self), sections(other));
+        let differs = |section: &&str| match (own.get(*section), others.get(*section)) {
+            // A record that the profile leaves out is not looked at.
+            (None, _) if *section == "record" => false,
+            (own, others) => own != others,
+        };
+        ["names", "record", "words"]
+            .into_iter()
+            .find(|it| differs(&it))
+    }
+
     /// Why a step cannot be made, where the profile says so.
     pub fn cannot(&self, step: &Step) -> Option<String> {
         let (Step::Inject(fault) | Step::Heal(fault)) = step else {

@@ -16,6 +16,9 @@ pub struct Setup {
     pub site: Option<String>,
     /// Real seconds for each of the system's seconds, where they were asked for.
     pub time_scale: Option<f64>,
+    /// The file of the profile, where it is not the built-in one.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// The defect that is planted in every container.
     pub defect: Option<String>,
 }
@@ -36,14 +39,16 @@ impl Setup {
             target: _,
             site,
             time_scale,
+            profile,
             defect,
         } = self;
         let site = site.iter().map(|site| format!(" --site {site}"));
         let scale = time_scale
             .iter()
             .map(|scale| format!(" --time-scale {scale}"));
+        let profile = profile.iter().map(|file| format!(" --profile {file}"));
         let defect = defect.iter().map(|defect| format!(" --defect {defect}"));
-        site.chain(scale).chain(defect).collect()
+        site.chain(scale).chain(profile).chain(defect).collect()
     }
 }
 

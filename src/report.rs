@@ -37,6 +37,7 @@ pub(crate) use rules::rules;
 pub use scenarios::scenario;
 pub(crate) use scenarios::{scenario_check, scenario_list};
 pub(crate) use soak::{merged, soak, soak_news};
+pub(crate) use summary::not_asked;
 pub use summary::summary;
 pub(crate) use trials::{harmless_row, trials_head, trials_row};
 

@@ -256,7 +256,8 @@ impl Soak<'_> {
             }
             let Ran { case, outcome, .. } = ran;
             let totals = &mut self.state.totals;
-            totals.count(true, &ran.coverage, Vec::new());
+            let not_asked = outcome.history.not_asked().to_vec();
+            totals.count(true, &ran.coverage, Vec::new(), not_asked);
             match outcome.verdict {
                 Verdict::Held => totals.held += 1,
                 Verdict::Unknown { .. } => totals.unknown += 1,

@@ -2,6 +2,7 @@
 
 mod interruptible;
 pub mod local;
+mod profiled;
 pub mod sim;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::site::SiteKind;
 pub use crate::cloud::GIT_TOKEN;
 pub use crate::error::TargetError;
 pub use interruptible::{Interrupt, Interruptible};
+pub(crate) use profiled::Profiled;
 
 /// A kind of system that plans can be run against.
 pub trait Target {

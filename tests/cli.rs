@@ -133,6 +133,7 @@ fn the_rules_are_printed_with_their_kinds_of_breach() {
         "stays-up  checked always
   A container survives everything but crash and out-of-memory, and is up again within 120 s of
   those.
+  evidence: process
     down  A container was still down when its time to restart was over.
     exit  A container ended by itself.
 "
@@ -343,4 +344,128 @@ fn the_example_for_ci_runs_as_it_stands() {
     }
     let merged = std::fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(merged.contains("Soak of 4 shards on sim"));
+}
+
+#[test]
+fn a_profile_decides_what_is_asked_drawn_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let reference = shakedown(folder.path(), &["profile", "show"]);
+    let reference = String::from_utf8(reference.stdout).unwrap();
+    let with = |name: &str, edits: &[(&str, &str)]| {
+        let edited = edits.iter().fold(reference.clone(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        std::fs::write(folder.path().join(name), edited).unwrap();
+    };
+    let unseen = ("[sees]", "[sees]\nworkspace = { not = \"no volume\" }");
+    let no_memory = ("[faults]", "[faults]\nout-of-memory = { not = \"400 MB\" }");
+    with("my.toml", &[unseen, no_memory]);
+    let run = |arguments: &[&str]| shakedown(folder.path(), arguments);
+    let campaign = [
+        "run",
+        "--cases",
+        "60",
+        "--seed",
+        "7",
+        "--profile",
+        "my.toml",
+        "--junit",
+        "j.xml",
+        "--json",
+        "--html",
+        "h.html",
+    ];
+    let out = run(&campaign);
+    let why = "its workspace cannot be seen: no volume";
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    let lines = String::from_utf8(out.stdout).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    let row = serde_json::json!({ "rule": "pushed", "whole": true, "why": why });
+    let rows = summary["not_asked"].as_array().unwrap();
+    assert!(rows.contains(&row), "{rows:?}");
+    assert_eq!(
+        summary["left_out"],
+        serde_json::json!([]),
+        "it is not drawn"
+    );
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        told.contains(&format!("not asked: pushed: {why}")),
+        "{told}"
+    );
+    let junit = std::fs::read_to_string(folder.path().join("j.xml")).unwrap();
+    assert!(
+        junit.contains(&format!("name=\"not-asked\" value=\"pushed: {why}\"")),
+        "{junit}"
+    );
+    let page = std::fs::read_to_string(folder.path().join("h.html")).unwrap();
+    assert!(page.contains(why), "the page has it");
+
+    // What is hidden from the judge is not in the history either.
+    let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n\
+                inject out-of-memory acme\n";
+    std::fs::write(folder.path().join("a.plan"), plan).unwrap();
+    let replay = [
+        "replay",
+        "a.plan",
+        "--profile",
+        "my.toml",
+        "--history",
+        "h.jsonl",
+    ];
+    let parts = [
+        "left out step 2: 400 MB",
+        "not asked: pushed: its workspace",
+        "HELD on sim",
+    ];
+    check(&run(&replay), 0, &parts);
+    let history = std::fs::read_to_string(folder.path().join("h.jsonl")).unwrap();
+    assert!(history.contains("\"workspaces\":null"), "{history}");
+    // A history brings its profile along.
+    check(
+        &run(&["replay", "h.jsonl"]),
+        0,
+        &["not asked: pushed: its workspace"],
+    );
+    check(
+        &run(&["report", "h.jsonl"]),
+        0,
+        &["not asked: pushed: its workspace"],
+    );
+    check(
+        &run(&["scenario", "all", "--profile", "my.toml"]),
+        2,
+        &["not asked: pushed"],
+    );
+
+    // The judge asks for the profile's numbers, and commands that repeat a run name the profile.
+    with(
+        "strict.toml",
+        &[("restart = \"120s\"", "restart = \"1ms\"")],
+    );
+    let strict = [
+        "run",
+        "--cases",
+        "50",
+        "--seed",
+        "7",
+        "--profile",
+        "strict.toml",
+    ];
+    check(&run(&strict), 1, &["stays-up", "--profile strict.toml"]);
+    // By default everything is asked, and nothing is said of it.
+    let plain = run(&["run", "--cases", "5", "--seed", "7"]);
+    assert!(!String::from_utf8_lossy(&plain.stdout).contains("not asked"));
+
+    with("wrong.toml", &[("restart = \"120s\"", "restart = 120")]);
+    let out = run(&["run", "--profile", "wrong.toml"]);
+    check(&out, 64, &["wrong.toml:", "invalid type: integer `120`"]);
+    with("other.toml", &[("^S3 sync complete", "^upload ready")]);
+    let out = run(&["run", "--profile", "other.toml"]);
+    check(
+        &out,
+        64,
+        &["other.toml: its [words] differs from that of the built-in worker"],
+    );
 }

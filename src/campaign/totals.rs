@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::coverage::Coverage;
 use crate::finding::Finding;
 use crate::finding::family::{Family, families};
-use crate::verdict::Rule;
+use crate::verdict::{NotAsked, Rule};
 
 /// Of each rule and kind, so many failing cases are shrunk and distinguished; the rest is counted.
 pub const TOLD_APART: usize = 100;
@@ -37,6 +37,9 @@ pub struct Totals {
     pub unjudged: Vec<Unjudged>,
     /// Why steps were left out, and how often.
     pub left_out: BTreeMap<String, u64>,
+    /// The parts of rules that were not asked, and why.
+    #[serde(default)]
+    pub not_asked: BTreeSet<NotAsked>,
     /// What the plans reached.
     pub coverage: Coverage,
 }
@@ -195,7 +198,9 @@ impl Totals {
         is_kept: bool,
         coverage: &Coverage,
         left_out: Vec<(usize, String)>,
+        not_asked: impl IntoIterator<Item = NotAsked>,
     ) {
+        self.not_asked.extend(not_asked);
         let of = match is_kept {
             true => &mut self.replayed,
             false => &mut self.cases,
@@ -237,6 +242,7 @@ impl Totals {
         for (why, count) in &other.left_out {
             *self.left_out.entry(why.clone()).or_default() += count;
         }
+        self.not_asked.extend(other.not_asked.iter().cloned());
         self.coverage.add(&other.coverage);
     }
 

@@ -1,5 +1,6 @@
 //! `shakedown conformance`: its arguments, and what it does with them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,6 +18,7 @@ use crate::report::checks::Checks;
 use crate::report::page::run::Run;
 use crate::site::SiteKind;
 use crate::target::Interruptible;
+use crate::verdict::NotAsked;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -59,8 +61,8 @@ fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
     let plans = plans(&args.files)?;
     let on = TargetArgs {
         target: None,
-        site: None,
         time_scale: args.time_scale,
+        ..TargetArgs::of(TargetName::Sim)
     };
     let (sim, local) = (open(TargetName::Sim, &on)?, open(TargetName::Local, &on)?);
     let interrupt = interrupted_by_signals();
@@ -71,6 +73,8 @@ fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
     let compared = conformance::compare_all(&plans, [&sim, &local], args.seed, args.jobs.into());
     let output = &args.output;
     output.print(&report::conformance(&compared, TARGETS, output.style()));
+    let not_asked = not_asked(&compared);
+    output.print(&report::not_asked(&not_asked, output.style()));
     let exit = if compared.iter().any(|plan| !plan.differences.is_empty()) {
         Exit::Violated
     } else if compared.iter().any(|plan| plan.unknown.is_some()) {
@@ -79,6 +83,14 @@ fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
         Exit::Held
     };
     Ok(exit.where_written(write(args, &compared)))
+}
+
+/// What was not asked on either target.
+fn not_asked(compared: &[Compared]) -> BTreeSet<NotAsked> {
+    let runs = compared.iter().flat_map(|of| &of.outcomes);
+    runs.flat_map(|run| run.history.not_asked())
+        .cloned()
+        .collect()
 }
 
 /// Writes what was asked for.
@@ -96,6 +108,7 @@ fn write(args: &ConformanceArgs, compared: &[Compared]) -> Result<(), WriteError
         seed: Seed(args.seed).to_string(),
         command: repeat(args, &files).as_called(),
         interrupted: false,
+        not_asked: not_asked(compared),
         checks: checks.collect::<Result<_, _>>()?,
     })
 }

@@ -16,7 +16,7 @@ use crate::generate::Shape;
 use crate::report::{self, Style};
 use crate::target::local::{Astro, Local};
 use crate::target::sim::Sim;
-use crate::target::{Target, TargetError};
+use crate::target::{Profiled, Target, TargetError};
 use crate::worker::production::worker_main;
 
 /// Plans that a campaign generates on each target when nothing else is asked for.
@@ -185,19 +185,13 @@ fn harmless(args: &DefectsArgs) -> Exit {
 
 /// The target that was asked for, with a defect in every container.
 pub fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
-    match on.target.unwrap_or(TargetName::Sim) {
-        TargetName::Sim => Ok(Box::new(trial::planted_sim(defect))),
-        TargetName::Local => match open_local(on) {
-            Ok(local) => Ok(Box::new(Local {
-                twin: Some(trial::planted_sim(defect)),
-                ..local.with_worker_arguments(["--defect", defect.name])
-            })),
-            Err(error) => {
-                eprintln!("{error}");
-                Err(Exit::Unknown)
-            }
-        },
-    }
+    let name = on.target.unwrap_or(TargetName::Sim);
+    opened(
+        name,
+        on,
+        trial::planted_sim(defect),
+        &["--defect", defect.name],
+    )
 }
 
 /// A target by its name; where it cannot be had, says why and ends.
@@ -206,19 +200,38 @@ pub fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync
         eprintln!("sim builds no real site; use `--site` with `--target local`");
         return Err(Exit::Usage);
     }
-    match name {
-        TargetName::Sim => Ok(Box::new(Sim::default())),
+    opened(name, args, Sim::default(), &[])
+}
+
+/// Sim, or local with sim as its twin, with the profile that was asked for.
+fn opened(
+    name: TargetName,
+    args: &TargetArgs,
+    sim: Sim,
+    of_worker: &[&str],
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let profile = args.read_profile()?;
+    let (target, twin): (Box<dyn Target + Sync>, Option<Sim>) = match name {
+        TargetName::Sim => (Box::new(sim), None),
         TargetName::Local => match open_local(args) {
-            Ok(local) => Ok(Box::new(Local {
-                twin: Some(Sim::default()),
-                ..local
-            })),
+            Ok(local) => {
+                let local = local.with_worker_arguments(of_worker.iter().copied());
+                let twin = Some(sim.clone());
+                (Box::new(Local { twin, ..local }), Some(sim))
+            }
             Err(error) => {
                 eprintln!("{error}");
-                Err(Exit::Unknown)
+                return Err(Exit::Unknown);
             }
         },
-    }
+    };
+    Ok(match profile {
+        None => target,
+        Some(profile) => {
+            let twin = twin.map(|twin| Box::new(twin) as Box<dyn Target + Sync>);
+            Box::new(Profiled::new(target, profile).with_twin(twin))
+        }
+    })
 }
 
 /// A target by its name, with a defect in every container where one is named.
@@ -237,7 +250,13 @@ pub fn open_with(
     // A planted panic is part of the run, and no news.
     std::panic::set_hook(Box::new(|_| {}));
     let target = Some(name);
-    planted(defect, &TargetArgs { target, ..*args })
+    planted(
+        defect,
+        &TargetArgs {
+            target,
+            ..args.clone()
+        },
+    )
 }
 
 fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {

@@ -9,6 +9,7 @@ use super::{TargetArgs, TargetName};
 use crate::cli::dispatch::Exit;
 use crate::history::Header;
 use crate::plan::Plan;
+use crate::profile::Profile;
 use crate::regression;
 use crate::report::saved;
 use crate::site::SiteKind;
@@ -54,25 +55,33 @@ pub fn read(
         plan,
         seed: seed.or(of_file_seed),
         name,
-        target: *args,
+        target: args.clone(),
         defect: defect.map(str::to_owned),
     };
     if let Some(header) = of_run {
-        given.take_options(&header);
+        given.take_options(&header).map_err(|why| {
+            eprintln!("{}: {why}", file.display());
+            Exit::Usage
+        })?;
     }
     Ok(given)
 }
 
 impl Given {
     /// Takes the options of a run that the command line does not name.
-    fn take_options(&mut self, header: &Header) {
+    fn take_options(&mut self, header: &Header) -> Result<(), String> {
         let target = &mut self.target;
+        let profile = header.profile.read()?;
+        if target.profile.is_none() && profile != Profile::reference() {
+            target.recorded = Some(profile);
+        }
         // Another target has other ones.
         if TargetName::from_str(&header.target, false) == Ok(self.name) {
             target.site = target.site.or(SiteKind::by_name(&header.site).map(name));
             target.time_scale = target.time_scale.or(header.time_scale);
         }
         self.defect = self.defect.take().or_else(|| header.defect.clone());
+        Ok(())
     }
 }
 

@@ -70,6 +70,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
             verdict: &outcome.verdict,
             coverage: &coverage,
             left_out: &outcome.left_out,
+            not_asked: outcome.history.not_asked(),
             took,
             file: (!held).then_some(&*args.file),
         };
@@ -80,6 +81,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
         let text = format!("left out step {}: {why}", step + 1);
         output.print(&format!("{}\n", style.odd(&text)));
     }
+    output.print(&report::not_asked(outcome.history.not_asked(), style));
     Ok(match outcome.verdict {
         Verdict::Held => {
             output.print(&format!(

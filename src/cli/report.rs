@@ -8,10 +8,11 @@ use super::outputs::{kind, name, write};
 use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::cli::dispatch::{Exit, print};
 use crate::finding::{Finding, Origin};
+use crate::invariant::not_asked_of;
 use crate::repeat::Repeat;
 use crate::report::page::run::Run;
 use crate::report::saved::{self, Saved, SavedError};
-use crate::report::{Style, page};
+use crate::report::{self, Style, page};
 use crate::site::SiteKind;
 use crate::verdict::Verdict;
 
@@ -77,6 +78,7 @@ pub fn run(args: &ReportArgs) -> Exit {
         saved.header.plan.steps.len(),
         path.display()
     ));
+    print(&report::not_asked(&not_asked_of(&saved.history), style));
     exit
 }
 

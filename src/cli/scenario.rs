@@ -1,5 +1,6 @@
 //! `shakedown scenario`: its arguments, and what it does with them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -80,6 +81,7 @@ pub fn run(args: &ScenarioArgs) -> Exit {
         seed: Seed(args.seed).to_string(),
         command: String::new(),
         interrupted: false,
+        not_asked: BTreeSet::new(),
         checks: Vec::new(),
     };
     for scenario in &chosen {
@@ -99,6 +101,8 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             return Exit::Unknown;
         }
         let repeat = |name: &str| repeat(args, name, ended.target).as_called();
+        let not_asked = ended.outcome.history.not_asked();
+        checks.not_asked.extend(not_asked.iter().cloned());
         checks.target = ended.target.into();
         checks.command = repeat(&args.name);
         let repeat = repeat(scenario.name);
@@ -126,6 +130,8 @@ pub fn run(args: &ScenarioArgs) -> Exit {
         }
     }
     checks.title = format!("Scenarios on {}", checks.target);
+    let not_asked = report::not_asked(&checks.not_asked, args.output.style());
+    args.output.print(&not_asked);
     checks.interrupted = checks.checks.len() < chosen.len();
     args.output.print(&format!(
         "{} of {} passed on {}\n",
@@ -191,7 +197,7 @@ fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + S
     let name = args.target.target.unwrap_or(TargetName::Sim);
     let target = TargetArgs {
         time_scale: Some(scenario.time_scale(args.target.time_scale())),
-        ..args.target
+        ..args.target.clone()
     };
     let Some(defect) = &args.defect else {
         return open(name, &target);

@@ -172,6 +172,7 @@ fn not_violated(
             verdict: &outcome.verdict,
             coverage: &Coverage::of(plan, &outcome.history),
             left_out: &outcome.left_out,
+            not_asked: outcome.history.not_asked(),
             took,
             file: None,
         };

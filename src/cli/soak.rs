@@ -88,12 +88,13 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     };
     let name = asked.target_name();
     let target = open_with(name, &asked.target, asked.defect.as_deref())?;
-    let shape = asked.shape();
+    let shape = asked.shape().possible(|step| target.cannot(step));
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").into(),
         setup: setup(target.name(), &asked),
         seed: Seed(seed).to_string(),
         max_steps: shape.max_steps,
+        profile: format!("{:016x}", target.profile().hash()),
         plans: soak::hash_of_plans(&shape, seed).map_err(|error| failed(&error))?,
     };
     let of_proptest = std::env::var_os("PROPTEST_CASES").is_some();
@@ -210,12 +211,14 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
         target: _,
         site,
         time_scale,
+        profile,
         defect,
     } = was.setup;
     if site.is_some() {
         asked.target.site = Some(SiteName::Astro);
     }
     asked.target.time_scale = asked.target.time_scale.or(time_scale);
+    asked.target.profile = asked.target.profile.or(profile.map(PathBuf::from));
     asked.defect = asked.defect.or(defect);
     Ok(asked)
 }

@@ -35,7 +35,7 @@ pub fn planted_sim(defect: &'static Defect) -> Sim {
 /// # Errors
 /// When no plan can be generated.
 pub fn run(target: &dyn Target, shape: &Shape, seed: u64, plans: u32) -> Result<Trial, String> {
-    let strategy = generate::plans(shape);
+    let strategy = generate::plans(&shape.clone().possible(|step| target.cannot(step)));
     let mut trial = Trial {
         seed,
         plans: 0,

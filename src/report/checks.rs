@@ -1,10 +1,12 @@
 //! Named checks and what each came to: scenarios, and plans compared on two targets. The same data
 //! are a page, JSON lines, and JUnit XML.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::lines;
-use crate::verdict::Verdict;
+use crate::verdict::{NotAsked, Verdict};
 
 /// All checks of one command.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +23,8 @@ pub struct Checks {
     pub command: String,
     /// Whether it ended before all of them had run.
     pub interrupted: bool,
+    /// The parts of rules that were not asked, and why.
+    pub not_asked: BTreeSet<NotAsked>,
     pub checks: Vec<Check>,
 }
 
@@ -77,6 +81,7 @@ impl Checks {
             seed: &'a str,
             command: &'a str,
             interrupted: bool,
+            not_asked: &'a BTreeSet<NotAsked>,
             passed: usize,
             failed: usize,
             unknown: usize,
@@ -90,6 +95,7 @@ impl Checks {
                 seed: &self.seed,
                 command: &self.command,
                 interrupted: self.interrupted,
+                not_asked: &self.not_asked,
                 passed: self.count(CheckResult::Passed),
                 failed: self.count(CheckResult::Failed),
                 unknown: self.count(CheckResult::Unknown),

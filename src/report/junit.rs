@@ -9,7 +9,7 @@ use quick_xml::writer::Writer;
 use super::checks::{self, Checks};
 use super::page::campaign::{Campaign, ViolationRow};
 use crate::campaign::{End, Finished};
-use crate::verdict::Verdict;
+use crate::verdict::{NotAsked, Verdict};
 
 /// A kept plan that was run again, as a test case.
 #[derive(Clone, Debug)]
@@ -73,11 +73,7 @@ pub fn junit(of: &Campaign, kept: &[KeptCase]) -> String {
     written(&Suite {
         title: &of.title,
         seconds: of.seconds,
-        properties: [
-            ("target", &of.target),
-            ("seed", &of.seed),
-            ("command", &of.command),
-        ],
+        properties: properties([&of.target, &of.seed, &of.command], &of.not_asked),
         cases: cases(of, kept),
     })
 }
@@ -119,11 +115,7 @@ pub fn junit_of_checks(of: &Checks) -> String {
     written(&Suite {
         title: &of.title,
         seconds: of.checks.iter().map(|check| check.seconds).sum(),
-        properties: [
-            ("target", &of.target),
-            ("seed", &of.seed),
-            ("command", &of.command),
-        ],
+        properties: properties([&of.target, &of.seed, &of.command], &of.not_asked),
         cases,
     })
 }
@@ -132,8 +124,20 @@ pub fn junit_of_checks(of: &Checks) -> String {
 struct Suite<'a> {
     title: &'a str,
     seconds: f64,
-    properties: [(&'a str, &'a String); 3],
+    properties: Vec<(&'static str, String)>,
     cases: Vec<Case>,
+}
+
+/// What a suite is of, and a property for each thing that was not asked.
+fn properties<'a>(
+    [target, seed, command]: [&String; 3],
+    not_asked: impl IntoIterator<Item = &'a NotAsked>,
+) -> Vec<(&'static str, String)> {
+    let of = [("target", target), ("seed", seed), ("command", command)];
+    let of = of.map(|(name, value)| (name, value.clone())).into_iter();
+    let not_asked = not_asked.into_iter();
+    of.chain(not_asked.map(|it| ("not-asked", it.to_string())))
+        .collect()
 }
 
 fn written(of: &Suite<'_>) -> String {
@@ -235,7 +239,7 @@ fn write(writer: &mut Writer<Vec<u8>>, of: &Suite<'_>) -> io::Result<()> {
             suite
                 .with_attributes(figures())
                 .write_inner_content(|writer| {
-                    properties(writer, &of.properties)?;
+                    write_properties(writer, &of.properties)?;
                     cases.iter().try_for_each(|case| write_case(writer, case))
                 })?;
             Ok(())
@@ -243,7 +247,7 @@ fn write(writer: &mut Writer<Vec<u8>>, of: &Suite<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn properties(writer: &mut Writer<Vec<u8>>, all: &[(&str, &String)]) -> io::Result<()> {
+fn write_properties(writer: &mut Writer<Vec<u8>>, all: &[(&str, String)]) -> io::Result<()> {
     let element = writer.create_element("properties");
     element.write_inner_content(|writer| {
         for (name, value) in all {

@@ -17,7 +17,7 @@ use super::page::campaign::{Campaign, VERSION as SUMMARY_VERSION};
 use crate::campaign::Finished;
 use crate::finding::Finding;
 use crate::regression::Seed;
-use crate::verdict::Verdict;
+use crate::verdict::{NotAsked, Verdict};
 
 /// The version of the lines.
 pub const VERSION: u32 = SUMMARY_VERSION;
@@ -51,6 +51,8 @@ pub struct PlanLine<'a> {
     /// The entries of the sometimes-list that it reached.
     sometimes: Vec<String>,
     left_out: Vec<LeftOut<'a>>,
+    /// The parts of rules that were not asked, each with `rule`, `whole` and `why`.
+    not_asked: &'a [NotAsked],
 }
 
 /// A step that the target cannot make.
@@ -96,6 +98,7 @@ pub fn plan(target: &str, of: &Finished<'_>) -> String {
             .iter()
             .map(|(step, why)| LeftOut { step: *step, why })
             .collect(),
+        not_asked: of.not_asked,
     })
 }
 

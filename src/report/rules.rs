@@ -1,9 +1,9 @@
-//! The rules of the contract: when each is checked, its text, and its kinds of breach.
+//! The rules of the contract: when each is checked, its text, its evidence, and its kinds of breach.
 
 use std::fmt::Write;
 
 use super::{Style, paragraph};
-use crate::invariant::{Check, INVARIANTS, kinds_of};
+use crate::invariant::{Check, INVARIANTS, evidence_of, kinds_of};
 use crate::verdict::Rule;
 
 /// Describes each of these rules.
@@ -23,6 +23,12 @@ fn one(rule: Rule, style: Style) -> String {
     };
     let mut out = format!("{}  checked {when}\n", style.strong(rule.id()));
     paragraph(&mut out, "  ", rule.words());
+    let evidence: Vec<&str> = evidence_of(rule).iter().map(|it| it.word()).collect();
+    let needs = match evidence.len() {
+        0 => "needs no evidence of one kind: it is asked of all that is seen".into(),
+        _ => format!("evidence: {}", evidence.join(", ")),
+    };
+    paragraph(&mut out, "  ", &needs);
     let kinds = kinds_of(rule);
     let width = kinds.iter().map(|kind| kind.id.len()).max().unwrap_or(0);
     for kind in kinds {

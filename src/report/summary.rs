@@ -8,6 +8,7 @@ use crate::campaign::{End, Summary, Totals};
 use crate::coverage::{Coverage, Sometimes};
 use crate::plan::Phase;
 use crate::regression::Seed;
+use crate::verdict::NotAsked;
 
 /// The summary of a campaign, without its violations.
 pub fn summary(of: &Summary, style: Style) -> String {
@@ -88,6 +89,7 @@ pub(super) fn totals(out: &mut String, of: &Totals, took: Duration, style: Style
         let text = format!("left out {}: {why}", counted(*count, "step"));
         paragraph(out, "  ", &style.odd(&text));
     }
+    out.push_str(&not_asked(&of.not_asked, style));
     for unjudged in &of.unjudged {
         let text = format!("unknown: {} ({})", unjudged.why, unjudged.place());
         paragraph(out, "  ", &style.odd(&text));
@@ -97,6 +99,15 @@ pub(super) fn totals(out: &mut String, of: &Totals, took: Duration, style: Style
         let text = format!("and {} more", grouped(rest));
         paragraph(out, "  ", &style.odd(&text));
     }
+}
+
+/// What was not asked, a line or two each; nothing where all was.
+pub fn not_asked<'a>(of: impl IntoIterator<Item = &'a NotAsked>, style: Style) -> String {
+    let mut out = String::new();
+    for unasked in of {
+        paragraph(&mut out, "  ", &style.odd(&format!("not asked: {unasked}")));
+    }
+    out
 }
 
 /// What plans reached in so much time.

@@ -23,6 +23,9 @@ pub struct Identity {
     /// In the form that every report uses.
     pub seed: String,
     pub max_steps: usize,
+    /// The hash of the profile that runs are judged by.
+    #[serde(default)]
+    pub profile: String,
     /// A hash of the first plans that the seed gives: another generator gives others.
     pub plans: String,
 }
@@ -47,6 +50,11 @@ impl Identity {
                 "most steps of a plan",
                 self.max_steps.to_string(),
                 other.max_steps.to_string(),
+            ),
+            (
+                "hash of the profile",
+                self.profile.clone(),
+                other.profile.clone(),
             ),
             (
                 "hash of what the seed generates",
@@ -223,6 +231,7 @@ mod tests {
             setup: Setup::of("sim"),
             seed: "0x7".into(),
             max_steps: 30,
+            profile: String::new(),
             plans: "0".into(),
         };
         State::new(identity, Shard::WHOLE)

@@ -23,6 +23,7 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
             setup: Setup::of("sim"),
             seed: "0x7".into(),
             max_steps: 30,
+            profile: String::new(),
             plans: String::new(),
         },
         shard,

@@ -19,7 +19,7 @@ use crate::regression::Seed;
 use crate::runner::{self, Outcome};
 use crate::shrink::Budget;
 use crate::target::{Interrupt, Interruptible, Target};
-use crate::verdict::{Rule, Verdict, Violation};
+use crate::verdict::{NotAsked, Rule, Verdict, Violation};
 
 /// Runs that shrinking may take on sim; what is as small as it can be needs far fewer.
 const SHRINK_RUNS: u32 = 500;
@@ -29,6 +29,7 @@ const SHRINK_TIME: Duration = Duration::from_secs(1800);
 struct Done {
     coverage: Coverage,
     left_out: Vec<(usize, String)>,
+    not_asked: Vec<NotAsked>,
     came: Came,
 }
 
@@ -77,6 +78,11 @@ impl Soak<'_> {
         };
         let bounded = campaign::Config {
             cases: state.most_cases,
+            shape: config
+                .campaign
+                .shape
+                .clone()
+                .possible(|step| target.cannot(step)),
             ..config.campaign.clone()
         };
         let cases = Cases {
@@ -111,7 +117,7 @@ impl Soak<'_> {
     fn take(&mut self, number: u64, done: Done, shared: &Shared<'_>) -> Result<(), CampaignError> {
         let totals = &mut self.state.totals;
         self.state.done += 1;
-        totals.count(false, &done.coverage, done.left_out);
+        totals.count(false, &done.coverage, done.left_out, done.not_asked);
         self.unknown_in_a_row = match done.came {
             Came::Unknown(_) => self.unknown_in_a_row + 1,
             _ => 0,
@@ -188,6 +194,7 @@ fn run(shared: &Shared<'_>, number: u64, case: Case) -> Result<Option<Done>, Cam
         left_out,
         ..
     } = outcome;
+    let not_asked = history.not_asked().to_vec();
     let seen = match (verdict, shared.found.get(&number)) {
         (Verdict::Violated(violation), _) => Ok(violation),
         // It was seen once, and stays found though this run did not show it.
@@ -218,6 +225,7 @@ fn run(shared: &Shared<'_>, number: u64, case: Case) -> Result<Option<Done>, Cam
     Ok(Some(Done {
         coverage,
         left_out,
+        not_asked,
         came,
     }))
 }

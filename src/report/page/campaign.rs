@@ -7,6 +7,7 @@ use crate::coverage::{ByPhase, Coverage, Sometimes};
 use crate::finding::Finding;
 use crate::plan::{FaultKind, Phase, StepKind};
 use crate::regression::Seed;
+use crate::verdict::NotAsked;
 
 /// The version of this data; another one is another form.
 pub const VERSION: u32 = 2;
@@ -48,6 +49,9 @@ pub struct Campaign {
     pub unjudged: Vec<UnjudgedRow>,
     /// Why steps were left out, and how often.
     pub left_out: Vec<Count>,
+    /// The parts of rules that were not asked, and why.
+    #[serde(default)]
+    pub not_asked: Vec<NotAsked>,
 }
 
 /// So many of something.
@@ -152,6 +156,7 @@ impl Campaign {
             violations: known.map(|of| ViolationRow::of(of, "", None)).collect(),
             unjudged: unjudged.collect(),
             left_out: left_out.collect(),
+            not_asked: totals.not_asked.iter().cloned().collect(),
             ..Self::default()
         };
         campaign.cover(&totals.coverage);

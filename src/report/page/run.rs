@@ -9,12 +9,13 @@ use crate::explain::look::{Look, look};
 use crate::finding::Finding;
 use crate::history::describe::describe;
 use crate::history::{History, Snapshot, What};
+use crate::invariant::not_asked_of;
 use crate::judge::follow;
 use crate::model::Model;
 use crate::plan::{Plan, Role, Step};
 use crate::regression::Seed;
 use crate::site::SiteKind;
-use crate::verdict::{Verdict, Violation};
+use crate::verdict::{NotAsked, Verdict, Violation};
 
 /// One run, and what is reported of it.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,8 @@ pub(super) struct Data<'a> {
     others: Vec<String>,
     explanation: Option<&'a Explanation>,
     plan: String,
+    /// The parts of rules that were not asked, and why.
+    not_asked: Vec<NotAsked>,
     lanes: Vec<Lane>,
     steps: Vec<StepRow>,
     /// The event at which recovery began.
@@ -179,6 +182,7 @@ impl<'a> Data<'a> {
                 .collect(),
             explanation: run.finding.and_then(|finding| finding.explanation.as_ref()),
             plan: run.plan.to_string(),
+            not_asked: not_asked_of(run.history),
             steps: steps(run),
             healed: events.iter().position(|event| event.what == What::Healed),
             events: rows,

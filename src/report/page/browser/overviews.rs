@@ -130,6 +130,7 @@ fn the_page_of_scenarios_shows_which_failed_and_why() {
         target: "sim".into(),
         seed: "0x1".into(),
         command: "shakedown scenario all --defect force-push".into(),
+        not_asked: [].into(),
         interrupted: false,
         checks: checks.collect(),
     };

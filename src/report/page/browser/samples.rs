@@ -86,6 +86,7 @@ pub fn large() -> Sample {
     let shape = Shape {
         sessions: sessions.map(|id| SessionId::parse(id).unwrap()).into(),
         max_steps: 90,
+        ..Shape::default()
     };
     let strategy = plans(&shape);
     let target = planted_sim(defect("never-tries-again"));
@@ -163,6 +164,7 @@ pub fn shards(folder: &Path) -> Vec<Ended> {
                 setup: Setup::of("sim"),
                 seed: "0x7".into(),
                 max_steps: 30,
+                profile: String::new(),
                 plans: String::new(),
             },
             shard: Shard { index, count: 4 },

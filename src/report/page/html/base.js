@@ -65,3 +65,6 @@ function command(text) {
   }, "copy");
   return el("div", { class: "command" }, code, button);
 }
+
+// A part of a rule that was not asked, and why.
+const unasked = (of) => `${of.rule}${of.whole ? "" : " (in part)"}: ${of.why}`;

@@ -155,6 +155,7 @@ function rest() {
   const list = (title, items) => items.length > 0 && el("div", { class: "panel" }, el("h2", {}, title), el("ul", {}, items.map((item) => el("li", {}, item))));
   add(byId("rest"), {}, [
     list("Steps left out, which this target cannot make", data.left_out.map((of) => `${counted(of.count, "step")}: ${of.name}`)),
+    list("Rules that were not asked", data.not_asked.map(unasked)),
     list("Plans that the harness could not judge", data.unjudged.map((of) => `${of.why} (${of.file})`))]);
 }
 

@@ -28,5 +28,8 @@ function check(of) {
 }
 
 head();
-add(byId("checks"), {}, data.checks.map(check));
+add(byId("checks"), {}, [
+  ...data.checks.map(check),
+  data.not_asked.length > 0 && el("div", { class: "panel" }, el("h2", {}, "Rules that were not asked"),
+    el("ul", {}, data.not_asked.map((of) => el("li", {}, unasked(of)))))]);
 add(byId("foot"), {}, ["Passed, failed, unknown: what the harness could not judge counts as neither."]);

@@ -41,6 +41,8 @@ function head() {
       el("div", { class: "side observed" }, el("b", {}, "Observed"), marked(data.observed))),
     data.explanation && el("p", { class: "summary" }, marked(data.explanation.summary)),
     command(data.replay),
+    data.not_asked.length > 0 && el("details", { class: "muted" }, el("summary", {}, "Not asked"),
+      el("ul", {}, data.not_asked.map((of) => el("li", {}, unasked(of))))),
     el("p", { class: "muted" }, data.origin,
       data.others.length > 0 && `. Met on the way, each a failure of its own: ${data.others.join(", ")}`),
   ]);
