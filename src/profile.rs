@@ -151,7 +151,7 @@ impl Profile {
         };
         ["names", "record", "words"]
             .into_iter()
-            .find(|it| differs(&it))
+            .find(|it| differs(it))
     }
 
     /// Why a step cannot be made, where the profile says so.

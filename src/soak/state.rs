@@ -270,7 +270,7 @@ mod tests {
         check_damage(|text| text[..text.len() / 2].to_owned(), "", "EOF");
         check_damage(
             |text| text.replace("\"starts\": 0", "\"starts\": -1"),
-            "24:14",
+            "26:14",
             "another folder",
         );
         check_damage(
