@@ -111,7 +111,7 @@ fn a_defect_fails_a_scenario_on_local_and_the_report_says_how_to_repeat_it() {
     for part in [
         "commits-preserved",
         "FAILED   3 push-conflict",
-        "scenario push-conflict --target local --seed 0x1 --defect force-push",
+        "scenario push-conflict --target local --defect force-push --seed 0x1",
         "0 of 1 passed on local",
     ] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
