@@ -111,7 +111,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = DEFECTS_EXAMPLES)]
 pub struct DefectsArgs {
-    /// Only these [default: all]
+    /// Only these, with --harmless only those systems [default: all]
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
@@ -128,11 +128,15 @@ pub struct DefectsArgs {
     #[arg(long)]
     pub plans: bool,
     /// Run systems on sim that keep the contract in other ways instead: no rule may object
-    #[arg(long, conflicts_with_all = ["names", "plans"])]
+    #[arg(long, conflicts_with = "plans")]
     pub harmless: bool,
+    /// Plant the defects on sim in a system with another profile (profiles/other.toml), and say which of
+    /// them what is left of the evidence cannot show
+    #[arg(long, conflicts_with_all = ["harmless", "target"])]
+    pub other_profile: bool,
     /// Let this shrinker and proptest's own work on the same plans on sim, and compare what they
     /// come to with the shortest plans known
-    #[arg(long, conflicts_with_all = ["harmless", "target"])]
+    #[arg(long, conflicts_with_all = ["harmless", "other_profile", "target"])]
     pub shrink_bench: bool,
     /// With --shrink-bench: write the shortest plans there, those known and those found
     #[arg(long, value_name = "FILE", requires = "shrink_bench")]
@@ -144,6 +148,8 @@ Examples:
   shakedown defects                                all of them, on sim
   shakedown defects force-push --seeds 20 --plans
   shakedown defects --shrink-bench --seeds 20      the shrinker's own bench
+  shakedown defects --harmless other-profile --cases 5000
+  shakedown defects --other-profile
   shakedown defects --target local force-push token-in-commit";
 
 #[derive(Debug, Args)]

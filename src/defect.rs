@@ -8,6 +8,7 @@ pub(crate) mod contest;
 pub(crate) mod harmless;
 pub(crate) mod known;
 mod log;
+pub(crate) mod other;
 mod queue;
 mod site;
 mod store;

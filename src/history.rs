@@ -258,6 +258,45 @@ impl What {
         matches!(self, Self::Healed | Self::StepBegan { index: Some(_), .. })
     }
 
+    /// The part of the world that it is seen of; `None` where it is the tester's own.
+    pub fn evidence(&self) -> Option<Evidence> {
+        Some(match self {
+            Self::StepBegan { .. } | Self::Healed | Self::SiteBuilt { .. } => return None,
+            Self::Sent { .. }
+            | Self::Delivered { .. }
+            | Self::Acknowledged { .. }
+            | Self::DeadLettered { .. }
+            | Self::RetrySent { .. }
+            | Self::RetryDelivered { .. } => Evidence::Queue,
+            Self::AgentAsked { .. } => Evidence::Agent,
+            Self::OutsiderPushed { .. }
+            | Self::Fetched { .. }
+            | Self::PushBegan { .. }
+            | Self::Pushed { .. } => Evidence::Remote,
+            Self::Committed { .. } => Evidence::Workspace,
+            Self::ObjectPut { .. } | Self::ObjectDeleted { .. } | Self::S3Asked { .. } => {
+                Evidence::Site
+            }
+            Self::RecordWritten { .. } => Evidence::Record,
+            Self::Refused { place, .. } => match place {
+                Place::Agent => Evidence::Agent,
+                Place::Git => Evidence::Remote,
+                Place::S3 => Evidence::Site,
+                Place::Table => Evidence::Record,
+                Place::Queue => Evidence::Queue,
+                Place::Build | Place::Container => Evidence::Process,
+            },
+            Self::SecretSeen { place, .. } => match &**place {
+                "log" => Evidence::Log,
+                "record" | "session table" => Evidence::Record,
+                // In a commit or in an object.
+                _ => return None,
+            },
+            Self::Started { .. } | Self::Died { .. } => Evidence::Process,
+            Self::Logged { .. } => Evidence::Log,
+        })
+    }
+
     /// The client or session that it is about.
     pub fn subject(&self) -> (Option<&ClientId>, Option<&SessionId>) {
         match self {

@@ -131,6 +131,12 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         &[Record],
         Always(retries::requests_at_once),
     ),
+    // What the other of these two services refuses is not seen where its evidence is not.
+    part(
+        Rule::BoundedRetries,
+        &[Queue],
+        Always(retries::requests_at_once),
+    ),
     part(
         Rule::BoundedRetries,
         &[Log],
@@ -274,6 +280,23 @@ pub fn evidence_of(rule: Rule) -> Vec<Evidence> {
     all.into_iter().collect()
 }
 
+/// Why a part of a rule that an event of a system with one profile breaks is not asked of a system with
+/// another; `None` where it is.
+pub(crate) fn why_not_asked(
+    (part, event): (&Invariant, Option<Evidence>),
+    by: &Profile,
+    other: &Profile,
+) -> Option<String> {
+    // What the report of failures rested on in the system that was seen to break it.
+    let reports = |needs: &Evidence| match needs {
+        Evidence::Report => by.reported_by.clone(),
+        other => vec![*other],
+    };
+    let needs = part.needs.iter().flat_map(reports).chain(event);
+    let needs: Vec<Evidence> = needs.collect();
+    other.not_asked(part.rule, &needs)
+}
+
 /// The parts that are asked of a system with this profile.
 fn asked(profile: &Profile) -> impl Iterator<Item = &'static Invariant> {
     INVARIANTS
@@ -328,29 +351,33 @@ pub(crate) fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Optio
 }
 
 /// The first rule that an event breaks.
-pub(crate) fn check_event(model: &Model, event: &Event) -> Option<(Rule, Breach)> {
-    asked(&model.profile).find_map(|invariant| match invariant.check {
-        Always(check) => Some(broken(invariant.rule, check(model, event)?)),
+pub(crate) fn check_event(model: &Model, event: &Event) -> Option<Broken> {
+    asked(&model.profile).find_map(|part| match part.check {
+        Always(check) => Some(broken(part, check(model, event)?)),
         AfterRecovery(_) => None,
     })
 }
 
 /// The first rule that a recovered system breaks.
-pub(crate) fn check_recovered(model: &Model, seen: &Snapshot) -> Option<(Rule, Breach)> {
-    asked_after(model, seen).find_map(|invariant| match invariant.check {
-        AfterRecovery(check) => Some(broken(invariant.rule, check(model, seen)?)),
+pub(crate) fn check_recovered(model: &Model, seen: &Snapshot) -> Option<Broken> {
+    asked_after(model, seen).find_map(|part| match part.check {
+        AfterRecovery(check) => Some(broken(part, check(model, seen)?)),
         Always(_) => None,
     })
 }
 
-/// A rule and how it was broken, which has to be one of its kinds.
-fn broken(rule: Rule, breach: Breach) -> (Rule, Breach) {
+/// A part of a rule, and how it was broken.
+type Broken = (&'static Invariant, Breach);
+
+/// A part of a rule and how it was broken, which has to be one of the rule's kinds.
+fn broken(part: &'static Invariant, breach: Breach) -> Broken {
+    let rule = part.rule;
     debug_assert!(
         kinds_of(rule).iter().any(|kind| kind.id == breach.kind),
         "{rule} does not list {}",
         breach.kind
     );
-    (rule, breach)
+    (part, breach)
 }
 
 /// Marks as a sentence has them.

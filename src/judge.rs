@@ -4,21 +4,28 @@
 use std::sync::Arc;
 
 use crate::history::{Event, Snapshot, What};
-use crate::invariant::{Breach, check_event, check_recovered};
+use crate::invariant::{Breach, Invariant, check_event, check_recovered};
 use crate::model::Model;
 use crate::oracle::Asked;
 use crate::plan::Plan;
-use crate::profile::Profile;
+use crate::profile::{Evidence, Profile};
 use crate::site::SiteKind;
 use crate::verdict::{Rule, Verdict, Violation};
 
 /// Gives an event to a model. `ask` sees the model as it is before, with the step begun; what it
 /// finds wrong is returned, and the model does not take in the event then.
+///
+/// What the profile says cannot be seen of the system is passed over.
 pub fn feed<B>(
     model: &mut Model,
     event: &Event,
     ask: impl FnOnce(&Model) -> Option<B>,
 ) -> Option<B> {
+    let sees_all = model.profile.unseen.is_empty();
+    let is_unseen = |it| model.profile.unseen(it).is_some();
+    if !sees_all && event.what.evidence().is_some_and(is_unseen) {
+        return None;
+    }
     if let What::StepBegan { step, mark, .. } = &event.what {
         model.begin_step(step, *mark, event.at);
     }
@@ -75,17 +82,17 @@ impl Judge {
             _ => {}
         }
         let broken = feed(&mut self.model, event, |model| check_event(model, event));
-        let Some((rule, breach)) = broken else {
+        let Some((part, breach)) = broken else {
             return Ok(());
         };
         self.model.now = event.at;
-        Err(self.violation(rule, breach, false).into())
+        Err(self.violation(part.rule, breach, false).into())
     }
 
     /// The first rule for recovery that what is seen breaks.
     pub fn recovered(&self, seen: &Snapshot) -> Option<Violation> {
-        let (rule, breach) = check_recovered(&self.model, seen)?;
-        Some(self.violation(rule, breach, true))
+        let (part, breach) = check_recovered(&self.model, seen)?;
+        Some(self.violation(part.rule, breach, true))
     }
 
     fn violation(&self, rule: Rule, breach: Breach, after_recovery: bool) -> Violation {
@@ -118,6 +125,24 @@ pub fn judge(
     }
     let violation = recovered.and_then(|seen| judge.recovered(seen));
     violation.map_or(Verdict::Held, Verdict::Violated)
+}
+
+/// The part of a rule that such events, or what was seen after them, break first, and what must be seen
+/// for that beside what the part needs: the event itself.
+pub(crate) fn broken_part(
+    plan: &Plan,
+    site: SiteKind,
+    profile: Arc<Profile>,
+    events: &[Event],
+    recovered: Option<&Snapshot>,
+) -> Option<(&'static Invariant, Option<Evidence>)> {
+    let mut model = Judge::new(plan, site, profile).model;
+    for event in events {
+        if let Some((part, _)) = feed(&mut model, event, |model| check_event(model, event)) {
+            return Some((part, event.what.evidence()));
+        }
+    }
+    Some((check_recovered(&model, recovered?)?.0, None))
 }
 
 #[cfg(test)]

@@ -60,12 +60,23 @@ pub struct Profile {
 /// The reference worker's profile, as its file has it.
 pub const REFERENCE: &str = include_str!("../profiles/reference.toml");
 
+/// Another profile of the same worker: see [`Profile::other`].
+pub const OTHER: &str = include_str!("../profiles/other.toml");
+
 impl Profile {
     /// The reference worker's profile, which is the default.
     pub fn reference() -> Arc<Self> {
         static PARSED: LazyLock<Arc<Profile>> = LazyLock::new(|| {
             Arc::new(Profile::parse(REFERENCE).expect("a test reads the built-in profile"))
         });
+        PARSED.clone()
+    }
+
+    /// The profile of the same worker as another system would have it: other names, words and numbers,
+    /// and no session record.
+    pub fn other() -> Arc<Self> {
+        static PARSED: LazyLock<Arc<Profile>> =
+            LazyLock::new(|| Arc::new(Profile::parse(OTHER).expect("a test reads it")));
         PARSED.clone()
     }
 

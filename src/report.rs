@@ -39,7 +39,7 @@ pub(crate) use scenarios::{scenario_check, scenario_list};
 pub(crate) use soak::{merged, soak, soak_news};
 pub(crate) use summary::not_asked;
 pub use summary::summary;
-pub(crate) use trials::{harmless_row, trials_head, trials_row};
+pub(crate) use trials::{harmless_row, not_asked_row, trials_head, trials_row};
 
 /// The width that every report keeps to, in columns.
 const WIDTH: usize = 100;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::outputs::WriteError;
 pub use crate::cli::signals::interrupted_by_signals;
 use crate::cli::{self, Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetName, WorkerArgs};
-use crate::defect::harmless::HARMLESS;
+use crate::defect::other::WHOLE;
 use crate::defect::{DEFECTS, Defect, trial};
 use crate::generate::Shape;
 use crate::report::{self, Style};
@@ -120,19 +120,40 @@ fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
     let style = Style::of_stdout();
     print(&report::trials_head());
     let mut missed = 0;
+    let mut not_asked = 0;
+    let try_all = |target: &dyn Target| {
+        let seeds = args.seed..args.seed + args.seeds;
+        seeds
+            .map(|seed| trial::run(target, &Shape::default(), seed, cases))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| {
+                eprintln!("{why}");
+                Exit::Unknown
+            })
+    };
     for defect in &chosen {
-        let target = match planted(defect, &args.target) {
+        let target: Box<dyn Target> = match planted(defect, &args.target) {
+            Ok(_) if args.other_profile => Box::new(WHOLE.sim(Some(defect))),
             Ok(target) => target,
             Err(exit) => return exit,
         };
-        let mut trials = Vec::new();
-        for seed in args.seed..args.seed + args.seeds {
-            match trial::run(&*target, &Shape::default(), seed, cases) {
-                Ok(trial) => trials.push(trial),
-                Err(why) => {
-                    eprintln!("{why}");
-                    return Exit::Unknown;
-                }
+        let trials = match try_all(&*target) {
+            Ok(trials) => trials,
+            Err(exit) => return exit,
+        };
+        if args.other_profile && trials.iter().all(|trial| trial.caught.is_none()) {
+            let by_reference = match try_all(&trial::planted_sim(defect)) {
+                Ok(trials) => trials,
+                Err(exit) => return exit,
+            };
+            let profile = WHOLE.profile();
+            let why = by_reference
+                .iter()
+                .find_map(|trial| trial::why_not_asked(trial, &profile));
+            if let Some(why) = why {
+                print(&report::not_asked_row(defect, &why));
+                not_asked += 1;
+                continue;
             }
         }
         print(&report::trials_row(defect, &trials, style));
@@ -148,9 +169,14 @@ fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
     }
     print(&format!(
         "{} of {} defects caught with every seed\n",
-        chosen.len() - missed,
-        chosen.len()
+        chosen.len() - missed - not_asked,
+        chosen.len() - not_asked
     ));
+    if not_asked > 0 {
+        print(&format!(
+            "{not_asked} not asked: what is seen of the system cannot show them\n"
+        ));
+    }
     if missed == 0 {
         Exit::Held
     } else {
@@ -162,12 +188,22 @@ fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
 fn harmless(args: &DefectsArgs) -> Exit {
     let cases = args.cases.unwrap_or(SIM_CASES);
     let mut exit = Exit::Held;
-    for way in HARMLESS {
-        let target = trial::harmless_sim(way);
+    let mut systems = trial::harmless_sims();
+    let known: Vec<&str> = systems.iter().map(|(name, ..)| *name).collect();
+    if let Some(name) = args
+        .names
+        .iter()
+        .find(|name| !known.contains(&name.as_str()))
+    {
+        eprintln!("unknown system `{name}`; known: {}", known.join(", "));
+        return Exit::Usage;
+    }
+    systems.retain(|(own, ..)| args.names.is_empty() || args.names.iter().any(|name| name == own));
+    for (name, what, target) in &systems {
         for seed in args.seed..args.seed + args.seeds {
-            match trial::run(&target, &Shape::default(), seed, cases) {
+            match trial::run(target, &Shape::default(), seed, cases) {
                 Ok(trial) => {
-                    let row = report::harmless_row(way, &trial, Style::of_stdout());
+                    let row = report::harmless_row(name, what, &trial, Style::of_stdout());
                     print(&row);
                     if trial.caught.is_some() {
                         exit = Exit::Violated;

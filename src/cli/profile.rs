@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::invariant::not_asked;
-use crate::profile::{Profile, REFERENCE, schema};
+use crate::profile::{OTHER, Profile, REFERENCE, schema};
 use clap::{Args, Subcommand};
 
 use crate::cli::dispatch::{Exit, print};
@@ -32,6 +32,9 @@ enum ProfileCommand {
     Show {
         /// The profile [default: that of the built-in worker]
         file: Option<PathBuf>,
+        /// A second profile of that worker, with other names, words and numbers
+        #[arg(long, conflicts_with = "file")]
+        other: bool,
     },
     /// Print the JSON Schema of profiles
     Schema,
@@ -41,10 +44,11 @@ enum ProfileCommand {
 pub fn run(args: &ProfileArgs) -> Exit {
     let text = match &args.command {
         ProfileCommand::Check { file } => Profile::read(file).map(|profile| checked(&profile)),
-        ProfileCommand::Show { file: None } => Ok(REFERENCE.to_owned()),
-        ProfileCommand::Show { file: Some(file) } => {
-            Profile::read(file).map(|profile| profile.source().to_string())
-        }
+        ProfileCommand::Show { other: true, .. } => Ok(OTHER.to_owned()),
+        ProfileCommand::Show { file: None, .. } => Ok(REFERENCE.to_owned()),
+        ProfileCommand::Show {
+            file: Some(file), ..
+        } => Profile::read(file).map(|profile| profile.source().to_string()),
         ProfileCommand::Schema => Ok(format!("{:#}\n", schema())),
     };
     match text {

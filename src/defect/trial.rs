@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::Defect;
-use super::harmless::Harmless;
+use super::harmless::HARMLESS;
+use super::other::OTHER_SYSTEMS;
 use crate::campaign;
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
+use crate::invariant;
+use crate::judge::broken_part;
+use crate::profile::Profile;
 use crate::runner;
 use crate::shrink::Budget;
+use crate::site::SiteKind;
 use crate::target::Target;
 use crate::target::sim::Sim;
 use crate::verdict::Verdict;
@@ -62,7 +67,26 @@ pub fn run(target: &dyn Target, shape: &Shape, seed: u64, plans: u32) -> Result<
     Ok(trial)
 }
 
-/// The simulated target with every container working in another way that is right too.
-pub fn harmless_sim(way: &'static Harmless) -> Sim {
-    Sim::altered(Arc::new(move |ports, settings| way.plant(ports, settings)))
+/// Other systems that are right too, on the simulated target: those that work in another way, and those
+/// with another profile. Each with its name and what it does otherwise.
+pub fn harmless_sims() -> Vec<(&'static str, &'static str, Sim)> {
+    let ways = HARMLESS.iter().map(|way| {
+        let plant = move |ports: &mut _, settings: &mut _| way.plant(ports, settings);
+        (way.name, way.what, Sim::altered(Arc::new(plant)))
+    });
+    let others = OTHER_SYSTEMS.iter();
+    ways.chain(others.map(|other| (other.name, other.what, other.sim(None))))
+        .collect()
+}
+
+/// Why a defect that the reference shows cannot be seen of a system with another profile: what the rule
+/// that the trial broke rests on is not seen there. `None` where it can, or where the trial broke
+/// none.
+pub fn why_not_asked(trial: &Trial, other: &Profile) -> Option<String> {
+    let Finding { plan, history, .. } = trial.caught.as_ref()?;
+    let reference = Profile::reference();
+    let settled = history.end.as_ref().and_then(|end| end.settled.as_deref());
+    let site = SiteKind::default();
+    let broken = broken_part(plan, site, reference.clone(), &history.events, settled)?;
+    invariant::why_not_asked(broken, &reference, other)
 }

@@ -185,8 +185,11 @@ impl Part {
     pub fn check_rest(&self) -> Option<Broken> {
         let mut seen = Snapshot::empty();
         self.system.add_to(&mut seen);
-        let (rule, breach) = check_recovered(&self.judge, &seen)?;
-        Some(Broken { rule, breach })
+        let (part, breach) = check_recovered(&self.judge, &seen)?;
+        Some(Broken {
+            rule: part.rule,
+            breach,
+        })
     }
 
     /// Makes situations in which the same can follow equal.

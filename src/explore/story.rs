@@ -325,8 +325,10 @@ impl<'a> Teller<'a> {
             for system in &self.systems {
                 system.add_to(&mut seen);
             }
-            self.broken =
-                check_recovered(&self.judge, &seen).map(|(rule, breach)| Broken { rule, breach });
+            self.broken = check_recovered(&self.judge, &seen).map(|(part, breach)| Broken {
+                rule: part.rule,
+                breach,
+            });
         }
     }
 }

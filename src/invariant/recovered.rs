@@ -83,15 +83,18 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             // Not lost yet; that it is not pushed is another rule's.
             continue;
         }
-        let in_log = model.profile.reports_by(Evidence::Log) && model.reported_in_log(instruction);
-        if instruction.saved && !in_log && !session.told_lost.contains(&mark) {
+        let by_log = model.profile.reports_by(Evidence::Log);
+        let in_log = by_log && model.reported_in_log(instruction);
+        // A crash after the loss may have taken the line along.
+        let may_be_lost = by_log && model.clients[session.client].died > session.lost_at;
+        if instruction.saved && !may_be_lost && !session.told_lost.contains(&mark) {
             return Breach::standing(
                 Subject::Branch(id.clone()),
                 WORK,
                 format!(
-                    "the acknowledged work of {mark} is on the remote, or told as lost by name"
+                    "the acknowledged work of {mark} is on the remote, or reported as lost by name"
                 ),
-                format!("the branch of {id} lacks it, and no lastError ever named it"),
+                format!("the branch of {id} lacks it, and no report of a failure ever named it"),
             );
         }
         if !instruction.told && !in_log && !session.told_lost.contains(&mark) {

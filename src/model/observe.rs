@@ -117,6 +117,7 @@ impl Model {
                 level,
                 claim,
                 stamp,
+                text,
                 ..
             } => {
                 if let Some(at) = self.client_index(client) {
@@ -125,7 +126,7 @@ impl Model {
                     self.clients[at].says_something |= is_own;
                     if *level == Level::Error {
                         self.clients[at].error_line = self.clients[at].error_line.max(Some(*stamp));
-                        self.note_error_line(at, session.as_ref(), *stamp);
+                        self.note_error_line(at, session.as_ref(), text, *stamp);
                     }
                     if let Some(claim) = claim {
                         self.claimed(at, *claim, *stamp);
@@ -141,13 +142,20 @@ impl Model {
     }
 
     /// Notes an ERROR line of a client's log, where the system reports failures by them.
-    fn note_error_line(&mut self, client: usize, session: Option<&SessionId>, stamp: Duration) {
+    fn note_error_line(
+        &mut self,
+        client: usize,
+        session: Option<&SessionId>,
+        text: &str,
+        stamp: Duration,
+    ) {
         if !self.profile.reports_by(Evidence::Log) {
             return;
         }
         for own in self.sessions.iter_mut().filter(|own| own.client == client) {
             if session.is_none_or(|id| own.id == *id) {
                 own.error_line = own.error_line.max(Some(stamp));
+                own.note_lost(text);
             }
         }
     }
@@ -396,14 +404,7 @@ impl Model {
             instruction.got_on |= instruction.session == at && instruction.at_work;
         }
         if let Some(error) = &record.last_error {
-            let own = &mut self.sessions[at];
-            let named: Vec<Mark> = own
-                .lost
-                .iter()
-                .copied()
-                .filter(|m| names(error, *m))
-                .collect();
-            own.told_lost.extend(named);
+            self.sessions[at].note_lost(error);
         } else {
             let own = &self.sessions[at];
             let is_new = |commit: &Commit| commit.adds.iter().any(|mark| !own.local_has(*mark));
@@ -437,6 +438,9 @@ impl Model {
                     .flat_map(|commit| commit.adds.iter().copied())
                     .filter(|mark| !session.remote_has(*mark))
                     .collect();
+                if !lost.is_empty() {
+                    session.lost_at = session.lost_at.or(Some(self.now));
+                }
                 session.lost.extend(lost);
                 session.local = Arc::default();
                 session.trouble = true;
@@ -481,11 +485,4 @@ impl Model {
             Claim::PushDone | Claim::SavedLocally | Claim::BuildDone | Claim::BuildFailed => {}
         }
     }
-}
-
-/// Whether a text names a mark, and not one that only begins like it.
-pub fn names(text: &str, mark: Mark) -> bool {
-    let word = mark.to_string();
-    text.match_indices(&word)
-        .any(|(at, _)| !text[at + word.len()..].starts_with(|c: char| c.is_ascii_digit()))
 }

@@ -25,7 +25,10 @@ pub struct Session {
     pub may_warn: bool,
     /// Commits that went with a workspace before the remote had them.
     pub lost: BTreeSet<Mark>,
-    /// Whether `lastError` ever named what was lost.
+    /// When commits first went with a workspace.
+    pub lost_at: Option<std::time::Duration>,
+    /// What was lost and reported by name since: in a `lastError`, or in an ERROR line where the
+    /// system reports by those.
     pub told_lost: BTreeSet<Mark>,
     /// An outsider's conflicting commit came since the last push that succeeded.
     pub conflict_landed: bool,
@@ -72,6 +75,7 @@ impl Session {
             trouble: false,
             may_warn: false,
             lost: BTreeSet::new(),
+            lost_at: None,
             told_lost: BTreeSet::new(),
             conflict_landed: false,
             push_conflict: Expected::No,
@@ -108,6 +112,12 @@ impl Session {
         local.iter().any(|commit| !self.remote.holds(commit))
     }
 
+    /// Takes a report of a failure in: it may name what was lost.
+    pub(super) fn note_lost(&mut self, report: &str) {
+        let named = self.lost.iter().filter(|mark| names(report, **mark));
+        self.told_lost.extend(named);
+    }
+
     pub(super) fn see(&mut self, branch: &Branch) {
         if !self.trees.contains(&branch.tree) {
             self.trees.push(branch.tree.clone());
@@ -118,4 +128,11 @@ impl Session {
             self.lost.retain(|mark| !commit.adds.contains(mark));
         }
     }
+}
+
+/// Whether a text names a mark, and not one that only begins like it.
+pub fn names(text: &str, mark: Mark) -> bool {
+    let word = mark.to_string();
+    text.match_indices(&word)
+        .any(|(at, _)| !text[at + word.len()..].starts_with(|c: char| c.is_ascii_digit()))
 }

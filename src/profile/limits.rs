@@ -22,6 +22,8 @@ pub struct Limits {
     pub push_attempts: u32,
     /// Receives of a message before it is a dead letter.
     pub receives: u32,
+    /// How long a message that was received stays hidden from other receivers.
+    pub visibility: Duration,
     /// Failed syncs in a row that open the S3 breaker.
     pub breaker_failures: u32,
     /// How long the breaker stays open before a probe may begin.
@@ -41,6 +43,7 @@ impl Limits {
         agent_wait: Duration::from_secs(60),
         push_attempts: 3,
         receives: 3,
+        visibility: Duration::from_secs(120),
         breaker_failures: 5,
         cool_down: Duration::from_secs(30),
         restart: Duration::from_secs(120),
@@ -58,6 +61,7 @@ pub(super) struct LimitsSection {
     agent_wait: Option<Period>,
     push_attempts: Option<std::num::NonZeroU32>,
     receives: Option<std::num::NonZeroU32>,
+    visibility: Option<Period>,
     breaker_failures: Option<std::num::NonZeroU32>,
     cool_down: Option<Period>,
     restart: Option<Period>,
@@ -76,6 +80,7 @@ impl LimitsSection {
             agent_wait: time(self.agent_wait, contract.agent_wait),
             push_attempts: count(self.push_attempts, contract.push_attempts),
             receives: count(self.receives, contract.receives),
+            visibility: time(self.visibility, contract.visibility),
             breaker_failures: count(self.breaker_failures, contract.breaker_failures),
             cool_down: time(self.cool_down, contract.cool_down),
             restart: time(self.restart, contract.restart),

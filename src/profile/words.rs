@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Profile;
 use super::fields::Pattern;
+use super::{Limits, Profile};
 use crate::history::{Claim, Level, What};
 use crate::plan::{ClientId, Phase, SessionId};
 
@@ -207,6 +207,11 @@ impl LineReader {
             sessions: sessions.iter().map(named).collect(),
             profile,
         }
+    }
+
+    /// The numbers of the system that it reads.
+    pub fn limits(&self) -> Limits {
+        self.profile.limits
     }
 
     /// What the text of a line claims.

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::Style;
 use crate::defect::Defect;
-use crate::defect::harmless::Harmless;
 use crate::defect::trial::Trial;
 
 /// The table's head.
@@ -54,12 +53,21 @@ pub fn trials_row(defect: &Defect, trials: &[Trial], style: Style) -> String {
     format!("{row}\n")
 }
 
+/// The row of a defect that cannot be seen of a system, and why.
+pub fn not_asked_row(defect: &Defect, why: &str) -> String {
+    format!(
+        "{:<26} {:<18} not asked: {why}\n",
+        defect.name,
+        defect.rule.id()
+    )
+}
+
 /// A line on a system that keeps the contract in another way, with the plan that a rule objects
 /// to.
-pub fn harmless_row(way: &Harmless, trial: &Trial, style: Style) -> String {
+pub fn harmless_row(name: &str, what: &str, trial: &Trial, style: Style) -> String {
     let row = format!(
-        "{:<20} {:>5} plans, seed {:<4}  {}",
-        way.name, trial.plans, trial.seed, way.what
+        "{name:<20} {:>5} plans, seed {:<4}  {what}",
+        trial.plans, trial.seed
     );
     match &trial.caught {
         None => format!("{} {row}\n", style.good("held")),

@@ -41,7 +41,7 @@ impl Worker {
         let mut site = self.site_record().await;
         site.wanted = Some(built.wanted.clone());
         site.deployed = false;
-        if record.push_put_off.is_none() {
+        if record.push_put_off.is_none() && !self.settings.deploys_first {
             site.pushed = site.wanted.clone();
         }
         if !site.waiting.contains(&session) {

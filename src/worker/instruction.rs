@@ -41,9 +41,16 @@ impl Worker {
         self.remember_session(session).await;
 
         self.open_workspace(session, &mut record).await;
-        let ended = self.edit_and_publish(instruction, &mut record).await;
-        let failure = match ended {
-            Ok(()) => self.build_and_deploy(instruction, &mut record).await,
+        let failure = match self.edit_once(instruction, &mut record).await {
+            Ok(()) if self.settings.deploys_first => {
+                let failure = self.build_and_deploy(instruction, &mut record).await;
+                self.push(instruction, &mut record).await;
+                failure
+            }
+            Ok(()) => {
+                self.push(instruction, &mut record).await;
+                self.build_and_deploy(instruction, &mut record).await
+            }
             Err(failure) => Some(failure),
         };
         let outcome = match &failure {
@@ -95,8 +102,16 @@ impl Worker {
         }
     }
 
-    /// Brings the instruction's commit onto the branch, once, and the branch to the remote.
-    async fn edit_and_publish(
+    /// Brings the branch to the remote.
+    async fn push(&self, instruction: &Instruction, record: &mut SessionRecord) {
+        let (session, id) = (&instruction.session_id, &instruction.instruction_id);
+        self.enter(session, Phase::Pushing, format!("Pushing {id}"))
+            .await;
+        self.publish(session, record).await;
+    }
+
+    /// Brings the instruction's commit onto the branch, once.
+    async fn edit_once(
         &self,
         instruction: &Instruction,
         record: &mut SessionRecord,
@@ -116,9 +131,6 @@ impl Worker {
             }
             self.logged(session, edited).await?;
         }
-        self.enter(session, Phase::Pushing, format!("Pushing {id}"))
-            .await;
-        self.publish(session, record).await;
         Ok(())
     }
 

@@ -38,6 +38,8 @@ pub struct Settings {
     pub last_receive: u32,
     /// How long one poll for an instruction waits.
     pub poll: Duration,
+    /// Whether a build is deployed before its commit is pushed, and not after.
+    pub deploys_first: bool,
 }
 
 impl Settings {
@@ -61,6 +63,7 @@ impl Settings {
             visibility: seconds(120),
             last_receive: 3,
             poll: seconds(5),
+            deploys_first: false,
         }
     }
 }

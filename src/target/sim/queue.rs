@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use super::world::{Answer, Link, World};
 use crate::history::What;
 use crate::plan::{Fault, Mark, Outage, Place, SessionId};
-use crate::queue::{self, Expired, Receipt, Received, Rules, VISIBILITY};
+use crate::profile::Limits;
+use crate::queue::{self, Expired, Receipt, Received, Rules};
 use crate::worker::ports::{Delivery, Kind, PortError, PortResult, Queue};
 
 /// What a client has in SQS.
@@ -34,19 +35,21 @@ pub struct Letter {
     pub body: Arc<str>,
 }
 
-impl Default for Queues {
-    fn default() -> Self {
+impl Queues {
+    /// Empty queues.
+    pub fn new(limits: &Limits) -> Self {
         Self {
-            instructions: queue::Queue::new(Rules::INSTRUCTIONS),
+            instructions: queue::Queue::new(Rules {
+                max_receives: Some(limits.receives),
+                ..Rules::INSTRUCTIONS
+            }),
             retries: queue::Queue::new(Rules::RETRIES),
             dead_letters: Vec::new(),
             handled: BTreeMap::new(),
             sent: 0,
         }
     }
-}
 
-impl Queues {
     /// Whether no message waits or is in flight.
     pub fn is_empty(&self) -> bool {
         self.instructions.messages().is_empty() && self.retries.messages().is_empty()
@@ -94,9 +97,10 @@ impl World {
     /// letters.
     fn take(&mut self, client: usize, which: Which) -> Option<Delivery> {
         let now = self.now();
+        let visible_at = now + self.limits.visibility;
         loop {
             let queues = &mut self.clients[client].queues;
-            match queues.queue(which).receive(now, now + VISIBILITY)? {
+            match queues.queue(which).receive(now, visible_at)? {
                 Received::Delivered(message) => {
                     let receipt = message.receipt().to_string().into();
                     let (

@@ -137,6 +137,13 @@ pub struct Span {
 }
 
 impl Span {
+    pub fn between(shortest: Duration, longest: Duration) -> Self {
+        Self {
+            shortest: shortest.as_micros() as u64,
+            longest: longest.as_micros() as u64,
+        }
+    }
+
     pub const fn millis(shortest: u64, longest: u64) -> Self {
         Self {
             shortest: shortest * 1000,

@@ -16,7 +16,7 @@ use crate::chance::Chance;
 use crate::history::phases::Phases;
 use crate::history::{Death, Event, Level, What};
 use crate::plan::{ClientId, Fault, Phase, SessionId};
-use crate::profile::{LineReader, Reading};
+use crate::profile::{Limits, LineReader, Reading};
 use crate::target::GIT_TOKEN;
 use crate::worker::ports::{Kind, Line, PortError, PortResult};
 
@@ -34,6 +34,8 @@ pub struct World {
     pub last_change: Duration,
     pub phases: Phases,
     pub watch: Option<Watch>,
+    /// The numbers of the queues and of the platform.
+    pub limits: Limits,
     log: Log,
 }
 
@@ -100,6 +102,7 @@ pub struct Watch {
 
 impl World {
     pub fn new(clients: Vec<ClientId>, log: Log, seed: u64, timers: Rc<Timers>) -> Self {
+        let limits = log.reader.limits();
         let clients = clients
             .into_iter()
             .map(|id| Client {
@@ -110,7 +113,7 @@ impl World {
                 requests_at_start: 0,
                 killed: None,
                 kept_lines: Vec::new(),
-                queues: Queues::default(),
+                queues: Queues::new(&limits),
                 repository: Repository::default(),
                 bucket: Bucket::default(),
             })
@@ -126,6 +129,7 @@ impl World {
             last_change: Duration::ZERO,
             phases: Phases::default(),
             watch: None,
+            limits,
             log,
         }
     }
@@ -200,7 +204,8 @@ impl World {
 
     /// Marks a container as ended; the platform starts it again a few seconds later.
     pub fn die(&mut self, client: usize, cause: Death) {
-        let wait = self.chance.within(Span::millis(5_000, 20_000));
+        let (soonest, latest) = (self.limits.restart / 24, self.limits.restart / 6);
+        let wait = self.chance.within(Span::between(soonest, latest));
         let starts_at = self.now() + wait;
         if cause == Death::OutOfMemory {
             // What the platform says of it, in its own name.
