@@ -1,13 +1,16 @@
 use super::*;
 use crate::defect::{Defect, trial};
-use crate::history::Event;
+use crate::history::{Event, OwnBuild, OwnFile, ReadHistory};
+use crate::judge::judge;
 use crate::plan::{Mark, SessionId};
+use crate::profile::Profile;
+use crate::site::{SiteKind, cksum, render_parts};
 use crate::target::sim::Sim;
 
-/// A target whose machine cannot be trusted with time.
-struct Slow(Sim);
+/// A target whose machine cannot be trusted with time, or that builds commits itself.
+struct Slow(Sim, Vec<OwnBuild>);
 
-struct SlowRun(Box<dyn Run>);
+struct SlowRun(Box<dyn Run>, Vec<OwnBuild>);
 
 impl Target for Slow {
     fn name(&self) -> &'static str {
@@ -20,7 +23,8 @@ impl Target for Slow {
         self.0.cannot(step)
     }
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
-        Ok(Box::new(SlowRun(self.0.start(sessions, seed)?)))
+        let run = self.0.start(sessions, seed)?;
+        Ok(Box::new(SlowRun(run, self.1.clone())))
     }
 }
 
@@ -45,7 +49,12 @@ impl Run for SlowRun {
         self.0.now()
     }
     fn doubt(&self) -> Option<String> {
-        Some("the machine was busy".into())
+        let is_busy = self.1.is_empty();
+        is_busy.then(|| "the machine was busy".into())
+    }
+    fn build_commits(&mut self, _: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
+        let of_marks = self.1.iter().filter(|build| build.marks == marks);
+        of_marks.cloned().collect()
     }
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
         self.0.snapshot()
@@ -59,7 +68,7 @@ fn check(defect: Option<&str>, steps: &str, expected: &str) {
         None => Sim::default(),
     };
     let plan = format!("# shakedown plan v1\nsession acme/home\n{steps}\n");
-    let outcome = run(&Slow(sim), &plan.parse().unwrap(), 1);
+    let outcome = run(&Slow(sim, Vec::new()), &plan.parse().unwrap(), 1);
     let verdict = match outcome.verdict {
         Verdict::Held => "held".into(),
         Verdict::Violated(violation) => violation.rule.to_string(),
@@ -72,7 +81,7 @@ fn check(defect: Option<&str>, steps: &str, expected: &str) {
 fn a_long_wait_in_real_time_ends_with_what_is_wrong() {
     let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\nwait 1h\n";
     let defect = Defect::by_name("deploys-failed-build").expect("a known defect");
-    let slow = Slow(trial::planted_sim(defect));
+    let slow = Slow(trial::planted_sim(defect), Vec::new());
     let mut system = slow.start(&[SessionId::new("acme", "home")], 1).unwrap();
     let plan: Plan = plan.parse().unwrap();
     let mut recorded = Vec::new();
@@ -88,7 +97,7 @@ fn a_long_wait_in_real_time_ends_with_what_is_wrong() {
     let late = system.now().saturating_sub(violation.at);
     assert!(late <= LOOK_EVERY, "it went on for {late:?}");
     // A wait is not made longer or shorter by it.
-    let quick = Slow(Sim::default());
+    let quick = Slow(Sim::default(), Vec::new());
     let mut system = quick.start(&plan.sessions, 1).unwrap();
     let before = system.now();
     let mut record = |_: &Event| {};
@@ -112,4 +121,70 @@ fn on_a_slow_machine_only_what_does_not_hang_on_time_is_a_violation() {
     check(Some("one-workspace"), both, "no-cascade");
     let broken = "session acme/blog\ninstruct acme/home break-build\ninstruct acme/blog change";
     check(Some("keeps-error"), broken, busy);
+}
+
+/// A build of the tester's own of the first edit: right, but for what `change` does to it.
+fn own_build(change: impl Fn(&mut OwnBuild)) -> OwnBuild {
+    let marks = vec![Mark::Edit(1)];
+    let files = render_parts(&marks, true, true).files.into_iter();
+    let mut build = OwnBuild {
+        tree: "tree".into(),
+        error: None,
+        files: files
+            .map(|(key, bytes)| (key, OwnFile::Same(cksum(&bytes))))
+            .collect(),
+        keys_vary: false,
+        marks,
+    };
+    change(&mut build);
+    build
+}
+
+#[test]
+fn what_the_tester_built_is_judged_alike_live_and_from_the_history() {
+    let check = |build: OwnBuild, edit: &str, defect: &str, expected: &str| {
+        let sim = Defect::by_name(defect).map_or_else(Sim::default, trial::planted_sim);
+        let plan = format!("# shakedown plan v1\nsession acme/home\ninstruct acme/home {edit}\n");
+        let plan: Plan = plan.parse().unwrap();
+        let outcome = run(&Slow(sim, vec![build.clone()]), &plan, 1);
+        let mut bytes = Vec::new();
+        outcome.history.write_json_lines(&mut bytes).unwrap();
+        let read = ReadHistory::parse(&bytes).unwrap();
+        assert_eq!(read.incomplete, None);
+        let is_it = |event: &Event| matches!(&event.what, What::SiteBuilt { build: it, .. } if **it == build);
+        assert!(read.history.events.iter().any(is_it), "{expected}");
+        let judged = judge(
+            &plan,
+            SiteKind::Shell,
+            Profile::reference(),
+            &read.history.events,
+            outcome.settled.as_deref(),
+        );
+        assert_eq!(judged, outcome.verdict);
+        let found = match judged {
+            Verdict::Violated(violation) => format!("{} {}", violation.rule, violation.observed),
+            other => format!("{other:?}"),
+        };
+        assert!(found.starts_with(expected), "{found}, and not {expected}");
+    };
+    check(own_build(|_| {}), "change", "", "Held");
+    let more = |build: &mut OwnBuild| {
+        build.files.insert("feed.xml".into(), OwnFile::Same(7));
+    };
+    check(own_build(more), "change", "", "fresh feed.xml is missing");
+    let fewer = |build: &mut OwnBuild| {
+        build.files.remove("history.html");
+    };
+    let left = "fresh history.html of an older build is left over";
+    check(own_build(fewer), "change", "", left);
+    // One that fails accuses nobody, and excuses nobody.
+    let fails = |build: &mut OwnBuild| {
+        build.error = Some("no node here".into());
+        build.files.clear();
+    };
+    check(own_build(fails), "change", "", "Held");
+    let (broken, defect) = ("break-build", "deploys-failed-build");
+    check(own_build(fails), broken, defect, "no-broken-deploy");
+    // What the tester can build did not fail, whatever the edit was to do.
+    check(own_build(fewer), broken, defect, "Held");
 }
