@@ -160,7 +160,7 @@ impl Profile {
             (None, _) if *section == "record" => false,
             (own, others) => own != others,
         };
-        ["names", "record", "words"]
+        ["names", "record", "site", "words"]
             .into_iter()
             .find(|it| differs(it))
     }
