@@ -144,10 +144,13 @@ impl Tree {
     }
 }
 
-fn change_of_file(
+/// A new file of more bytes counts as one line: those of a memory-hungry edit are read by the million.
+const LARGE: usize = 4096;
+
+fn change_of_file<'a>(
     path: &str,
-    old: Option<&Arc<str>>,
-    new: Option<&Arc<str>>,
+    old: Option<&'a Arc<str>>,
+    new: Option<&'a Arc<str>>,
     change: &mut ChangeHash,
 ) {
     if old == new {
@@ -156,9 +159,13 @@ fn change_of_file(
     if old.is_none() != new.is_none() {
         change.add(path, if new.is_some() { "new" } else { "deleted" });
     }
-    let lines = |text: Option<&Arc<str>>| -> Vec<String> {
-        text.map(|text| text.lines().map(str::to_owned).collect())
-            .unwrap_or_default()
+    if let (None, Some(text)) = (old, new)
+        && text.len() > LARGE
+    {
+        return change.add(path, text);
+    }
+    let lines = |text: Option<&'a Arc<str>>| -> Vec<&'a str> {
+        text.map(|text| text.lines().collect()).unwrap_or_default()
     };
     let mut gone = lines(old);
     for line in lines(new) {
@@ -166,7 +173,7 @@ fn change_of_file(
             Some(at) => {
                 gone.swap_remove(at);
             }
-            None => change.add(path, &line),
+            None => change.add(path, line),
         }
     }
     gone.iter().for_each(|line| change.remove(path, line));
