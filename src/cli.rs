@@ -149,6 +149,7 @@ Examples:
   shakedown defects force-push --seeds 20 --plans
   shakedown defects --shrink-bench --seeds 20      the shrinker's own bench
   shakedown defects --harmless other-profile --cases 5000
+  shakedown defects --harmless --target local      the system with another profile, as processes
   shakedown defects --other-profile
   shakedown defects --target local force-push token-in-commit";
 
@@ -271,6 +272,9 @@ pub struct WorkerArgs {
     /// Plant a defect in it, to see whether it is caught
     #[arg(long, value_name = "NAME", hide = true)]
     pub defect: Option<String>,
+    /// Work as the system with the profile profiles/other.toml
+    #[arg(long, hide = true)]
+    pub other_profile: bool,
 }
 
 const WORKER_EXAMPLES: &str = "\

@@ -33,6 +33,7 @@ use tokio::task::AbortHandle;
 pub use branch::{check_out, read_branch, trees_with};
 pub use credentials::{ACCESS_KEY, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
+#[cfg(test)]
 pub use logs::LOG_GROUP;
 pub use recorder::{Recorder, Trap};
 pub use sqs::Depths;
@@ -84,6 +85,24 @@ impl CloudConfig {
         }
     }
 
+    /// The table in which the containers keep what they know: that of the records, where there are
+    /// such.
+    pub fn table(&self) -> &str {
+        let record = self.profile.record.as_ref();
+        record.map_or(SESSION_TABLE, |record| &record.table)
+    }
+
+    /// The bucket of each client.
+    fn buckets(&self) -> BTreeMap<ClientId, String> {
+        let clients = self.clients().into_iter();
+        clients
+            .map(|client| {
+                let bucket = self.profile.names.bucket(&client);
+                (client, bucket)
+            })
+            .collect()
+    }
+
     fn clients(&self) -> Vec<ClientId> {
         let mut clients: Vec<ClientId> = Vec::new();
         for session in &self.sessions {
@@ -125,18 +144,12 @@ impl Cloud {
         let clients = config.clients();
         let recorder = Arc::new(Recorder::new(config.time_scale));
         let path = |name: &str| folder.path().join(name);
-        let remote = Remote::new(
-            &path("git"),
-            &config.git,
-            config.site,
-            &clients,
-            recorder.clone(),
-        )?;
+        let remote = Remote::new(&path("git"), &config, recorder.clone())?;
         let services = Services {
             reader: LineReader::new(config.profile.clone(), &config.sessions),
-            s3: S3::new(&path("s3"), &clients, recorder.clone())?,
-            table: Table::new()?,
-            sqs: Sqs::new(&clients, recorder.clone()),
+            s3: S3::new(&path("s3"), config.buckets(), recorder.clone())?,
+            table: Table::new(config.table())?,
+            sqs: Sqs::new(&clients, config.profile.limits, recorder.clone()),
             logs: Logs::default(),
             remote,
             faults: Faults::new(config.seed),

@@ -27,7 +27,7 @@ pub(crate) mod describe;
 mod line;
 pub mod phases;
 
-pub use line::Line;
+pub use line::{Dialect, Line};
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

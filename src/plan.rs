@@ -23,7 +23,7 @@ pub use argument::{NameMut, Scope, Subject, Variety};
 pub use edit::{Edit, Outage, Outsider, Phase, UnknownWord};
 pub use fault::{Fault, FaultKind, FaultRow, Injection, Place};
 pub use line::ParseError;
-pub use name::{ClientId, Mark, SessionId};
+pub use name::{ClientId, Mark, SessionId, fill_name};
 pub use step::{Role, Step, StepKind, StepRow};
 pub use text::VERSION_LINE;
 

@@ -20,7 +20,7 @@ use crate::plan::{Edit, Mark};
 
 pub use crate::files::Tree;
 pub use kind::SiteKind;
-pub use twin::Twin;
+pub use twin::{LeafletTwin, Twin, leaflet};
 
 /// Where every edit leaves its mark, one a line.
 pub const CHANGES: &str = "content/changes.txt";

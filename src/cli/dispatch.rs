@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,7 @@ use crate::cli::{self, Cli, Command, DefectsArgs, SiteName, TargetArgs, TargetNa
 use crate::defect::other::WHOLE;
 use crate::defect::{DEFECTS, Defect, trial};
 use crate::generate::Shape;
+use crate::history::Dialect;
 use crate::report::{self, Style};
 use crate::target::local::{Astro, Local};
 use crate::target::sim::Sim;
@@ -186,9 +188,26 @@ fn defects(args: &DefectsArgs, quiet: bool) -> Exit {
 
 /// Runs plans on systems that keep the contract in other ways, and prints what a rule says of them.
 fn harmless(args: &DefectsArgs) -> Exit {
-    let cases = args.cases.unwrap_or(SIM_CASES);
     let mut exit = Exit::Held;
-    let mut systems = trial::harmless_sims();
+    let on_local = args.target.target == Some(TargetName::Local);
+    let cases = match on_local {
+        true => LOCAL_TRIAL_CASES,
+        false => SIM_CASES,
+    };
+    let cases = args.cases.unwrap_or(cases);
+    let mut systems: Vec<(&str, &str, Box<dyn Target>)> = match on_local {
+        true => match open_local(&args.target) {
+            Ok(local) => vec![(WHOLE.name, WHOLE.what, Box::new(other_local(local)))],
+            Err(error) => {
+                eprintln!("{error}");
+                return Exit::Unknown;
+            }
+        },
+        false => {
+            let boxed = |(name, what, sim)| (name, what, Box::new(sim) as Box<dyn Target>);
+            trial::harmless_sims().into_iter().map(boxed).collect()
+        }
+    };
     let known: Vec<&str> = systems.iter().map(|(name, ..)| *name).collect();
     if let Some(name) = args
         .names
@@ -201,7 +220,7 @@ fn harmless(args: &DefectsArgs) -> Exit {
     systems.retain(|(own, ..)| args.names.is_empty() || args.names.iter().any(|name| name == own));
     for (name, what, target) in &systems {
         for seed in args.seed..args.seed + args.seeds {
-            match trial::run(target, &Shape::default(), seed, cases) {
+            match trial::run(&**target, &Shape::default(), seed, cases) {
                 Ok(trial) => {
                     let row = report::harmless_row(name, what, &trial, Style::of_stdout());
                     print(&row);
@@ -295,6 +314,15 @@ pub fn open_with(
     )
 }
 
+/// Worker processes as the system with another profile.
+fn other_local(local: Local) -> Local {
+    Local {
+        profile: WHOLE.profile(),
+        twin: Some(WHOLE.sim(None)),
+        ..local.with_worker_arguments(["--other-profile"])
+    }
+}
+
 fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
     Ok(Local {
         time_scale: args.time_scale(),
@@ -318,7 +346,14 @@ fn worker(args: &WorkerArgs) -> ExitCode {
             }
         },
     };
-    worker_main(|ports, settings| {
+    let dialect: Arc<Dialect> = match args.other_profile {
+        true => WHOLE.dialect(),
+        false => Arc::new(|line| line.to_string()),
+    };
+    worker_main(dialect, |ports, settings| {
+        if args.other_profile {
+            WHOLE.alter(settings);
+        }
         if let Some(defect) = defect {
             defect.plant(ports, settings);
         }

@@ -249,7 +249,8 @@ pub fn kind(site: SiteName) -> SiteKind {
 /// The name of a kind of site on the command line.
 pub fn name(site: SiteKind) -> SiteName {
     match site {
-        SiteKind::Shell => SiteName::Shell,
+        // What the command line cannot ask for is of the same sources.
+        SiteKind::Shell | SiteKind::Leaflet => SiteName::Shell,
         SiteKind::Astro => SiteName::Astro,
     }
 }

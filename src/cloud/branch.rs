@@ -9,28 +9,29 @@ use std::sync::Arc;
 use super::credentials::{SECRETS, tells_secret};
 use crate::history::change::ChangeHash;
 use crate::history::{Branch, Commit};
-use crate::plan::{Mark, SessionId};
+use crate::plan::Mark;
 use crate::site::{CHANGES, OUTSIDE};
 
-/// Reads a session's branch as it is in a repository, bare or not: its commits since `main`
+/// Reads a branch as it is in a repository, bare or not: its commits since `main`
 /// (local or of `origin`), oldest first, and the marks in its newest tree. `None` where the
 /// repository or the branch does not exist.
 ///
 /// # Errors
 /// When `git` cannot be run, or says something that cannot be read.
-pub fn read_branch(repository: &Path, session: &SessionId) -> io::Result<Option<Branch>> {
-    let Some(text) = read_log(repository, session)? else {
+pub fn read_branch(repository: &Path, name: &str) -> io::Result<Option<Branch>> {
+    let branch = format!("refs/heads/{name}");
+    let Some(text) = read_log(repository, &branch)? else {
         return Ok(None);
     };
     Ok(Some(Branch {
         commits: parse_log(&text),
-        tree: read_tree(repository, session)?,
+        tree: read_tree(repository, &branch)?,
     }))
 }
 
 /// Whether a secret is in a message of the branch's commits or in a file of its newest tree.
-pub(super) fn branch_tells_secret(repository: &Path, session: &SessionId) -> io::Result<bool> {
-    let branch = format!("refs/heads/{}", session.branch());
+pub(super) fn branch_tells_secret(repository: &Path, name: &str) -> io::Result<bool> {
+    let branch = format!("refs/heads/{name}");
     let messages = git(repository)
         .args(["log", "--format=%an %ae%n%B", &branch, "--not"])
         .arg("--glob=refs/heads/mai[n]")
@@ -68,8 +69,7 @@ pub(super) fn isolate(git: &mut Command) {
 }
 
 /// The branch's commits with their parents, messages and added marks; `None` without a branch.
-fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>> {
-    let branch = format!("refs/heads/{}", session.branch());
+fn read_log(repository: &Path, branch: &str) -> io::Result<Option<String>> {
     let output = git(repository)
         .args([
             "-c",
@@ -87,7 +87,7 @@ fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>
             "--no-ext-diff",
             "--no-textconv",
         ])
-        .args([&branch, "--not"])
+        .args([branch, "--not"])
         // Patterns, so that it is no error where one of them does not exist.
         .args([
             "--glob=refs/heads/mai[n]",
@@ -98,7 +98,7 @@ fn read_log(repository: &Path, session: &SessionId) -> io::Result<Option<String>
         return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
     }
     let exists = git(repository)
-        .args(["rev-parse", "--verify", "--quiet", &branch])
+        .args(["rev-parse", "--verify", "--quiet", branch])
         .output()?;
     if exists.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -175,11 +175,10 @@ pub fn check_out(repository: &Path, tree: &str, folder: &Path, index: &Path) -> 
 }
 
 /// Every mark in the branch's newest tree, in the order in which a build lists them.
-fn read_tree(repository: &Path, session: &SessionId) -> io::Result<Vec<Mark>> {
-    let branch = format!("refs/heads/{}", session.branch());
+fn read_tree(repository: &Path, branch: &str) -> io::Result<Vec<Mark>> {
     let output = git(repository)
         .args(["grep", "-h", "-I", "--no-color", "-E"])
-        .args(["-e", MARK_LINE, &branch])
+        .args(["-e", MARK_LINE, branch])
         .args(["--", CHANGES, OUTSIDE])
         .output()?;
     // Exit code 1 says that nothing was found.
@@ -284,7 +283,7 @@ mod tests {
 
     fn read(steps: &str) -> Option<Branch> {
         let folder = repository(steps);
-        read_branch(folder.path(), &SessionId::new("acme", "home")).unwrap()
+        read_branch(folder.path(), "thread-home").unwrap()
     }
 
     #[test]
@@ -355,10 +354,7 @@ mod tests {
         assert_eq!(read("git branch thread-home"), Some(Branch::default()));
         assert_eq!(read(""), None);
         let nowhere = tempfile::tempdir().unwrap();
-        let branch = read_branch(
-            &nowhere.path().join("missing"),
-            &SessionId::new("acme", "home"),
-        );
+        let branch = read_branch(&nowhere.path().join("missing"), "thread-home");
         assert!(branch.unwrap().is_none());
     }
 

@@ -13,8 +13,9 @@ use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, H
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
+use super::CloudConfig;
 use super::answer::{Answer, Body, full};
-use super::branch::{branch_tells_secret, isolate};
+use super::branch::isolate;
 use super::credentials::{GIT_BASIC, GIT_TOKEN};
 use super::remote::Remote;
 use super::route::{Asked, text};
@@ -138,7 +139,7 @@ fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitO
     let session = match wish.part {
         Exchange::Push => wire::commands(&asked.body)
             .iter()
-            .find_map(|command| session_of(wish, command)),
+            .find_map(|command| session_of(services, wish, command)),
         _ => None,
     };
     services.recorder.record(What::Pushed {
@@ -150,9 +151,14 @@ fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitO
 }
 
 /// The session whose branch a push wants to change.
-fn session_of(wish: &Wish, command: &wire::Command) -> Option<SessionId> {
-    let thread = command.name.strip_prefix("refs/heads/thread-")?;
-    SessionId::parse(&format!("{}/{thread}", wish.client))
+fn session_of(services: &Services, wish: &Wish, command: &wire::Command) -> Option<SessionId> {
+    let branch = command.name.strip_prefix("refs/heads/")?;
+    let CloudConfig {
+        sessions, profile, ..
+    } = &services.config;
+    let mut own = sessions.iter().filter(|it| it.client == wish.client);
+    own.find(|session| profile.names.branch(session) == branch)
+        .cloned()
 }
 
 /// Lets `git http-backend` answer, and records what came of it.
@@ -187,7 +193,7 @@ fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<
     let (response, said) = run(&services.remote, asked, wish)?;
     let report = wire::report(&said);
     for command in wire::commands(&asked.body) {
-        let Some(session) = session_of(wish, &command) else {
+        let Some(session) = session_of(services, wish, &command) else {
             continue;
         };
         let branch = services.remote.branch(&session)?.unwrap_or_default();
@@ -206,7 +212,7 @@ fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<
             outcome,
             branch: Some(Arc::new(branch)),
         });
-        if is_done && branch_tells_secret(&services.remote.path(&wish.client), &session)? {
+        if is_done && services.remote.tells_secret(&session)? {
             services.recorder.record(What::SecretSeen {
                 client: asked.client.clone(),
                 place: format!("commit on {session}").into(),

@@ -11,7 +11,8 @@ use super::route::{Asked, operation};
 use super::services::Services;
 use crate::history::What;
 
-/// The log group of the system.
+/// The log group of the reference.
+#[cfg(test)]
 pub const LOG_GROUP: &str = "/ecs/webordinary/edit";
 
 /// All groups, streams and lines of one cloud.

@@ -7,13 +7,15 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::branch::{git, isolate, read_branch};
+use super::CloudConfig;
+use super::branch::{branch_tells_secret, git, isolate, read_branch};
 use super::children::Children;
 use super::recorder::Recorder;
 use crate::error::TargetError;
 use crate::files::FileChange;
 use crate::history::{Branch, What};
 use crate::plan::{ClientId, Mark, Outsider, SessionId};
+use crate::profile::Names;
 use crate::site::{self, SiteKind, Tree};
 
 const INSTALL_GIT: &str = "install git (2.36 or newer, with `git http-backend`) and put it on PATH";
@@ -23,6 +25,7 @@ pub(super) struct Remote {
     root: PathBuf,
     /// The CGI program that speaks git's HTTP protocol.
     backend: PathBuf,
+    names: Names,
     recorder: Arc<Recorder>,
     pub(super) children: Children,
     /// One lock for each repository, held while a branch changes and that is recorded.
@@ -36,15 +39,15 @@ impl Remote {
     /// When `git` or its `http-backend` is missing, or the folder cannot be written to.
     pub(super) fn new(
         root: &Path,
-        git_program: &str,
-        site: SiteKind,
-        clients: &[ClientId],
+        config: &CloudConfig,
         recorder: Arc<Recorder>,
     ) -> Result<Self, TargetError> {
-        let backend = find_backend(git_program)?;
+        let (clients, site) = (config.clients(), config.site);
+        let backend = find_backend(&config.git)?;
         let remote = Self {
             root: root.to_owned(),
             backend,
+            names: config.profile.names.clone(),
             recorder,
             children: Children::default(),
             repositories: clients
@@ -53,7 +56,7 @@ impl Remote {
                 .collect(),
         };
         let mut first: Option<PathBuf> = None;
-        for client in clients {
+        for client in &clients {
             let path = remote.path(client);
             let made = match &first {
                 None => make_repository(&path, site),
@@ -96,7 +99,12 @@ impl Remote {
 
     /// The session's branch; `None` where it does not exist yet.
     pub(super) fn branch(&self, session: &SessionId) -> io::Result<Option<Branch>> {
-        read_branch(&self.path(&session.client), session)
+        read_branch(&self.path(&session.client), &self.names.branch(session))
+    }
+
+    /// Whether a secret is in the session's branch.
+    pub(super) fn tells_secret(&self, session: &SessionId) -> io::Result<bool> {
+        branch_tells_secret(&self.path(&session.client), &self.names.branch(session))
     }
 
     /// The object that a ref names; empty where there is no such ref.
@@ -143,7 +151,7 @@ impl Remote {
         mark: Mark,
     ) -> io::Result<Branch> {
         let repository = self.path(&session.client);
-        let branch = format!("refs/heads/{}", session.branch());
+        let branch = format!("refs/heads/{}", self.names.branch(session));
         let parent = match self.branch(session)? {
             Some(_) => branch.clone(),
             None => "refs/heads/main".to_owned(),

@@ -36,13 +36,13 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    /// Makes a bucket for each client under a folder of its own.
+    /// Makes the bucket of each client under a folder of its own.
     pub(super) fn new(
         root: &Path,
-        clients: &[ClientId],
+        names: BTreeMap<ClientId, String>,
         recorder: Arc<Recorder>,
     ) -> Result<Self, TargetError> {
-        let buckets = Buckets::new(root, clients, recorder)?;
+        let buckets = Buckets::new(root, names, recorder)?;
         let mut builder = S3ServiceBuilder::new(buckets.clone());
         builder.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         Ok(Self {

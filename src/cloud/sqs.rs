@@ -15,6 +15,7 @@ use super::answer::AwsError;
 use super::recorder::Recorder;
 use crate::history::What;
 use crate::plan::{ClientId, Mark, SessionId};
+use crate::profile::Limits;
 use crate::queue::{Expired, Receipt, Received, Rules};
 use crate::worker::ports::{Instruction, RetryRequest};
 
@@ -53,6 +54,7 @@ pub struct Depths {
 
 /// All queues of one cloud.
 pub(super) struct Sqs {
+    limits: Limits,
     recorder: Arc<Recorder>,
     state: Mutex<Queues>,
     /// Wakes the receivers that wait for a message.
@@ -99,14 +101,19 @@ impl Queues {
 }
 
 impl Sqs {
-    pub(super) fn new(clients: &[ClientId], recorder: Arc<Recorder>) -> Self {
+    pub(super) fn new(clients: &[ClientId], limits: Limits, recorder: Arc<Recorder>) -> Self {
+        let rules = Rules {
+            max_receives: Some(limits.receives),
+            ..Rules::INSTRUCTIONS
+        };
         let mut queues = BTreeMap::new();
         for client in clients {
-            queues.insert(instructions(client), Queue::new(Rules::INSTRUCTIONS));
+            queues.insert(instructions(client), Queue::new(rules));
             queues.insert(retries(client), Queue::new(Rules::RETRIES));
             queues.insert(dead_letters(client), Queue::new(Rules::DEAD_LETTERS));
         }
         Self {
+            limits,
             recorder,
             state: Mutex::new(Queues {
                 queues,

@@ -17,7 +17,7 @@ use crate::error::TargetError;
 use crate::history::{Record, What};
 use crate::plan::{Injection, Place, SessionId};
 
-/// The name of the session table.
+/// The name of the table where the profile has none.
 pub const SESSION_TABLE: &str = "webordinary-edit-sessions";
 /// Its key.
 const KEY: &str = "sessionId";
@@ -25,13 +25,14 @@ const KEY: &str = "sessionId";
 /// The session table of one cloud.
 pub(super) struct Table {
     database: Database,
+    name: String,
     /// Held while an item changes and that is recorded, so that both have one order.
     changing: Mutex<()>,
 }
 
 impl Table {
-    /// Makes the session table.
-    pub(super) fn new() -> Result<Self, TargetError> {
+    /// Makes the table of this name.
+    pub(super) fn new(name: &str) -> Result<Self, TargetError> {
         let failed = |error: DynoxideError| {
             TargetError::new(
                 "making the session table",
@@ -42,13 +43,14 @@ impl Table {
         let database = Database::memory().map_err(failed)?;
         let table = Self {
             database,
+            name: name.into(),
             changing: Mutex::default(),
         };
         table
             .call(
                 "CreateTable",
                 &json!({
-                    "TableName": SESSION_TABLE,
+                    "TableName": name,
                     "BillingMode": "PAY_PER_REQUEST",
                     "AttributeDefinitions": [{ "AttributeName": KEY, "AttributeType": "S" }],
                     "KeySchema": [{ "AttributeName": KEY, "KeyType": "HASH" }],
@@ -77,7 +79,7 @@ impl Table {
         failure: Option<Injection>,
     ) -> Result<(), TargetError> {
         let mut request = json!({
-            "TableName": SESSION_TABLE,
+            "TableName": self.name,
             "Key": { KEY: { "S": session.to_string() } },
             "UpdateExpression": "REMOVE failureInjection",
         });
@@ -103,7 +105,7 @@ impl Table {
 
     fn item(&self, session: &SessionId) -> Option<Value> {
         let request = json!({
-            "TableName": SESSION_TABLE,
+            "TableName": self.name,
             "Key": { KEY: { "S": session.to_string() } },
             "ConsistentRead": true,
         });

@@ -1,13 +1,18 @@
 //! The same worker as other systems would have it: with another profile (`profiles/other.toml`), whole
 //! or in one part only. No rule may object to any of them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Defect;
-use crate::history::{Level, Line};
-use crate::plan::Phase;
+use async_trait::async_trait;
+
+use super::{Defect, wrap};
+use crate::history::{Dialect, Level, Line};
+use crate::plan::{Phase, SessionId};
 use crate::profile::{Limits, OTHER, Profile, REFERENCE};
-use crate::target::sim::{Dialect, Sim};
+use crate::site::{SiteKind, leaflet};
+use crate::target::sim::Sim;
+use crate::worker::ports::{Build, Builder, CommitId, PortResult, Ports};
 use crate::worker::settings::Settings;
 
 /// A system with another profile.
@@ -19,49 +24,68 @@ pub struct OtherSystem {
     sections: &'static [&'static str],
     /// Whether it deploys before it pushes.
     deploys_first: bool,
+    /// What its sites are built from, on sim.
+    site: SiteKind,
 }
 
-/// Every one: each with a single difference, and one with all.
-pub const OTHER_SYSTEMS: &[OtherSystem] = &[
+/// Each with a single difference.
+static SINGLE: [OtherSystem; 6] = [
     OtherSystem {
         name: "other-names",
         what: "sessions are UUIDs; branches, buckets and the log group have other names",
         sections: &["names"],
         deploys_first: false,
+        site: SiteKind::Shell,
     },
     OtherSystem {
         name: "other-words",
         what: "the log has other words, with a prefix and terminal colours",
         sections: &["words"],
         deploys_first: false,
+        site: SiteKind::Shell,
     },
     OtherSystem {
         name: "other-numbers",
         what: "other attempts, time-outs, receives, visibility, cool-down and restart",
         sections: &["limits"],
         deploys_first: false,
+        site: SiteKind::Shell,
     },
     OtherSystem {
         name: "no-record",
         what: "there is no session record: failures are reported by the log alone",
         sections: &["record", "outcome"],
         deploys_first: false,
+        site: SiteKind::Shell,
     },
     OtherSystem {
         name: "deploys-first",
         what: "a build is deployed before its commit is pushed",
         sections: &[],
         deploys_first: true,
+        site: SiteKind::Shell,
     },
-    WHOLE,
+    OtherSystem {
+        name: "other-template",
+        what: "its sites have another template: other keys, pages and assets",
+        sections: &[],
+        deploys_first: false,
+        site: SiteKind::Leaflet,
+    },
 ];
 
+/// Every one: each with a single difference, and one with all.
+pub fn other_systems() -> impl Iterator<Item = &'static OtherSystem> {
+    SINGLE.iter().chain([&WHOLE])
+}
+
 /// The system with all differences.
-pub const WHOLE: OtherSystem = OtherSystem {
+pub static WHOLE: OtherSystem = OtherSystem {
     name: "other-profile",
     what: "all of these together, as profiles/other.toml has it",
     sections: &["names", "words", "record", "outcome", "limits"],
     deploys_first: true,
+    site: SiteKind::Leaflet,
 };
 
 impl OtherSystem {
@@ -71,13 +95,22 @@ impl OtherSystem {
         Arc::new(Profile::parse(&text).expect("a test reads them all"))
     }
 
+    /// Makes a worker that is about to start work as this system does.
+    pub fn alter(&self, settings: &mut Settings) {
+        promise(settings, &self.profile().limits);
+        settings.deploys_first = self.deploys_first;
+    }
+
     /// It on the simulated target, with a defect in every container where one is given.
-    pub fn sim(&self, defect: Option<&'static Defect>) -> Sim {
+    pub fn sim(&'static self, defect: Option<&'static Defect>) -> Sim {
         let profile = self.profile();
-        let (limits, deploys_first) = (profile.limits, self.deploys_first);
-        let alter = Arc::new(move |ports: &mut _, settings: &mut Settings| {
+        let limits = profile.limits;
+        let alter = Arc::new(move |ports: &mut Ports, settings: &mut Settings| {
+            if self.site == SiteKind::Leaflet {
+                wrap(&mut ports.builder, |inner| Rc::new(LeafletBuilder(inner)));
+            }
             promise(settings, &limits);
-            settings.deploys_first = deploys_first;
+            settings.deploys_first = self.deploys_first;
             if let Some(defect) = defect {
                 defect.plant(ports, settings);
             }
@@ -86,11 +119,13 @@ impl OtherSystem {
             Some(defect) => Sim::planted(defect.name, alter),
             None => Sim::altered(alter),
         };
-        sim.with_profile(profile.clone(), self.dialect(profile))
+        sim.with_profile(profile, self.dialect())
+            .with_site(self.site)
     }
 
     /// How it writes its log.
-    fn dialect(&self, profile: Arc<Profile>) -> Arc<Dialect> {
+    pub fn dialect(&self) -> Arc<Dialect> {
+        let profile = self.profile();
         let write = match self.sections.contains(&"words") {
             true => other_words,
             false => reference_words,
@@ -102,8 +137,20 @@ impl OtherSystem {
     }
 }
 
+/// Builds leaflets.
+struct LeafletBuilder(Rc<dyn Builder>);
+
+#[async_trait(?Send)]
+impl Builder for LeafletBuilder {
+    async fn build(&self, session: &SessionId, commit: &CommitId) -> PortResult<Build> {
+        let build = self.0.build(session, commit).await?;
+        let files = leaflet(&build.files);
+        Ok(Build { files, ..build })
+    }
+}
+
 /// Makes the worker keep the numbers that a profile promises.
-pub fn promise(settings: &mut Settings, limits: &Limits) {
+fn promise(settings: &mut Settings, limits: &Limits) {
     settings.sync.attempts = limits.sync_attempts;
     settings.agent.attempts = limits.agent_attempts;
     settings.agent.cap = limits.agent_wait;
@@ -203,16 +250,15 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 mod tests {
     use super::*;
     use crate::history::Claim;
-    use crate::plan::SessionId;
     use crate::profile::LineReader;
 
     #[test]
     fn every_system_reads_the_lines_that_it_writes() {
         let session = SessionId::new("acme", "home");
-        for system in OTHER_SYSTEMS {
+        for system in other_systems() {
             let profile = system.profile();
             let reader = LineReader::new(profile.clone(), std::slice::from_ref(&session));
-            let read = |line: &Line| reader.read(&system.dialect(profile.clone())(line));
+            let read = |line: &Line| reader.read(&system.dialect()(line));
             let mut line = Line {
                 level: Level::Error,
                 session: Some(session.clone()),

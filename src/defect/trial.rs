@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Defect;
 use super::harmless::HARMLESS;
-use super::other::OTHER_SYSTEMS;
+use super::other::other_systems;
 use crate::campaign;
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
@@ -74,8 +74,7 @@ pub fn harmless_sims() -> Vec<(&'static str, &'static str, Sim)> {
         let plant = move |ports: &mut _, settings: &mut _| way.plant(ports, settings);
         (way.name, way.what, Sim::altered(Arc::new(plant)))
     });
-    let others = OTHER_SYSTEMS.iter();
-    ways.chain(others.map(|other| (other.name, other.what, other.sim(None))))
+    ways.chain(other_systems().map(|other| (other.name, other.what, other.sim(None))))
         .collect()
 }
 

@@ -3,6 +3,9 @@
 use super::Level;
 use crate::plan::{Phase, SessionId};
 
+/// The form that a system gives its lines in the log group.
+pub type Dialect = dyn Fn(&Line) -> String + Send + Sync;
+
 /// A line, by its parts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Line {

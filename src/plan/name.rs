@@ -3,18 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-/// The owner of a site: the bucket `edit.<client>.webordinary.com` and one container.
+/// The owner of a site: it has a bucket and one container.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ClientId(pub Arc<str>);
-
-impl ClientId {
-    /// The bucket that this client's site is served from.
-    pub fn bucket(&self) -> String {
-        format!("edit.{}.webordinary.com", self.0)
-    }
-}
 
 impl From<&str> for ClientId {
     fn from(name: &str) -> Self {
@@ -28,7 +22,7 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A chat thread of a client: its branch is `thread-<thread>`, its record the item `client/thread`.
+/// A chat thread of a client: it has a branch of its own.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionId {
     /// The client that owns it.
@@ -44,11 +38,6 @@ impl SessionId {
             client: client.into(),
             thread: thread.into(),
         }
-    }
-
-    /// The git branch that holds this session's work.
-    pub fn branch(&self) -> String {
-        format!("thread-{}", self.thread)
     }
 
     /// Reads `client/thread`, the form that plans, records and messages use.
@@ -123,6 +112,38 @@ impl<'de> Deserialize<'de> for Mark {
         Self::parse(&text)
             .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a mark")))
     }
+}
+
+/// Fills the placeholders of a name: `{client}`, `{thread}` and `{session}` (client/thread), and each
+/// with `.uuid`, a UUID that is derived from it.
+pub fn fill_name(pattern: &str, client: &ClientId, session: Option<&SessionId>) -> String {
+    let mut text = pattern.to_owned();
+    let mut put = |word: &str, value: &str| {
+        text = text.replace(&format!("{{{word}.uuid}}"), &uuid(value));
+        text = text.replace(&format!("{{{word}}}"), value);
+    };
+    put("client", &client.0);
+    if let Some(session) = session {
+        put("thread", &session.thread);
+        put("session", &session.to_string());
+    }
+    text
+}
+
+/// A UUID that is derived from a name (version 3 of RFC 9562, in a namespace of nothing).
+fn uuid(name: &str) -> String {
+    let mut bytes: [u8; 16] = Md5::digest(name.as_bytes()).into();
+    bytes[6] = bytes[6] & 0x0f | 0x30;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    parts.join("-")
 }
 
 /// Whether a text can name a client or a thread: it becomes part of bucket and branch names.

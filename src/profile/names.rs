@@ -1,12 +1,11 @@
 //! How a system names things, and the shape of its records.
 
-use md5::{Digest, Md5};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::fields::{Pointer, Template};
-use crate::plan::{ClientId, SessionId};
+use crate::plan::{ClientId, SessionId, fill_name};
 
 /// How the system names sessions, branches and buckets.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,48 +71,23 @@ impl NamesSection {
 impl Names {
     /// The name of a session in log lines, records and messages.
     pub fn session(&self, session: &SessionId) -> String {
-        fill(&self.session, &session.client, Some(session))
+        fill_name(&self.session.0, &session.client, Some(session))
     }
 
     /// The git branch that holds a session's work, without `refs/heads/`.
     pub fn branch(&self, session: &SessionId) -> String {
-        fill(&self.branch, &session.client, Some(session))
+        fill_name(&self.branch.0, &session.client, Some(session))
+    }
+
+    /// The same, with its placeholders.
+    pub fn branch_pattern(&self) -> &str {
+        &self.branch.0
     }
 
     /// The bucket that a client's site is served from.
     pub fn bucket(&self, client: &ClientId) -> String {
-        fill(&self.bucket, client, None)
+        fill_name(&self.bucket.0, client, None)
     }
-}
-
-fn fill(template: &Template, client: &ClientId, session: Option<&SessionId>) -> String {
-    let mut text = template.0.clone();
-    let mut put = |word: &str, value: &str| {
-        text = text.replace(&format!("{{{word}.uuid}}"), &uuid(value));
-        text = text.replace(&format!("{{{word}}}"), value);
-    };
-    put("client", &client.0);
-    if let Some(session) = session {
-        put("thread", &session.thread);
-        put("session", &session.to_string());
-    }
-    text
-}
-
-/// A UUID that is derived from a name (version 3 of RFC 9562, in a namespace of nothing).
-fn uuid(name: &str) -> String {
-    let mut bytes: [u8; 16] = Md5::digest(name.as_bytes()).into();
-    bytes[6] = bytes[6] & 0x0f | 0x30;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ];
-    parts.join("-")
 }
 
 /// Where a session's record is kept, and where in it things are (JSON pointers).

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::Profile;
 use super::fields::Pattern;
-use super::{Limits, Profile};
 use crate::history::{Claim, Level, What};
 use crate::plan::{ClientId, Phase, SessionId};
 
@@ -209,9 +209,9 @@ impl LineReader {
         }
     }
 
-    /// The numbers of the system that it reads.
-    pub fn limits(&self) -> Limits {
-        self.profile.limits
+    /// The profile of the system that it reads.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// What the text of a line claims.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BANNER, CHANGES, HUNGRY_CHANGES, PACKAGE, Tree, Twin, mark_in};
+use super::{BANNER, CHANGES, HUNGRY_CHANGES, LeafletTwin, PACKAGE, Tree, Twin, mark_in};
 use crate::files::FileChange;
 use crate::oracle::{ByReferences, Oracle};
 use crate::profile::Profile;
@@ -15,6 +15,8 @@ pub enum SiteKind {
     Shell,
     /// Astro, with packages from npm.
     Astro,
+    /// The sources of the shell site with another template; on sim only.
+    Leaflet,
 }
 
 /// The sources of one kind; the list of changes is the same in all.
@@ -75,12 +77,13 @@ impl SiteKind {
         match self {
             Self::Shell => "shell",
             Self::Astro => "astro",
+            Self::Leaflet => "leaflet",
         }
     }
 
     /// The kind of this name.
     pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Shell, Self::Astro]
+        [Self::Shell, Self::Astro, Self::Leaflet]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -90,12 +93,13 @@ impl SiteKind {
         match self {
             Self::Shell => Arc::new(Twin(profile.clone())),
             Self::Astro => Arc::new(ByReferences(profile.clone())),
+            Self::Leaflet => Arc::new(LeafletTwin(profile.clone())),
         }
     }
 
     fn sources(self) -> &'static Sources {
         match self {
-            Self::Shell => &SHELL,
+            Self::Shell | Self::Leaflet => &SHELL,
             Self::Astro => &ASTRO,
         }
     }

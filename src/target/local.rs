@@ -16,6 +16,7 @@ mod thread;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::checkouts::Checkouts;
 use self::container::Container;
@@ -26,10 +27,10 @@ use self::thread::CloudThread;
 use super::sim::Sim;
 use super::{Run, Target, TargetError};
 use crate::cloud::{
-    ACCESS_KEY, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, LOG_GROUP, REGION, SECRET_KEY,
-    SESSION_TABLE,
+    ACCESS_KEY, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, REGION, SECRET_KEY,
 };
 use crate::plan::{ClientId, Fault, SessionId, Step};
+use crate::profile::Profile;
 use crate::scratch::Scratch;
 use crate::site::SiteKind;
 
@@ -45,6 +46,8 @@ pub struct Local {
     pub worker: WorkerCommand,
     /// The `git` program of the remote.
     pub git: String,
+    /// What is particular to the system that the worker is.
+    pub profile: Arc<Profile>,
     /// What sites are built with, where it is not the shell script that needs nothing.
     pub astro: Option<Astro>,
     /// The simulated target on which the same worker runs, if there is one.
@@ -71,6 +74,7 @@ impl Local {
                 arguments: vec!["worker".into()],
             },
             git: "git".into(),
+            profile: Profile::reference(),
             astro: None,
             twin: None,
         })
@@ -84,8 +88,15 @@ impl Local {
     }
 
     /// The environment of a client's container.
-    fn environment(&self, front: &Front, root: &Path, home: &Path) -> Vec<(OsString, OsString)> {
+    fn environment(
+        &self,
+        cloud: &CloudConfig,
+        front: &Front,
+        root: &Path,
+        home: &Path,
+    ) -> Vec<(OsString, OsString)> {
         let client = front.client();
+        let names = &self.profile.names;
         let texts = [
             ("CLIENT_ID", client.to_string()),
             ("AWS_ENDPOINT_URL", front.url()),
@@ -94,11 +105,12 @@ impl Local {
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
             ("INSTRUCTION_QUEUE_URL", front.instruction_queue_url()),
             ("RETRY_QUEUE_URL", front.retry_queue_url()),
-            ("SESSION_TABLE", SESSION_TABLE.into()),
-            ("SITE_BUCKET", client.bucket()),
-            ("LOG_GROUP", LOG_GROUP.into()),
+            ("SESSION_TABLE", cloud.table().into()),
+            ("SITE_BUCKET", names.bucket(client)),
+            ("LOG_GROUP", names.log_group.clone()),
             ("LOG_STREAM", client.to_string()),
             ("GIT_BASE_URL", front.git_url()),
+            ("BRANCH_PATTERN", names.branch_pattern().into()),
             ("GIT_TOKEN", GIT_TOKEN.into()),
             ("ANTHROPIC_BASE_URL", front.url()),
             ("ANTHROPIC_API_KEY", AGENT_KEY.into()),
@@ -156,8 +168,12 @@ impl Target for Local {
             Step::Inject(Fault::OutOfMemory(_)) if self.astro.is_some() => {
                 Some("a build with Astro needs more memory than the limit leaves".into())
             }
-            _ => None,
+            _ => self.profile.cannot(step),
         }
+    }
+
+    fn profile(&self) -> Arc<Profile> {
+        self.profile.clone()
     }
 
     fn twin(&self) -> Option<&(dyn Target + Sync)> {
@@ -181,7 +197,7 @@ impl Target for Local {
             profile: profile.clone(),
             ..CloudConfig::of(sessions.to_vec())
         };
-        let cloud = Cloud::start(config, thread.handle())?;
+        let cloud = Cloud::start(config.clone(), thread.handle())?;
         let folder = Scratch::new("local")?;
         let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
         let mut own_builds = BTreeMap::new();
@@ -192,7 +208,7 @@ impl Target for Local {
             }
             let root = workspace_root(folder.path(), client);
             let front = cloud.open_front(client)?;
-            let environment = self.environment(&front, &root, folder.path());
+            let environment = self.environment(&config, &front, &root, folder.path());
             if let Some(build) = &profile.site.build {
                 let builds = OwnBuilds::new(build.clone(), &environment);
                 own_builds.insert(client.clone(), builds);
@@ -203,7 +219,8 @@ impl Target for Local {
         }
         let checkouts = sessions.iter().map(|session| {
             let root = workspace_root(folder.path(), &session.client);
-            (session.clone(), root.join(&*session.thread))
+            let branch = self.profile.names.branch(session);
+            (session.clone(), root.join(&*session.thread), branch)
         });
         let checkouts = Checkouts::new(checkouts);
         let load = LoadWatch::start().map_err(|error| {
@@ -216,6 +233,7 @@ impl Target for Local {
         let mut run = LocalRun::new(
             containers, checkouts, own_builds, cloud, thread, load, folder,
         );
+        run.restart = self.profile.limits.restart / 24;
         run.start()?;
         Ok(Box::new(run))
     }

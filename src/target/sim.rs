@@ -19,8 +19,6 @@ mod tree;
 mod workspace;
 mod world;
 
-pub(crate) use self::world::Dialect;
-
 #[cfg(test)]
 mod tests;
 
@@ -39,10 +37,10 @@ use self::queue::{Letter, QueuePort, Which};
 use self::time::Timers;
 use self::world::{Link, Log, Watch, World};
 use super::{Run, Target, TargetError};
-use crate::history::{Death, Event, Snapshot, What};
+use crate::history::{Death, Dialect, Event, Snapshot, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step, UNTIL_BOUND, set_fault};
 use crate::profile::{LineReader, Profile, Seen};
-use crate::site::instruction_text;
+use crate::site::{SiteKind, instruction_text};
 use crate::worker::Worker;
 use crate::worker::ports::{Instruction, Ports, RetryRequest};
 use crate::worker::settings::Settings;
@@ -58,6 +56,8 @@ pub struct Sim {
     defect: Option<&'static str>,
     /// Another profile, and the form of the log lines that it reads.
     other: Option<(Arc<Profile>, Arc<Dialect>)>,
+    /// What its builds are judged as.
+    site: SiteKind,
 }
 
 impl Sim {
@@ -84,6 +84,12 @@ impl Sim {
         self.other = Some((profile, dialect));
         self
     }
+
+    /// The same with sites of another kind, which its builders make.
+    pub(crate) fn with_site(mut self, site: SiteKind) -> Self {
+        self.site = site;
+        self
+    }
 }
 
 impl Target for Sim {
@@ -97,6 +103,10 @@ impl Target for Sim {
 
     fn defect(&self) -> Option<&str> {
         self.defect
+    }
+
+    fn site(&self) -> SiteKind {
+        self.site
     }
 
     fn profile(&self) -> Arc<Profile> {

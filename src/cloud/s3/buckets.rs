@@ -36,7 +36,8 @@ pub(super) struct Buckets(Arc<Inner>);
 struct Inner {
     files: FileSystem,
     root: PathBuf,
-    clients: Vec<ClientId>,
+    /// The bucket of each client.
+    names: BTreeMap<ClientId, String>,
     recorder: Arc<Recorder>,
     /// Held while an object changes and that is recorded, so that both have one order. Says
     /// whether the buckets are closed.
@@ -49,7 +50,7 @@ struct Inner {
 impl Buckets {
     pub(super) fn new(
         root: &Path,
-        clients: &[ClientId],
+        names: BTreeMap<ClientId, String>,
         recorder: Arc<Recorder>,
     ) -> Result<Self, TargetError> {
         let failed = |error: &dyn std::fmt::Display| {
@@ -59,13 +60,13 @@ impl Buckets {
                 "make sure that the temporary folder can be written to",
             )
         };
-        for client in clients {
-            std::fs::create_dir_all(root.join(client.bucket())).map_err(|error| failed(&error))?;
+        for name in names.values() {
+            std::fs::create_dir_all(root.join(name)).map_err(|error| failed(&error))?;
         }
         Ok(Self(Arc::new(Inner {
             files: FileSystem::new(root).map_err(|error| failed(&format!("{error:?}")))?,
             root: root.to_owned(),
-            clients: clients.to_vec(),
+            names,
             recorder,
             changing: tokio::sync::Mutex::default(),
             policies: Mutex::default(),
@@ -76,12 +77,12 @@ impl Buckets {
     /// The objects of each client's site.
     pub(super) fn sites(&self) -> Result<BTreeMap<ClientId, Objects>, TargetError> {
         let mut sites = BTreeMap::new();
-        for client in &self.0.clients {
-            let folder = self.0.root.join(client.bucket());
+        for (client, name) in &self.0.names {
+            let folder = self.0.root.join(name);
             let mut objects = Objects::new();
             read_objects(&folder, "", &mut objects).map_err(|error| {
                 TargetError::new(
-                    format!("reading the objects of bucket {}", client.bucket()),
+                    format!("reading the objects of bucket {name}"),
                     error,
                     "look whether something else removes temporary files",
                 )
@@ -94,10 +95,10 @@ impl Buckets {
     /// The client that a bucket is of, where the bucket is there for this call.
     fn owner(&self, call: &Call, bucket: &str) -> S3Result<ClientId> {
         self.0
-            .clients
+            .names
             .iter()
-            .find(|client| client.bucket() == bucket && !call.faults.s3_misses(client))
-            .cloned()
+            .find(|(client, name)| *name == bucket && !call.faults.s3_misses(client))
+            .map(|(client, _)| client.clone())
             .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))
     }
 
@@ -108,7 +109,7 @@ impl Buckets {
         let policies = lock(&self.0.policies);
         let denied_by_policy = policies
             .get(client)
-            .is_some_and(|policy| policy.denies(action, &client.bucket(), key));
+            .is_some_and(|policy| policy.denies(action, &self.0.names[client], key));
         if denied_by_fault || denied_by_policy {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
@@ -135,7 +136,7 @@ impl Buckets {
     }
 
     fn path(&self, client: &ClientId, key: &str) -> PathBuf {
-        self.0.root.join(client.bucket()).join(key)
+        self.0.root.join(&self.0.names[client]).join(key)
     }
 
     fn record_deletion(&self, call: &Call, client: &ClientId, key: &str) {
@@ -194,7 +195,7 @@ impl s3s::S3 for Buckets {
         if tells_secret(&bytes) {
             self.0.recorder.record(What::SecretSeen {
                 client: call.client.clone(),
-                place: format!("object {key} of {}", client.bucket()).into(),
+                place: format!("object {key} of {}", self.0.names[&client]).into(),
             });
         }
         Ok(response)
@@ -347,7 +348,7 @@ impl s3s::S3 for Buckets {
     ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
         let call = Call::of(&request)?;
         let client = self.owner(&call, &request.input.bucket)?;
-        let policy = Policy::parse(&request.input.policy, &client.bucket())
+        let policy = Policy::parse(&request.input.policy, &self.0.names[&client])
             .map_err(|why| s3_error!(MalformedPolicy, "{why}"))?;
         let mut policies = lock(&self.0.policies);
         policies.insert(client, policy);

@@ -13,7 +13,6 @@ use crate::cloud::s3::md5;
 use crate::cloud::services::Services;
 use crate::history::What;
 use crate::plan::{Outage, Place};
-use crate::queue::{MAX_RECEIVES, VISIBILITY};
 
 /// Whether a request may wait for a message.
 pub(in crate::cloud) fn polls(asked: &Asked) -> bool {
@@ -116,7 +115,7 @@ async fn call(sqs: &Sqs, asked: &Asked, request: &Value) -> Result<Value, AwsErr
             }))
         }
         "ReceiveMessage" => {
-            let visibility = seconds("VisibilityTimeout").unwrap_or(VISIBILITY);
+            let visibility = seconds("VisibilityTimeout").unwrap_or(sqs.limits.visibility);
             let wait = seconds("WaitTimeSeconds").unwrap_or_default();
             let message = sqs.receive(name, visibility, wait).await?;
             Ok(message.map_or_else(|| json!({}), |message| received(request, &message)))
@@ -138,13 +137,13 @@ async fn call(sqs: &Sqs, asked: &Asked, request: &Value) -> Result<Value, AwsErr
             let mut attributes = json!({
                 "ApproximateNumberOfMessages": visible.to_string(),
                 "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
-                "VisibilityTimeout": VISIBILITY.as_secs().to_string(),
+                "VisibilityTimeout": sqs.limits.visibility.as_secs().to_string(),
             });
             if is_fifo {
                 attributes["FifoQueue"] = "true".into();
             }
             if name.starts_with("instructions-") {
-                attributes["RedrivePolicy"] = json!({ "maxReceiveCount": MAX_RECEIVES })
+                attributes["RedrivePolicy"] = json!({ "maxReceiveCount": sqs.limits.receives })
                     .to_string()
                     .into();
             }

@@ -240,7 +240,7 @@ fn a_held_run_can_be_filtered_and_walked_by_keys() {
     assert!(count(page, ".mark") < all);
     set(page, "filter-client", "", "change");
     set(page, "filter-session", "acme/home", "change");
-    assert_eq!(lanes(page, "branch"), ["thread-home"]);
+    assert_eq!(lanes(page, "branch"), ["acme/home branch"]);
     assert_eq!(lanes(page, "container"), ["acme container"]);
     set(page, "filter-session", "", "change");
 

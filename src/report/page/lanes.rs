@@ -71,7 +71,7 @@ impl Lanes {
             for session in plan.sessions.iter().filter(|s| s.client == client) {
                 for (kind, label) in [
                     (LaneKind::Session, session.to_string()),
-                    (LaneKind::Branch, session.branch()),
+                    (LaneKind::Branch, format!("{session} branch")),
                 ] {
                     all.push(Lane {
                         kind,

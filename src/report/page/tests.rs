@@ -78,11 +78,11 @@ fn lanes_bars_and_looks_follow_the_run() {
             "acme container",
             "acme site",
             "acme/home",
-            "thread-home",
+            "acme/home branch",
             "globex container",
             "globex site",
             "globex/home",
-            "thread-home"
+            "acme/home branch"
         ]
     );
     let [fault] = bars(&data, "fault")[..] else {

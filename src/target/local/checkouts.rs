@@ -18,21 +18,24 @@ pub(super) struct Checkouts(BTreeMap<SessionId, Checkout>);
 
 struct Checkout {
     folder: PathBuf,
+    /// The name of the branch.
+    name: String,
     /// The branch's newest commit when the branch was last read.
     head: Option<String>,
     branch: Arc<Branch>,
 }
 
 impl Checkouts {
-    pub(super) fn new(folders: impl Iterator<Item = (SessionId, PathBuf)>) -> Self {
-        let checkout = |folder| Checkout {
+    pub(super) fn new(folders: impl Iterator<Item = (SessionId, PathBuf, String)>) -> Self {
+        let checkout = |folder, name| Checkout {
             folder,
+            name,
             head: None,
             branch: Arc::default(),
         };
         Self(
             folders
-                .map(|(session, folder)| (session, checkout(folder)))
+                .map(|(session, folder, name)| (session, checkout(folder, name)))
                 .collect(),
         )
     }
@@ -46,7 +49,7 @@ impl Checkouts {
         let wanted = |session: &SessionId| client.is_none_or(|client| session.client == *client);
         for (session, checkout) in self.0.iter_mut().filter(|(session, _)| wanted(session)) {
             let is_new = checkout
-                .look(session)
+                .look()
                 .map_err(|error| cannot_read(session, &error))?;
             if is_new {
                 changed.push((session.clone(), checkout.branch.clone()));
@@ -76,7 +79,7 @@ impl Checkouts {
         let mut seen = BTreeMap::new();
         for (session, checkout) in &mut self.0 {
             checkout
-                .look(session)
+                .look()
                 .and_then(|_| {
                     if checkout.head.is_some() {
                         let debris = debris(&checkout.folder)?;
@@ -93,14 +96,14 @@ impl Checkouts {
 
 impl Checkout {
     /// Reads the branch again if its newest commit is another. Returns whether it differs.
-    fn look(&mut self, session: &SessionId) -> io::Result<bool> {
-        let name = format!("refs/heads/{}", session.branch());
+    fn look(&mut self) -> io::Result<bool> {
+        let name = format!("refs/heads/{}", self.name);
         let head = read_ref(&self.folder.join(".git"), &name)?;
         if head == self.head {
             return Ok(false);
         }
         let branch = match &head {
-            Some(_) => read_branch(&self.folder, session)?.unwrap_or_default(),
+            Some(_) => read_branch(&self.folder, &self.name)?.unwrap_or_default(),
             None => Branch::default(),
         };
         self.head = head;

@@ -31,6 +31,8 @@ pub(super) struct LocalRun {
     pub(super) thread: CloudThread,
     load: LoadWatch,
     pub(super) folder: Scratch,
+    /// How soon a container that died is started again.
+    pub(super) restart: Duration,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -73,6 +75,7 @@ impl LocalRun {
             folder,
             events: Vec::new(),
             last_change: Duration::ZERO,
+            restart: RESTART,
         }
     }
 
@@ -231,7 +234,7 @@ impl LocalRun {
             client: client.clone(),
             cause,
         });
-        let starts_at = self.recorder().now() + RESTART;
+        let starts_at = self.recorder().now() + self.restart;
         self.slot(client)?.starts_at = starts_at;
         Ok(())
     }

@@ -313,10 +313,10 @@ impl Workspace for WorkspacePort {
 
     async fn merge(&self, session: &SessionId) -> PortResult<()> {
         self.begin(session, Some("merge in progress")).await?;
+        let branch = self.link.world().branch(session);
         self.end(session, |commits, checkout| {
             let theirs = checkout.tracking.ok_or_else(no_upstream)?;
-            checkout.head =
-                commits.merge(checkout.head, theirs, &session.branch(), checkout.number);
+            checkout.head = commits.merge(checkout.head, theirs, &branch, checkout.number);
             Ok(())
         })
         .await
@@ -328,7 +328,7 @@ impl Workspace for WorkspacePort {
         let answer = self.pushed(session, head, force);
         let accepted = self.link.back_after(REMOTE, answer).await?;
         if !accepted {
-            let branch = session.branch();
+            let branch = self.link.world().branch(session);
             let text = format!("! [rejected] {branch} -> {branch} (fetch first)");
             return Err(PushError::Rejected(text));
         }

@@ -14,7 +14,7 @@ use super::store::Table;
 use super::time::{Sleep, Span, Timers};
 use crate::chance::Chance;
 use crate::history::phases::Phases;
-use crate::history::{Death, Event, Level, What};
+use crate::history::{Death, Dialect, Event, Level, What};
 use crate::plan::{ClientId, Fault, Phase, SessionId};
 use crate::profile::{Limits, LineReader, Reading};
 use crate::target::GIT_TOKEN;
@@ -45,9 +45,6 @@ pub struct Log {
     /// How a line is written, where it is not in the reference worker's form.
     pub dialect: Option<Arc<Dialect>>,
 }
-
-/// Another system's form of a line in the log.
-pub type Dialect = dyn Fn(&Line) -> String + Send + Sync;
 
 impl Log {
     /// The log of the reference worker with these sessions.
@@ -102,7 +99,7 @@ pub struct Watch {
 
 impl World {
     pub fn new(clients: Vec<ClientId>, log: Log, seed: u64, timers: Rc<Timers>) -> Self {
-        let limits = log.reader.limits();
+        let limits = log.reader.profile().limits;
         let clients = clients
             .into_iter()
             .map(|id| Client {
@@ -136,6 +133,11 @@ impl World {
 
     pub fn now(&self) -> Duration {
         self.timers.now()
+    }
+
+    /// The branch that holds a session's work.
+    pub fn branch(&self, session: &SessionId) -> String {
+        self.log.reader.profile().names.branch(session)
     }
 
     /// Which of the clients it is.

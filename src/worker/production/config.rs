@@ -20,6 +20,8 @@ pub struct Config {
     pub log_group: String,
     pub log_stream: String,
     pub git_base: String,
+    /// How the branches of sessions are called.
+    pub branch_pattern: String,
     pub git_token: String,
     pub agent_base: String,
     pub agent_key: String,
@@ -93,6 +95,7 @@ impl Config {
                 "GIT_BASE_URL",
                 "the URL under which the client's repository is <client>.git",
             ),
+            branch_pattern: or("BRANCH_PATTERN", "thread-{thread}"),
             git_token: needed("GIT_TOKEN", "the token that fetch and push are allowed by"),
             agent_base: or("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
             agent_key: needed("ANTHROPIC_API_KEY", "the key of the agent API"),

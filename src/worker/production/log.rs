@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::clock::WallClock;
 use super::secrets::Secrets;
+use crate::history::Dialect;
 use crate::worker::ports::{Clock, Line, Log};
 
 /// The most lines that are kept while they cannot be sent; older ones are dropped.
@@ -32,6 +34,7 @@ pub struct CloudWatchLog {
     stream: String,
     clock: Rc<WallClock>,
     secrets: Secrets,
+    dialect: Arc<Dialect>,
     kept: RefCell<VecDeque<InputLogEvent>>,
     /// One request at a time, so that lines arrive in the order they were written.
     sending: Mutex<()>,
@@ -56,6 +59,7 @@ impl CloudWatchLog {
         stream: &str,
         clock: Rc<WallClock>,
         secrets: Secrets,
+        dialect: Arc<Dialect>,
     ) -> Self {
         Self {
             client,
@@ -63,6 +67,7 @@ impl CloudWatchLog {
             stream: stream.into(),
             clock,
             secrets,
+            dialect,
             kept: RefCell::default(),
             sending: Mutex::default(),
             paused_until: Cell::default(),
@@ -147,7 +152,7 @@ impl CloudWatchLog {
     }
 
     fn keep(&self, line: &Line) {
-        let mut text = self.secrets.hide(&line.to_string());
+        let mut text = self.secrets.hide(&(self.dialect)(line));
         text.truncate(text.floor_char_boundary(LONGEST));
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_millis();

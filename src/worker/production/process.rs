@@ -4,6 +4,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use futures::future::{Either, select};
@@ -20,7 +21,7 @@ use super::queue::SqsQueue;
 use super::site::S3Site;
 use super::store::DynamoStore;
 use super::workspace::Checkouts;
-use crate::history::Level;
+use crate::history::{Dialect, Level};
 use crate::worker::Worker;
 use crate::worker::ports::{Line, Log, Ports};
 use crate::worker::settings::Settings;
@@ -30,9 +31,12 @@ const BAD_CONFIGURATION: u8 = 64;
 
 /// Runs a worker, configured by the environment, until SIGTERM.
 ///
-/// `alter` may change what the worker is given before it starts: a planted defect does.
+/// `dialect` writes the lines of its log. `alter` may change what the worker is given before it starts: a planted defect does.
 /// Exits with 64 where the configuration cannot work, and says why.
-pub fn worker_main(alter: impl FnOnce(&mut Ports, &mut Settings)) -> ExitCode {
+pub fn worker_main(
+    dialect: Arc<Dialect>,
+    alter: impl FnOnce(&mut Ports, &mut Settings),
+) -> ExitCode {
     let started = Config::read(|name| std::env::var(name).ok())
         .map_err(|error| error.to_string())
         .and_then(|config| {
@@ -50,7 +54,7 @@ pub fn worker_main(alter: impl FnOnce(&mut Ports, &mut Settings)) -> ExitCode {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(run(&config, alter)),
+        Ok(runtime) => runtime.block_on(run(&config, dialect, alter)),
         Err(error) => Err(format!("cannot start the worker's runtime: {error}")),
     };
     match ended {
@@ -77,7 +81,11 @@ fn check_host(config: &Config) -> Result<(), String> {
     })
 }
 
-async fn run(config: &Config, alter: impl FnOnce(&mut Ports, &mut Settings)) -> Result<(), String> {
+async fn run(
+    config: &Config,
+    dialect: Arc<Dialect>,
+    alter: impl FnOnce(&mut Ports, &mut Settings),
+) -> Result<(), String> {
     let mut stop = signal(SignalKind::terminate())
         .map_err(|error| format!("cannot listen for SIGTERM: {error}"))?;
     let clock = Rc::new(WallClock::new(config.time_scale));
@@ -88,6 +96,7 @@ async fn run(config: &Config, alter: impl FnOnce(&mut Ports, &mut Settings)) -> 
         &config.log_stream,
         clock.clone(),
         config.secrets.clone(),
+        dialect,
     ));
     let mut ports = ports(config, &sdk, clock, log.clone())?;
     let mut settings = Settings::of(config.client.clone());
@@ -122,7 +131,13 @@ fn ports(
     let secrets = || config.secrets.clone();
     let root: &Path = &config.workspace_root;
     let git = Git::new(&config.git_token, secrets());
-    let checkouts = Checkouts::new(git.clone(), root, &config.git_base, &config.client);
+    let checkouts = Checkouts::new(
+        git.clone(),
+        root,
+        &config.git_base,
+        &config.client,
+        &config.branch_pattern,
+    );
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let queue = |url: &str| {
         Rc::new(SqsQueue {

@@ -11,7 +11,7 @@ use super::cleaning::is_whole;
 use super::files::change_file;
 use super::git::Git;
 use super::refs::{is_absent, read_ref};
-use crate::plan::{ClientId, SessionId};
+use crate::plan::{ClientId, SessionId, fill_name};
 use crate::worker::ports::{
     CommitId, FileChange, Force, Kind, PortError, PortResult, PushError, Rebase, Status, Workspace,
 };
@@ -26,21 +26,33 @@ pub struct Checkouts {
     root: PathBuf,
     client: ClientId,
     remote: String,
+    branches: String,
 }
 
 impl Checkouts {
-    /// The checkouts under `root`, of the repository `{base}/{client}.git`.
-    pub fn new(git: Git, root: &Path, base: &str, client: &ClientId) -> Self {
+    /// The checkouts under `root`, of the repository `{base}/{client}.git`, with branches of this
+    /// pattern.
+    pub fn new(git: Git, root: &Path, base: &str, client: &ClientId, branches: &str) -> Self {
         Self {
             git,
             root: root.into(),
             client: client.clone(),
             remote: format!("{}/{client}.git", base.trim_end_matches('/')),
+            branches: branches.into(),
         }
     }
 
     pub fn folder(&self, session: &SessionId) -> PathBuf {
         self.root.join(&*session.thread)
+    }
+
+    /// The branch that holds a session's work.
+    fn branch(&self, session: &SessionId) -> String {
+        fill_name(&self.branches, &session.client, Some(session))
+    }
+
+    fn tracking(&self, session: &SessionId) -> String {
+        format!("refs/remotes/origin/{}", self.branch(session))
     }
 
     fn git_folder(&self, session: &SessionId) -> PathBuf {
@@ -57,13 +69,13 @@ impl Checkouts {
     }
 
     fn head(&self, session: &SessionId) -> PortResult<CommitId> {
-        let name = format!("refs/heads/{}", session.branch());
+        let name = format!("refs/heads/{}", self.branch(session));
         self.read_ref(session, &name)?
             .map(Into::into)
             .ok_or_else(|| {
                 let text = format!(
                     "the workspace of {session} has no branch {}",
-                    session.branch()
+                    self.branch(session)
                 );
                 PortError::new(Kind::Missing, text)
             })
@@ -72,7 +84,7 @@ impl Checkouts {
     /// The remote-tracking branch; where the remote has no such branch yet, its `main`, which the
     /// branch began at.
     fn upstream(&self, session: &SessionId) -> PortResult<Option<String>> {
-        match self.read_ref(session, &tracking(session))? {
+        match self.read_ref(session, &self.tracking(session))? {
             Some(id) => Ok(Some(id)),
             None => self.read_ref(session, "refs/remotes/origin/main"),
         }
@@ -112,7 +124,7 @@ impl Checkouts {
 #[async_trait(?Send)]
 impl Workspace for Checkouts {
     async fn open(&self, session: &SessionId) -> PortResult<bool> {
-        let is_whole = is_whole(&self.git_folder(session), &session.branch())
+        let is_whole = is_whole(&self.git_folder(session), &self.branch(session))
             .map_err(|error| failed("look at", session, &error))?;
         if is_whole {
             self.clean(session).await?;
@@ -250,10 +262,10 @@ impl Workspace for Checkouts {
     }
 
     async fn rebase(&self, session: &SessionId) -> PortResult<Rebase> {
-        if self.read_ref(session, &tracking(session))?.is_none() {
+        if self.read_ref(session, &self.tracking(session))?.is_none() {
             return Ok(Rebase::Done);
         }
-        let onto = tracking(session);
+        let onto = self.tracking(session);
         let arguments = [
             "rebase",
             "--quiet",
@@ -275,8 +287,8 @@ impl Workspace for Checkouts {
     }
 
     async fn merge(&self, session: &SessionId) -> PortResult<()> {
-        let theirs = tracking(session);
-        let message = format!("Merge an outside change into {}", session.branch());
+        let theirs = self.tracking(session);
+        let message = format!("Merge an outside change into {}", self.branch(session));
         let arguments = [
             "merge",
             "--quiet",
@@ -298,7 +310,7 @@ impl Workspace for Checkouts {
     }
 
     async fn push(&self, session: &SessionId, force: Force) -> Result<(), PushError> {
-        let branch = session.branch();
+        let branch = self.branch(session);
         let refspec = format!("refs/heads/{branch}:refs/heads/{branch}");
         let mut arguments = vec!["push", "--porcelain", "--no-verify", "origin", &refspec];
         if force == Force::Always {
@@ -328,10 +340,6 @@ impl Workspace for Checkouts {
         }
         Err(error.into())
     }
-}
-
-fn tracking(session: &SessionId) -> String {
-    format!("refs/remotes/origin/{}", session.branch())
 }
 
 fn failed(doing: &str, session: &SessionId, error: &io::Error) -> PortError {

@@ -31,7 +31,8 @@ impl Bench {
         assert!(seeded.await.unwrap().status.success());
         let base = folder.path().to_str().unwrap().to_owned();
         let root = folder.path().join("work");
-        let checkouts = Checkouts::new(git.clone(), &root, &base, &"acme".into());
+        let checkouts =
+            Checkouts::new(git.clone(), &root, &base, &"acme".into(), "thread-{thread}");
         checkouts.open(&session()).await.unwrap();
         let changes: Vec<FileChange> = files
             .iter()

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Checkouts, failed, tracking};
+use super::{Checkouts, failed};
 use crate::plan::SessionId;
 use crate::worker::ports::PortResult;
 use crate::worker::production::cleaning::remove_debris;
@@ -28,10 +28,13 @@ impl Checkouts {
             &half_name,
         ];
         self.git.output(&self.root, &arguments).await?;
-        let start = read_ref(&half.join(".git"), &tracking(session))
+        let start = read_ref(&half.join(".git"), &self.tracking(session))
             .map_err(|error| failed("read a ref of", session, &error))?
-            .map_or_else(|| "refs/remotes/origin/main".into(), |_| tracking(session));
-        let branch = session.branch();
+            .map_or_else(
+                || "refs/remotes/origin/main".into(),
+                |_| self.tracking(session),
+            );
+        let branch = self.branch(session);
         let arguments = ["checkout", "--quiet", "--no-track", "-B", &branch, &start];
         self.git.output(&half, &arguments).await?;
         let finish = || {
@@ -43,7 +46,7 @@ impl Checkouts {
 
     /// Removes what a crash left in a whole checkout.
     pub(super) async fn clean(&self, session: &SessionId) -> PortResult<()> {
-        let found = remove_debris(&self.git_folder(session), &session.branch())
+        let found = remove_debris(&self.git_folder(session), &self.branch(session))
             .map_err(|error| failed("clean", session, &error))?;
         self.point_at_remote(session).await?;
         let status = [

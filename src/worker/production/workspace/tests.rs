@@ -110,7 +110,13 @@ impl Bench {
 
 fn checkouts(root: &Path, base: &str) -> Checkouts {
     let git = Git::new("token-abc", Secrets::new(["token-abc".into()]));
-    Checkouts::new(git, &root.join("work"), base, &"acme".into())
+    Checkouts::new(
+        git,
+        &root.join("work"),
+        base,
+        &"acme".into(),
+        "thread-{thread}",
+    )
 }
 
 #[tokio::test]
