@@ -82,7 +82,7 @@ fn lanes_bars_and_looks_follow_the_run() {
             "globex container",
             "globex site",
             "globex/home",
-            "acme/home branch"
+            "globex/home branch"
         ]
     );
     let [fault] = bars(&data, "fault")[..] else {
