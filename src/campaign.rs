@@ -215,7 +215,7 @@ pub fn run_watched(
     };
     // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.shape.sessions, config.seed)?);
-    let judge = |plan: &Plan, seed| runner::run(&target, plan, seed);
+    let judge = |plan: &Plan, seed| runner::run_confirmed(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     campaign.watch = Some(watch);
     if !campaign.replay(&judge)? {

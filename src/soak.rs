@@ -248,7 +248,7 @@ impl Soak<'_> {
         // What another shard found of the same cases is no news.
         let is_own = |(_, text): &(usize, String)| text.ends_with(&config.command);
         kept.retain(|kept| !kept.plan.comments.iter().any(is_own));
-        let judge = |plan: &Plan, seed| runner::run(target, plan, seed);
+        let judge = |plan: &Plan, seed| runner::run_confirmed(target, plan, seed);
         let is_cut_off = run_kept(kept, config.jobs, &judge, &mut |path, ran| {
             if self.is_interrupted() {
                 // All of them run again at the next start.

@@ -50,7 +50,7 @@ pub fn run(target: &dyn Target, shape: &Shape, seed: u64, plans: u32) -> Result<
     for index in 0..plans {
         let (plan, run_seed) = campaign::case(&strategy, seed, index)?;
         trial.plans += 1;
-        let outcome = runner::run(target, &plan, run_seed);
+        let outcome = runner::run_confirmed(target, &plan, run_seed);
         match outcome.verdict {
             Verdict::Held => {}
             Verdict::Unknown { .. } => trial.unknown += 1,

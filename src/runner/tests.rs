@@ -188,3 +188,53 @@ fn what_the_tester_built_is_judged_alike_live_and_from_the_history() {
     // What the tester can build did not fail, whatever the edit was to do.
     check(own_build(fewer), broken, defect, "Held");
 }
+
+/// A target on which a plan goes wrong in some of its runs.
+struct Flaky {
+    sims: [Sim; 2],
+    /// In which runs the second one is used, by number.
+    wrong: &'static [u32],
+    runs: std::cell::Cell<u32>,
+}
+
+impl Target for Flaky {
+    fn name(&self) -> &'static str {
+        "flaky"
+    }
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        let number = self.runs.replace(self.runs.get() + 1);
+        self.sims[usize::from(self.wrong.contains(&number))].start(sessions, seed)
+    }
+}
+
+#[test]
+fn in_real_time_a_violation_that_depends_on_time_is_believed_when_it_shows_again() {
+    let plan: Plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n"
+        .parse()
+        .unwrap();
+    let verdict = |defect: &str, wrong| {
+        let defect = Defect::by_name(defect).expect("a known defect");
+        let target = Flaky {
+            sims: [Sim::default(), trial::planted_sim(defect)],
+            wrong,
+            runs: std::cell::Cell::new(0),
+        };
+        let outcome = run_confirmed(&target, &plan, 1);
+        let end = outcome.history.end.unwrap();
+        assert_eq!(end.verdict, outcome.verdict);
+        (outcome.verdict, target.runs.get())
+    };
+    let (once, runs) = verdict("tells-no-error", &[0]);
+    assert!(matches!(once, Verdict::Unknown { why } if why.contains("in 1 of 3 runs")));
+    assert_eq!(runs, 3);
+    let (again, runs) = verdict("tells-no-error", &[0, 2]);
+    assert!(matches!(again, Verdict::Violated(it) if it.rule.id() == "errors-told"));
+    assert_eq!(runs, 3);
+    // What no slowness can make is believed at once.
+    let (sure, runs) = verdict("deploys-failed-build", &[0]);
+    assert!(matches!(sure, Verdict::Violated(it) if it.rule.id() == "no-broken-deploy"));
+    assert_eq!(runs, 1);
+}

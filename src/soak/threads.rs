@@ -179,7 +179,7 @@ impl Soak<'_> {
 /// Runs a case, and shrinks it where it breaks a rule; `None` when the interrupt cut it off.
 fn run(shared: &Shared<'_>, number: u64, case: Case) -> Result<Option<Done>, CampaignError> {
     let target = shared.target;
-    let ran = case.ran(&|plan, seed| runner::run(target, plan, seed));
+    let ran = case.ran(&|plan, seed| runner::run_confirmed(target, plan, seed));
     let Ran {
         case,
         outcome,
