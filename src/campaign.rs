@@ -40,7 +40,7 @@ pub(crate) use samples::processor_time;
 pub use samples::{Quarters, Sample, Samples};
 pub use shard::{Shard, ShardError};
 pub(crate) use threads::{Cases, GoOn, Progressed};
-pub use totals::{Failures, Seen, TOLD_APART, Totals, Unjudged};
+pub use totals::{DISTINGUISHED, Failures, Seen, Totals, Unjudged};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.

@@ -5,9 +5,9 @@ pub mod plans;
 pub mod mutant;
 
 pub mod checker;
+pub mod client;
 mod moves;
 pub mod nearby;
-pub mod part;
 pub mod recovery;
 pub mod run;
 pub mod scope;

@@ -10,10 +10,10 @@ mod fresh;
 mod kind;
 mod process;
 mod recovered;
+mod reported;
 mod retries;
 mod settled;
 mod site;
-mod told;
 
 pub use kind::BreachKind;
 use kind::kinds;
@@ -164,28 +164,32 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     part(
         Rule::ErrorsTold,
         &[Queue, Remote, Site, Report],
-        Always(told::acknowledged),
+        Always(reported::acknowledged),
     ),
     part(
         Rule::ErrorsTold,
         &[Log, Remote, Workspace],
-        Always(told::push_claimed),
+        Always(reported::push_claimed),
     ),
-    part(Rule::ErrorsTold, &[Log, Site], Always(told::sync_claimed)),
+    part(
+        Rule::ErrorsTold,
+        &[Log, Site],
+        Always(reported::sync_claimed),
+    ),
     part(
         Rule::ErrorsTold,
         &[Queue, Remote, Site, Report],
-        AfterRecovery(told::reported_at_last),
+        AfterRecovery(reported::reported_at_last),
     ),
     part(
         Rule::ErrorsTold,
         &[Log, Queue],
-        AfterRecovery(told::told_in_log),
+        AfterRecovery(reported::is_in_log),
     ),
     part(
         Rule::Breaker,
         &[Log, Record],
-        AfterRecovery(breaker::told_in_log),
+        AfterRecovery(breaker::is_in_log),
     ),
     part(
         Rule::NothingLost,
@@ -323,7 +327,7 @@ pub fn kinds_of(rule: Rule) -> &'static [BreachKind] {
         Rule::Breaker => breaker::BREAKER,
         Rule::BoundedRetries => retries::BOUNDED_RETRIES,
         Rule::StaysUp => process::STAYS_UP,
-        Rule::ErrorsTold => told::ERRORS_TOLD,
+        Rule::ErrorsTold => reported::ERRORS_TOLD,
         Rule::NoSecretTold => process::NO_SECRET_TOLD,
         Rule::NothingLost => recovered::NOTHING_LOST,
         Rule::Pushed => recovered::PUSHED,

@@ -8,7 +8,7 @@
 
 pub mod breaker;
 pub mod instruction;
-pub mod pace;
+pub mod retries;
 pub mod session;
 
 mod known;
@@ -25,7 +25,7 @@ use crate::profile::Profile;
 
 use breaker::Breaker;
 use instruction::Instruction;
-use pace::{Pace, Pushing};
+use retries::{Pushing, RetryTracker};
 use session::Session;
 
 /// Everything that is known at one moment.
@@ -74,10 +74,10 @@ pub struct Client {
     pub prevented_in_record: Option<Duration>,
     /// Whether its log ever said so.
     pub prevented_in_log: bool,
-    pub pace: Pace,
+    pub retries: RetryTracker,
     pub pushing: Pushing,
     /// Whether its log ever had the words of a sync.
-    pub tells_syncs: bool,
+    pub logs_syncs: bool,
     /// Whether its container ever asked anything of S3.
     pub asks_s3: bool,
 }
@@ -131,9 +131,9 @@ impl Model {
                     error_line: None,
                     prevented_in_record: None,
                     prevented_in_log: false,
-                    pace: Pace::default(),
+                    retries: RetryTracker::default(),
                     pushing: Pushing::default(),
-                    tells_syncs: false,
+                    logs_syncs: false,
                     asks_s3: false,
                 });
                 clients.len() - 1
@@ -215,7 +215,7 @@ impl Model {
     /// Whether every container that asked anything of S3 tells its syncs: otherwise nobody can count
     /// them.
     pub fn knows_syncs(&self) -> bool {
-        self.clients.iter().all(|c| c.tells_syncs || !c.asks_s3)
+        self.clients.iter().all(|c| c.logs_syncs || !c.asks_s3)
     }
 
     /// What a build of these marks, in the order of the tree, comes to.

@@ -30,7 +30,7 @@ use crate::verdict::Violation;
 pub(crate) use conformance::{comparison, conformance};
 pub(crate) use contest::{contest, longer_than_known};
 pub(crate) use explore::{
-    exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, told,
+    exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, story_of,
 };
 pub(crate) use plans::{explored, shortest_head, shortest_row};
 pub(crate) use rules::rules;

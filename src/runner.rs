@@ -61,7 +61,7 @@ pub fn run_confirmed(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
     let Verdict::Violated(violation) = &first.verdict else {
         return first;
     };
-    if target.is_deterministic() || !violation.hangs_on_time() {
+    if target.is_deterministic() || !violation.depends_on_time() {
         return first;
     }
     let shows_again = |_| match run(target, plan, seed).verdict {
@@ -194,7 +194,7 @@ impl From<TargetError> for Stop {
 /// A violation that a busy machine may have made is no verdict.
 fn doubted(ended: Result<bool, Stop>, system: &dyn Run) -> Result<bool, Stop> {
     match (ended, system.doubt()) {
-        (Err(Stop::Violated(violation)), Some(doubt)) if violation.hangs_on_time() => {
+        (Err(Stop::Violated(violation)), Some(doubt)) if violation.depends_on_time() => {
             Err(Stop::Failed(TargetError::new(
                 format!("judging whether {} holds", violation.rule),
                 format!("{doubt}; seen was: {}", violation.observed),

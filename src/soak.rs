@@ -1,7 +1,7 @@
 //! Campaigns that run unattended: for hours, on all cores and many machines, until they are asked
 //! to end. What was found survives being killed.
 //!
-//! A soak runs the cases of a seed in the order of their numbers, and its [`State`] says how many
+//! A soak runs the cases of a seed in the order of their numbers, and its [`SoakState`] says how many
 //! of them are done and what their results are. It is written to the disk, whole, every few seconds
 //! and before any finding is reported, so a soak that dies goes on where it was, and runs again what
 //! was under way. Several machines each run a [`Shard`] of the cases; [`merge`] adds up their
@@ -36,8 +36,8 @@ use folder::Folder;
 use line::Line;
 use lock::Lock;
 
-pub use merge::{Merged, Part, merge};
-pub use state::{Identity, State, StateError};
+pub use merge::{Merged, MergedShard, merge};
+pub use state::{Identity, SoakState, StateError};
 
 /// The longest time between two writings of the state.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ pub struct Config {
 #[derive(Clone, Copy, Debug)]
 pub enum News<'a> {
     /// The soak goes on with what an earlier start of it did.
-    Resumed(&'a State),
+    Resumed(&'a SoakState),
     /// A bug unlike those before it.
     Bug(&'a Finding),
     /// A kept plan fails again.
@@ -106,8 +106,8 @@ pub enum FolderError {
 
 /// The result of a soak.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Ended {
-    pub state: State,
+pub struct SoakOutcome {
+    pub state: SoakState,
     pub end: End,
     /// Cases that broke a rule, and could not be shrunk before the end: the next start does.
     pub pending: Vec<u64>,
@@ -124,7 +124,7 @@ pub fn run(
     config: &Config,
     interrupt: &Interrupt,
     tell: &mut dyn FnMut(News<'_>),
-) -> Result<Ended, CampaignError> {
+) -> Result<SoakOutcome, CampaignError> {
     let target = Interruptible {
         target,
         interrupt: interrupt.clone(),
@@ -163,7 +163,7 @@ pub fn run(
     soak.write_state()?;
     soak.line.end();
     let pending = soak.folder.read_found(config.shard, soak.state.done)?;
-    Ok(Ended {
+    Ok(SoakOutcome {
         state: soak.state,
         end,
         pending: pending.into_keys().collect(),
@@ -185,15 +185,15 @@ pub fn hash_of_plans(shape: &Shape, seed: u64) -> Result<String, CampaignError> 
 }
 
 /// The state to go on from.
-fn begin(config: &Config) -> Result<State, CampaignError> {
+fn begin(config: &Config) -> Result<SoakState, CampaignError> {
     let differs = |what, found, asked| FolderError::Differs {
         folder: config.campaign.out.clone(),
         what,
         found,
         asked,
     };
-    let mut state = match State::read(&config.campaign.out)? {
-        None => State::new(config.identity.clone(), config.shard),
+    let mut state = match SoakState::read(&config.campaign.out)? {
+        None => SoakState::new(config.identity.clone(), config.shard),
         Some(state) if !config.resume => {
             return Err(FolderError::Exists {
                 folder: config.campaign.out.clone(),
@@ -224,7 +224,7 @@ struct Soak<'a> {
     config: &'a Config,
     interrupt: &'a Interrupt,
     folder: Folder,
-    state: State,
+    state: SoakState,
     worked_before: Duration,
     /// What the processor's time of this process is added to.
     cpu_before: Duration,

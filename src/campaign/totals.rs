@@ -12,7 +12,7 @@ use crate::finding::family::{Family, families};
 use crate::verdict::{NotAsked, Rule};
 
 /// Of each rule and kind, so many failing cases are shrunk and distinguished; the rest is counted.
-pub const TOLD_APART: usize = 100;
+pub const DISTINGUISHED: usize = 100;
 /// So many plans that could not be judged are kept with their reasons; the rest is counted.
 pub const UNJUDGED: usize = 20;
 
@@ -97,7 +97,7 @@ impl Failures {
     }
 
     /// How many cases were counted and not shrunk.
-    pub fn not_told_apart(&self) -> u64 {
+    pub fn not_distinguished(&self) -> u64 {
         self.count - self.seen.len() as u64
     }
 
@@ -106,7 +106,7 @@ impl Failures {
         self.count += count;
         self.seen.extend_from_slice(seen);
         self.seen.sort_by_key(|seen| seen.case);
-        self.seen.truncate(TOLD_APART);
+        self.seen.truncate(DISTINGUISHED);
         self.bugs.extend_from_slice(bugs);
         self.bugs.sort_by_key(Finding::case);
         let mut ids = BTreeSet::new();
@@ -134,7 +134,7 @@ impl Totals {
     }
 
     /// How many failing cases of a rule and kind were shrunk so far.
-    pub(crate) fn told_apart(&self, rule: Rule, kind: &str) -> usize {
+    pub(crate) fn distinguished(&self, rule: Rule, kind: &str) -> usize {
         let of = |failures: &&Failures| failures.rule == rule && failures.kind == kind;
         self.failures
             .iter()
@@ -152,7 +152,7 @@ impl Totals {
     pub(crate) fn violate(&mut self, rule: Rule, kind: &str, bug: Option<Finding>) -> bool {
         self.violated += 1;
         let failures = self.failures_of(rule, kind);
-        let Some(bug) = bug.filter(|_| failures.seen.len() < TOLD_APART) else {
+        let Some(bug) = bug.filter(|_| failures.seen.len() < DISTINGUISHED) else {
             failures.count += 1;
             return false;
         };

@@ -120,7 +120,7 @@ fn model(args: &ExploreArgs, quiet: bool) -> Exit {
         return exit;
     }
     if let (Some(path), Some(failure)) = (&args.plan, &explored.failure) {
-        let plan = report::told(&explored, failure).plan;
+        let plan = report::story_of(&explored, failure).plan;
         if let Err(error) = super::outputs::write(path, &plan.to_string()) {
             eprintln!("{error}");
             return Exit::Unknown;

@@ -16,7 +16,7 @@ use crate::regression::{Seed, parse_seed};
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report::page::campaign::Campaign;
 use crate::report::{self, lines};
-use crate::soak::{self, Config, Ended, Identity, News, State};
+use crate::soak::{self, Config, Identity, News, SoakOutcome, SoakState};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -152,7 +152,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     Ok(exit(&ended).where_written(written))
 }
 
-fn exit(of: &Ended) -> Exit {
+fn exit(of: &SoakOutcome) -> Exit {
     let totals = &of.state.totals;
     if totals.violated > 0 || !of.pending.is_empty() {
         Exit::Violated
@@ -191,7 +191,7 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
     if !args.resume {
         return Ok(asked);
     }
-    let state = match State::read(out) {
+    let state = match SoakState::read(out) {
         Ok(Some(state)) => state,
         Ok(None) => {
             eprintln!("there is no soak in {} yet; it begins", out.display());

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use super::credentials::{SECRETS, tells_secret};
+use super::credentials::{SECRETS, has_secret};
 use crate::history::change::ChangeHash;
 use crate::history::{Branch, Commit};
 use crate::plan::Mark;
@@ -36,7 +36,7 @@ pub(super) fn branch_tells_secret(repository: &Path, name: &str) -> io::Result<b
         .args(["log", "--format=%an %ae%n%B", &branch, "--not"])
         .arg("--glob=refs/heads/mai[n]")
         .output()?;
-    if tells_secret(&messages.stdout) {
+    if has_secret(&messages.stdout) {
         return Ok(true);
     }
     let mut grep = git(repository);

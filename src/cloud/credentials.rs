@@ -20,7 +20,7 @@ pub(super) const GIT_BASIC: &str =
 pub(super) const SECRETS: [&str; 4] = [SECRET_KEY, GIT_TOKEN, AGENT_KEY, GIT_BASIC];
 
 /// Whether one of the secrets is in the bytes.
-pub(super) fn tells_secret(bytes: &[u8]) -> bool {
+pub(super) fn has_secret(bytes: &[u8]) -> bool {
     SECRETS.iter().any(|secret| {
         bytes
             .windows(secret.len())
@@ -34,11 +34,11 @@ mod tests {
 
     #[test]
     fn secrets_are_seen_wherever_they_stand() {
-        assert!(tells_secret(
+        assert!(has_secret(
             format!("fetch https://x-access-token:{GIT_TOKEN}@host").as_bytes()
         ));
-        assert!(tells_secret(GIT_BASIC.as_bytes()));
-        assert!(!tells_secret(ACCESS_KEY.as_bytes()), "an id is no secret");
-        assert!(!tells_secret(b""));
+        assert!(has_secret(GIT_BASIC.as_bytes()));
+        assert!(!has_secret(ACCESS_KEY.as_bytes()), "an id is no secret");
+        assert!(!has_secret(b""));
     }
 }

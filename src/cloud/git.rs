@@ -212,7 +212,7 @@ fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<
             outcome,
             branch: Some(Arc::new(branch)),
         });
-        if is_done && services.remote.tells_secret(&session)? {
+        if is_done && services.remote.has_secret(&session)? {
             services.recorder.record(What::SecretSeen {
                 client: asked.client.clone(),
                 place: format!("commit on {session}").into(),

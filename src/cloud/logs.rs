@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, AwsError, JSON_1_1, aws_json};
-use super::credentials::tells_secret;
+use super::credentials::has_secret;
 use super::route::{Asked, operation};
 use super::services::Services;
 use crate::history::What;
@@ -43,7 +43,7 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
 fn put(services: &Services, asked: &Asked, request: &Value) -> Result<Value, AwsError> {
     let events = services.logs.put(request)?;
     for (timestamp, raw) in events {
-        if tells_secret(raw.as_bytes()) {
+        if has_secret(raw.as_bytes()) {
             services.recorder.record(What::SecretSeen {
                 client: asked.client.clone(),
                 place: "log".into(),

@@ -103,7 +103,7 @@ impl Remote {
     }
 
     /// Whether a secret is in the session's branch.
-    pub(super) fn tells_secret(&self, session: &SessionId) -> io::Result<bool> {
+    pub(super) fn has_secret(&self, session: &SessionId) -> io::Result<bool> {
         branch_tells_secret(&self.path(&session.client), &self.names.branch(session))
     }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, AwsError, JSON_1_0, aws_json, json as json_answer};
-use super::credentials::tells_secret;
+use super::credentials::has_secret;
 use super::route::{Asked, operation};
 use super::services::Services;
 use crate::error::TargetError;
@@ -220,7 +220,7 @@ fn record_writes(services: &Services, asked: &Asked, body: &str) {
             session,
         });
     }
-    if tells_secret(body.as_bytes()) {
+    if has_secret(body.as_bytes()) {
         services.recorder.record(What::SecretSeen {
             client: asked.client.clone(),
             place: "session table".into(),

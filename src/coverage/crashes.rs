@@ -20,7 +20,7 @@ struct Container {
     /// A sync is under way, and whether a request of it was seen.
     syncing: Option<bool>,
     /// Whether its log tells of syncs: if not, a deploy is seen by its phase alone.
-    tells_syncs: bool,
+    logs_syncs: bool,
     /// Delivered, and neither acknowledged nor given up.
     in_flight: BTreeSet<Mark>,
     /// The last death left something to repair, and how far that has come.
@@ -116,7 +116,7 @@ impl Crashes {
         let container = self.container(client);
         match claim {
             Claim::SyncAttempt(_) => {
-                container.tells_syncs = true;
+                container.logs_syncs = true;
                 container.syncing = container.syncing.or(Some(false));
             }
             Claim::SyncDone | Claim::SyncFailed => container.syncing = None,
@@ -148,7 +148,7 @@ impl Crashes {
                 reached.insert(Sometimes::CrashBetweenCommitAndPush);
             }
         }
-        let is_deploying = !container.tells_syncs && phase == Some(Phase::Deploying);
+        let is_deploying = !container.logs_syncs && phase == Some(Phase::Deploying);
         if container.syncing == Some(true) || is_deploying {
             reached.insert(Sometimes::CrashDuringDeploy);
         }

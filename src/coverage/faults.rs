@@ -48,7 +48,7 @@ impl Faults {
             hit(fault.name());
         }
         // A container that is cut off logs it when it can again.
-        if tells_of_partition(what).is_some_and(|client| self.cut_off.contains(client)) {
+        if is_of_partition(what).is_some_and(|client| self.cut_off.contains(client)) {
             hit("partition");
         }
         if is_hit && self.active.len() > 1 {
@@ -56,7 +56,7 @@ impl Faults {
         }
         if let Some(client) = seen_at_work(what)
             && self.healed.contains(client)
-            && tells_of_partition(what).is_none()
+            && is_of_partition(what).is_none()
         {
             self.healed.remove(client);
             self.cut_off.remove(client);
@@ -66,7 +66,7 @@ impl Faults {
 }
 
 /// The container that says in its log that it cannot reach something.
-fn tells_of_partition(what: &What) -> Option<&ClientId> {
+fn is_of_partition(what: &What) -> Option<&ClientId> {
     match what {
         What::Logged { client, text, .. }
             if text.starts_with("Network error") || text.starts_with("Connection lost") =>
@@ -122,7 +122,7 @@ fn shows(what: &What, fault: &Fault) -> bool {
             client,
             cause: Death::OutOfMemory,
         } if client == of),
-        // Nothing of it reaches an endpoint: see `tells_of_partition`.
+        // Nothing of it reaches an endpoint: see `is_of_partition`.
         Fault::Partition(_) => false,
         Fault::AgentSlow => matches!(what, What::AgentAsked { status: None, .. }),
         Fault::AgentError(code) => {

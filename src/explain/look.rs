@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::history::{Record, Snapshot};
 use crate::invariant::{check_site, each_recovered, expected_error, expected_warnings, wanted};
 use crate::model::Model;
-use crate::model::breaker::State;
+use crate::model::breaker::BreakerState;
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::Expected;
 use crate::plan::Mark;
@@ -99,13 +99,15 @@ pub(crate) fn look(
 fn breaker(model: &Model) -> Row {
     let breaker = &model.breaker;
     let sure = match breaker.state() {
-        State::Closed { failures: 0 } => "closed".into(),
-        State::Closed { failures } => {
+        BreakerState::Closed { failures: 0 } => "closed".into(),
+        BreakerState::Closed { failures } => {
             let most = breaker.limits().failures;
             format!("closed, {failures} of {most} failed syncs in a row")
         }
-        State::Open { until } => format!("open, a probe from {:.1} s on", until.as_secs_f64()),
-        State::HalfOpen { probe, .. } => match probe.and_then(|at| model.clients.get(at)) {
+        BreakerState::Open { until } => {
+            format!("open, a probe from {:.1} s on", until.as_secs_f64())
+        }
+        BreakerState::HalfOpen { probe, .. } => match probe.and_then(|at| model.clients.get(at)) {
             Some(client) => format!("half-open, {} probes", client.id),
             None => "half-open, no probe under way".into(),
         },

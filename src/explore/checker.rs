@@ -4,7 +4,7 @@ use super::moves::{Cost, Left, bit_of};
 use super::recovery::{Recoveries, Recovery};
 use super::shared::Op;
 use super::space::{MOST_CLIENTS, Space, World};
-use super::system::{Act, Trouble};
+use super::system::{Act, ModelFault};
 use crate::coverage::Sometimes;
 use crate::verdict::Rule;
 
@@ -21,8 +21,8 @@ pub enum Action {
     /// A move of a client, by its number in the list of the part.
     Of(u8, u16),
     Time(Op),
-    Inject(Trouble),
-    Heal(Trouble),
+    Inject(ModelFault),
+    Heal(ModelFault),
 }
 
 /// A step, and what comes of it.
@@ -51,7 +51,7 @@ pub struct Path {
 pub struct Exploration {
     pub space: Space,
     pub recoveries: Recoveries,
-    shared_troubles: Box<[Trouble]>,
+    shared_faults: Box<[ModelFault]>,
     /// Entries of the sometimes-list that the scope does not lack anything for, a bit each.
     in_scope: u32,
 }
@@ -61,7 +61,7 @@ impl Exploration {
         let scope = &space.scope;
         let in_scope = Sometimes::all().filter(|entry| scope.lacks(*entry).is_empty());
         Self {
-            shared_troubles: scope.shared_troubles().collect(),
+            shared_faults: scope.shared_faults().collect(),
             in_scope: in_scope.fold(0, |all, entry| all | bit_of(entry)),
             recoveries: Recoveries::default(),
             space,
@@ -127,15 +127,15 @@ impl Exploration {
                 next: next.map(|world| SearchState { world, left }),
             });
         }
-        for trouble in self.shared_troubles.iter().copied() {
-            let is_on = space.has(world, trouble);
+        for fault in self.shared_faults.iter().copied() {
+            let is_on = space.has(world, fault);
             let (act, action) = if is_on {
-                (Act::Heal(trouble), Action::Heal(trouble))
+                (Act::Heal(fault), Action::Heal(fault))
             } else {
-                (Act::Inject(trouble), Action::Inject(trouble))
+                (Act::Inject(fault), Action::Inject(fault))
             };
             if let Some(left) = state.left.after(Cost::of(act)) {
-                let world = space.toggled(world, trouble, !is_on);
+                let world = space.toggled(world, fault, !is_on);
                 go(Step {
                     action,
                     reached: 0,

@@ -21,7 +21,7 @@ pub struct Moves {
     /// Its records have an error.
     pub is_failing: bool,
     /// The faults of all clients that are active, a bit each.
-    pub troubles: u32,
+    pub active_faults: u32,
 }
 
 /// A part's next step.
@@ -284,7 +284,7 @@ mod tests {
         let instruct = Cost::of(Act::Instruct(0, crate::plan::Edit::Change));
         left = left.after(instruct).unwrap();
         assert_eq!(left.after(instruct), None);
-        let fault = super::super::system::Trouble::S3Denied;
+        let fault = super::super::system::ModelFault::S3Denied;
         let (inject, heal) = (Cost::of(Act::Inject(fault)), Cost::of(Act::Heal(fault)));
         for n in 0..4 {
             assert_eq!(left.active(&scope), 0, "{n}");

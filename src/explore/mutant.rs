@@ -5,7 +5,7 @@
 //! a system that is right: that shows that exploration would see such a mistake in the model.
 
 use super::scope::Scope;
-use super::system::{Habits, Trouble};
+use super::system::{Habits, ModelFault};
 use crate::plan::{Edit, Outsider};
 
 /// A mistake, and where to look for it.
@@ -47,7 +47,7 @@ fn one() -> Scope {
         repeats: 0,
         edits: vec![Edit::Change],
         kinds: vec![Outsider::Clean],
-        troubles: Vec::new(),
+        fault_kinds: Vec::new(),
         loses_workspace: false,
         habits: Habits::default(),
     }
@@ -67,21 +67,21 @@ fn with_crash() -> Scope {
     }
 }
 
-fn with_fault(trouble: Trouble) -> Scope {
+fn with_fault(fault: ModelFault) -> Scope {
     Scope {
         faults: 1,
         injections: 1,
-        troubles: vec![trouble],
+        fault_kinds: vec![fault],
         ..one()
     }
 }
 
 fn s3_denied() -> Scope {
-    with_fault(Trouble::S3Denied)
+    with_fault(ModelFault::S3Denied)
 }
 
 fn git_auth() -> Scope {
-    with_fault(Trouble::GitAuth)
+    with_fault(ModelFault::GitAuth)
 }
 
 fn with_outsider() -> Scope {
@@ -102,7 +102,7 @@ fn two_clients() -> Scope {
 fn out_of_memory() -> Scope {
     Scope {
         edits: vec![Edit::MemoryHungry],
-        ..with_fault(Trouble::OutOfMemory)
+        ..with_fault(ModelFault::OutOfMemory)
     }
 }
 
@@ -194,16 +194,16 @@ mutants! {
         two;
     TakesLostAnswerForDone, "takes-lost-answer-for-done", Some("swallows-put-errors"),
         "a sync is taken for done when an answer does not come",
-        || with_fault(Trouble::S3AckLost);
+        || with_fault(ModelFault::S3AckLost);
     SyncsOnceMore, "syncs-once-more", Some("six-sync-attempts"),
         "a wrong count: four attempts of a sync",
         s3_denied;
     AsksAgentOnceMore, "asks-agent-once-more", Some("eight-agent-attempts"),
         "a wrong count: six requests to the agent",
-        || with_fault(Trouble::AgentSlow);
+        || with_fault(ModelFault::AgentSlow);
     IgnoresRetryAfter, "ignores-retry-after", Some("ignores-retry-after"),
         "the agent is asked again before the time that it asked for",
-        || with_fault(Trouble::AgentThrottled);
+        || with_fault(ModelFault::AgentThrottled);
     // Of the breaker that all clients share.
     OpensEarly, "opens-early", Some("breaker-opens-early"),
         "a wrong count: the breaker opens after 4 failed syncs in a row",
@@ -245,7 +245,7 @@ mutants! {
         "the model is blind to deliveries: a forgotten reset of the agent's attempts",
         || Scope {
             crashes: 1,
-            ..with_fault(Trouble::AgentSlow)
+            ..with_fault(ModelFault::AgentSlow)
         };
     MissesPuts, "judge-misses-puts", None,
         "the model is blind to objects that are put",

@@ -4,7 +4,7 @@ mod lacks;
 
 use std::time::Duration;
 
-use super::system::{Act, Habits, Trouble};
+use super::system::{Act, Habits, ModelFault};
 use crate::plan::{Edit, Outsider};
 
 /// A small configuration of the model.
@@ -28,7 +28,7 @@ pub struct Scope {
     pub repeats: u8,
     pub edits: Vec<Edit>,
     pub kinds: Vec<Outsider>,
-    pub troubles: Vec<Trouble>,
+    pub fault_kinds: Vec<ModelFault>,
     /// Whether a crash may take the workspace.
     pub loses_workspace: bool,
     pub habits: Habits,
@@ -47,7 +47,7 @@ impl Default for Scope {
             repeats: 0,
             edits: vec![Edit::Change],
             kinds: vec![Outsider::Clean, Outsider::Conflicting],
-            troubles: vec![Trouble::S3Denied],
+            fault_kinds: vec![ModelFault::S3Denied],
             loses_workspace: true,
             habits: Habits::default(),
         }
@@ -74,26 +74,28 @@ impl Scope {
                 acts.push(Act::LoseWorkspace);
             }
         }
-        for trouble in self.own_troubles() {
-            acts.extend([Act::Inject(trouble), Act::Heal(trouble)]);
+        for fault in self.own_faults() {
+            acts.extend([Act::Inject(fault), Act::Heal(fault)]);
         }
         acts
     }
 
     /// The faults that are on one client, for each session that they may be on.
-    fn own_troubles(&self) -> impl Iterator<Item = Trouble> + '_ {
-        let own = self.troubles.iter().filter(|trouble| !trouble.is_shared());
-        own.flat_map(|trouble| match trouble {
-            Trouble::BuildError(_) => (0..self.sessions).map(Trouble::BuildError).collect(),
-            Trouble::BuildWarning(_) => (0..self.sessions).map(Trouble::BuildWarning).collect(),
+    fn own_faults(&self) -> impl Iterator<Item = ModelFault> + '_ {
+        let own = self.fault_kinds.iter().filter(|fault| !fault.is_shared());
+        own.flat_map(|fault| match fault {
+            ModelFault::BuildError(_) => (0..self.sessions).map(ModelFault::BuildError).collect(),
+            ModelFault::BuildWarning(_) => {
+                (0..self.sessions).map(ModelFault::BuildWarning).collect()
+            }
             other => vec![*other],
         })
     }
 
     /// The faults that are on all clients at once.
-    pub(super) fn shared_troubles(&self) -> impl Iterator<Item = Trouble> + '_ {
-        let troubles = self.troubles.iter().copied();
-        troubles.filter(|trouble| trouble.is_shared())
+    pub(super) fn shared_faults(&self) -> impl Iterator<Item = ModelFault> + '_ {
+        let fault_kinds = self.fault_kinds.iter().copied();
+        fault_kinds.filter(|fault| fault.is_shared())
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client::{Broken, NOW, judge_all};
 use super::mutant::Mutant;
-use super::part::{Broken, NOW, judge_all};
 use super::system::{Admitted, Habits, Seen, TICK};
 use crate::history::{Claim, Death, Level, S3Operation, S3Outcome, What};
 use crate::model::Model;
 use crate::model::breaker::{Breaker, Limits, Standing};
-use crate::model::pace::Pace;
+use crate::model::retries::RetryTracker;
 use crate::oracle::Asked;
 use crate::plan::{ClientId, SessionId};
 use crate::site::Twin;
@@ -20,7 +20,7 @@ pub const CLIENTS: [&str; 3] = ["acme", "globex", "initech"];
 
 /// The breaker's own state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum State {
+pub enum SharedBreaker {
     Closed { failures: u8 },
     Open { is_cool: bool },
     HalfOpen { probe: Probe },
@@ -37,7 +37,7 @@ pub enum Probe {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Shared {
-    pub state: State,
+    pub state: SharedBreaker,
     judge: Model,
 }
 
@@ -151,7 +151,7 @@ impl Shared {
         judge.now = NOW;
         judge.breaker.forget_time(NOW, NOW);
         Self {
-            state: State::Closed { failures: 0 },
+            state: SharedBreaker::Closed { failures: 0 },
             judge,
         }
     }
@@ -163,12 +163,12 @@ impl Shared {
     /// What the breaker says to a client's sync.
     pub fn admits(&self, client: u8, habits: Habits) -> Admitted {
         match self.state {
-            State::Closed { .. } => Admitted::Ordinary,
-            State::Open { is_cool } if is_cool || habits.has(Mutant::ProbesAtOnce) => {
+            SharedBreaker::Closed { .. } => Admitted::Ordinary,
+            SharedBreaker::Open { is_cool } if is_cool || habits.has(Mutant::ProbesAtOnce) => {
                 Admitted::Probe
             }
-            State::Open { .. } => Admitted::Prevented,
-            State::HalfOpen { probe } => match probe {
+            SharedBreaker::Open { .. } => Admitted::Prevented,
+            SharedBreaker::HalfOpen { probe } => match probe {
                 Probe::GivenUp => Admitted::Probe,
                 Probe::Dead(of) if of == client && !habits.has(Mutant::KeepsDeadProbe) => {
                     Admitted::Probe
@@ -189,17 +189,17 @@ impl Shared {
             return false;
         };
         match self.state {
-            State::Closed { failures } => u32::from(failures) + 1 >= most(habits),
-            State::Open { .. } => false,
-            State::HalfOpen { probe: of } => probe && of == Probe::Alive(client),
+            SharedBreaker::Closed { failures } => u32::from(failures) + 1 >= most(habits),
+            SharedBreaker::Open { .. } => false,
+            SharedBreaker::HalfOpen { probe: of } => probe && of == Probe::Alive(client),
         }
     }
 
     /// Whether time can change it, and how.
     pub fn timed(&self, habits: Habits) -> Option<Op> {
         match self.state {
-            State::Open { is_cool: false } => Some(Op::CoolDown),
-            State::HalfOpen {
+            SharedBreaker::Open { is_cool: false } => Some(Op::CoolDown),
+            SharedBreaker::HalfOpen {
                 probe: Probe::Dead(_),
             } if !habits.has(Mutant::KeepsDeadProbe) => Some(Op::GiveUp),
             _ => None,
@@ -228,7 +228,7 @@ impl Shared {
         // Nothing but the breaker is judged here.
         next.judge.sessions.clone_from(&self.judge.sessions);
         for client in &mut next.judge.clients {
-            client.pace = Pace::default();
+            client.retries = RetryTracker::default();
             client.died = None;
             client.error_line = None;
             client.is_up = true;
@@ -240,39 +240,41 @@ impl Shared {
         Ok(next)
     }
 
-    fn state_after(&self, client: u8, op: Op, habits: Habits) -> State {
+    fn state_after(&self, client: u8, op: Op, habits: Habits) -> SharedBreaker {
         match (op, self.state) {
-            (Op::Ask(Admitted::Probe), _) => State::HalfOpen {
+            (Op::Ask(Admitted::Probe), _) => SharedBreaker::HalfOpen {
                 probe: Probe::Alive(client),
             },
             (Op::Count { succeeded, probe }, state) => {
                 if self.opens(client, op, habits) {
-                    return State::Open { is_cool: false };
+                    return SharedBreaker::Open { is_cool: false };
                 }
                 match state {
-                    State::Closed { failures } if succeeded => State::Closed {
+                    SharedBreaker::Closed { failures } if succeeded => SharedBreaker::Closed {
                         failures: if habits.has(Mutant::ForgetsReset) {
                             failures
                         } else {
                             0
                         },
                     },
-                    State::Closed { failures } => State::Closed {
+                    SharedBreaker::Closed { failures } => SharedBreaker::Closed {
                         failures: failures + 1,
                     },
-                    State::HalfOpen { probe: of } if probe && of == Probe::Alive(client) => {
-                        State::Closed { failures: 0 }
+                    SharedBreaker::HalfOpen { probe: of }
+                        if probe && of == Probe::Alive(client) =>
+                    {
+                        SharedBreaker::Closed { failures: 0 }
                     }
                     other => other,
                 }
             }
-            (Op::Died, State::HalfOpen { probe }) if probe == Probe::Alive(client) => {
-                State::HalfOpen {
+            (Op::Died, SharedBreaker::HalfOpen { probe }) if probe == Probe::Alive(client) => {
+                SharedBreaker::HalfOpen {
                     probe: Probe::Dead(client),
                 }
             }
-            (Op::CoolDown, _) => State::Open { is_cool: true },
-            (Op::GiveUp, _) => State::HalfOpen {
+            (Op::CoolDown, _) => SharedBreaker::Open { is_cool: true },
+            (Op::GiveUp, _) => SharedBreaker::HalfOpen {
                 probe: Probe::GivenUp,
             },
             (_, state) => state,
@@ -286,7 +288,7 @@ impl Shared {
             at.map_or(old, |at| at as u8)
         };
         let mut next = self.clone();
-        if let State::HalfOpen { probe } = &mut next.state {
+        if let SharedBreaker::HalfOpen { probe } = &mut next.state {
             *probe = match *probe {
                 Probe::Alive(of) => Probe::Alive(new(of)),
                 Probe::Dead(of) => Probe::Dead(new(of)),
@@ -295,7 +297,7 @@ impl Shared {
         }
         next.judge.breaker = self.judge.breaker.renumbered(order);
         for (to, from) in order.iter().enumerate() {
-            next.judge.clients[to].tells_syncs = self.judge.clients[*from].tells_syncs;
+            next.judge.clients[to].logs_syncs = self.judge.clients[*from].logs_syncs;
         }
         next
     }

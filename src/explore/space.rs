@@ -7,12 +7,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::client::JudgedClient;
 use super::moves::{Cost, Gate, Gates, Memo, Move, Moves, Next, When, bit_of};
-use super::part::Part;
 use super::recovery::STEPS;
 use super::scope::Scope;
 use super::shared::{Op, Shared};
-use super::system::{Act, Admitted, Trouble};
+use super::system::{Act, Admitted, ModelFault};
 use super::table::Table;
 use crate::coverage::Sometimes;
 use crate::model::breaker::Standing;
@@ -42,7 +42,7 @@ pub struct World {
 
 /// What follows from a part, found out when it is first asked for.
 #[derive(Default)]
-pub struct PartFacts {
+pub struct ClientFacts {
     moves: OnceLock<Moves>,
     /// By the place of a move: whether [`Space::recovers_alike`] is known, and in the upper half
     /// whether it is so.
@@ -77,7 +77,7 @@ pub struct SharedFacts {
 /// The tables.
 pub struct Space {
     pub scope: Scope,
-    pub parts: Table<Part, PartFacts>,
+    pub parts: Table<JudgedClient, ClientFacts>,
     pub shared: Table<Shared, SharedFacts>,
 }
 
@@ -96,7 +96,7 @@ impl Space {
 
     /// The world before anything happened.
     pub fn start(&self) -> World {
-        let part = self.part(Part::new(self.scope.sessions, self.scope.habits));
+        let part = self.part(JudgedClient::new(self.scope.sessions, self.scope.habits));
         let mut parts = [NOBODY; MOST_CLIENTS];
         parts[..self.clients()].fill(part);
         let shared = Shared::new(self.clients(), self.scope.habits);
@@ -106,8 +106,8 @@ impl Space {
         }
     }
 
-    fn part(&self, part: Part) -> u32 {
-        self.parts.number(part, |_| PartFacts::default())
+    fn part(&self, part: JudgedClient) -> u32 {
+        self.parts.number(part, |_| ClientFacts::default())
     }
 
     fn breaker(&self, shared: Shared) -> u32 {
@@ -130,18 +130,18 @@ impl Space {
             let disturbances = disturbances.into_iter().filter(|act| part.system.can(*act));
             let acts = part.system.own_acts(habits).into_iter().chain(disturbances);
             let acts: Box<[Act]> = acts.collect();
-            let troubles = part.system.troubles.iter().filter(|of| of.is_shared());
+            let active = part.system.active.iter().filter(|of| of.is_shared());
             Moves {
                 steps: acts.iter().map(|act| self.move_of(part, *act)).collect(),
                 acts,
                 is_telling: part.system.is_telling(),
-                is_failing: part.tells_error(),
-                troubles: troubles.fold(0, |bits, of| bits | 1 << of.kind() as u32),
+                is_failing: part.records_error(),
+                active_faults: active.fold(0, |bits, of| bits | 1 << of.kind() as u32),
             }
         })
     }
 
-    fn move_of(&self, part: &Part, act: Act) -> Move {
+    fn move_of(&self, part: &JudgedClient, act: Act) -> Move {
         let acted = part.act(act, self.scope.habits);
         let seen = &acted.seen;
         let mut reached = seen.reached.iter().fold(0, |all, at| all | bit_of(*at));
@@ -216,15 +216,15 @@ impl Space {
     }
 
     /// The world with a fault of all clients injected or healed.
-    pub fn toggled(&self, world: &World, trouble: Trouble, on: bool) -> World {
+    pub fn toggled(&self, world: &World, fault: ModelFault, on: bool) -> World {
         let mut next = *world;
         for part in &mut next.parts[..self.clients()] {
             let (known, facts) = self.parts.get(*part);
-            *part = facts.toggled[usize::from(on)][trouble.kind() as usize].number(|| {
+            *part = facts.toggled[usize::from(on)][fault.kind() as usize].number(|| {
                 let act = if on {
-                    Act::Inject(trouble)
+                    Act::Inject(fault)
                 } else {
-                    Act::Heal(trouble)
+                    Act::Heal(fault)
                 };
                 let next = known.act(act, self.scope.habits).next;
                 // A fault shows nothing by itself, so it breaks nothing.
@@ -235,8 +235,8 @@ impl Space {
     }
 
     /// Whether a fault of all clients is active.
-    pub fn has(&self, world: &World, trouble: Trouble) -> bool {
-        self.moves(world.parts[0]).troubles >> trouble.kind() as u32 & 1 != 0
+    pub fn has(&self, world: &World, fault: ModelFault) -> bool {
+        self.moves(world.parts[0]).active_faults >> fault.kind() as u32 & 1 != 0
     }
 
     /// The world with everything healed.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checker::{Action, Exploration};
-use super::part::{Broken, forget_pace, judge_all};
+use super::client::{Broken, forget_retries, judge_all};
 use super::shared::{CLIENTS, Op, limits};
 use super::space::World;
-use super::system::{Act, Container, Job, Seen, Stage, System, Trouble};
+use super::system::{Act, Container, Job, ModelFault, Seen, Stage, System};
 use crate::history::{Event, History, Snapshot, What};
 use crate::invariant::check_recovered;
 use crate::judge::feed;
@@ -79,8 +79,8 @@ fn end_of(exploration: &Exploration, path: &[(World, Action)]) -> World {
             space.moved(world, client, &moves.steps[usize::from(at)])
         }
         Action::Time(op) => space.timed(world, op),
-        Action::Inject(trouble) => Ok(space.toggled(world, trouble, true)),
-        Action::Heal(trouble) => Ok(space.toggled(world, trouble, false)),
+        Action::Inject(fault) => Ok(space.toggled(world, fault, true)),
+        Action::Heal(fault) => Ok(space.toggled(world, fault, false)),
     };
     next.unwrap_or(*world)
 }
@@ -149,21 +149,21 @@ impl<'a> Teller<'a> {
                     Limits::CONTRACT.cool_down + Duration::from_secs(1)
                 });
             }
-            Action::Inject(trouble) => self.toggle(trouble, true),
-            Action::Heal(trouble) => self.toggle(trouble, false),
+            Action::Inject(fault) => self.toggle(fault, true),
+            Action::Heal(fault) => self.toggle(fault, false),
         }
     }
 
     fn wait(&mut self, time: Duration) {
         self.judge.now += time;
-        self.forget_pace(self.judge.now);
+        self.forget_retries(self.judge.now);
         self.waited += time;
     }
 
     /// One client's waits are not another's: each has the time that it needs.
-    fn forget_pace(&mut self, now: Duration) {
+    fn forget_retries(&mut self, now: Duration) {
         for client in &mut self.judge.clients {
-            forget_pace(client, now);
+            forget_retries(client, now);
         }
         for instruction in &mut self.judge.instructions {
             if let Some((asked, _)) = &mut instruction.agent_asked {
@@ -173,18 +173,18 @@ impl<'a> Teller<'a> {
     }
 
     /// A fault of all clients comes or goes.
-    fn toggle(&mut self, trouble: Trouble, on: bool) {
-        let fault = trouble.fault(&self.systems[0]);
+    fn toggle(&mut self, fault: ModelFault, on: bool) {
+        let planned = fault.fault(&self.systems[0]);
         self.step(if on {
-            Step::Inject(fault)
+            Step::Inject(planned)
         } else {
-            Step::Heal(fault)
+            Step::Heal(planned)
         });
         for system in &mut self.systems {
             let act = if on {
-                Act::Inject(trouble)
+                Act::Inject(fault)
             } else {
-                Act::Heal(trouble)
+                Act::Heal(fault)
             };
             system.perform(act, None, Default::default(), &mut Seen::default());
         }
@@ -221,7 +221,7 @@ impl<'a> Teller<'a> {
 
     fn judge(&mut self, client: usize, seen: &Seen) {
         let mut at = self.judge.now + seen.waited;
-        self.forget_pace(at);
+        self.forget_retries(at);
         for (wait, what) in &seen.events {
             at += *wait;
             let mut what = what.clone();
@@ -242,7 +242,7 @@ impl<'a> Teller<'a> {
         let habits = self.exploration.space.scope.habits;
         self.broken = judge_all(&mut self.judge, seen, habits, |_| true).err();
         self.judge.now = at;
-        self.forget_pace(at);
+        self.forget_retries(at);
     }
 
     /// An act with the mark that the plan has for it.
@@ -309,7 +309,7 @@ impl<'a> Teller<'a> {
             });
         }
         for system in &mut self.systems {
-            system.troubles.clear();
+            system.active.clear();
         }
         let healed = exploration.space.healed(&end_of(exploration, path));
         let steps = self.plan.steps.len();

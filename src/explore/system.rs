@@ -9,10 +9,10 @@
 mod acts;
 mod deploy;
 mod disturb;
+mod fault;
 mod notes;
 mod publish;
 mod queue;
-mod trouble;
 mod work;
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use crate::profile::Profile;
 use crate::queue::{MAX_RECEIVES, Queue, Rules};
 
 pub use acts::{Act, Admitted};
-pub use trouble::Trouble;
+pub use fault::ModelFault;
 
 /// One client's part of the world.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,7 +45,7 @@ pub struct System {
     /// The newest good build: what the site should show.
     pub wanted: Option<Wanted>,
     pub is_deployed: bool,
-    pub troubles: Vec<Trouble>,
+    pub active: Vec<ModelFault>,
     /// A partition was healed, and the container was not seen since.
     pub is_awaited: bool,
 }
@@ -269,13 +269,13 @@ impl System {
             site: BTreeMap::new(),
             wanted: None,
             is_deployed: true,
-            troubles: Vec::new(),
+            active: Vec::new(),
             is_awaited: false,
         }
     }
 
-    fn has(&self, trouble: Trouble) -> bool {
-        self.troubles.contains(&trouble)
+    fn has(&self, fault: ModelFault) -> bool {
+        self.active.contains(&fault)
     }
 
     /// Whether a sync's end was counted and its line is yet to come.
@@ -332,8 +332,8 @@ impl System {
         Some(match act {
             Act::Instruct(session, edit) => Step::Instruct(id(session), edit),
             Act::PushFromOutside(session, kind) => Step::PushFromOutside(id(session), kind),
-            Act::Inject(trouble) => Step::Inject(trouble.fault(self)),
-            Act::Heal(trouble) => Step::Heal(trouble.fault(self)),
+            Act::Inject(fault) => Step::Inject(fault.fault(self)),
+            Act::Heal(fault) => Step::Heal(fault.fault(self)),
             Act::Crash => Step::Crash(self.client.clone()),
             Act::LoseWorkspace => Step::LoseWorkspace(self.client.clone()),
             Act::RetryPush(session) => Step::RetryPush(id(session)),

@@ -12,7 +12,7 @@ use crate::explore::run::{Explored, SearchEnd, explore};
 use crate::explore::scope::{Bounds, Scope};
 use crate::explore::space::{Space, World};
 use crate::explore::story::{self, Story};
-use crate::explore::system::{Habits, Order, Trouble};
+use crate::explore::system::{Habits, ModelFault, Order};
 use crate::explore::verify::by_stateright;
 use crate::plan::{Edit, FaultKind};
 use crate::report::{self, Style};
@@ -50,7 +50,7 @@ fn large(habits: Habits) -> Scope {
         outsiders: 2,
         repeats: 2,
         edits: Edit::ALL.to_vec(),
-        troubles: FaultKind::ALL.map(Trouble::of).to_vec(),
+        fault_kinds: FaultKind::ALL.map(ModelFault::of).to_vec(),
         habits,
         ..Scope::default()
     }
@@ -261,7 +261,7 @@ fn stateright_sees_the_same() {
         clients: 1,
         instructions: 1,
         outsiders: 1,
-        troubles: vec![Trouble::GitAuth],
+        fault_kinds: vec![ModelFault::GitAuth],
         ..Scope::default()
     };
     let three = Scope {
@@ -307,11 +307,11 @@ fn what_is_reached_is_what_coverage_counts() {
         faults: 1,
         injections: 1,
         crashes: 0,
-        troubles: Vec::new(),
+        fault_kinds: Vec::new(),
         ..Scope::default()
     };
-    let with = |troubles: &[Trouble]| Scope {
-        troubles: troubles.to_vec(),
+    let with = |fault_kinds: &[ModelFault]| Scope {
+        fault_kinds: fault_kinds.to_vec(),
         ..base.clone()
     };
     let scopes = [
@@ -323,15 +323,15 @@ fn what_is_reached_is_what_coverage_counts() {
             outsiders: 1,
             ..base.clone()
         },
-        with(&[Trouble::S3Denied]),
+        with(&[ModelFault::S3Denied]),
         with(&[
-            Trouble::GitAuth,
-            Trouble::AgentSlow,
-            Trouble::AgentThrottled,
+            ModelFault::GitAuth,
+            ModelFault::AgentSlow,
+            ModelFault::AgentThrottled,
         ]),
         Scope {
             edits: vec![Edit::MemoryHungry],
-            ..with(&[Trouble::OutOfMemory, Trouble::Partition])
+            ..with(&[ModelFault::OutOfMemory, ModelFault::Partition])
         },
         Scope {
             edits: vec![Edit::Warn, Edit::BreakBuild, Edit::Repair],
@@ -341,7 +341,7 @@ fn what_is_reached_is_what_coverage_counts() {
         Scope {
             faults: 2,
             injections: 2,
-            ..with(&[Trouble::S3Denied, Trouble::GitAuth])
+            ..with(&[ModelFault::S3Denied, ModelFault::GitAuth])
         },
         Scope {
             clients: 2,

@@ -3,7 +3,7 @@
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
-use crate::model::breaker::{Limits, State};
+use crate::model::breaker::{BreakerState, Limits};
 use crate::plan::ClientId;
 use crate::verdict::Subject;
 
@@ -40,7 +40,7 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
             if !breaker_goes_on(model, at, event.at) {
                 return beside(client);
             }
-            let is_outside = model.clients[at].tells_syncs
+            let is_outside = model.clients[at].logs_syncs
                 && !model.breaker.has_sync(at)
                 && model.breaker.is_open(event.at);
             if !is_outside {
@@ -92,7 +92,7 @@ fn claimed(
                 return None;
             }
             match breaker.state() {
-                State::HalfOpen { .. } => Breach::new(
+                BreakerState::HalfOpen { .. } => Breach::new(
                     SECOND_PROBE,
                     "one probe while the breaker is half-open",
                     format!("{client} began another sync beside the probe"),
@@ -146,7 +146,7 @@ fn claimed(
 /// Each sync that the breaker stops says so in the log.
 ///
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
-pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
+pub fn is_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     let silent = model.clients.iter().find(|client| {
         let may_be_lost = client.died >= client.prevented_in_record;
         client.says_something
@@ -165,10 +165,10 @@ pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     )
 }
 
-pub(super) fn counted(state: State) -> String {
+pub(super) fn counted(state: BreakerState) -> String {
     match state {
-        State::Closed { failures } => format!("{failures} syncs failed in a row"),
-        State::Open { .. } => "it was open".into(),
-        State::HalfOpen { .. } => "it was half-open".into(),
+        BreakerState::Closed { failures } => format!("{failures} syncs failed in a row"),
+        BreakerState::Open { .. } => "it was open".into(),
+        BreakerState::HalfOpen { .. } => "it was half-open".into(),
     }
 }

@@ -64,11 +64,11 @@ pub fn foreign_trouble(model: &Model, event: &Event) -> Option<Breach> {
     let What::RecordWritten { session, record } = &event.what else {
         return None;
     };
-    told_of_another(model, session, record)
+    reports_another(model, session, record)
 }
 
 /// A record that tells a trouble, of a session that has none.
-fn told_of_another(model: &Model, id: &SessionId, record: &Record) -> Option<Breach> {
+fn reports_another(model: &Model, id: &SessionId, record: &Record) -> Option<Breach> {
     let at = model.session_index(id)?;
     let session = &model.sessions[at];
     let reason = "no fault touches it, its edits build, its container lives, the breaker is closed";

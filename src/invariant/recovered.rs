@@ -87,7 +87,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         let in_log = by_log && model.reported_in_log(instruction);
         // A crash after the loss may have taken the line along.
         let may_be_lost = by_log && model.clients[session.client].died > session.lost_at;
-        if instruction.saved && !may_be_lost && !session.told_lost.contains(&mark) {
+        if instruction.saved && !may_be_lost && !session.reported_lost.contains(&mark) {
             return Breach::standing(
                 Subject::Branch(id.clone()),
                 WORK,
@@ -97,7 +97,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
                 format!("the branch of {id} lacks it, and no report of a failure ever named it"),
             );
         }
-        if !instruction.told && !in_log && !session.told_lost.contains(&mark) {
+        if !instruction.error_recorded && !in_log && !session.reported_lost.contains(&mark) {
             return Breach::standing(
                 Subject::Work(id.clone()),
                 UNTOLD,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, GitOutcome, What};
-use crate::model::pace::{ONE_PUSH, Pace};
+use crate::model::retries::{ONE_PUSH, RetryTracker};
 use crate::model::session::Session;
 use crate::model::{Client, Model};
 use crate::plan::Place;
@@ -174,20 +174,20 @@ pub fn pushes(model: &Model, event: &Event) -> Option<Breach> {
     )
 }
 
-/// The pace of the container that an event is of, with the event.
-fn pace_with<'a>(model: &'a Model, event: &Event) -> Option<(Pace, &'a Client)> {
+/// The retries of the container that an event is of, with the event.
+fn retries_with<'a>(model: &'a Model, event: &Event) -> Option<(RetryTracker, &'a Client)> {
     let client = &model.clients[model.container_of(&event.what)?];
-    let mut pace = client.pace.clone();
-    pace.take(&event.what, event.at);
-    Some((pace, client))
+    let mut retries = client.retries.clone();
+    retries.take(&event.what, event.at);
+    Some((retries, client))
 }
 
 /// No loop of attempts of syncs without a wait.
 pub fn sync_at_once(model: &Model, event: &Event) -> Option<Breach> {
-    let (pace, client) = pace_with(model, event)?;
+    let (retries, client) = retries_with(model, event)?;
     at_once(
         "attempts of S3 syncs",
-        pace.attempts,
+        retries.attempts,
         HASTY_ATTEMPTS,
         client,
     )
@@ -198,17 +198,17 @@ pub fn requests_at_once(model: &Model, event: &Event) -> Option<Breach> {
     let What::Refused { place, .. } = &event.what else {
         return None;
     };
-    let (pace, client) = pace_with(model, event)?;
-    let (_, hasty) = pace.refused.get(place)?;
+    let (retries, client) = retries_with(model, event)?;
+    let (_, hasty) = retries.refused.get(place)?;
     let what = format!("requests to the {place}");
     at_once(&what, *hasty, HASTY_REQUESTS, client)
 }
 
 /// No loop of syncs that were put off without a wait.
 pub fn put_off_at_once(model: &Model, event: &Event) -> Option<Breach> {
-    let (pace, client) = pace_with(model, event)?;
+    let (retries, client) = retries_with(model, event)?;
     let what = "syncs that were put off";
-    at_once(what, pace.put_off, HASTY_SYNCS, client)
+    at_once(what, retries.put_off, HASTY_SYNCS, client)
 }
 
 fn at_once(what: &str, times: u32, too_often: u32, client: &Client) -> Option<Breach> {
@@ -224,8 +224,8 @@ fn at_once(what: &str, times: u32, too_often: u32, client: &Client) -> Option<Br
 
 /// No sync without an end.
 pub fn endless_sync(model: &Model, event: &Event) -> Option<Breach> {
-    let (pace, client) = pace_with(model, event)?;
-    if pace.first_attempts < FIRST_ATTEMPTS {
+    let (retries, client) = retries_with(model, event)?;
+    if retries.first_attempts < FIRST_ATTEMPTS {
         return None;
     }
     let most = model.profile.limits.sync_attempts;
@@ -269,8 +269,8 @@ pub fn gave_up(model: &Model, event: &Event) -> Option<Breach> {
     else {
         return None;
     };
-    let pace = &model.clients[model.client_index(client)?].pace;
-    let sync = pace.sync.as_ref()?;
+    let retries = &model.clients[model.client_index(client)?].retries;
+    let sync = retries.sync.as_ref()?;
     let is_given_up = sync.attempt < most
         && sync.unavailable
         && !sync.refused

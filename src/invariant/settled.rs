@@ -81,7 +81,7 @@ fn may_lack_a_probe(model: &Model) -> bool {
         && model
             .clients
             .iter()
-            .all(|client| client.pace.wants_no_sync())
+            .all(|client| client.retries.wants_no_sync())
 }
 
 fn check_record(model: &Model, session: usize, record: &Record) -> Option<Breach> {

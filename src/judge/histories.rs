@@ -175,7 +175,7 @@ impl Story {
         self
     }
 
-    fn told(mut self, session: SessionId, error: Option<&str>, warnings: &[&str]) -> Self {
+    fn recorded(mut self, session: SessionId, error: Option<&str>, warnings: &[&str]) -> Self {
         let record = Record {
             status: "running".into(),
             last_error: error.map(Into::into),
@@ -208,7 +208,7 @@ impl Story {
 
     /// An error, told as it should be: in the record and in the log.
     fn fails(self, error: &str) -> Self {
-        self.told(home(), Some(error), &[])
+        self.recorded(home(), Some(error), &[])
             .logs(Level::Error, "acme", error)
     }
 
@@ -324,7 +324,7 @@ fn plain(steps: &str) -> Story {
         .committed(&[edit(1)])
         .pushed(&[edit(1)])
         .deployed(&[edit(1)])
-        .told(home(), None, &[])
+        .recorded(home(), None, &[])
         .acknowledged(edit(1))
 }
 
@@ -516,14 +516,14 @@ fn no_cascade() {
     let steps = "instruct acme/home break-build\ninstruct acme/blog change\n";
     let story = || Story::of(steps).steps().delivered(edit(1));
     story()
-        .told(blog(), Some("build failed"), &[])
+        .recorded(blog(), Some("build failed"), &[])
         .is("no-cascade last-error");
     story()
-        .told(blog(), None, &["build warned"])
+        .recorded(blog(), None, &["build warned"])
         .is("no-cascade warnings");
     story()
-        .told(home(), Some("build failed"), &[])
-        .told(blog(), None, &[])
+        .recorded(home(), Some("build failed"), &[])
+        .recorded(blog(), None, &[])
         .is("held");
     story().committed(&[edit(2)]).is("no-cascade branch");
     let foreign = "instruct globex/home change\n";
@@ -534,11 +534,11 @@ fn no_cascade() {
     // A shared outage is everybody's trouble.
     Story::of(&format!("{steps}inject s3-denied\n"))
         .steps()
-        .told(blog(), Some(FAILED), &[])
+        .recorded(blog(), Some(FAILED), &[])
         .is("held");
     Story::of(&format!("{steps}inject s3-denied globex\n"))
         .steps()
-        .told(blog(), Some(FAILED), &[])
+        .recorded(blog(), Some(FAILED), &[])
         .is("no-cascade last-error");
 }
 
@@ -596,8 +596,8 @@ fn breaker() {
 fn a_sync_that_the_breaker_stops_is_told_in_the_log() {
     let stopped = || {
         plain("inject s3-denied\ninstruct acme/home change\n")
-            .told(home(), Some("Circuit breaker prevented S3 sync"), &[])
-            .told(home(), None, &[])
+            .recorded(home(), Some("Circuit breaker prevented S3 sync"), &[])
+            .recorded(home(), None, &[])
     };
     let says = || stopped().says("acme", "Received instruction edit-1");
     says().ends_as("breaker prevented-silently");
@@ -823,7 +823,7 @@ fn a_push_that_is_asked_for_is_tried() {
             .step(1)
             .delivered(edit(1))
             .committed(&[edit(1)])
-            .told(home(), Some("Saved work locally: git push failed"), &[])
+            .recorded(home(), Some("Saved work locally: git push failed"), &[])
             .acknowledged(edit(1))
             .step(2)
             .and(What::RetryDelivered { session: home() });
@@ -839,7 +839,7 @@ fn a_push_that_is_asked_for_is_tried() {
                      heal store-throttled\nheal git-auth\n";
         let story = Story::of(steps).step(0).step(1).step(2).step(3);
         let story = story.delivered(edit(1)).committed(&[edit(1)]);
-        let story = story.told(home(), Some("Saved work locally: git push failed"), &[]);
+        let story = story.recorded(home(), Some("Saved work locally: git push failed"), &[]);
         let story = story.acknowledged(edit(1)).later(seconds).step(4);
         story
             .and(What::RetryDelivered { session: home() })
@@ -912,7 +912,7 @@ fn errors_told() {
     troubled
         .delivered(edit(1))
         .pushed(&[edit(1)])
-        .told(home(), Some(FAILED), &[])
+        .recorded(home(), Some(FAILED), &[])
         .acknowledged(edit(1))
         .is("held");
     Story::of("instruct acme/home break-build\n")
@@ -928,7 +928,7 @@ fn errors_told() {
             .committed(&[edit(1)])
             .pushed(&[edit(1)])
             .logs(level, "acme", "Build failed: no package.json")
-            .told(home(), Some("build failed"), &[])
+            .recorded(home(), Some("build failed"), &[])
             .acknowledged(edit(1))
     };
     failed(Level::Error).ends_as("held");
@@ -964,7 +964,7 @@ fn nothing_lost() {
                 cause: Death::WorkspaceLost,
             })
             .committed(&[])
-            .told(home(), Some(named), &[])
+            .recorded(home(), Some(named), &[])
     };
     lost("all well but for edit-12").ends_as("nothing-lost work");
     lost("lost with the workspace: edit-1").ends_as("held");
@@ -986,7 +986,7 @@ fn pushed() {
             .delivered(edit(1))
             .committed(&[edit(1)])
             .deployed(&[edit(1)])
-            .told(home(), Some("Saved work locally"), &[])
+            .recorded(home(), Some("Saved work locally"), &[])
             .acknowledged(edit(1))
     };
     let mut kept = saved();
@@ -1024,9 +1024,9 @@ fn fresh() {
             .delivered(edit(2))
             .committed(&[edit(1), edit(2)])
             .pushed(&[edit(1), edit(2)])
-            .told(home(), Some(FAILED), &[])
+            .recorded(home(), Some(FAILED), &[])
             .acknowledged(edit(2))
-            .told(home(), None, &[])
+            .recorded(home(), None, &[])
     };
     second().ends_as("fresh stale");
     second().deployed(&[edit(1), edit(2)]).ends_as("held");
@@ -1054,7 +1054,7 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
             receives: 1,
         })
         .and(of_blog(&[edit(2)]))
-        .told(blog(), Some(FAILED), &[])
+        .recorded(blog(), Some(FAILED), &[])
         .and(What::Acknowledged {
             session: blog(),
             mark: edit(2),
@@ -1064,7 +1064,7 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
             cause: Death::WorkspaceLost,
         })
         .and(What::Started { client: acme() })
-        .told(blog(), None, &[]);
+        .recorded(blog(), None, &[]);
     story
         .seen
         .remote
@@ -1153,11 +1153,11 @@ fn settled() {
     down.ends_as("settled container");
     let troubled = || plain("inject git-auth\ninstruct acme/home change\n");
     troubled()
-        .told(home(), Some("Saved work locally"), &[])
+        .recorded(home(), Some("Saved work locally"), &[])
         .ends_as("settled error-left");
     troubled()
-        .told(home(), Some("Saved work locally"), &[])
-        .told(home(), None, &[])
+        .recorded(home(), Some("Saved work locally"), &[])
+        .recorded(home(), None, &[])
         .ends_as("held");
     let warned = "instruct acme/home warn\n";
     let warn = |warnings: &[&str]| {
@@ -1170,12 +1170,12 @@ fn settled() {
         for (key, bytes) in &files {
             story = story.put(key, bytes);
         }
-        story.told(home(), None, warnings).acknowledged(edit(1))
+        story.recorded(home(), None, warnings).acknowledged(edit(1))
     };
     warn(&[]).ends_as("settled warning-missing");
     warn(&["syntax error"]).ends_as("held");
     plain("push-from-outside acme/home clean\ninstruct acme/home change\n")
-        .told(home(), None, &["something"])
+        .recorded(home(), None, &["something"])
         .ends_as("settled warning-left");
     let broken = |error: Option<&str>| {
         Story::of("instruct acme/home break-build\n")
@@ -1185,7 +1185,7 @@ fn settled() {
             .pushed(&[edit(1)])
             .fails("build failed")
             .acknowledged(edit(1))
-            .told(home(), error, &[])
+            .recorded(home(), error, &[])
     };
     broken(None).ends_as("settled error-missing");
     broken(Some("build failed")).ends_as("held");
@@ -1195,7 +1195,7 @@ fn settled() {
             story = story.delivered(edit(1));
         }
         if got_on {
-            story = story.told(home(), error, &[]);
+            story = story.recorded(home(), error, &[]);
         }
         story.seen.dead_letters = Seen::Seen(vec![edit(1)]);
         story.and(What::DeadLettered {
@@ -1213,7 +1213,7 @@ fn settled() {
             story = story.delivered(edit(2));
         }
         story.seen.dead_letters = Seen::Seen(vec![edit(2)]);
-        story.told(home(), None, &[]).and(What::DeadLettered {
+        story.recorded(home(), None, &[]).and(What::DeadLettered {
             session: home(),
             mark: edit(2),
         })

@@ -41,7 +41,7 @@ impl Limits {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum State {
+pub enum BreakerState {
     Closed {
         failures: u32,
     },
@@ -69,7 +69,7 @@ enum Kind {
 /// One admissible state of affairs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct World {
-    state: State,
+    state: BreakerState,
     /// By client, the sync under way.
     syncs: Vec<Option<Kind>>,
 }
@@ -114,7 +114,7 @@ impl Breaker {
 
     pub fn with_limits(clients: usize, limits: Limits) -> Self {
         let world = World {
-            state: State::Closed { failures: 0 },
+            state: BreakerState::Closed { failures: 0 },
             syncs: vec![None; clients],
         };
         Self {
@@ -144,7 +144,7 @@ impl Breaker {
     /// Whether it is open for certain, with no probe under way and none allowed yet.
     pub fn is_open(&self, now: Duration) -> bool {
         self.worlds.iter().all(
-            |world| matches!(world.state, State::Open { until } if now + self.limits.blur < until),
+            |world| matches!(world.state, BreakerState::Open { until } if now + self.limits.blur < until),
         )
     }
 
@@ -153,7 +153,7 @@ impl Breaker {
     }
 
     /// A state for reports.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> BreakerState {
         self.worlds[0].state
     }
 
@@ -306,7 +306,7 @@ impl Breaker {
                 next.extend(world.clone().ended(&end, self.limits));
             }
             let mut cut_off = world.clone().without(client);
-            if let State::HalfOpen { probe, .. } = &mut cut_off.state
+            if let BreakerState::HalfOpen { probe, .. } = &mut cut_off.state
                 && *probe == Some(client)
             {
                 *probe = None;
@@ -334,8 +334,8 @@ impl Breaker {
                     let Some(mut counted) = world.clone().ended(&end, self.limits) else {
                         continue;
                     };
-                    if let State::Open { until } = &mut counted.state
-                        && !matches!(world.state, State::Open { .. })
+                    if let BreakerState::Open { until } = &mut counted.state
+                        && !matches!(world.state, BreakerState::Open { .. })
                     {
                         let last = &self.syncs[other];
                         let last = last.as_ref().map_or(Duration::ZERO, |s| s.last_request);
@@ -376,7 +376,7 @@ impl Breaker {
 
 impl World {
     fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed { .. })
+        matches!(self.state, BreakerState::Closed { .. })
     }
 
     fn without(mut self, client: usize) -> Self {
@@ -393,17 +393,17 @@ impl World {
     ) -> Option<Self> {
         let mut next = self.clone();
         let may_probe = match self.state {
-            State::Closed { .. } => {
+            BreakerState::Closed { .. } => {
                 next.syncs[client] = Some(Kind::Ordinary);
                 return Some(next);
             }
-            State::Open { until } => now + blur >= until,
-            State::HalfOpen { probe, since } => {
+            BreakerState::Open { until } => now + blur >= until,
+            BreakerState::HalfOpen { probe, since } => {
                 probe.is_none() || probe == Some(client) || now >= since + PROBE_AGE
             }
         };
         if may_probe {
-            next.state = State::HalfOpen {
+            next.state = BreakerState::HalfOpen {
                 probe: Some(client),
                 since: now,
             };
@@ -419,20 +419,20 @@ impl World {
     /// Counts an end; `None` where this world had counted it as something else.
     fn ended(mut self, end: &End, limits: Limits) -> Option<Self> {
         let kind = self.syncs[end.client].take()?;
-        let opened = State::Open {
+        let opened = BreakerState::Open {
             until: end.from + limits.cool_down,
         };
         match (kind, &mut self.state) {
             (Kind::Counted { succeeded }, _) if succeeded != end.succeeded => return None,
             (Kind::Counted { .. }, _) => {}
-            (Kind::Probe, State::HalfOpen { probe, .. }) if *probe == Some(end.client) => {
+            (Kind::Probe, BreakerState::HalfOpen { probe, .. }) if *probe == Some(end.client) => {
                 self.state = if end.succeeded {
-                    State::Closed { failures: 0 }
+                    BreakerState::Closed { failures: 0 }
                 } else {
                     opened
                 };
             }
-            (_, State::Closed { failures }) => {
+            (_, BreakerState::Closed { failures }) => {
                 *failures = if end.succeeded { 0 } else { *failures + 1 };
                 if *failures >= limits.failures {
                     self.state = opened;

@@ -18,7 +18,7 @@ pub struct Instruction {
     pub acknowledged: bool,
     pub dead_lettered: bool,
     /// Whether the session's record told an error when it was acknowledged.
-    pub told: bool,
+    pub error_recorded: bool,
     /// Whether its commit was on the branch, local or remote, when it was acknowledged.
     pub saved: bool,
     /// What was not done, and not reported in a record, when it was acknowledged; kept only of
@@ -77,7 +77,7 @@ impl Instruction {
             in_flight: false,
             acknowledged: false,
             dead_lettered: false,
-            told: false,
+            error_recorded: false,
             saved: false,
             unreported: None,
             build_error: Toggled::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::instruction::Toggled;
-use super::pace::Pushing;
+use super::retries::Pushing;
 use super::session::Expected;
 use super::{Client, Handled, HandledEnd, Model};
 use crate::history::{
@@ -21,7 +21,7 @@ impl Model {
     pub fn observe(&mut self, event: &Event) {
         self.now = self.now.max(event.at);
         if let Some(at) = self.container_of(&event.what) {
-            self.clients[at].pace.take(&event.what, event.at);
+            self.clients[at].retries.take(&event.what, event.at);
         }
         match &event.what {
             What::StepBegan { .. }
@@ -136,7 +136,7 @@ impl Model {
         }
         if !self.breaker.is_closed() {
             for session in &mut self.sessions {
-                session.trouble = true;
+                session.may_have_error = true;
             }
         }
     }
@@ -160,7 +160,7 @@ impl Model {
         }
     }
 
-    /// The client whose container an event is of, as far as its pace is concerned.
+    /// The client whose container an event is of, as far as its retries are concerned.
     pub fn container_of(&self, what: &What) -> Option<usize> {
         match what {
             What::ObjectPut { client, .. }
@@ -249,7 +249,7 @@ impl Model {
             (false, true) => HandledEnd::Again,
             (false, false) => HandledEnd::Acknowledged,
         };
-        let told = self.sessions[session].record.last_error.is_some();
+        let has_error = self.sessions[session].record.last_error.is_some();
         let saved = self.sessions[session].has(mark);
         let unreported = if !dead && self.profile.reports_by(Evidence::Log) {
             self.unreported(mark)
@@ -267,7 +267,7 @@ impl Model {
                 instruction.dead_lettered = true;
             } else if !instruction.acknowledged {
                 instruction.acknowledged = true;
-                instruction.told = told;
+                instruction.error_recorded = has_error;
                 instruction.saved = saved;
                 instruction.unreported = unreported;
             }
@@ -410,9 +410,9 @@ impl Model {
             let is_new = |commit: &Commit| commit.adds.iter().any(|mark| !own.local_has(*mark));
             // What is not taken in yet may still stop a push.
             let outsiders_wait = own.conflict_landed || own.remote.commits.iter().any(is_new);
-            self.sessions[at].trouble = outsiders_wait;
+            self.sessions[at].may_have_error = outsiders_wait;
             let still = self.is_troubled(at);
-            self.sessions[at].trouble = still;
+            self.sessions[at].may_have_error = still;
         }
     }
 
@@ -443,9 +443,9 @@ impl Model {
                 }
                 session.lost.extend(lost);
                 session.local = Arc::default();
-                session.trouble = true;
+                session.may_have_error = true;
             }
-            session.trouble |= self
+            session.may_have_error |= self
                 .instructions
                 .iter()
                 .any(|instruction| instruction.session == index && instruction.in_flight);
@@ -463,7 +463,7 @@ impl Model {
         let now = self.now;
         match claim {
             Claim::SyncAttempt(1) => {
-                self.clients[client].tells_syncs = true;
+                self.clients[client].logs_syncs = true;
                 self.breaker.begin(client, stamp, now);
             }
             Claim::SyncDone => {

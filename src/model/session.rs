@@ -20,7 +20,7 @@ pub struct Session {
     pub committed: BTreeSet<Mark>,
     /// Something of its own, or of what it shares, may have been told as its error since it was
     /// last told to be well.
-    pub trouble: bool,
+    pub may_have_error: bool,
     /// The same for its warnings, for ever: they are told seldom.
     pub may_warn: bool,
     /// Commits that went with a workspace before the remote had them.
@@ -29,7 +29,7 @@ pub struct Session {
     pub lost_at: Option<std::time::Duration>,
     /// What was lost and reported by name since: in a `lastError`, or in an ERROR line where the
     /// system reports by those.
-    pub told_lost: BTreeSet<Mark>,
+    pub reported_lost: BTreeSet<Mark>,
     /// An outsider's conflicting commit came since the last push that succeeded.
     pub conflict_landed: bool,
     /// Whether the last push resolved a conflict.
@@ -72,11 +72,11 @@ impl Session {
             record: Record::default(),
             trees: vec![Vec::new()],
             committed: BTreeSet::new(),
-            trouble: false,
+            may_have_error: false,
             may_warn: false,
             lost: BTreeSet::new(),
             lost_at: None,
-            told_lost: BTreeSet::new(),
+            reported_lost: BTreeSet::new(),
             conflict_landed: false,
             push_conflict: Expected::No,
             retry_asked: None,
@@ -115,7 +115,7 @@ impl Session {
     /// Takes a report of a failure in: it may name what was lost.
     pub(super) fn note_lost(&mut self, report: &str) {
         let named = self.lost.iter().filter(|mark| names(report, **mark));
-        self.told_lost.extend(named);
+        self.reported_lost.extend(named);
     }
 
     pub(super) fn see(&mut self, branch: &Branch) {

@@ -52,7 +52,7 @@ impl Model {
                 if let (Some(at), Some(mark)) = (self.session_index(session), mark) {
                     self.instructions.push(Instruction::new(mark, at, *edit));
                     match edit {
-                        Edit::BreakBuild => self.sessions[at].trouble = true,
+                        Edit::BreakBuild => self.sessions[at].may_have_error = true,
                         Edit::Warn => self.sessions[at].may_warn = true,
                         Edit::Change | Edit::Repair | Edit::MemoryHungry => {}
                     }
@@ -66,7 +66,7 @@ impl Model {
                         kind: *kind,
                     });
                     let session = &mut self.sessions[at];
-                    session.trouble = true;
+                    session.may_have_error = true;
                     session.may_warn = true;
                     session.conflict_landed |= *kind == Outsider::Conflicting;
                 }
@@ -122,7 +122,7 @@ impl Model {
             self.faults.push((fault.clone(), self.now));
             for at in 0..self.sessions.len() {
                 if self.touches(fault, at) {
-                    self.sessions[at].trouble = true;
+                    self.sessions[at].may_have_error = true;
                 }
             }
         }
@@ -167,7 +167,7 @@ impl Model {
     /// Whether anything that goes on now may be the reason of an error that a session tells.
     pub fn is_troubled(&self, session: usize) -> bool {
         let own = &self.sessions[session];
-        own.trouble
+        own.may_have_error
             || self.clients[own.client].lost_workspace
             || self
                 .faults

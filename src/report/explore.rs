@@ -46,7 +46,7 @@ fn write_exploration(to: &mut String, explored: &Explored, style: Style) -> std:
     let now = &explored.progress;
     if let Some(failure) = &explored.failure {
         write_failure(to, explored, failure, style)?;
-        let plan = told(explored, failure).plan;
+        let plan = story_of(explored, failure).plan;
         writeln!(
             to,
             "\nAs a plan, for `shakedown replay FILE --target sim`:\n{plan}"
@@ -144,7 +144,7 @@ fn write_failure(
     failure: &Failure,
     style: Style,
 ) -> std::fmt::Result {
-    let story = told(explored, failure);
+    let story = story_of(explored, failure);
     let what = match failure.what {
         Wrong::Breaks(rule) => format!("{rule}: {}", rule.words()),
         Wrong::RecoveryBreaks(rule) => {
@@ -169,7 +169,7 @@ fn write_failure(
 }
 
 /// The story of a failure.
-pub fn told(explored: &Explored, failure: &Failure) -> Story {
+pub fn story_of(explored: &Explored, failure: &Failure) -> Story {
     let steps = &failure.path.steps;
     story::tell(&explored.exploration, steps, failure.is_in_recovery())
 }
@@ -207,12 +207,12 @@ pub fn mutant(
         (Some(defect), None) => writeln!(
             text,
             "\nAs a plan. No plan near to it shows the same on sim with `--defect {defect}`:\n{}",
-            told(explored, failure).plan
+            story_of(explored, failure).plan
         ),
         (None, _) => writeln!(
             text,
             "\nAs a plan. No planted defect of the worker is the same mistake:\n{}",
-            told(explored, failure).plan
+            story_of(explored, failure).plan
         ),
     };
     text

@@ -5,7 +5,7 @@
 //! `summary`, has those of [`Campaign`]. A soak has a line of type `bug`
 //! ([`Finding`]) for each bug as it is found, and one of type `known` for each kept
 //! plan that fails again; a merge has one of type `totals` ([`Totals`](crate::campaign::Totals)) and
-//! one of type `shard` ([`Part`](crate::soak::Part)) for each shard. `shrink` prints one of type
+//! one of type `shard` ([`MergedShard`](crate::soak::MergedShard)) for each shard. `shrink` prints one of type
 //! `shrunk`; scenarios and comparisons have one each, of [`Check`](super::checks::Check), and a
 //! summary of their own.
 

@@ -82,7 +82,7 @@ impl Saved {
         match (judged, end.map(|end| &end.verdict)) {
             // The machine was busy.
             (Verdict::Violated(violation), Some(Verdict::Unknown { why }))
-                if violation.hangs_on_time() =>
+                if violation.depends_on_time() =>
             {
                 unknown(why.clone())
             }

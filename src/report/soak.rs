@@ -9,7 +9,7 @@ use crate::campaign::{Failures, Quarters, Shard, Totals};
 use crate::finding::Finding;
 use crate::finding::family::Family;
 use crate::repeat::Setup;
-use crate::soak::{Ended, Identity, Merged, News};
+use crate::soak::{Identity, Merged, News, SoakOutcome};
 
 /// Memory that grew by more than this share, and at least by [`GROWN_BYTES`], is marked as odd.
 const GROWN: f64 = 1.1;
@@ -62,7 +62,7 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
 }
 
 /// The end of a soak. `replay` gives the command that runs a bug's plan again.
-pub fn soak(of: &Ended, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
+pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
     let state = &of.state;
     let mut out = String::new();
     bugs(&mut out, &state.totals, replay, style);
@@ -211,7 +211,7 @@ pub(super) fn times(failures: &Failures, family: &Family<'_>) -> String {
         first.unwrap_or_default(),
         counted(failures.count, "case"),
     );
-    if failures.not_told_apart() > 0 {
+    if failures.not_distinguished() > 0 {
         let _ = write!(
             text,
             " (the first {} were distinguished)",

@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::state::State;
+use super::state::SoakState;
 use crate::campaign::{CampaignError, Case, Shard};
 use crate::durable;
 use crate::finding::Finding;
@@ -81,10 +81,10 @@ impl Folder {
         fs::remove_file(self.root.join("stop")).is_ok()
     }
 
-    pub(super) fn write_state(&self, state: &State) -> Result<(), CampaignError> {
+    pub(super) fn write_state(&self, state: &SoakState) -> Result<(), CampaignError> {
         state
             .write(&self.root)
-            .map_err(failed(&State::path(&self.root)))
+            .map_err(failed(&SoakState::path(&self.root)))
     }
 
     /// Writes down what case `case` violates as it is seen, before anything is made of it.

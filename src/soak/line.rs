@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::state::State;
+use super::state::SoakState;
 use crate::campaign::Sample;
 use crate::coverage::Sometimes;
 
@@ -53,7 +53,7 @@ impl Line {
         }
     }
 
-    pub(super) fn show(&mut self, state: &State, now: &Sample, bugs: u64) {
+    pub(super) fn show(&mut self, state: &SoakState, now: &Sample, bugs: u64) {
         self.rate.see(now.plans);
         if self.is_quiet {
             return;
@@ -101,7 +101,7 @@ impl Rate {
     }
 }
 
-fn text(state: &State, now: &Sample, bugs: u64, rate: f64) -> String {
+fn text(state: &SoakState, now: &Sample, bugs: u64, rate: f64) -> String {
     let shard = match state.shard.count {
         1 => String::new(),
         _ => format!(" shard {}", state.shard),

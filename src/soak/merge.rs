@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::state::{Identity, State, StateError};
+use super::state::{Identity, SoakState, StateError};
 use crate::campaign::{Quarters, Samples, Shard, Totals};
 
 /// What the shards came to together: the same as one machine with the same cases would have.
@@ -15,7 +15,7 @@ pub struct Merged {
     /// How many shards the soak has.
     pub shards: u32,
     /// Those that were merged, by their number.
-    pub parts: Vec<Part>,
+    pub parts: Vec<MergedShard>,
     /// Those whose result is not here.
     pub missing: Vec<u32>,
     pub totals: Totals,
@@ -23,7 +23,7 @@ pub struct Merged {
 
 /// One shard's share.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Part {
+pub struct MergedShard {
     pub shard: Shard,
     pub folder: PathBuf,
     pub cases: u64,
@@ -77,7 +77,7 @@ pub enum MergeError {
 /// # Errors
 /// Where a folder has no state or a damaged one, or the states are not shards of one soak.
 pub fn merge(folders: &[PathBuf]) -> Result<Merged, MergeError> {
-    let mut parts: Vec<(PathBuf, State)> = Vec::new();
+    let mut parts: Vec<(PathBuf, SoakState)> = Vec::new();
     for folder in folders {
         parts.extend(states(folder)?);
     }
@@ -128,8 +128,8 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, MergeError> {
     })
 }
 
-fn part((folder, state): (PathBuf, State)) -> Part {
-    Part {
+fn part((folder, state): (PathBuf, SoakState)) -> MergedShard {
+    MergedShard {
         shard: state.shard,
         folder,
         cases: state.done,
@@ -143,8 +143,8 @@ fn part((folder, state): (PathBuf, State)) -> Part {
 }
 
 /// The states of a folder: its own, or those of the folders in it.
-fn states(folder: &Path) -> Result<Vec<(PathBuf, State)>, MergeError> {
-    if let Some(state) = State::read(folder)? {
+fn states(folder: &Path) -> Result<Vec<(PathBuf, SoakState)>, MergeError> {
+    if let Some(state) = SoakState::read(folder)? {
         return Ok(vec![(folder.to_owned(), state)]);
     }
     let failed = |why| MergeError::List {
@@ -155,7 +155,7 @@ fn states(folder: &Path) -> Result<Vec<(PathBuf, State)>, MergeError> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir()
-            && let Some(state) = State::read(&path)?
+            && let Some(state) = SoakState::read(&path)?
         {
             found.push((path, state));
         }

@@ -68,7 +68,7 @@ impl Identity {
 
 /// Everything that a soak knows: it goes on from here.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct State {
+pub struct SoakState {
     /// [`FORMAT`]; first, so that a newer form is recognized.
     pub shakedown_soak: u32,
     pub identity: Identity,
@@ -116,7 +116,7 @@ pub enum StateError {
     OtherForm { path: PathBuf, found: u32 },
 }
 
-impl State {
+impl SoakState {
     /// A soak that has not begun.
     pub fn new(identity: Identity, shard: Shard) -> Self {
         Self {
@@ -225,7 +225,7 @@ fn previous(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn state() -> State {
+    fn state() -> SoakState {
         let identity = Identity {
             version: "0.1.0".into(),
             setup: Setup::of("sim"),
@@ -234,17 +234,17 @@ mod tests {
             profile: String::new(),
             plans: "0".into(),
         };
-        State::new(identity, Shard::WHOLE)
+        SoakState::new(identity, Shard::WHOLE)
     }
 
     #[track_caller]
     fn check_damage(change: impl Fn(String) -> String, place: &str, part: &str) {
         let folder = tempfile::tempdir().unwrap();
         state().write(folder.path()).unwrap();
-        let path = State::path(folder.path());
+        let path = SoakState::path(folder.path());
         let changed = change(std::fs::read_to_string(&path).unwrap());
         std::fs::write(&path, &changed).unwrap();
-        let error = State::read(folder.path()).unwrap_err().to_string();
+        let error = SoakState::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("state.json:{place}")), "{error}");
         assert!(error.contains(part), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), changed);
@@ -253,14 +253,14 @@ mod tests {
     #[test]
     fn a_state_is_read_as_it_was_written_and_the_one_before_it_stays() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(State::read(folder.path()).unwrap(), None);
+        assert_eq!(SoakState::read(folder.path()).unwrap(), None);
         let mut state = state();
         for start in 1..4 {
             state.starts = start;
             state.write(folder.path()).unwrap();
-            assert_eq!(State::read(folder.path()).unwrap().unwrap(), state);
+            assert_eq!(SoakState::read(folder.path()).unwrap().unwrap(), state);
         }
-        let before = std::fs::read_to_string(previous(&State::path(folder.path()))).unwrap();
+        let before = std::fs::read_to_string(previous(&SoakState::path(folder.path()))).unwrap();
         assert!(before.contains("\"starts\": 2"), "{before}");
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::campaign::{TOLD_APART, Totals};
+use crate::campaign::{DISTINGUISHED, Totals};
 use crate::defect::Defect;
 use crate::defect::trial::planted_sim;
 use crate::finding::stale;
@@ -43,7 +43,7 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
     }
 }
 
-fn soak(target: &Sim, config: &Config) -> Ended {
+fn soak(target: &Sim, config: &Config) -> SoakOutcome {
     run(target, config, &Interrupt::default(), &mut |_| {}).unwrap()
 }
 
@@ -117,7 +117,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         let ended = run(&defective(), &config, &interrupt, &mut |news| {
             if let News::Bug(bug) = news {
                 // It is on the disk by now.
-                let state = State::read(&config.campaign.out).unwrap().unwrap();
+                let state = SoakState::read(&config.campaign.out).unwrap().unwrap();
                 assert!(state.totals.bugs().any(|(_, known)| known.id == bug.id));
                 assert!(bug.file.exists());
                 told.push(bug.id.clone());
@@ -137,7 +137,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         );
     }
     assert!(starts > 1 && told.len() == 1);
-    let state = State::read(&config.campaign.out).unwrap().unwrap();
+    let state = SoakState::read(&config.campaign.out).unwrap().unwrap();
     assert_eq!(state.totals, whole.totals);
     assert_eq!(state.starts, starts);
     assert!(files_in(&config.campaign.out.join("found")).is_empty());
@@ -176,7 +176,7 @@ fn a_folder_is_one_soak_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path(), 5, Shard::WHOLE);
     soak(&Sim::default(), &config);
-    let before = std::fs::read(State::path(&config.campaign.out)).unwrap();
+    let before = std::fs::read(SoakState::path(&config.campaign.out)).unwrap();
     config.resume = false;
     assert!(error(&config).contains("0x7 with 5 cases done; go on with it by --resume"));
     config.resume = true;
@@ -189,9 +189,9 @@ fn a_folder_is_one_soak_alone() {
     let lock = Lock::take(&config.campaign.out).unwrap();
     assert!(error(&config).contains("another soak is at work"));
     drop(lock);
-    std::fs::write(State::path(&config.campaign.out), "{").unwrap();
+    std::fs::write(SoakState::path(&config.campaign.out), "{").unwrap();
     assert!(error(&config).contains("state.json:1:1: the soak's state is damaged"));
-    std::fs::write(State::path(&config.campaign.out), before).unwrap();
+    std::fs::write(SoakState::path(&config.campaign.out), before).unwrap();
     soak(&Sim::default(), &config);
 }
 
@@ -202,7 +202,7 @@ fn a_file_called_stop_ends_a_soak_and_bounds_can_be_moved() {
     endless.campaign.cases = None;
     let out = endless.campaign.out.clone();
     let stopper = std::thread::spawn(move || {
-        while State::read(&out).ok().flatten().is_none() {
+        while SoakState::read(&out).ok().flatten().is_none() {
             std::thread::sleep(Duration::from_millis(5));
         }
         std::fs::write(out.join("stop"), "").unwrap();
@@ -279,8 +279,8 @@ fn failures_beyond_those_that_are_told_apart_are_counted_in_the_same_way_everywh
         totals
     };
     let whole = sum(&mut (0..1000));
-    assert_eq!(whole.failures[0].seen.len(), TOLD_APART);
-    assert_eq!(whole.failures[0].not_told_apart(), 900);
+    assert_eq!(whole.failures[0].seen.len(), DISTINGUISHED);
+    assert_eq!(whole.failures[0].not_distinguished(), 900);
     assert_eq!(whole.failures[0].bugs.len(), 7);
     let mut merged = Totals::default();
     for index in [3, 1, 0, 2] {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::folder::{Folder, PLANS_OF_A_BUG};
 use super::{News, Soak};
 use crate::campaign::{
-    self, CampaignError, Case, Cases, End, GoOn, Progressed, Ran, TOLD_APART, Unjudged,
+    self, CampaignError, Case, Cases, DISTINGUISHED, End, GoOn, Progressed, Ran, Unjudged,
 };
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
@@ -30,11 +30,11 @@ struct Done {
     coverage: Coverage,
     left_out: Vec<(usize, String)>,
     not_asked: Vec<NotAsked>,
-    came: Came,
+    result: CaseResult,
 }
 
-/// What came of a case.
-enum Came {
+/// How a case ended.
+enum CaseResult {
     Held,
     Unknown(String),
     /// It broke a rule as others did often enough before.
@@ -50,7 +50,7 @@ struct Shared<'a> {
     folder: &'a Folder,
     budget: Budget,
     /// How many of each failure were taken and shrunk.
-    told_apart: Mutex<BTreeMap<(Rule, String), usize>>,
+    distinguished: Mutex<BTreeMap<(Rule, String), usize>>,
     /// What earlier starts found, by case.
     found: BTreeMap<u64, Finding>,
 }
@@ -60,8 +60,8 @@ impl Soak<'_> {
     pub(super) fn work(&mut self, target: &Interruptible<'_>) -> Result<End, CampaignError> {
         let (config, folder) = (self.config, self.folder.clone());
         let state = &self.state;
-        let told_apart = state.totals.failures.iter();
-        let told_apart = told_apart.map(|of| ((of.rule, of.kind.clone()), of.seen.len()));
+        let distinguished = state.totals.failures.iter();
+        let distinguished = distinguished.map(|of| ((of.rule, of.kind.clone()), of.seen.len()));
         let mut budget = shrink_budget(target);
         budget.runs = budget.runs.min(SHRINK_RUNS);
         if target.is_deterministic() && budget.time == Budget::for_target(target).time {
@@ -74,7 +74,7 @@ impl Soak<'_> {
             found: folder.read_found(config.shard, state.done)?,
             folder: &folder,
             budget,
-            told_apart: Mutex::new(told_apart.collect()),
+            distinguished: Mutex::new(distinguished.collect()),
         };
         let bounded = campaign::Config {
             cases: state.most_cases,
@@ -118,21 +118,21 @@ impl Soak<'_> {
         let totals = &mut self.state.totals;
         self.state.done += 1;
         totals.count(false, &done.coverage, done.left_out, done.not_asked);
-        self.unknown_in_a_row = match done.came {
-            Came::Unknown(_) => self.unknown_in_a_row + 1,
+        self.unknown_in_a_row = match done.result {
+            CaseResult::Unknown(_) => self.unknown_in_a_row + 1,
             _ => 0,
         };
-        match done.came {
-            Came::Held => totals.held += 1,
-            Came::Unknown(why) => totals.leave_unjudged(Unjudged {
+        match done.result {
+            CaseResult::Held => totals.held += 1,
+            CaseResult::Unknown(why) => totals.leave_unjudged(Unjudged {
                 case: Some(number),
                 file: PathBuf::new(),
                 why,
             }),
-            Came::Counted(rule, kind) => {
+            CaseResult::Counted(rule, kind) => {
                 totals.violate(rule, &kind, None);
             }
-            Came::Shrunk(case, bug) => self.take_bug(number, &case, *bug, shared)?,
+            CaseResult::Shrunk(case, bug) => self.take_bug(number, &case, *bug, shared)?,
         }
         Ok(())
     }
@@ -149,13 +149,13 @@ impl Soak<'_> {
         let totals = &mut self.state.totals;
         let is_new = totals.violate(rule, &kind, Some(bug.clone()));
         bug.history = history;
-        let told_apart = totals.told_apart(rule, &kind);
+        let distinguished = totals.distinguished(rule, &kind);
         let times = totals.times(&bug);
         shared
-            .told_apart
+            .distinguished
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert((rule, kind), told_apart);
+            .insert((rule, kind), distinguished);
         if times <= PLANS_OF_A_BUG {
             self.folder.write_generated(&bug, number, case)?;
         }
@@ -207,26 +207,26 @@ fn run(shared: &Shared<'_>, number: u64, case: Case) -> Result<Option<Done>, Cam
         }
         (verdict, _) => Err(verdict),
     };
-    let came = match seen {
+    let result = match seen {
         Ok(violation) => match shown(shared, number, case, violation, history)? {
-            Some(came) => came,
+            Some(result) => result,
             None => return Ok(None),
         },
         Err(Verdict::Unknown { .. }) if is_cut_off() => return Ok(None),
-        Err(Verdict::Unknown { why }) => Came::Unknown(why),
-        Err(_) => Came::Held,
+        Err(Verdict::Unknown { why }) => CaseResult::Unknown(why),
+        Err(_) => CaseResult::Held,
     };
-    let verdict = match &came {
-        Came::Held => "held",
-        Came::Unknown(_) => "unknown",
-        Came::Counted(..) | Came::Shrunk(..) => "violated",
+    let verdict = match &result {
+        CaseResult::Held => "held",
+        CaseResult::Unknown(_) => "unknown",
+        CaseResult::Counted(..) | CaseResult::Shrunk(..) => "violated",
     };
     tracing::debug!("case {number}, run seed {}: {verdict}", Seed(case_seed));
     Ok(Some(Done {
         coverage,
         left_out,
         not_asked,
-        came,
+        result,
     }))
 }
 
@@ -237,16 +237,16 @@ fn shown(
     case: Case,
     violation: Violation,
     history: History,
-) -> Result<Option<Came>, CampaignError> {
+) -> Result<Option<CaseResult>, CampaignError> {
     let key = (violation.rule, violation.kind.clone());
-    let told_apart = shared
-        .told_apart
+    let distinguished = shared
+        .distinguished
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get(&key)
         .copied();
-    if told_apart.is_some_and(|count| count >= TOLD_APART) {
-        return Ok(Some(Came::Counted(key.0, key.1)));
+    if distinguished.is_some_and(|count| count >= DISTINGUISHED) {
+        return Ok(Some(CaseResult::Counted(key.0, key.1)));
     }
     let (on, plan) = (shared.target.name(), case.plan.clone());
     let origin = Origin::Case(number);
@@ -261,5 +261,5 @@ fn shown(
     }
     // Where the harness panicked at a smaller plan, the whole one is that of the bug.
     let bug = smallest.unwrap_or(found);
-    Ok(Some(Came::Shrunk(case, Box::new(bug))))
+    Ok(Some(CaseResult::Shrunk(case, Box::new(bug))))
 }

@@ -75,7 +75,7 @@ impl Worker {
         loop {
             attempt += 1;
             match self.open(session, record).await {
-                Ok(()) => return self.tell_nothing_waits(session, record).await,
+                Ok(()) => return self.record_nothing_waits(session, record).await,
                 Err(error) => {
                     if attempt == 1 {
                         let text = format!("Cannot open the workspace, trying again: {error}");
@@ -92,7 +92,7 @@ impl Worker {
     }
 
     /// Clears the error of a push or an opening that was put off, where nothing is left to push.
-    async fn tell_nothing_waits(&self, session: &SessionId, record: &mut SessionRecord) {
+    async fn record_nothing_waits(&self, session: &SessionId, record: &mut SessionRecord) {
         if record.push_put_off.is_some()
             && let Ok(status) = self.ports.workspace.status(session).await
             && status.ahead.is_empty()

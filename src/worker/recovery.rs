@@ -34,14 +34,14 @@ impl Worker {
     ) -> PortResult<()> {
         let open = self.ports.workspace.open(session);
         self.ask("git", self.settings.git_limit, open).await?;
-        self.tell_lost_work(session, record).await;
+        self.record_lost_work(session, record).await;
         Ok(())
     }
 
     /// Says by name what was saved locally and is on the branch no more: it was lost with an
     /// older workspace. The branch shows that, not the container that cloned it, for a crash can
     /// follow the clone.
-    async fn tell_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
+    async fn record_lost_work(&self, session: &SessionId, record: &mut SessionRecord) {
         let mut lost = Vec::new();
         for id in record.saved_locally.clone() {
             if let Ok(false) = self.ports.workspace.has_instruction(session, &id).await {

@@ -60,7 +60,7 @@ pub fn one(
     if let Some(path) = plan_file {
         let plan = match &shown {
             Some(shown) => report::shown_plan(planted, shown),
-            None => report::told(&explored, failure).plan.to_string(),
+            None => report::story_of(&explored, failure).plan.to_string(),
         };
         if let Err(error) = write(path, &plan) {
             eprintln!("{error}");
@@ -75,7 +75,7 @@ fn on_sim(planted: &Planted, explored: &Explored) -> Option<Shown> {
     let failure = explored.failure.as_ref()?;
     // A planted panic is part of the run, and no news.
     std::panic::set_hook(Box::new(|_| {}));
-    let plan = report::told(explored, failure).plan;
+    let plan = report::story_of(explored, failure).plan;
     let rule = failure.rule().unwrap_or(defect.rule);
     let shown = nearby::find(&trial::planted_sim(defect), &plan, rule, nearby::MOST_RUNS);
     let _ = std::panic::take_hook();

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::explore::scope::Scope;
-use crate::explore::system::{Habits, Order, Trouble};
+use crate::explore::system::{Habits, ModelFault, Order};
 use crate::plan::{Edit, FaultKind};
 
 #[derive(Debug, Args)]
@@ -74,9 +74,9 @@ impl ScopeArgs {
             let known = Edit::ALL.into_iter().find(|edit| edit.to_string() == *name);
             known.ok_or_else(|| unknown("edit", name, Edit::ALL.map(|edit| edit.to_string())))
         });
-        let troubles = self.of.iter().filter(|name| *name != "none").map(|name| {
+        let fault_kinds = self.of.iter().filter(|name| *name != "none").map(|name| {
             let known = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
-            let known = known.map(Trouble::of);
+            let known = known.map(ModelFault::of);
             known.ok_or_else(|| unknown("fault", name, FaultKind::ALL.map(|of| of.name().into())))
         });
         Ok(Scope {
@@ -89,7 +89,7 @@ impl ScopeArgs {
             outsiders: self.outsiders,
             repeats: self.repeats,
             edits: edits.collect::<Result<_, _>>()?,
-            troubles: troubles.collect::<Result<_, _>>()?,
+            fault_kinds: fault_kinds.collect::<Result<_, _>>()?,
             habits: Habits {
                 order: match self.system {
                     System::DeployFirst => Order::DeployFirst,

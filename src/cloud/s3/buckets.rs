@@ -20,7 +20,7 @@ use super::Call;
 use super::objects::{md5, read_objects};
 use super::partial::Partial;
 use super::policy::Policy;
-use crate::cloud::credentials::tells_secret;
+use crate::cloud::credentials::has_secret;
 use crate::cloud::lock;
 use crate::cloud::recorder::Recorder;
 use crate::error::TargetError;
@@ -192,7 +192,7 @@ impl s3s::S3 for Buckets {
             content: Arc::new(read_content(&key, &bytes)),
             answered: !is_lost && !call.loses_answer,
         });
-        if tells_secret(&bytes) {
+        if has_secret(&bytes) {
             self.0.recorder.record(What::SecretSeen {
                 client: call.client.clone(),
                 place: format!("object {key} of {}", self.0.names[&client]).into(),

@@ -2,27 +2,27 @@
 
 use super::Scope;
 use crate::coverage::Sometimes;
-use crate::explore::system::Trouble;
+use crate::explore::system::ModelFault;
 use crate::plan::{Edit, Outsider};
 
 impl Scope {
     /// The options that it lacks to reach an entry of the sometimes-list.
     pub fn lacks(&self, entry: Sometimes) -> Vec<&'static str> {
-        let has = |troubles: &[Trouble]| {
+        let has = |fault_kinds: &[ModelFault]| {
             self.injections > 0
                 && self.faults > 0
-                && troubles
+                && fault_kinds
                     .iter()
-                    .any(|trouble| self.troubles.contains(trouble))
+                    .any(|fault| self.fault_kinds.contains(fault))
         };
         let s3 = [
-            Trouble::S3Denied,
-            Trouble::S3Missing,
-            Trouble::S3Down,
-            Trouble::S3Partial,
-            Trouble::S3AckLost,
+            ModelFault::S3Denied,
+            ModelFault::S3Missing,
+            ModelFault::S3Down,
+            ModelFault::S3Partial,
+            ModelFault::S3AckLost,
         ];
-        let git = [Trouble::GitAuth, Trouble::GitDown];
+        let git = [ModelFault::GitAuth, ModelFault::GitDown];
         let lacks: Vec<(bool, &'static str)> = match entry {
             Sometimes::BreakerOpened | Sometimes::ProbeFailed | Sometimes::BreakerClosedAgain => {
                 vec![(has(&s3), "--of s3-denied")]
@@ -38,29 +38,29 @@ impl Scope {
             | Sometimes::CrashBetweenCommitAndPush => vec![(self.crashes > 0, "--crashes 1")],
             Sometimes::CrashDuringRecovery => vec![(self.crashes > 1, "--crashes 2")],
             Sometimes::OutOfMemoryRestart => vec![
-                (has(&[Trouble::OutOfMemory]), "--of out-of-memory"),
+                (has(&[ModelFault::OutOfMemory]), "--of out-of-memory"),
                 (
                     self.edits.contains(&Edit::MemoryHungry),
                     "--edits memory-hungry",
                 ),
             ],
             Sometimes::DeadLettered => vec![(
-                has(&[Trouble::OutOfMemory]) || self.crashes > 2,
+                has(&[ModelFault::OutOfMemory]) || self.crashes > 2,
                 "--of out-of-memory --edits memory-hungry, or --crashes 3",
             )],
-            Sometimes::PartitionHealed => vec![(has(&[Trouble::Partition]), "--of partition")],
+            Sometimes::PartitionHealed => vec![(has(&[ModelFault::Partition]), "--of partition")],
             Sometimes::AgentTimedOutThenAnswered => {
-                vec![(has(&[Trouble::AgentSlow]), "--of agent-slow")]
+                vec![(has(&[ModelFault::AgentSlow]), "--of agent-slow")]
             }
             Sometimes::BackedOffThenAnswered => {
-                vec![(has(&[Trouble::AgentThrottled]), "--of agent-error")]
+                vec![(has(&[ModelFault::AgentThrottled]), "--of agent-error")]
             }
             Sometimes::Redelivered => vec![(
                 self.crashes + self.repeats > 0,
                 "--crashes 1 or --repeats 1",
             )],
             Sometimes::WarnedBuildDeployed => vec![(
-                self.edits.contains(&Edit::Warn) || has(&[Trouble::BuildWarning(0)]),
+                self.edits.contains(&Edit::Warn) || has(&[ModelFault::BuildWarning(0)]),
                 "--edits warn",
             )],
             Sometimes::BrokenBuildRepaired => vec![

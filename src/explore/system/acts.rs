@@ -1,6 +1,6 @@
 //! What can happen next, one act at a time.
 
-use super::{Container, Habits, Job, Stage, System, Task, Trouble};
+use super::{Container, Habits, Job, ModelFault, Stage, System, Task};
 use crate::explore::mutant::Mutant;
 use crate::plan::{Edit, Mark, Outsider};
 
@@ -10,8 +10,8 @@ pub enum Act {
     // The tester's.
     Instruct(usize, Edit),
     PushFromOutside(usize, Outsider),
-    Inject(Trouble),
-    Heal(Trouble),
+    Inject(ModelFault),
+    Heal(ModelFault),
     Crash,
     LoseWorkspace,
     RetryPush(usize),
@@ -92,8 +92,8 @@ impl System {
     pub fn own_acts(&self, habits: Habits) -> Vec<Act> {
         let mut acts = self.queue_acts();
         let (is_cut_off, is_mute) = (
-            self.has(Trouble::Partition),
-            self.has(Trouble::StoreThrottled),
+            self.has(ModelFault::Partition),
+            self.has(ModelFault::StoreThrottled),
         );
         match &self.container {
             // A line that waits for the partition's end is written before it, for all that follows.
@@ -124,8 +124,12 @@ impl System {
         let missing = self.threads.iter().position(|t| t.local.is_none());
         if let Some(session) = missing {
             // What was lost is looked at before anything else.
-            let troubles = [Trouble::GitAuth, Trouble::GitDown, Trouble::StoreThrottled];
-            if !troubles.into_iter().any(|trouble| self.has(trouble)) {
+            let fault_kinds = [
+                ModelFault::GitAuth,
+                ModelFault::GitDown,
+                ModelFault::StoreThrottled,
+            ];
+            if !fault_kinds.into_iter().any(|fault| self.has(fault)) {
                 acts.push(Act::Open(session));
             }
             return;
@@ -145,7 +149,7 @@ impl System {
         match task.stage {
             Stage::Begin => acts.push(Act::Begin),
             Stage::Think { .. } => {
-                let fails = self.has(Trouble::AgentSlow) || self.has(Trouble::AgentThrottled);
+                let fails = self.has(ModelFault::AgentSlow) || self.has(ModelFault::AgentThrottled);
                 acts.push(if fails {
                     Act::AgentFails
                 } else {
@@ -177,7 +181,7 @@ impl System {
         let Job::Instruction(mark) = task.job else {
             return false;
         };
-        self.has(Trouble::OutOfMemory)
+        self.has(ModelFault::OutOfMemory)
             && self
                 .sent
                 .iter()

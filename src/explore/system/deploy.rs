@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::trouble::TAKEN;
+use super::fault::TAKEN;
 use super::work::After;
-use super::{Admitted, Container, Habits, Job, Order, Seen, Stage, System, Task, Trouble, Wanted};
+use super::{
+    Admitted, Container, Habits, Job, ModelFault, Order, Seen, Stage, System, Task, Wanted,
+};
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::{Content, Level, S3Operation, S3Outcome, What};
@@ -57,8 +59,8 @@ impl System {
         let session = task.session;
         let local = self.threads[session].local.clone().unwrap_or_default();
         let build = self.build_of(&local.tree);
-        let injected_error = self.has(Trouble::BuildError(session as u8));
-        let injected_warning = self.has(Trouble::BuildWarning(session as u8));
+        let injected_error = self.has(ModelFault::BuildError(session as u8));
+        let injected_warning = self.has(ModelFault::BuildWarning(session as u8));
         seen.is_hit |= injected_error || injected_warning;
         let fails = build.fails || injected_error;
         if fails && !habits.has(Mutant::DeploysBrokenBuild) {
@@ -178,7 +180,7 @@ impl System {
         match next {
             Some(Request::Put(key, content)) => {
                 self.site.insert(key.clone(), content.clone());
-                let answered = !self.has(Trouble::S3AckLost);
+                let answered = !self.has(ModelFault::S3AckLost);
                 seen.see(What::ObjectPut {
                     client: self.client.clone(),
                     key,
@@ -250,17 +252,17 @@ impl System {
             None => S3Operation::List,
         };
         let is_put = operation == S3Operation::Put;
-        if self.has(Trouble::S3Missing) {
+        if self.has(ModelFault::S3Missing) {
             return Some((operation, S3Outcome::NoSuchBucket));
         }
-        if self.has(Trouble::S3Down) {
+        if self.has(ModelFault::S3Down) {
             return Some((operation, S3Outcome::Unavailable));
         }
-        if is_put && self.has(Trouble::S3Denied) {
+        if is_put && self.has(ModelFault::S3Denied) {
             return Some((operation, S3Outcome::Denied));
         }
         let is_over = u32::from(asked) >= TAKEN;
-        (is_put && is_over && self.has(Trouble::S3Partial))
+        (is_put && is_over && self.has(ModelFault::S3Partial))
             .then_some((operation, S3Outcome::Unavailable))
     }
 

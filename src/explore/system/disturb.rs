@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Act, Container, Job, Moment, Seen, Sent, Stage, System, Trouble};
+use super::{Act, Container, Job, ModelFault, Moment, Seen, Sent, Stage, System};
 use crate::coverage::Sometimes;
 use crate::history::{Branch, Commit, Death, What};
 use crate::plan::{Edit, Mark, Outsider, Phase};
@@ -13,14 +13,14 @@ impl System {
         let is_down = matches!(self.container, Container::Down { .. });
         match act {
             Act::Instruct(session, _) | Act::PushFromOutside(session, _) => self.may_use(session),
-            Act::Inject(trouble) => {
-                let session = match trouble {
-                    Trouble::BuildError(at) | Trouble::BuildWarning(at) => usize::from(at),
+            Act::Inject(fault) => {
+                let session = match fault {
+                    ModelFault::BuildError(at) | ModelFault::BuildWarning(at) => usize::from(at),
                     _ => 0,
                 };
-                self.may_use(session) && !self.troubles.iter().any(|t| t.excludes(trouble))
+                self.may_use(session) && !self.active.iter().any(|t| t.excludes(fault))
             }
-            Act::Heal(trouble) => self.has(trouble),
+            Act::Heal(fault) => self.has(fault),
             Act::Crash | Act::LoseWorkspace => !is_down,
             Act::RetryPush(session) => {
                 !self.threads[session].retry_asked && self.threads[session].notes.is_written
@@ -43,8 +43,8 @@ impl System {
         let at = session as u8;
         self.sent.iter().any(|sent| sent.session == session)
             || !self.threads[session].remote.commits.is_empty()
-            || self.has(Trouble::BuildError(at))
-            || self.has(Trouble::BuildWarning(at))
+            || self.has(ModelFault::BuildError(at))
+            || self.has(ModelFault::BuildWarning(at))
     }
 
     fn newest_handled(&self, session: usize) -> Option<Mark> {
@@ -84,13 +84,13 @@ impl System {
                     branch: thread.remote.clone(),
                 });
             }
-            (Act::Inject(trouble), _) => {
-                self.troubles.push(trouble);
-                self.troubles.sort_unstable();
+            (Act::Inject(fault), _) => {
+                self.active.push(fault);
+                self.active.sort_unstable();
             }
-            (Act::Heal(trouble), _) => {
-                self.troubles.retain(|other| *other != trouble);
-                if trouble == Trouble::Partition {
+            (Act::Heal(fault), _) => {
+                self.active.retain(|other| *other != fault);
+                if fault == ModelFault::Partition {
                     self.is_awaited = true;
                 }
             }
@@ -198,7 +198,7 @@ pub(super) fn add_to_tree(branch: &mut Branch, mark: Mark, among_changes: bool) 
     }
 }
 
-impl Trouble {
+impl ModelFault {
     /// Whether the two cannot be active at once.
     pub fn excludes(self, other: Self) -> bool {
         match (self, other) {

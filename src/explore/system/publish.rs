@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::disturb::add_to_tree;
 use super::work::After;
-use super::{Container, Habits, Job, Seen, Stage, System, TakenIn, Task, Thread, Trouble};
+use super::{Container, Habits, Job, ModelFault, Seen, Stage, System, TakenIn, Task, Thread};
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::{Branch, Commit, GitOutcome, Level, What};
@@ -38,9 +38,9 @@ impl System {
             self.note_conflict(session, seen);
         }
         let thread = &self.threads[session];
-        let failure = if self.has(Trouble::GitAuth) {
+        let failure = if self.has(ModelFault::GitAuth) {
             Some(GitOutcome::AuthFailed)
-        } else if self.has(Trouble::GitDown) {
+        } else if self.has(ModelFault::GitDown) {
             Some(GitOutcome::Unavailable)
         } else if !thread.is_behind()
             || habits.has(Mutant::ForcePushes)
@@ -141,7 +141,7 @@ impl System {
         let Stage::Integrate { tried } = task.stage else {
             return;
         };
-        if self.has(Trouble::GitAuth) || self.has(Trouble::GitDown) {
+        if self.has(ModelFault::GitAuth) || self.has(ModelFault::GitDown) {
             // The fetch fails; the next push is refused again.
             seen.is_hit = true;
             task.stage = Stage::Push {

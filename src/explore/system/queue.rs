@@ -1,6 +1,6 @@
 //! The queue's side: deliveries, dead letters, the visibility timeout.
 
-use super::{Act, Container, Habits, Job, Moment, Seen, Stage, System, Task, Trouble};
+use super::{Act, Container, Habits, Job, ModelFault, Moment, Seen, Stage, System, Task};
 use crate::coverage::Sometimes;
 use crate::explore::mutant::Mutant;
 use crate::history::What;
@@ -11,15 +11,15 @@ impl System {
     /// What comes next of the queue. One in flight comes again once no container works on it.
     pub(super) fn queue_acts(&self) -> Vec<Act> {
         let is_free = self.container == Container::Idle
-            && !self.has(Trouble::Partition)
-            && !self.has(Trouble::QueueDown)
+            && !self.has(ModelFault::Partition)
+            && !self.has(ModelFault::QueueDown)
             && self.threads.iter().all(|thread| thread.local.is_some());
         let is_at_work = |mark: Mark| match &self.container {
             Container::Busy(task) => task.job == Job::Instruction(mark),
             _ => false,
         };
         let act = match self.messages.next(Moment::Now) {
-            Some(Next::GiveUp(_)) => (!self.has(Trouble::QueueDown)).then_some(Act::DeadLetter),
+            Some(Next::GiveUp(_)) => (!self.has(ModelFault::QueueDown)).then_some(Act::DeadLetter),
             Some(Next::Deliver(_)) => is_free.then_some(Act::Deliver),
             None => {
                 let first = self.messages.messages().first();
@@ -90,7 +90,7 @@ impl System {
 
     /// The container deletes a message. Where the queue is down, it comes again.
     pub(super) fn acknowledge(&mut self, mark: Mark, seen: &mut Seen) {
-        if self.has(Trouble::QueueDown) {
+        if self.has(ModelFault::QueueDown) {
             seen.is_hit = true;
             return seen.see(What::Refused {
                 client: self.client.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::disturb::add_to_tree;
-use super::{Act, Container, Habits, Job, Order, Seen, Stage, System, TakenIn, Task, Trouble};
+use super::{Act, Container, Habits, Job, ModelFault, Order, Seen, Stage, System, TakenIn, Task};
 use crate::coverage::{Sometimes, seen_at_work};
 use crate::explore::mutant::Mutant;
 use crate::history::{Branch, Commit, Death, Level, What};
@@ -168,7 +168,7 @@ impl System {
         let Stage::Think { failed, .. } = task.stage else {
             return;
         };
-        let slow = self.has(Trouble::AgentSlow);
+        let slow = self.has(ModelFault::AgentSlow);
         seen.is_hit = true;
         let asked = What::AgentAsked {
             client: self.client.clone(),

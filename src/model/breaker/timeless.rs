@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Allowed, Breaker, Limits, State, World};
+use super::{Allowed, Breaker, BreakerState, Limits, World};
 
 /// What a container's other rules need to know of the breaker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,7 +36,7 @@ impl Breaker {
         let mut breaker = Self::new(clients);
         let closed = breaker.worlds[0].clone();
         let mut open = closed.clone();
-        open.state = State::Open {
+        open.state = BreakerState::Open {
             until: Duration::MAX,
         };
         breaker.worlds = match standing {
@@ -112,7 +112,7 @@ impl Breaker {
         for worlds in [&mut next.worlds, &mut next.base] {
             for world in worlds.iter_mut() {
                 world.syncs = order.iter().map(|old| world.syncs[*old]).collect();
-                if let State::HalfOpen { probe, .. } = &mut world.state {
+                if let BreakerState::HalfOpen { probe, .. } = &mut world.state {
                     *probe = probe.map(new);
                 }
             }
@@ -125,10 +125,10 @@ impl Breaker {
 impl World {
     fn forget_time(&mut self, was: Duration, now: Duration, limits: Limits) {
         match &mut self.state {
-            State::Closed { .. } => {}
-            State::Open { until } if *until <= was => *until = now,
-            State::Open { until } => *until = now + limits.cool_down,
-            State::HalfOpen { since, .. } => *since = now,
+            BreakerState::Closed { .. } => {}
+            BreakerState::Open { until } if *until <= was => *until = now,
+            BreakerState::Open { until } => *until = now + limits.cool_down,
+            BreakerState::HalfOpen { since, .. } => *since = now,
         }
     }
 }

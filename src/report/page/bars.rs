@@ -6,7 +6,7 @@ use super::lanes::{LaneKind, Lanes, Tone};
 use crate::history::describe::death;
 use crate::history::{Claim, Event, What};
 use crate::model::Model;
-use crate::model::breaker::State;
+use crate::model::breaker::BreakerState;
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step};
 
 /// A span of a lane, from one event to another.
@@ -264,8 +264,8 @@ fn breaker_words(model: &Model) -> (&'static str, Tone) {
         return ("closed or open", Tone::Odd);
     }
     match breaker.state() {
-        State::HalfOpen { .. } => ("half-open", Tone::Odd),
-        State::Open { .. } | State::Closed { .. } => ("open", Tone::Bad),
+        BreakerState::HalfOpen { .. } => ("half-open", Tone::Odd),
+        BreakerState::Open { .. } | BreakerState::Closed { .. } => ("open", Tone::Bad),
     }
 }
 

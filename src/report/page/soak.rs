@@ -4,14 +4,14 @@ use super::campaign::{Campaign, ViolationRow};
 use crate::campaign::{End, Failures, Sample, Shard, Totals};
 use crate::finding::family::Family;
 use crate::report::soak::times;
-use crate::soak::{self, Identity, Merged, Part};
+use crate::soak::{self, Identity, Merged, MergedShard};
 
 /// The most samples that are drawn of shards together.
 const MOST_SAMPLES: u64 = 240;
 
 impl Campaign {
     /// The data of a soak. The rows of its violations are added by [`ViolationRow::of_bug`].
-    pub fn of_soak(of: &soak::Ended, command: &str) -> Self {
+    pub fn of_soak(of: &soak::SoakOutcome, command: &str) -> Self {
         let state = &of.state;
         let on = &state.identity.setup.target;
         let asked = state.most_cases.map(|cases| state.shard.share_of(cases));
@@ -77,7 +77,7 @@ fn of_totals(identity: &Identity, totals: &Totals) -> Campaign {
 }
 
 /// The sums of all shards at the same times; what a shard came to stays when it has ended.
-fn together(parts: &[Part]) -> Vec<Sample> {
+fn together(parts: &[MergedShard]) -> Vec<Sample> {
     let last = parts.iter().filter_map(|part| part.samples.taken.last());
     let last = last.map(|sample| sample.at_ms).max().unwrap_or_default();
     let most = parts.iter().map(|part| part.samples.taken.len()).max();

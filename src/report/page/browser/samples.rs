@@ -15,7 +15,7 @@ use crate::report::page::run::Run;
 use crate::runner::{self, Outcome};
 use crate::scenario::{self, Scenario};
 use crate::site::SiteKind;
-use crate::soak::{self, Ended, Identity};
+use crate::soak::{self, Identity, SoakOutcome};
 use crate::target::sim::Sim;
 use crate::target::{Interrupt, Target};
 use crate::verdict::{Rule, Verdict, Violation};
@@ -156,7 +156,7 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
 }
 
 /// Four shards of a soak, two of which have run; each with figures of an hour.
-pub fn shards(folder: &Path) -> Vec<Ended> {
+pub fn shards(folder: &Path) -> Vec<SoakOutcome> {
     let shard = |index| {
         let config = soak::Config {
             identity: Identity {

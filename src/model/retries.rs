@@ -45,7 +45,7 @@ impl Pushing {
 
 /// Tries in a row that came too soon after the failure before them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Pace {
+pub struct RetryTracker {
     last_s3: Duration,
     /// Attempts of syncs.
     pub attempts: u32,
@@ -56,14 +56,14 @@ pub struct Pace {
     /// Syncs with nothing new to do.
     pub put_off: u32,
     /// The sync under way.
-    pub sync: Option<SyncPace>,
+    pub sync: Option<SyncAttempts>,
     /// First attempts in a row that can only be of one sync.
     pub first_attempts: u32,
 }
 
 /// How a sync has gone so far, as the log and S3 tell it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct SyncPace {
+pub struct SyncAttempts {
     pub began: Duration,
     /// The last attempt that was told; counts from 1.
     pub attempt: u32,
@@ -73,7 +73,7 @@ pub struct SyncPace {
     pub refused: bool,
 }
 
-impl Pace {
+impl RetryTracker {
     /// Whether no sync failed, or was stopped, since the container started or had something new.
     pub fn wants_no_sync(&self) -> bool {
         self.failed.is_none() && self.sync.is_none()
@@ -121,7 +121,7 @@ impl Pace {
                     .as_ref()
                     .is_some_and(|sync| sync.attempt == 1 && stamp < sync.began + SAME_SYNC);
                 self.first_attempts = if is_same { self.first_attempts + 1 } else { 1 };
-                self.sync = Some(SyncPace {
+                self.sync = Some(SyncAttempts {
                     began: stamp,
                     attempt: 1,
                     unavailable: false,

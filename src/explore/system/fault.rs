@@ -5,7 +5,7 @@ use crate::plan::{Fault, FaultKind, Outage};
 
 /// A fault, without the client that it is on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Trouble {
+pub enum ModelFault {
     S3Denied,
     S3Missing,
     S3Partial,
@@ -27,7 +27,7 @@ pub enum Trouble {
 /// How many objects a partial deploy takes.
 pub const TAKEN: u32 = 1;
 
-impl Trouble {
+impl ModelFault {
     /// The fault of a kind; on its client's first session, where it is on one.
     pub fn of(kind: FaultKind) -> Self {
         match kind {

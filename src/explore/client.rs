@@ -15,7 +15,7 @@ use crate::history::{Claim, Event, Snapshot, What};
 use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
 use crate::judge::feed;
 use crate::model::breaker::{Breaker, Standing};
-use crate::model::pace::{ONE_PUSH, Pace, Pushing};
+use crate::model::retries::{ONE_PUSH, Pushing, RetryTracker};
 use crate::model::{Client, Model};
 use crate::oracle::Asked;
 use crate::plan::{Fault, Mark, SessionId, Step};
@@ -27,7 +27,7 @@ pub const NOW: Duration = Duration::from_secs(3600);
 
 /// A client: what it is, and what is known of it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Part {
+pub struct JudgedClient {
     pub system: System,
     pub judge: Model,
 }
@@ -41,13 +41,13 @@ pub struct Broken {
 
 /// What came of an act.
 pub struct Acted {
-    pub next: Result<Part, Broken>,
+    pub next: Result<JudgedClient, Broken>,
     /// What it does to what all clients share.
     pub op: Op,
     pub seen: Seen,
 }
 
-impl Part {
+impl JudgedClient {
     pub fn new(sessions: u8, habits: Habits) -> Self {
         let ids = ["home", "blog"].map(|thread| SessionId::new("acme", thread));
         let ids = &ids[..usize::from(sessions)];
@@ -125,7 +125,7 @@ impl Part {
     }
 
     /// Whether a session's record tells an error, as it was written.
-    pub fn tells_error(&self) -> bool {
+    pub fn records_error(&self) -> bool {
         let mut sessions = self.judge.sessions.iter();
         sessions.any(|session| session.record.last_error.is_some())
     }
@@ -136,7 +136,7 @@ impl Part {
         next.judge.breaker = Breaker::standing_as(1, standing);
         if standing != Standing::Closed {
             for session in &mut next.judge.sessions {
-                session.trouble = true;
+                session.may_have_error = true;
             }
         }
         next
@@ -176,7 +176,7 @@ impl Part {
         for fault in faults {
             next.judge.begin_step(&Step::Heal(fault), None, NOW);
         }
-        next.system.troubles.clear();
+        next.system.active.clear();
         next.forget_time();
         next
     }
@@ -225,7 +225,7 @@ impl Part {
             instruction.deliveries = instruction.deliveries.min(2);
         }
         for session in &mut judge.sessions {
-            // Judged by the clock, as the pace is.
+            // Judged by the clock, as its retries are.
             session.retry_asked = None;
             session.disturbed = None;
             session.trees.sort_unstable();
@@ -239,7 +239,7 @@ impl Part {
             } else {
                 (pushing.failed_at, pushing.is_unnamed) = (NOW, false);
             }
-            forget_pace(client, NOW);
+            forget_retries(client, NOW);
             // What no rule asks for.
             client.is_up = true;
             client.is_down_for_now = false;
@@ -248,8 +248,8 @@ impl Part {
 }
 
 /// Leaves out what is judged by the clock: every act takes its time, as if it were the right one.
-pub fn forget_pace(client: &mut Client, now: Duration) {
-    client.pace = Pace::default();
+pub fn forget_retries(client: &mut Client, now: Duration) {
+    client.retries = RetryTracker::default();
     for moment in [
         &mut client.died,
         &mut client.error_line,

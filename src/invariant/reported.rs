@@ -159,7 +159,7 @@ fn sync_incomplete(
 ///
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
 /// Of a system that keeps no log, nothing can be asked.
-pub fn told_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
+pub fn is_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     model.instructions.iter().find_map(|instruction| {
         let session = &model.sessions[instruction.session];
         let client = &model.clients[session.client];
