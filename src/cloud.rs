@@ -37,7 +37,6 @@ pub use front::Front;
 pub use logs::LOG_GROUP;
 pub use recorder::{Recorder, Trap};
 pub use sqs::Depths;
-pub use table::SESSION_TABLE;
 
 use self::faults::Faults;
 use self::logs::Logs;
@@ -87,9 +86,8 @@ impl CloudConfig {
 
     /// The table in which the containers keep what they know: that of the records, where there are
     /// such.
-    pub fn table(&self) -> &str {
-        let record = self.profile.record.as_ref();
-        record.map_or(SESSION_TABLE, |record| &record.table)
+    pub fn table(&self) -> String {
+        self.profile.record.clone().unwrap_or_default().table
     }
 
     /// The bucket of each client.
@@ -148,7 +146,7 @@ impl Cloud {
         let services = Services {
             reader: LineReader::new(config.profile.clone(), &config.sessions),
             s3: S3::new(&path("s3"), config.buckets(), recorder.clone())?,
-            table: Table::new(config.table())?,
+            table: Table::new(&config.profile, &config.sessions)?,
             sqs: Sqs::new(&clients, config.profile.limits, recorder.clone()),
             logs: Logs::default(),
             remote,

@@ -21,6 +21,8 @@ use std::sync::{Arc, LazyLock};
 pub use evidence::{Evidence, Seen};
 pub use file::schema;
 pub use limits::Limits;
+#[cfg(test)]
+pub(crate) use names::SESSION_TABLE;
 pub use names::{Names, RecordShape};
 pub use place::{Mistake, ProfileError};
 pub use site::{BuildCommand, SiteShape};

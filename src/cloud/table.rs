@@ -16,23 +16,22 @@ use super::services::Services;
 use crate::error::TargetError;
 use crate::history::{Record, What};
 use crate::plan::{Injection, Place, SessionId};
-
-/// The name of the table where the profile has none.
-pub const SESSION_TABLE: &str = "webordinary-edit-sessions";
-/// Its key.
-const KEY: &str = "sessionId";
+use crate::profile::{Profile, RecordShape};
 
 /// The session table of one cloud.
 pub(super) struct Table {
     database: Database,
-    name: String,
+    shape: RecordShape,
+    /// The key of each session's item.
+    sessions: Vec<(String, SessionId)>,
     /// Held while an item changes and that is recorded, so that both have one order.
     changing: Mutex<()>,
 }
 
 impl Table {
-    /// Makes the table of this name.
-    pub(super) fn new(name: &str) -> Result<Self, TargetError> {
+    /// Makes the table that the profile names. Where it names none there is one all the same, of the
+    /// reference worker's shape: a system may keep what it needs, and nothing is judged by it.
+    pub(super) fn new(profile: &Profile, sessions: &[SessionId]) -> Result<Self, TargetError> {
         let failed = |error: DynoxideError| {
             TargetError::new(
                 "making the session table",
@@ -41,19 +40,28 @@ impl Table {
             )
         };
         let database = Database::memory().map_err(failed)?;
+        let shape = profile.record.clone().unwrap_or_default();
+        let name = |session: &SessionId| match profile.record {
+            Some(_) => profile.names.session(session),
+            None => session.to_string(),
+        };
         let table = Self {
             database,
-            name: name.into(),
+            sessions: sessions
+                .iter()
+                .map(|session| (name(session), session.clone()))
+                .collect(),
+            shape: shape.clone(),
             changing: Mutex::default(),
         };
         table
             .call(
                 "CreateTable",
                 &json!({
-                    "TableName": name,
+                    "TableName": shape.table,
                     "BillingMode": "PAY_PER_REQUEST",
-                    "AttributeDefinitions": [{ "AttributeName": KEY, "AttributeType": "S" }],
-                    "KeySchema": [{ "AttributeName": KEY, "KeyType": "HASH" }],
+                    "AttributeDefinitions": [{ "AttributeName": shape.key, "AttributeType": "S" }],
+                    "KeySchema": [{ "AttributeName": shape.key, "KeyType": "HASH" }],
                 })
                 .to_string(),
             )
@@ -66,7 +74,7 @@ impl Table {
         sessions
             .iter()
             .filter_map(|session| {
-                let record = record_of(&self.item(session)?);
+                let record = self.record_of(self.item(session)?);
                 Some((session.clone(), record))
             })
             .collect()
@@ -79,8 +87,8 @@ impl Table {
         failure: Option<Injection>,
     ) -> Result<(), TargetError> {
         let mut request = json!({
-            "TableName": self.name,
-            "Key": { KEY: { "S": session.to_string() } },
+            "TableName": self.shape.table,
+            "Key": self.key(session),
             "UpdateExpression": "REMOVE failureInjection",
         });
         if let Some(failure) = failure {
@@ -103,10 +111,16 @@ impl Table {
             })
     }
 
+    fn key(&self, session: &SessionId) -> Value {
+        let named = self.sessions.iter().find(|(_, own)| own == session);
+        let name = named.map_or_else(|| session.to_string(), |(name, _)| name.clone());
+        json!({ self.shape.key.as_str(): { "S": name } })
+    }
+
     fn item(&self, session: &SessionId) -> Option<Value> {
         let request = json!({
-            "TableName": self.name,
-            "Key": { KEY: { "S": session.to_string() } },
+            "TableName": self.shape.table,
+            "Key": self.key(session),
             "ConsistentRead": true,
         });
         let mut answer = self.call("GetItem", &request.to_string()).ok()?;
@@ -212,11 +226,11 @@ fn writes(operation: &str) -> bool {
 fn record_writes(services: &Services, asked: &Asked, body: &str) {
     let request: Value = serde_json::from_str(body).unwrap_or_default();
     let mut sessions = BTreeSet::new();
-    keys_in(&request, &mut sessions);
+    services.table.keys_in(&request, &mut sessions);
     for session in sessions {
         let item = services.table.item(&session).unwrap_or_default();
         services.recorder.record(What::RecordWritten {
-            record: Arc::new(record_of(&item)),
+            record: Arc::new(services.table.record_of(item)),
             session,
         });
     }
@@ -228,38 +242,60 @@ fn record_writes(services: &Services, asked: &Asked, body: &str) {
     }
 }
 
-/// Every session whose item a request names, by its key or as a whole. What an item only holds
-/// may name sessions too, and is no write to them.
-fn keys_in(value: &Value, sessions: &mut BTreeSet<SessionId>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                if name == "Key" || name == "Item" {
-                    let key = field[KEY]["S"].as_str();
-                    sessions.extend(key.and_then(SessionId::parse));
-                } else {
-                    keys_in(field, sessions);
+impl Table {
+    /// Every session whose item a request names, by its key or as a whole. What an item only holds
+    /// may name sessions too, and is no write to them.
+    fn keys_in(&self, value: &Value, sessions: &mut BTreeSet<SessionId>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if name == "Key" || name == "Item" {
+                        let key = field[&self.shape.key]["S"].as_str();
+                        let named = self
+                            .sessions
+                            .iter()
+                            .find(|(own, _)| Some(own.as_str()) == key);
+                        sessions.extend(named.map(|(_, session)| session.clone()));
+                    } else {
+                        self.keys_in(field, sessions);
+                    }
                 }
             }
+            Value::Array(values) => values
+                .iter()
+                .for_each(|value| self.keys_in(value, sessions)),
+            _ => {}
         }
-        Value::Array(values) => values.iter().for_each(|value| keys_in(value, sessions)),
-        _ => {}
+    }
+
+    /// What the profile reads in an item.
+    fn record_of(&self, item: Value) -> Record {
+        // What is no item has nothing in it.
+        let item = serde_json::from_value::<serde_dynamo::Item>(item).unwrap_or_default();
+        let item: Value = serde_dynamo::from_item(item).unwrap_or_default();
+        let at = |place: &Option<String>| item.pointer(place.as_deref()?).cloned();
+        let warnings = match at(&self.shape.warnings) {
+            Some(Value::Array(all)) => all.iter().filter_map(text).collect(),
+            Some(one) => text(&one).into_iter().collect(),
+            None => Vec::new(),
+        };
+        Record {
+            status: at(&self.shape.status)
+                .as_ref()
+                .and_then(text)
+                .unwrap_or_default(),
+            last_error: item.pointer(&self.shape.error).and_then(text),
+            warnings,
+        }
     }
 }
 
-/// The attributes of an item that the contract names.
-fn record_of(item: &Value) -> Record {
-    let text = |value: &Value| value["S"].as_str().map(str::to_owned);
-    let warnings = &item["warnings"];
-    let listed = warnings["L"].as_array().into_iter().flatten();
-    let in_set = warnings["SS"].as_array().into_iter().flatten();
-    Record {
-        status: text(&item["status"]).unwrap_or_default(),
-        last_error: text(&item["lastError"]),
-        warnings: listed
-            .filter_map(text)
-            .chain(in_set.filter_map(|value| value.as_str().map(str::to_owned)))
-            .collect(),
+/// A value as a person reads it; `None` where it is null, or an empty text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        other => Some(other.to_string()),
     }
 }
 

@@ -105,6 +105,22 @@ pub struct RecordShape {
     pub warnings: Option<String>,
 }
 
+/// The shape of the reference worker's records.
+impl Default for RecordShape {
+    fn default() -> Self {
+        Self {
+            table: SESSION_TABLE.into(),
+            key: "sessionId".into(),
+            status: Some("/status".into()),
+            error: "/lastError".into(),
+            warnings: Some("/warnings".into()),
+        }
+    }
+}
+
+/// The name of the reference worker's table.
+pub(crate) const SESSION_TABLE: &str = "webordinary-edit-sessions";
+
 /// The section `[record]`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

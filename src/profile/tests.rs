@@ -7,6 +7,7 @@ fn the_reference_promises_the_numbers_of_the_contract_and_all_is_seen() {
     let profile = Profile::parse(REFERENCE).unwrap();
     assert_eq!(profile.limits, Limits::CONTRACT);
     assert!(profile.unseen.is_empty() && profile.unpromised.is_empty());
+    assert_eq!(profile.record, Some(RecordShape::default()));
     let session = SessionId::new("acme", "home");
     assert_eq!(profile.names.branch(&session), "thread-home");
     assert_eq!(

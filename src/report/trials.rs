@@ -66,8 +66,8 @@ pub fn not_asked_row(defect: &Defect, why: &str) -> String {
 /// to.
 pub fn harmless_row(name: &str, what: &str, trial: &Trial, style: Style) -> String {
     let row = format!(
-        "{name:<20} {:>5} plans, seed {:<4}  {what}",
-        trial.plans, trial.seed
+        "{name:<20} {:>5} plans, {} unknown, seed {:<4}  {what}",
+        trial.plans, trial.unknown, trial.seed
     );
     match &trial.caught {
         None => format!("{} {row}\n", style.good("held")),

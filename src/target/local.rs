@@ -105,7 +105,7 @@ impl Local {
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
             ("INSTRUCTION_QUEUE_URL", front.instruction_queue_url()),
             ("RETRY_QUEUE_URL", front.retry_queue_url()),
-            ("SESSION_TABLE", cloud.table().into()),
+            ("SESSION_TABLE", cloud.table()),
             ("SITE_BUCKET", names.bucket(client)),
             ("LOG_GROUP", names.log_group.clone()),
             ("LOG_STREAM", client.to_string()),

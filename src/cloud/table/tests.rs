@@ -1,12 +1,16 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use super::Table;
 
 use crate::cloud::tests::{cloud, front, home, recorded, sdk, soon};
-use crate::cloud::{Cloud, GIT_TOKEN, SESSION_TABLE};
+use crate::cloud::{Cloud, GIT_TOKEN};
 use crate::history::{Record, What};
 use crate::plan::{Fault, Place, SessionId};
+use crate::profile::{Profile, REFERENCE, SESSION_TABLE};
 
 async fn client(cloud: &Cloud) -> Client {
     Client::new(&sdk(&front(cloud)).await)
@@ -166,4 +170,33 @@ async fn what_dynamodb_would_refuse_is_refused() {
     let wrong_key = soon(get.key("id", text("a")).send()).await;
     let wrong_key = format!("{:?}", wrong_key.unwrap_err());
     assert!(wrong_key.contains("ValidationException"), "{wrong_key}");
+}
+
+#[test]
+fn a_record_is_read_where_the_profile_says() {
+    let other = REFERENCE
+        .replace("\"/lastError\"", "\"/state/problem\"")
+        .replace("\"/warnings\"", "\"/state/notes\"")
+        .replace("key = \"sessionId\"", "key = \"thread\"")
+        .replace("session = \"{session}\"", "session = \"s-{thread}\"");
+    let table = Table::new(&Profile::parse(&other).unwrap(), &[home()]).unwrap();
+    let put = |state: Value| {
+        let item =
+            json!({ "thread": { "S": "s-home" }, "status": { "S": "idle" }, "state": state });
+        let request = json!({ "TableName": SESSION_TABLE, "Item": item });
+        table.call("PutItem", &request.to_string()).unwrap();
+        let mut named = BTreeSet::new();
+        table.keys_in(&request, &mut named);
+        assert_eq!(named, [home()].into());
+        table.records(&[home()]).remove(&home()).unwrap()
+    };
+    let record = put(json!({ "M": {
+        "problem": { "M": { "code": { "N": "7" } } },
+        "notes": { "SS": ["careful"] },
+    } }));
+    assert_eq!(record.status, "idle");
+    assert_eq!(record.last_error.as_deref(), Some("{\"code\":7}"));
+    assert_eq!(record.warnings, ["careful"]);
+    let well = put(json!({ "M": { "problem": { "NULL": true }, "notes": { "S": "" } } }));
+    assert_eq!((well.last_error, well.warnings), (None, Vec::new()));
 }
