@@ -135,7 +135,7 @@ pub struct Finished<'a> {
     pub plan: &'a Plan,
     /// The run's seed.
     pub seed: u64,
-    /// What came of it.
+    /// The result of it.
     pub verdict: &'a Verdict,
     /// What this run alone reached.
     pub coverage: &'a Coverage,

@@ -38,7 +38,7 @@ pub struct Difference {
     pub sides: [String; 2],
 }
 
-/// What came of one plan on both targets.
+/// The result of one plan on both targets.
 #[derive(Clone, Debug)]
 pub struct Compared {
     /// Its name.

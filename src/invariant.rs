@@ -75,7 +75,7 @@ pub(crate) struct Invariant {
 
 /// When a rule is checked, and by what.
 pub(crate) enum Check {
-    /// At each event, on the model as it stood before.
+    /// At each event, on the model as it was before.
     Always(fn(&Model, &Event) -> Option<Breach>),
     /// On what can be seen after recovery.
     AfterRecovery(fn(&Model, &Snapshot) -> Option<Breach>),

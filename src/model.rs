@@ -2,7 +2,7 @@
 //!
 //! A pure state machine without I/O, clock or chance. It says which steps make sense now (for
 //! [`generate`](crate::generate)), and it is what the rules in [`invariant`](crate::invariant) are
-//! judged on: each asks the model as it stood before an event, then the event is taken in. It
+//! judged on: each asks the model as it was before an event, then the event is taken in. It
 //! says no more than the contract: systems may commit, build, deploy and push in orders of their
 //! own.
 
@@ -62,7 +62,7 @@ pub struct Client {
     pub lost_workspace: bool,
     /// The handlings that ended, in order.
     pub ends: Vec<Handled>,
-    /// Marks of builds that stood whole in the site at some moment.
+    /// Marks of builds that were whole in the site at some moment.
     pub shown: Vec<Vec<Mark>>,
     /// When it last died.
     pub died: Option<Duration>,
@@ -70,7 +70,7 @@ pub struct Client {
     pub says_something: bool,
     /// The stamp of the newest ERROR line in its log.
     pub error_line: Option<Duration>,
-    /// When a record of its last told that the breaker stopped a sync.
+    /// When a record of its last said that the breaker stopped a sync.
     pub prevented_in_record: Option<Duration>,
     /// Whether its log ever said so.
     pub prevented_in_log: bool,
@@ -212,8 +212,8 @@ impl Model {
         self.fault_since(is).is_some()
     }
 
-    /// Whether every container that asked anything of S3 tells its syncs: otherwise nobody can count
-    /// them.
+    /// Whether every container that asked anything of S3 logs its syncs: otherwise they cannot be
+    /// counted.
     pub fn knows_syncs(&self) -> bool {
         self.clients.iter().all(|c| c.logs_syncs || !c.asks_s3)
     }

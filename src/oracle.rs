@@ -2,7 +2,7 @@
 //!
 //! A rule asks an [`Oracle`]; it knows no file of a site by name. The simulated target answers with
 //! a twin of its build in Rust, others with builds of the tester's own, and [`ByReferences`] with
-//! nothing but what stands in the objects.
+//! nothing but what is in the objects.
 
 mod own;
 mod references;

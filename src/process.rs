@@ -1,4 +1,4 @@
-//! Child processes and what they start: none outlives the process that started it.
+//! Child processes and what they start: all are killed when the process that started them ends.
 
 use std::io;
 use std::os::unix::process::CommandExt;

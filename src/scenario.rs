@@ -98,7 +98,7 @@ pub struct ScenarioRun {
     pub seed: u64,
     /// The plan.
     pub plan: Plan,
-    /// What came of its run.
+    /// The result of its run.
     pub outcome: Outcome,
     /// The expectations that were not met.
     pub unmet: Vec<Unmet>,

@@ -213,7 +213,7 @@ mod tests {
 
     type Files = BTreeMap<Arc<str>, Arc<[u8]>>;
 
-    /// Builds a checkout with the shell script and returns what stands in `dist`.
+    /// Builds a checkout with the shell script and returns what is in `dist`.
     fn build_with_shell(tree: &Tree) -> (Files, bool, String) {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in tree {
@@ -258,8 +258,8 @@ mod tests {
         let rendered = render(&tree);
         assert_eq!(rendered.files, files);
         assert_eq!(rendered.error.is_none(), ok);
-        let told: Vec<&str> = rendered.warning.into_iter().chain(rendered.error).collect();
-        assert_eq!(told.join("\n"), errors.trim_end());
+        let printed: Vec<&str> = rendered.warning.into_iter().chain(rendered.error).collect();
+        assert_eq!(printed.join("\n"), errors.trim_end());
         for (key, bytes) in &rendered.files {
             assert_eq!(read_content(key, bytes).marks, marks_in_tree(&tree));
         }

@@ -113,7 +113,7 @@ pub struct SoakOutcome {
     pub pending: Vec<u64>,
 }
 
-/// Runs a soak until a bound is reached or it is asked to end. Everything that `tell` gets is on
+/// Runs a soak until a bound is reached or it is asked to end. Everything that `report` gets is on
 /// the disk by then.
 ///
 /// # Errors
@@ -123,7 +123,7 @@ pub fn run(
     target: &(dyn Target + Sync),
     config: &Config,
     interrupt: &Interrupt,
-    tell: &mut dyn FnMut(News<'_>),
+    report: &mut dyn FnMut(News<'_>),
 ) -> Result<SoakOutcome, CampaignError> {
     let target = Interruptible {
         target,
@@ -137,7 +137,7 @@ pub fn run(
     drop(target.start(&config.campaign.shape.sessions, config.campaign.seed)?);
     folder.write_state(&state)?;
     if state.starts > 1 {
-        tell(News::Resumed(&state));
+        report(News::Resumed(&state));
     }
     let mut soak = Soak {
         config,
@@ -151,7 +151,7 @@ pub fn run(
         unknown_in_a_row: 0,
         bugs: state.totals.families().count() as u64,
         line: Line::begin(config.campaign.quiet),
-        tell,
+        report,
         state,
     };
     if config.shard.index == 0 && !soak.state.has_replayed {
@@ -237,7 +237,7 @@ struct Soak<'a> {
     /// How many bugs there are, as they are reported.
     bugs: u64,
     line: Line,
-    tell: &'a mut dyn FnMut(News<'_>),
+    report: &'a mut dyn FnMut(News<'_>),
 }
 
 impl Soak<'_> {
@@ -281,7 +281,7 @@ impl Soak<'_> {
         self.state.has_replayed = true;
         self.write_state()?;
         for known in &self.state.totals.known {
-            self.line.aside(|| (self.tell)(News::Known(known)));
+            self.line.aside(|| (self.report)(News::Known(known)));
         }
         Ok(())
     }

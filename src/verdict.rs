@@ -163,7 +163,7 @@ impl Violation {
     }
 
     /// Whether a system that keeps the rule in quiet may break it so where the machine is too
-    /// slow: it hangs on time limits, or on what came before one.
+    /// slow: it depends on time limits, or on what came before one.
     pub fn depends_on_time(&self) -> bool {
         match self.rule {
             Rule::NoBrokenDeploy

@@ -68,7 +68,7 @@ fn has_logged(outcome: &Outcome, words: &[&str]) -> bool {
 }
 
 /// The last errors and the warnings that a session's record ever had, in order.
-fn told(outcome: &Outcome, session: &str) -> (Vec<String>, Vec<String>) {
+fn recorded(outcome: &Outcome, session: &str) -> (Vec<String>, Vec<String>) {
     let session = SessionId::parse(session).unwrap();
     let records = outcome
         .history
@@ -99,7 +99,7 @@ fn a_missing_dependency_fails_the_build_until_it_is_repaired() {
     assert!(logged(&["Build failed", "failed to resolve import"]));
     assert!(logged(&["Build complete"]));
     assert!(logged(&["S3 sync complete"]));
-    let (errors, _) = told(&outcome, "acme/home");
+    let (errors, _) = recorded(&outcome, "acme/home");
     assert!(
         errors
             .iter()
@@ -114,7 +114,7 @@ fn a_syntax_error_leaves_out_the_component_and_warns() {
          push-from-outside acme/home clean\ninstruct acme/home warn\n",
     );
     assert!(has_logged(&outcome, &["Build completed with warnings"]));
-    let (errors, warnings) = told(&outcome, "acme/home");
+    let (errors, warnings) = recorded(&outcome, "acme/home");
     assert_eq!(errors, Vec::<String>::new());
     let is_astros = |warning: &String| {
         warning.contains("Unterminated string literal") && warning.contains("Banner.astro")
@@ -130,9 +130,9 @@ fn an_injected_error_fails_one_session_alone() {
          instruct initech/home change\nuntil acme/home done\n",
     );
     assert!(has_logged(&outcome, &["Build failed"]));
-    assert!(!told(&outcome, "acme/home").0.is_empty());
+    assert!(!recorded(&outcome, "acme/home").0.is_empty());
     for healthy in ["globex/home", "initech/home"] {
-        assert_eq!(told(&outcome, healthy).0, Vec::<String>::new());
+        assert_eq!(recorded(&outcome, healthy).0, Vec::<String>::new());
     }
     let put_by = |client: &str| {
         let is_put = |event: &&Event| matches!(&event.what, What::ObjectPut { client: of, .. } if *of == client.into());
@@ -163,7 +163,7 @@ fn what_older_builds_leave_over_is_seen() {
 }
 
 #[test]
-fn without_node_it_is_told_what_to_install() {
+fn without_node_it_says_what_to_install() {
     let folder = tempfile::tempdir().unwrap();
     let plan = folder.path().join("one.plan");
     std::fs::write(&plan, "# shakedown plan v1\nsession acme/home\n").unwrap();

@@ -59,8 +59,8 @@ fn a_defect_is_found_shrunk_kept_and_found_again() {
         (1, 1)
     );
 
-    // Once it is mended, the kept plan holds.
-    let mended = campaign(folder.path(), &Sim::default());
-    assert_eq!((mended.totals.replayed, mended.totals.held), (1, 101));
-    assert!(mended.found.is_empty());
+    // Once it is fixed, the kept plan holds.
+    let fixed = campaign(folder.path(), &Sim::default());
+    assert_eq!((fixed.totals.replayed, fixed.totals.held), (1, 101));
+    assert!(fixed.found.is_empty());
 }

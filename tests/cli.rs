@@ -29,7 +29,7 @@ fn check_bad_plan(lines: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_bad_plan_is_told_with_its_place_and_the_remedy() {
+fn a_bad_plan_is_reported_with_its_place_and_the_remedy() {
     check_bad_plan(
         "instrct acme/home change",
         &["bad.plan:3:1: unknown step `instrct`"],
@@ -112,7 +112,7 @@ fn bad_arguments_are_a_usage_error() {
 }
 
 #[test]
-fn help_tells_the_exit_codes() {
+fn help_lists_the_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let parts = [
         "a rule was violated",
@@ -246,7 +246,7 @@ fn an_interrupt_ends_a_campaign_with_its_summary() {
 }
 
 #[test]
-fn a_target_that_cannot_start_is_told_once_with_the_remedy() {
+fn a_target_that_cannot_start_is_reported_once_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let empty = tempfile::tempdir().unwrap();
     let without_git = |args: &[&str]| {
@@ -257,8 +257,8 @@ fn a_target_that_cannot_start_is_told_once_with_the_remedy() {
     };
     let out = without_git(&["run", "--target", "local"]);
     check(&out, 2, &["`git` cannot be run", "install git"]);
-    let told = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(told.matches("install git").count(), 1, "{told}");
+    let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(stderr.matches("install git").count(), 1, "{stderr}");
     assert!(left_in(folder.path()).is_empty());
 
     std::fs::write(
@@ -389,10 +389,10 @@ fn a_profile_decides_what_is_asked_drawn_and_reported() {
         serde_json::json!([]),
         "it is not drawn"
     );
-    let told = String::from_utf8(out.stderr).unwrap();
+    let stderr = String::from_utf8(out.stderr).unwrap();
     assert!(
-        told.contains(&format!("not asked: pushed: {why}")),
-        "{told}"
+        stderr.contains(&format!("not asked: pushed: {why}")),
+        "{stderr}"
     );
     let junit = std::fs::read_to_string(folder.path().join("j.xml")).unwrap();
     assert!(

@@ -24,8 +24,8 @@ fn sim_and_local_end_the_same() {
     let plans = own_plans().unwrap();
     let compared = compare_all(&plans, [&Sim::default(), &local()], 1, 3);
     assert_eq!(compared.len(), plans.len());
-    let told = |it: &Compared| (it.name.clone(), it.differences.clone(), it.unknown.clone());
-    let odd = compared.iter().filter(|it| !it.agrees()).map(told);
+    let shown = |it: &Compared| (it.name.clone(), it.differences.clone(), it.unknown.clone());
+    let odd = compared.iter().filter(|it| !it.agrees()).map(shown);
     let odd: Vec<_> = odd.collect();
     assert!(odd.is_empty(), "{odd:#?}");
 }

@@ -1,8 +1,8 @@
 //! Who may know whom: the modules of the program and what each of them may use.
 //!
 //! Every path `crate::MODULE` in the source is read, tests and comments left out. What the laws
-//! forbid and is still there stands in [`EXCEPTIONS`], each with its reason; one that is gone must
-//! be taken off the list.
+//! forbid and is still there is listed in [`EXCEPTIONS`], each with its reason; one that is gone
+//! must be taken off the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -268,7 +268,7 @@ fn an_outsiders_conflicting_push_is_kept() {
 fn check_plan(text: &str) {
     let plan: Plan = text.parse().unwrap();
     let outcome = runner::run(&local_with(WORKER), &plan, 1);
-    let told: Vec<String> = outcome
+    let lines: Vec<String> = outcome
         .history
         .events
         .iter()
@@ -278,7 +278,7 @@ fn check_plan(text: &str) {
         outcome.verdict,
         Verdict::Held,
         "{text}\n{}",
-        told.join("\n")
+        lines.join("\n")
     );
     assert_eq!(outcome.left_out, []);
 }
@@ -300,7 +300,7 @@ fn overlapping_faults_are_recovered_from() {
 }
 
 #[test]
-fn a_worker_that_cannot_start_is_told_with_its_words() {
+fn a_worker_that_cannot_start_is_reported_with_its_words() {
     let folder = tempfile::tempdir().unwrap();
     let error = local_with(folder.path().join("missing"))
         .start(&[home()], 1)
@@ -366,7 +366,10 @@ fn nothing_is_left_behind_even_by_a_tester_that_is_killed() {
     killed.wait().unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
     while !processes_of(&program).is_empty() {
-        assert!(Instant::now() < deadline, "a worker outlived its tester");
+        assert!(
+            Instant::now() < deadline,
+            "a worker still runs after its tester"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     // Its folders are there, and go with the next tester's.

@@ -32,7 +32,7 @@ const DEFECT: [&str; 8] = [
 ];
 
 #[test]
-fn a_violation_is_told_to_people_machines_and_ci() {
+fn a_violation_is_reported_to_people_machines_and_ci() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut args = DEFECT.to_vec();
@@ -88,7 +88,7 @@ fn a_violation_is_told_to_people_machines_and_ci() {
         junit.contains("<failure type=\"commits-preserved ("),
         "{junit}"
     );
-    // The command that is told shows it again.
+    // The command that is printed shows it again.
     let replay = row["replay"].as_str().unwrap();
     let words: Vec<&str> = replay.split(' ').skip(1).collect();
     let again = shakedown(folder.path(), &words);
@@ -219,7 +219,7 @@ fn lines(out: &Output) -> Vec<Value> {
 }
 
 #[test]
-fn scenarios_are_told_to_people_machines_and_ci() {
+fn scenarios_are_reported_to_people_machines_and_ci() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let args = "scenario all --defect force-push --json --html pages --junit ci/junit.xml";
@@ -261,7 +261,7 @@ fn scenarios_are_told_to_people_machines_and_ci() {
 }
 
 #[test]
-fn one_run_is_told_as_a_page_and_as_a_line() {
+fn one_run_is_reported_as_a_page_and_as_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let plan = "# shakedown plan v1\nsession acme/home\nsession acme/blog\ncrash acme\n\
@@ -303,7 +303,7 @@ fn one_run_is_told_as_a_page_and_as_a_line() {
 }
 
 #[test]
-fn what_cannot_be_written_or_read_is_told() {
+fn what_cannot_be_written_or_read_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
     let args = [
@@ -320,7 +320,7 @@ fn what_cannot_be_written_or_read_is_told() {
     ];
     let out = shakedown(folder.path(), &args);
     check(&out, 2, &["while writing file/junit.xml: "]);
-    // The same of what only one scenario has to tell.
+    // The same of what only one scenario has to report.
     let args = ["scenario", "build-error", "--html", "file/page.html"];
     let out = shakedown(folder.path(), &args);
     check(&out, 2, &["while writing file/"]);

@@ -19,8 +19,8 @@ fn run(name: &str, target: &(dyn Target + Sync), seed: u64) -> ScenarioRun {
 
 #[track_caller]
 fn check(ended: &ScenarioRun, grade: Grade) {
-    let told = report(ended, "", Style { coloured: false });
-    assert_eq!(ended.grade(), grade, "{told}\n{:?}", ended.outcome.verdict);
+    let text = report(ended, "", Style { coloured: false });
+    assert_eq!(ended.grade(), grade, "{text}\n{:?}", ended.outcome.verdict);
 }
 
 fn local(arguments: &[&str]) -> Local {

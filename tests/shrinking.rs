@@ -52,7 +52,7 @@ fn the_command_shrinks_plans_and_histories_keeps_them_and_explains() {
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].plan.steps.len(), 3);
 
-    // The same from a history, which tells the plan.
+    // The same from a history, which contains the plan.
     let plan: Plan = LONG.parse().unwrap();
     let target = planted_sim(Defect::by_name("force-push").unwrap());
     let history = runner::run(&target, &plan, 3).history;

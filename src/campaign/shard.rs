@@ -48,8 +48,8 @@ impl Shard {
                 ))),
             },
         };
-        let of = |name: &str, index: u32, told: Option<u32>| {
-            let count = count.or(told).ok_or_else(|| {
+        let of = |name: &str, index: u32, given: Option<u32>| {
+            let count = count.or(given).ok_or_else(|| {
                 ShardError(format!(
                     "{name} says that this is number {index} of several, and nothing says of how \
                      many; add --shard-count N, or --shard 0/1 to run all cases here"
@@ -131,8 +131,8 @@ mod tests {
         };
         match (Shard::of_environment(var, count), expected) {
             (Ok(shard), Ok(text)) => {
-                let told = shard.map_or("none".into(), |shard| shard.to_string());
-                assert_eq!(told, text);
+                let shown = shard.map_or("none".into(), |shard| shard.to_string());
+                assert_eq!(shown, text);
             }
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
             (got, _) => panic!("{got:?}, not {expected:?}"),

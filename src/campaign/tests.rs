@@ -159,7 +159,7 @@ fn plans_are_run_again_on_every_target_wherever_they_were_found() {
 }
 
 #[test]
-fn an_interrupt_ends_the_campaign_early_and_is_told() {
+fn an_interrupt_ends_the_campaign_early_and_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), 1000, 2);
     let interrupt = Interrupt::default();

@@ -127,7 +127,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     let output = &args.output;
     let style = output.style();
     let identity = &config.identity;
-    let mut tell = |news: News<'_>| {
+    let mut report = |news: News<'_>| {
         let again = match news {
             News::Bug(bug) => Repeat::replay(&identity.setup, &bug.file, bug.seed).as_called(),
             News::Resumed(_) | News::Known(_) => String::new(),
@@ -139,7 +139,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
             _ => {}
         }
     };
-    let ended = soak::run(&*target, &config, &interrupted_by_signals(), &mut tell)
+    let ended = soak::run(&*target, &config, &interrupted_by_signals(), &mut report)
         .map_err(|error| failed(&error))?;
     let bugs = Bugs {
         identity,

@@ -26,7 +26,7 @@ const ASKED_WAIT: Duration = Duration::from_secs(5);
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
     let instruction = first_text(&request);
-    let tell = |status: Option<StatusCode>, retry_after| {
+    let record = |status: Option<StatusCode>, retry_after| {
         services.recorder.record(What::AgentAsked {
             client: asked.client.clone(),
             mark: instruction.as_deref().and_then(site::mark_in),
@@ -35,22 +35,22 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
         });
     };
     if asked.faults.agent_is_silent() {
-        tell(None, None);
+        record(None, None);
         return Answer::Never;
     }
     if let Some(status) = asked.faults.agent_error() {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let wait = (status == StatusCode::TOO_MANY_REQUESTS).then_some(ASKED_WAIT);
-        tell(Some(status), wait);
+        record(Some(status), wait);
         return failure(status, wait);
     }
     match check(asked, &request) {
         Err((status, kind, message)) => {
-            tell(Some(status), None);
+            record(Some(status), None);
             error(status, kind, message)
         }
         Ok(()) => {
-            tell(Some(StatusCode::OK), None);
+            record(Some(StatusCode::OK), None);
             let changes = instruction
                 .filter(|_| !is_answer_to_tools(&request))
                 .and_then(|text| services.config.site.script(&text))

@@ -30,7 +30,7 @@ pub fn read_branch(repository: &Path, name: &str) -> io::Result<Option<Branch>> 
 }
 
 /// Whether a secret is in a message of the branch's commits or in a file of its newest tree.
-pub(super) fn branch_tells_secret(repository: &Path, name: &str) -> io::Result<bool> {
+pub(super) fn branch_has_secret(repository: &Path, name: &str) -> io::Result<bool> {
     let branch = format!("refs/heads/{name}");
     let messages = git(repository)
         .args(["log", "--format=%an %ae%n%B", &branch, "--not"])

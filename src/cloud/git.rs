@@ -161,7 +161,7 @@ fn session_of(services: &Services, wish: &Wish, command: &wire::Command) -> Opti
         .cloned()
 }
 
-/// Lets `git http-backend` answer, and records what came of it.
+/// Lets `git http-backend` answer, and records the result.
 fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
     if wish.part == Exchange::Push {
         return push(services, asked, wish);

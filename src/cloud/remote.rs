@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::CloudConfig;
-use super::branch::{branch_tells_secret, git, isolate, read_branch};
+use super::branch::{branch_has_secret, git, isolate, read_branch};
 use super::children::Children;
 use super::recorder::Recorder;
 use crate::error::TargetError;
@@ -104,7 +104,7 @@ impl Remote {
 
     /// Whether a secret is in the session's branch.
     pub(super) fn has_secret(&self, session: &SessionId) -> io::Result<bool> {
-        branch_tells_secret(&self.path(&session.client), &self.names.branch(session))
+        branch_has_secret(&self.path(&session.client), &self.names.branch(session))
     }
 
     /// The object that a ref names; empty where there is no such ref.

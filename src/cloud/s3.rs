@@ -89,7 +89,7 @@ impl Call {
 /// Answers a request to S3.
 pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     let operation = operation(&asked.parts);
-    let tell = |outcome| {
+    let record = |outcome| {
         if let Some(operation) = operation {
             services.recorder.record(What::S3Asked {
                 client: asked.client.clone(),
@@ -102,7 +102,7 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     if let Some(outage) = asked.faults.outage(Place::S3) {
         loses_answer = outage == Outage::Reset && services.faults.either();
         if !loses_answer {
-            tell(S3Outcome::Unavailable);
+            record(S3Outcome::Unavailable);
             return Answer::of_outage(outage, slow_down);
         }
     }
@@ -121,7 +121,7 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     };
     let is_slowed = call.slowed.load(Ordering::Relaxed);
     if !call.changed.load(Ordering::Relaxed) {
-        tell(if loses_answer || is_slowed {
+        record(if loses_answer || is_slowed {
             S3Outcome::Unavailable
         } else {
             outcome(&response)

@@ -19,7 +19,7 @@ pub(super) struct Crashes {
 struct Container {
     /// A sync is under way, and whether a request of it was seen.
     syncing: Option<bool>,
-    /// Whether its log tells of syncs: if not, a deploy is seen by its phase alone.
+    /// Whether its log reports syncs: if not, a deploy is seen by its phase alone.
     logs_syncs: bool,
     /// Delivered, and neither acknowledged nor given up.
     in_flight: BTreeSet<Mark>,

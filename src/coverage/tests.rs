@@ -615,7 +615,7 @@ fn counts_add_up_over_runs() {
     assert_eq!((one.steps, one.git_pushes, one.s3_requests), (2, 1, 1));
     assert_eq!((one.deliveries, one.agent_requests, one.events), (1, 1, 7));
     assert_eq!(one.step_kinds, [("inject", 1), ("instruct", 1)].into());
-    // A fault of everybody disturbs both containers, wherever they are.
+    // A fault of all clients disturbs both containers, wherever they are.
     let by_phase = one.disturbed["git-auth"];
     assert_eq!((by_phase.of(Phase::Pushing), by_phase.idle), (1, 1));
     let mut sum = Coverage::default();

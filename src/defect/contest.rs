@@ -24,7 +24,7 @@ use crate::verdict::{Verdict, Violation};
 /// Runs that proptest may use: its own default for 256 cases.
 const PROPTEST_RUNS: u32 = 4 * 256;
 
-/// What came of a defect with all seeds.
+/// The result of a defect with all seeds.
 #[derive(Clone)]
 pub struct Row {
     pub defect: &'static Defect,
@@ -33,7 +33,7 @@ pub struct Row {
     pub missed: u64,
 }
 
-/// What came of one defect with one seed.
+/// The result of one defect with one seed.
 #[derive(Clone, Debug)]
 pub struct Round {
     pub seed: u64,

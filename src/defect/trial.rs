@@ -18,7 +18,7 @@ use crate::target::Target;
 use crate::target::sim::Sim;
 use crate::verdict::Verdict;
 
-/// What came of a trial.
+/// The result of a trial.
 #[derive(Clone, Debug)]
 pub struct Trial {
     pub seed: u64,

@@ -39,7 +39,7 @@ pub struct Broken {
     pub breach: Breach,
 }
 
-/// What came of an act.
+/// The result of an act.
 pub struct Acted {
     pub next: Result<JudgedClient, Broken>,
     /// What it does to what all clients share.
@@ -110,11 +110,11 @@ impl JudgedClient {
                 }),
             ) => Op::Count { succeeded, probe },
             (
-                Act::Tell,
-                Some(Stage::Tell {
+                Act::Report,
+                Some(Stage::Report {
                     succeeded, opened, ..
                 }),
-            ) => Op::Tell { succeeded, opened },
+            ) => Op::Report { succeeded, opened },
             (Act::Crash | Act::LoseWorkspace | Act::RunOutOfMemory, _) => Op::Died,
             _ => Op::Nothing,
         }
@@ -124,7 +124,7 @@ impl JudgedClient {
         self.judge.breaker.standing()
     }
 
-    /// Whether a session's record tells an error, as it was written.
+    /// Whether a session's record has an error, as it was written.
     pub fn records_error(&self) -> bool {
         let mut sessions = self.judge.sessions.iter();
         sessions.any(|session| session.record.last_error.is_some())

@@ -17,7 +17,7 @@ pub struct Moves {
     /// What each is.
     pub acts: Box<[Act]>,
     /// A line about a sync is due, so no wait ends.
-    pub is_telling: bool,
+    pub is_reporting: bool,
     /// Its records have an error.
     pub is_failing: bool,
     /// The faults of all clients that are active, a bit each.

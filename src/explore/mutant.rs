@@ -165,10 +165,10 @@ mutants! {
         "a wrong count: a message is given up after 4 receives",
         out_of_memory;
     TellsNoFailure, "tells-no-failure", Some("tells-no-error"),
-        "a failed build is not told in the record",
+        "a failed build is not written into the record",
         breaks_build;
     TellsNoLoss, "tells-no-loss", Some("forgets-lost-work"),
-        "work that went with the workspace is not told as lost",
+        "work that was lost with the workspace is not reported as lost",
         || Scope {
             crashes: 1,
             loses_workspace: true,
@@ -219,7 +219,7 @@ mutants! {
             ..s3_denied()
         };
     KeepsDeadProbe, "keeps-dead-probe", Some("probe-permit-lost"),
-        "a probe lost: its container dies, and nobody may probe any more",
+        "a probe lost: its container dies, and no container may probe any more",
         || Scope {
             crashes: 1,
             ..s3_denied()

@@ -1,7 +1,7 @@
 //! A counterexample of the model, shown on a target.
 //!
 //! The model has fewer requests than a real system, and its waits are exact. So the plan that a
-//! path tells names moments that are only about right. Here the moments nearby are tried, the
+//! path leads to names moments that are only about right. Here the moments nearby are tried, the
 //! nearest first, until the target breaks the same rule.
 
 use std::collections::{HashSet, VecDeque};

@@ -116,7 +116,7 @@ impl Pruned {
     }
 }
 
-/// What came of the plans with one number of steps.
+/// The result of the plans with one number of steps.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Level {
     pub steps: usize,

@@ -47,7 +47,7 @@ pub struct Failure {
     pub path: Path,
 }
 
-/// What came of an exploration.
+/// The result of an exploration.
 pub struct Explored {
     pub ended: SearchEnd,
     pub progress: Progress,
@@ -72,7 +72,7 @@ pub fn explore(
     bounds: Bounds,
     threads: usize,
     interrupt: &Interrupt,
-    mut tell: impl FnMut(Progress),
+    mut on_progress: impl FnMut(Progress),
 ) -> Explored {
     let began = Instant::now();
     let exploration = Arc::new(Exploration::new(Space::new(scope)));
@@ -94,7 +94,7 @@ pub fn explore(
         });
         while outcome.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             let now = progress();
-            tell(now);
+            on_progress(now);
             if let Some(why) = bounds.over(&now, interrupt) {
                 ended = why;
                 watched.is_stopped.store(true, Ordering::Relaxed);

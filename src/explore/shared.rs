@@ -47,13 +47,13 @@ pub enum Op {
     Nothing,
     Ask(Admitted),
     Request,
-    /// A request after which the log tells of another attempt.
+    /// A request after which the log shows another attempt.
     NextAttempt,
     Count {
         succeeded: bool,
         probe: bool,
     },
-    Tell {
+    Report {
         succeeded: bool,
         opened: bool,
     },
@@ -77,10 +77,10 @@ impl Op {
         Self::count(false, true),
         Self::count(true, false),
         Self::count(true, true),
-        Self::tell(false, false),
-        Self::tell(false, true),
-        Self::tell(true, false),
-        Self::tell(true, true),
+        Self::report(false, false),
+        Self::report(false, true),
+        Self::report(true, false),
+        Self::report(true, true),
         Self::Died,
         Self::CoolDown,
         Self::GiveUp,
@@ -90,8 +90,8 @@ impl Op {
         Self::Count { succeeded, probe }
     }
 
-    const fn tell(succeeded: bool, opened: bool) -> Self {
-        Self::Tell { succeeded, opened }
+    const fn report(succeeded: bool, opened: bool) -> Self {
+        Self::Report { succeeded, opened }
     }
 
     /// Its number, from 0.
@@ -102,7 +102,7 @@ impl Op {
             Self::Request => 4,
             Self::NextAttempt => 5,
             Self::Count { succeeded, probe } => 6 + 2 * usize::from(succeeded) + usize::from(probe),
-            Self::Tell { succeeded, opened } => {
+            Self::Report { succeeded, opened } => {
                 10 + 2 * usize::from(succeeded) + usize::from(opened)
             }
             Self::Died => 14,
@@ -113,7 +113,7 @@ impl Op {
 
     /// The same, by what the act showed.
     pub fn refined(self, seen: &Seen) -> Self {
-        let tells_attempt = |(_, what): &(Duration, What)| {
+        let shows_attempt = |(_, what): &(Duration, What)| {
             matches!(
                 what,
                 What::Logged {
@@ -122,7 +122,7 @@ impl Op {
                 }
             )
         };
-        if self == Self::Request && seen.events.iter().any(tells_attempt) {
+        if self == Self::Request && seen.events.iter().any(shows_attempt) {
             return Self::NextAttempt;
         }
         self
@@ -232,7 +232,7 @@ impl Shared {
             client.died = None;
             client.error_line = None;
             client.is_up = true;
-            // A sync is told before it asks anything, so that it asks decides nothing.
+            // A sync is logged before it asks anything, so that it asks decides nothing.
             client.asks_s3 = false;
             client.prevented_in_log = false;
             client.says_something = true;
@@ -334,11 +334,11 @@ fn shown(client: &ClientId, op: Op) -> Vec<What> {
         Op::Ask(_) => vec![say(Claim::SyncAttempt(1))],
         Op::Request => vec![asked()],
         Op::NextAttempt => vec![asked(), say(Claim::SyncAttempt(2))],
-        Op::Tell {
+        Op::Report {
             succeeded: true, ..
         } => vec![say(Claim::SyncDone)],
-        Op::Tell { opened: false, .. } => vec![say(Claim::SyncFailed)],
-        Op::Tell { .. } => vec![say(Claim::SyncFailed), say(Claim::BreakerOpened)],
+        Op::Report { opened: false, .. } => vec![say(Claim::SyncFailed)],
+        Op::Report { .. } => vec![say(Claim::SyncFailed), say(Claim::BreakerOpened)],
         Op::Died => vec![What::Died {
             client: client.clone(),
             cause: Death::Crash,

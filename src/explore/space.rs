@@ -56,7 +56,7 @@ pub struct ClientFacts {
     toggled: [[Memo; FaultKind::ALL.len()]; 2],
 }
 
-/// Where a part that is left alone comes by steps without a choice, and how many.
+/// Where an unattended part comes by steps without a choice, and how many.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Forced {
     part: u32,
@@ -134,7 +134,7 @@ impl Space {
             Moves {
                 steps: acts.iter().map(|act| self.move_of(part, *act)).collect(),
                 acts,
-                is_telling: part.system.is_telling(),
+                is_reporting: part.system.is_reporting(),
                 is_failing: part.records_error(),
                 active_faults: active.fold(0, |bits, of| bits | 1 << of.kind() as u32),
             }
@@ -254,7 +254,7 @@ impl Space {
     }
 
     /// Where a world comes, once all is healed, by those steps of each client to which there is no
-    /// other and which touch nobody else; and how many steps that are.
+    /// other and which touch no other part; and how many steps that are.
     ///
     /// Such a step comes on every way to rest, and whenever it comes the same follows: it can go
     /// first. So all ways from a world come to rest if those from there do, in so many steps more.
@@ -310,8 +310,8 @@ impl Space {
         Forced { part, steps }
     }
 
-    /// What a part that is left alone becomes next, where it has no choice, and nobody else can
-    /// tell whether it happened.
+    /// What an unattended part becomes next, where it has no choice, and no other part can
+    /// see whether it happened.
     fn forced(&self, part: u32) -> Option<u32> {
         let (known, facts) = self.parts.get(part);
         *facts.forced.get_or_init(|| {
@@ -368,7 +368,7 @@ impl Space {
     /// Whether a wait may end now. A line that is due does not come so late.
     pub fn lets_time_pass(&self, world: &World) -> bool {
         let mut parts = world.parts[..self.clients()].iter();
-        !parts.any(|part| self.moves(*part).is_telling)
+        !parts.any(|part| self.moves(*part).is_reporting)
     }
 
     /// What time does to the breaker next, if anything.

@@ -47,22 +47,22 @@ impl Story {
 }
 
 /// Carries out a path from the start: the steps of a path, each with the world before it.
-pub fn tell(exploration: &Exploration, path: &[(World, Action)], recovers: bool) -> Story {
-    let mut teller = Teller::new(exploration);
+pub fn build(exploration: &Exploration, path: &[(World, Action)], recovers: bool) -> Story {
+    let mut builder = Builder::new(exploration);
     for (world, action) in path {
-        if teller.broken.is_some() {
+        if builder.broken.is_some() {
             break;
         }
-        teller.go(world, *action);
+        builder.go(world, *action);
     }
-    if recovers && teller.broken.is_none() {
-        teller.recover(path);
+    if recovers && builder.broken.is_none() {
+        builder.recover(path);
     }
     Story {
-        plan: teller.plan,
-        acts: teller.acts,
-        history: teller.history,
-        broken: teller.broken,
+        plan: builder.plan,
+        acts: builder.acts,
+        history: builder.history,
+        broken: builder.broken,
     }
 }
 
@@ -85,7 +85,7 @@ fn end_of(exploration: &Exploration, path: &[(World, Action)]) -> World {
     next.unwrap_or(*world)
 }
 
-struct Teller<'a> {
+struct Builder<'a> {
     exploration: &'a Exploration,
     systems: Vec<System>,
     judge: Model,
@@ -100,7 +100,7 @@ struct Teller<'a> {
     waited: Duration,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Builder<'a> {
     fn new(exploration: &'a Exploration) -> Self {
         let scope = &exploration.space.scope;
         let sessions = |client: &str| -> Vec<SessionId> {
@@ -386,7 +386,7 @@ pub fn phase_of(stage: Stage) -> Phase {
         Stage::Admit
         | Stage::Sync { .. }
         | Stage::Count { .. }
-        | Stage::Tell { .. }
+        | Stage::Report { .. }
         | Stage::Settle { .. }
         | Stage::Finish => Phase::Deploying,
         Stage::Acknowledge => Phase::Done,

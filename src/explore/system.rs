@@ -70,7 +70,7 @@ pub struct Notes {
     pub deploy_put_off: bool,
     pub build_warned: bool,
     pub conflict: bool,
-    /// Told as lost with the workspace.
+    /// Reported as lost with the workspace.
     pub lost: Vec<Mark>,
     /// Saved in the workspace only.
     pub saved: Vec<Mark>,
@@ -161,13 +161,13 @@ pub enum Stage {
         probe: bool,
         has_put: bool,
     },
-    Tell {
+    Report {
         succeeded: bool,
         probe: bool,
         opened: bool,
         has_put: bool,
     },
-    /// Writes down what came of the deploy.
+    /// Records the result of the deploy.
     Settle {
         succeeded: bool,
     },
@@ -279,11 +279,11 @@ impl System {
     }
 
     /// Whether a sync's end was counted and its line is yet to come.
-    pub fn is_telling(&self) -> bool {
+    pub fn is_reporting(&self) -> bool {
         matches!(
             &self.container,
             Container::Busy(Task {
-                stage: Stage::Tell { .. },
+                stage: Stage::Report { .. },
                 ..
             })
         )

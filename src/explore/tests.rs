@@ -65,7 +65,7 @@ fn witness(explored: &Explored, entry: Sometimes, path: &Path) -> Option<Story> 
     actions.into_iter().find_map(|action| {
         let mut steps = path.steps.clone();
         steps.push((path.last.world, action));
-        let story = story::tell(exploration, &steps, false);
+        let story = story::build(exploration, &steps, false);
         let coverage = story.coverage();
         coverage.sometimes.contains_key(&entry).then_some(story)
     })
@@ -90,17 +90,17 @@ fn walk(exploration: &Exploration, choices: &[u16]) -> Result<(), String> {
         match step.next {
             Ok(next) => state = next,
             Err(rule) => {
-                let told = story::tell(exploration, &path, false);
-                let acts = told.acts.join("\n");
-                return Err(format!("{rule}: {:?}\n{acts}", told.broken));
+                let story = story::build(exploration, &path, false);
+                let acts = story.acts.join("\n");
+                return Err(format!("{rule}: {:?}\n{acts}", story.broken));
             }
         }
     }
-    let told = story::tell(exploration, &path, false);
-    if let Some(broken) = told.broken {
+    let story = story::build(exploration, &path, false);
+    if let Some(broken) = story.broken {
         return Err(format!(
             "the whole judge: {broken:?}\n{}",
-            told.acts.join("\n")
+            story.acts.join("\n")
         ));
     }
     // One way to rest.
@@ -112,14 +112,14 @@ fn walk(exploration: &Exploration, choices: &[u16]) -> Result<(), String> {
         let Some((_, next)) = next.get(usize::from(choice.unwrap_or(0)) % next.len().max(1)) else {
             break;
         };
-        world = next.map_err(|rule| format!("{rule} in recovery\n{}", told.acts.join("\n")))?;
+        world = next.map_err(|rule| format!("{rule} in recovery\n{}", story.acts.join("\n")))?;
         if n > 2000 {
-            return Err(format!("comes to no rest\n{}", told.acts.join("\n")));
+            return Err(format!("comes to no rest\n{}", story.acts.join("\n")));
         }
     }
     match space.check_rest(&world) {
         None => Ok(()),
-        Some(rule) => Err(format!("{rule} at rest\n{}", told.acts.join("\n"))),
+        Some(rule) => Err(format!("{rule} at rest\n{}", story.acts.join("\n"))),
     }
 }
 
@@ -361,7 +361,7 @@ fn what_is_reached_is_what_coverage_counts() {
         );
         for (entry, path) in &explored.reached {
             let Some(story) = witness(&explored, *entry, path) else {
-                let story = story::tell(&explored.exploration, &path.steps, false);
+                let story = story::build(&explored.exploration, &path.steps, false);
                 panic!(
                     "{entry} is not in the coverage of its path {}",
                     story.acts.join("\n")

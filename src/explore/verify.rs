@@ -50,7 +50,7 @@ pub fn by_stateright(
     exploration: &Arc<Exploration>,
     threads: usize,
     interrupt: &Interrupt,
-    mut tell: impl FnMut(u64),
+    mut on_progress: impl FnMut(u64),
 ) -> Second {
     let is_stopped = Arc::new(AtomicBool::new(false));
     let model = Checked {
@@ -60,7 +60,7 @@ pub fn by_stateright(
     let checker = model.checker().threads(threads).spawn_bfs();
     while !checker.is_done() {
         std::thread::sleep(LOOK_EVERY);
-        tell(checker.unique_state_count() as u64);
+        on_progress(checker.unique_state_count() as u64);
         if interrupt.load(Ordering::Relaxed) {
             is_stopped.store(true, Ordering::Relaxed);
         }

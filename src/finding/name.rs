@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn names_do_not_tell_bugs_apart_and_steps_do() {
+    fn names_do_not_distinguish_bugs_and_steps_do() {
         let one = plan(
             "session acme/home\nsession acme/blog\nsession globex/home\n\
              instruct acme/blog change\ninject s3-denied globex\ncrash globex\n\

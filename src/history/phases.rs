@@ -2,8 +2,8 @@
 //!
 //! A delivery is `received`, a request to the agent `thinking`, a commit `committing`, a push
 //! `pushing`, a PUT `deploying`, and the deletion of the message `done`. The words of a log line that
-//! names the session refine that: they tell when `editing` and `building` begin, which nothing else
-//! shows, and may tell of the others a little sooner. A system without any such words has phases too.
+//! names the session refine that: they say when `editing` and `building` begin, which nothing else
+//! shows, and may report the others a little sooner. A system without any such words has phases too.
 
 use std::collections::BTreeMap;
 
@@ -324,8 +324,8 @@ mod tests {
     #[test]
     fn words_come_first_and_skip_nothing() {
         use Phase::{Deploying, Editing, Pushing, Received, Thinking};
-        let told = [delivered(1), says(Thinking), asked(1), says(Editing)];
-        check(&told, &[Received, Thinking, Editing], Editing, Some(2));
+        let lines = [delivered(1), says(Thinking), asked(1), says(Editing)];
+        check(&lines, &[Received, Thinking, Editing], Editing, Some(2));
         // Where the log names phases, one that it leaves out did not come.
         let skips = [
             delivered(1),
@@ -358,7 +358,7 @@ mod tests {
         let cause = Death::Crash;
         assert_eq!(after(What::Died { client, cause }), None);
         assert_eq!(after(delivered(2)), Some(Phase::Received));
-        // Told before the message is deleted: after that it is idle.
+        // Reported before the message is deleted: after that it is idle.
         assert_eq!(after(says(Phase::Done)), Some(Phase::Done));
         assert_eq!(after(acknowledged(2)), None);
     }

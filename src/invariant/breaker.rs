@@ -64,7 +64,7 @@ fn breaker_goes_on(model: &Model, client: usize, now: std::time::Duration) -> bo
 fn beside(client: &ClientId) -> Option<Breach> {
     Breach::new(
         SECOND_PROBE,
-        "what other containers were told of the breaker, given how this sync goes on",
+        "what other containers read of the breaker, given how this sync goes on",
         format!(
             "a sync of {client} goes on, or ended otherwise, that must have ended for theirs to \
              begin or be stopped"
@@ -159,7 +159,7 @@ pub fn is_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
         PREVENTED_SILENTLY,
         "each sync that the breaker stops says so in the log",
         format!(
-            "a lastError of {} tells of one, and no line of its log",
+            "a lastError of {} reports one, and no line of its log does",
             silent.id
         ),
     )

@@ -1,4 +1,4 @@
-//! no-cascade: a session's own trouble changes nothing of another session.
+//! no-cascade: what fails in one session changes nothing of another session.
 
 use super::{Breach, branch, kinds, list};
 use crate::history::{Event, Record, What};
@@ -59,7 +59,7 @@ pub fn foreign_edit_in_site(model: &Model, event: &Event) -> Option<Breach> {
     )
 }
 
-/// A record reports trouble only of a session that has some.
+/// A record holds errors and warnings only where the session has a cause for them.
 pub fn foreign_trouble(model: &Model, event: &Event) -> Option<Breach> {
     let What::RecordWritten { session, record } = &event.what else {
         return None;
@@ -67,7 +67,7 @@ pub fn foreign_trouble(model: &Model, event: &Event) -> Option<Breach> {
     reports_another(model, session, record)
 }
 
-/// A record that tells a trouble, of a session that has none.
+/// A record with an error or a warning, of a session that has no cause for it.
 fn reports_another(model: &Model, id: &SessionId, record: &Record) -> Option<Breach> {
     let at = model.session_index(id)?;
     let session = &model.sessions[at];
@@ -89,7 +89,7 @@ fn reports_another(model: &Model, id: &SessionId, record: &Record) -> Option<Bre
     {
         return Breach::new(
             WARNINGS,
-            format!("no warnings for {id}: none of its builds warned, nobody pushed into it"),
+            format!("no warnings for {id}: none of its builds warned, no outsider pushed to it"),
             format!("its warnings became `{}`", record.warnings.join("; ")),
         );
     }

@@ -42,7 +42,7 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
             continue;
         };
         let (newest, end) = match handled.end {
-            // Handled anew or known as handled: then the branch was built as it stood.
+            // Handled anew or known as handled: then the branch was built as it was.
             HandledEnd::Again => {
                 let newest = facts.ends[..=n]
                     .iter()

@@ -101,7 +101,7 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
             return Breach::standing(
                 Subject::Work(id.clone()),
                 UNTOLD,
-                format!("{mark} of {id} is done, or its failure was told"),
+                format!("{mark} of {id} is done, or its failure was reported"),
                 "it was acknowledged, left no commit, and no failure was reported",
             );
         }

@@ -150,12 +150,12 @@ fn sync_incomplete(
     }
     Breach::new(
         SYNC_CLAIMED,
-        format!("`S3 sync complete` when a whole build stands in the site of {client}"),
+        format!("`S3 sync complete` when a whole build is in the site of {client}"),
         format!("the site holds {}", list(facts.site.keys())),
     )
 }
 
-/// What failed stands in the log as an ERROR line too.
+/// What failed is in the log as an ERROR line too.
 ///
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
 /// Of a system that keeps no log, nothing can be asked.

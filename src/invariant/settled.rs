@@ -146,7 +146,7 @@ fn came_again_last(model: &Model, session: usize) -> bool {
     own.next().is_some_and(|last| last.end == HandledEnd::Again)
 }
 
-/// Whether the session's record tells a `lastError`, once all is settled.
+/// Whether the session's record has a `lastError`, once all is settled.
 pub fn expected_error(model: &Model, session: usize) -> Expected {
     let own = &model.sessions[session];
     let is_lost = !own.lost.is_empty() || model.clients[own.client].lost_workspace;
@@ -158,7 +158,7 @@ pub fn expected_error(model: &Model, session: usize) -> Expected {
         };
     };
     if last.dead_lettered && !last.acknowledged && !own.has(last.mark) && !is_lost {
-        // Nobody can tell of a message whose container died before it got to anything, and an
+        // No container can report a message when it died before it got to anything, and an
         // older one that comes again may be carried out again after it.
         return if last.got_on && !came_again_last(model, session) {
             Expected::Yes
@@ -176,7 +176,7 @@ pub fn expected_error(model: &Model, session: usize) -> Expected {
     }
 }
 
-/// Whether the session's record tells warnings, once all is settled.
+/// Whether the session's record has warnings, once all is settled.
 pub fn expected_warnings(model: &Model, session: usize) -> Expected {
     match last_handled(model, session) {
         None if model.instructions.iter().all(|i| i.session != session) => Expected::No,

@@ -20,7 +20,7 @@ kinds! {
 
 /// No object made by a failed build is ever in a site.
 ///
-/// An object tells by its marks which edits its build held: a build fails when they leave the
+/// An object's marks show which edits its build held: a build fails when they leave the
 /// branch broken, or when every build of the newest mark fell into a time of
 /// `BUILD_ERROR`.
 pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {

@@ -206,7 +206,7 @@ impl Story {
         story
     }
 
-    /// An error, told as it should be: in the record and in the log.
+    /// An error, reported as it should be: in the record and in the log.
     fn fails(self, error: &str) -> Self {
         self.recorded(home(), Some(error), &[])
             .logs(Level::Error, "acme", error)
@@ -472,7 +472,7 @@ fn a_commit_is_known_by_what_it_adds_and_not_by_its_message() {
     let without = vec![emptied, before[1].clone(), plain_file()];
     pushed(without).is("commits-preserved remote");
     pushed(before[1..].to_vec()).is("commits-preserved remote");
-    // The message is there, and what it stood for is not.
+    // The message is there, and what it stands for is not.
     let renamed = vec![one(), before[1].clone(), made(3, &[])];
     pushed(renamed).is("commits-preserved remote");
 
@@ -531,7 +531,7 @@ fn no_cascade() {
         .steps()
         .put("a.txt", b"edit-1")
         .is("no-cascade site");
-    // A shared outage is everybody's trouble.
+    // A shared outage affects every session.
     Story::of(&format!("{steps}inject s3-denied\n"))
         .steps()
         .recorded(blog(), Some(FAILED), &[])
@@ -593,7 +593,7 @@ fn breaker() {
 }
 
 #[test]
-fn a_sync_that_the_breaker_stops_is_told_in_the_log() {
+fn a_sync_that_the_breaker_stops_is_logged() {
     let stopped = || {
         plain("inject s3-denied\ninstruct acme/home change\n")
             .recorded(home(), Some("Circuit breaker prevented S3 sync"), &[])
@@ -745,11 +745,11 @@ fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
     let opened = || {
         let steps = "instruct acme/home change\ninject s3-denied\ninject git-auth\n\
                      instruct acme/home change\nworkspace-lost acme\n";
-        let told = "Saved work locally: git push failed";
+        let error = "Saved work locally: git push failed";
         let story = plain(steps)
             .delivered(edit(2))
             .committed(&[edit(1), edit(2)]);
-        let mut story = story.fails(told).acknowledged(edit(2));
+        let mut story = story.fails(error).acknowledged(edit(2));
         story.seen.workspaces.or_default().clear();
         (0..5).fold(story, |story, _| story.later(15).synced("acme", FAILED))
     };
@@ -1205,7 +1205,7 @@ fn settled() {
     };
     dead(None, true).ends_as("settled error-missing");
     dead(Some("given up"), true).ends_as("held");
-    // Its container died before it got to anything: nobody was there to tell.
+    // Its container died before it got to anything: nothing could report it.
     dead(None, false).ends_as("held");
     let after_another = || {
         let mut story = plain("instruct acme/home change\ninstruct acme/home memory-hungry\n");
@@ -1219,7 +1219,7 @@ fn settled() {
         })
     };
     after_another().ends_as("settled error-missing");
-    // The older one comes again, and what is told is its end.
+    // The older one comes again, and what is reported is its end.
     after_another()
         .delivered(edit(1))
         .acknowledged(edit(1))

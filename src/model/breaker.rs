@@ -12,7 +12,7 @@ use crate::profile;
 
 pub use timeless::Standing;
 
-/// How far a line may be from what it tells of.
+/// How far a line's time may be from that of what it reports.
 const BLUR: Duration = Duration::from_millis(1500);
 /// A probe older than this may be given up for dead by others: it outlasts every whole sync.
 const PROBE_AGE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const PROBE_AGE: Duration = Duration::from_secs(60);
 pub struct Limits {
     pub failures: u32,
     pub cool_down: Duration,
-    /// How far a line may be from what it tells of.
+    /// How far a line's time may be from that of what it reports.
     pub blur: Duration,
 }
 
@@ -223,7 +223,7 @@ impl Breaker {
     /// A sync ended with all its attempts. Returns false where no world allows it.
     pub fn end(&mut self, client: usize, succeeded: bool, now: Duration) -> bool {
         let Some(sync) = self.syncs[client].take() else {
-            // Its beginning was not told; then its end tells nothing either.
+            // Its beginning was not logged; then its end says nothing either.
             return true;
         };
         let end = End {

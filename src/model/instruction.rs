@@ -17,7 +17,7 @@ pub struct Instruction {
     pub in_flight: bool,
     pub acknowledged: bool,
     pub dead_lettered: bool,
-    /// Whether the session's record told an error when it was acknowledged.
+    /// Whether the session's record held an error when it was acknowledged.
     pub error_recorded: bool,
     /// Whether its commit was on the branch, local or remote, when it was acknowledged.
     pub saved: bool,
@@ -40,7 +40,7 @@ pub struct Instruction {
     pub agent_alone: bool,
     /// The container that it was last delivered to lives.
     pub at_work: bool,
-    /// Whether its last delivery led to anything that could have told of it: a request to the
+    /// Whether its last delivery led to anything that could have reported it: a request to the
     /// agent, a record.
     pub got_on: bool,
 }

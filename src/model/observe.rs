@@ -229,7 +229,7 @@ impl Model {
         }
     }
 
-    /// Something holds a client's container up: nobody can say when it gets to a push that it was
+    /// Something holds a client's container up: it is unknown when it gets to a push that it was
     /// asked for.
     fn hold_up(&mut self, client: usize) {
         for session in &mut self.sessions {
@@ -303,7 +303,7 @@ impl Model {
             instruction.agent_waited += at.saturating_sub(before);
         }
         instruction.agent_failures += 1;
-        // The answer does not come through, so nobody need obey what it asks for.
+        // The answer does not come through, so its `retry-after` does not apply.
         instruction.agent_asked = Some((at, retry_after.filter(|_| !is_cut_off)));
         instruction.agent_was_slow |= status.is_none();
     }
@@ -354,7 +354,7 @@ impl Model {
             let merged = merges(branch) > merges(&session.remote);
             session.push_conflict = match (merged, session.conflict_landed) {
                 (true, true) => Expected::Yes,
-                // One whose answer was lost before was told as failed: to the container this is
+                // One whose answer was lost before was reported as failed: to the container this is
                 // the push that brings the conflict's resolution.
                 (false, false) if session.record.last_error.is_some() => {
                     session.push_conflict.or_not()
@@ -375,12 +375,12 @@ impl Model {
         }
     }
 
-    /// Notes the build of these marks where all of it now stands in the site.
+    /// Notes the build of these marks where all of it is now in the site.
     fn note_shown(&mut self, client: usize, marks: &[Mark]) {
         let Client {
             id, site, shown, ..
         } = &self.clients[client];
-        // Pages come last; only a site whose front page tells these marks is worth a look.
+        // Pages come last; only a site whose front page shows these marks needs a look.
         if shown.iter().any(|shown| shown == marks) || self.oracle.marks(site) != Some(marks) {
             return;
         }

@@ -1,4 +1,4 @@
-//! How fast a container tries things again.
+//! How often and how fast a container tries things again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const REQUEST_AT_ONCE: Duration = Duration::from_millis(60);
 /// A put-off sync that is tried again sooner than this after it failed does not wait for its
 /// interval.
 const PUT_OFF_AT_ONCE: Duration = Duration::from_secs(2);
-/// A sync that begins sooner than this after the one before, of whose end nothing was told, is the
+/// A sync that begins sooner than this after the one before, whose end was not logged, is the
 /// same one: what was put off waits longer.
 const SAME_SYNC: Duration = Duration::from_secs(14);
 
@@ -61,11 +61,11 @@ pub struct RetryTracker {
     pub first_attempts: u32,
 }
 
-/// How a sync has gone so far, as the log and S3 tell it.
+/// How a sync has gone so far, as the log and S3 show it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SyncAttempts {
     pub began: Duration,
-    /// The last attempt that was told; counts from 1.
+    /// The last attempt that was logged; counts from 1.
     pub attempt: u32,
     /// Whether S3 was out of service for a request of it.
     pub unavailable: bool,

@@ -1,4 +1,4 @@
-//! What is known of one session: its branch, its record, its troubles.
+//! What is known of one session: its branch, its record, its errors.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ pub struct Session {
     pub trees: Vec<Vec<Mark>>,
     /// The marks of all commits ever seen on the branch.
     pub committed: BTreeSet<Mark>,
-    /// Something of its own, or of what it shares, may have been told as its error since it was
-    /// last told to be well.
+    /// Something of its own, or of what it shares, may have been recorded as its error since
+    /// its record last had none.
     pub may_have_error: bool,
-    /// The same for its warnings, for ever: they are told seldom.
+    /// The same for its warnings, for ever: they are seldom recorded.
     pub may_warn: bool,
     /// Commits that went with a workspace before the remote had them.
     pub lost: BTreeSet<Mark>,

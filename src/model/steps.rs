@@ -87,8 +87,8 @@ impl Model {
         }
     }
 
-    /// The agent's answers that were on their way to a container when it was cut off: nobody need
-    /// obey what they asked for.
+    /// The agent's answers that were on their way to a container when it was cut off: their
+    /// `retry-after` no longer applies.
     fn lose_answers(&mut self, client: &ClientId) {
         for instruction in &mut self.instructions {
             if let Some((asked, retry_after)) = &mut instruction.agent_asked
@@ -110,7 +110,7 @@ impl Model {
             for at in 0..self.sessions.len() {
                 if self.touches(fault, at) {
                     self.sessions[at].retry_asked = None;
-                    // What is refused at once leaves nobody waiting.
+                    // What is refused at once keeps no container waiting.
                     if *fault != Fault::GitAuth {
                         self.sessions[at].disturbed = Some(self.now);
                     }
@@ -154,7 +154,7 @@ impl Model {
         }
     }
 
-    /// Whether a fault may be the reason of an error that a session tells.
+    /// Whether a fault may be the reason of an error that a session records.
     pub fn touches(&self, fault: &Fault, session: usize) -> bool {
         let id = &self.sessions[session].id;
         match fault.subject() {
@@ -164,7 +164,7 @@ impl Model {
         }
     }
 
-    /// Whether anything that goes on now may be the reason of an error that a session tells.
+    /// Whether anything that goes on now may be the reason of an error that a session records.
     pub fn is_troubled(&self, session: usize) -> bool {
         let own = &self.sessions[session];
         own.may_have_error

@@ -37,7 +37,7 @@ fn begins_as_html(bytes: &[u8]) -> bool {
     })
 }
 
-/// Stands for the host of the site, whatever its name.
+/// A placeholder for the host of the site, whatever its name.
 static ROOT: LazyLock<Option<Url>> = LazyLock::new(|| Url::parse("http://site.invalid/").ok());
 
 /// What a key is written with in a URL.

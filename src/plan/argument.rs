@@ -68,7 +68,7 @@ pub enum Variety {
     Few,
     /// Those that random plans have.
     Drawn,
-    /// All that are worth telling apart.
+    /// All that make a difference.
     All,
 }
 

@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Pattern {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Template(pub String);
 
-/// What may stand between braces, and what it needs.
+/// What may be between braces, and what it needs.
 pub(super) const PLACEHOLDERS: [&str; 6] = [
     "client",
     "thread",

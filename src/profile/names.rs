@@ -99,7 +99,7 @@ pub struct RecordShape {
     pub key: String,
     /// The session's status.
     pub status: Option<String>,
-    /// The error that stands; absent, null or empty where there is none.
+    /// The current error; absent, null or empty where there is none.
     pub error: String,
     /// The warnings: a text, or a list of texts.
     pub warnings: Option<String>,

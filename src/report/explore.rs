@@ -171,7 +171,7 @@ fn write_failure(
 /// The story of a failure.
 pub fn story_of(explored: &Explored, failure: &Failure) -> Story {
     let steps = &failure.path.steps;
-    story::tell(&explored.exploration, steps, failure.is_in_recovery())
+    story::build(&explored.exploration, steps, failure.is_in_recovery())
 }
 
 /// The head of the table of mutants.

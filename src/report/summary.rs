@@ -43,7 +43,7 @@ pub(super) struct Headline<'a> {
     pub(super) is_violated: bool,
     /// How it ended, where not all that was asked for was done.
     pub(super) how: Option<String>,
-    /// How many bugs the violations come to; 0 where they were not told apart.
+    /// How many bugs the violations come to; 0 where they were not distinguished.
     pub(super) bugs: usize,
     pub(super) seed: String,
     pub(super) more: String,

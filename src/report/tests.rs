@@ -95,7 +95,7 @@ fn widest(text: &str) -> usize {
 }
 
 #[test]
-fn a_violation_is_told_whole() {
+fn a_violation_is_reported_whole() {
     let text = report(Some(1), false, PLAIN);
     assert!(
         text.starts_with("VIOLATED commits-preserved (lost) on sim, at step 2, 20.000 s"),
@@ -137,7 +137,7 @@ fn colours_are_left_out_where_they_are_not_wanted() {
 }
 
 #[test]
-fn a_summary_tells_what_was_run_and_what_was_not_reached() {
+fn a_summary_shows_what_was_run_and_what_was_not_reached() {
     let mut of = Summary {
         target: "sim",
         seed: 0x1f3c,

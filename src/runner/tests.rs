@@ -177,7 +177,7 @@ fn what_the_tester_built_is_judged_alike_live_and_from_the_history() {
     };
     let left = "fresh history.html of an older build is left over";
     check(own_build(fewer), "change", "", left);
-    // One that fails accuses nobody, and excuses nobody.
+    // One that fails accuses no system, and excuses none.
     let fails = |build: &mut OwnBuild| {
         build.error = Some("no node here".into());
         build.files.clear();

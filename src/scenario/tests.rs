@@ -104,7 +104,7 @@ fn events_with(scenario: &Scenario, expected: &Expectation, mut events: Vec<Even
 }
 
 #[test]
-fn what_comes_late_is_told_as_late() {
+fn what_comes_late_is_reported_as_late() {
     let scenario = Scenario::by_name("agent-timeout").unwrap();
     let mut events = history(scenario);
     let late = std::time::Duration::from_secs(30);
@@ -121,7 +121,7 @@ fn what_comes_late_is_told_as_late() {
 }
 
 #[test]
-fn what_is_missing_is_told_with_the_nearest_lines() {
+fn what_is_missing_is_reported_with_the_nearest_lines() {
     let scenario = Scenario::by_name("s3-permission-error").unwrap();
     let mut events = history(scenario);
     for event in &mut events {
@@ -150,7 +150,7 @@ fn depth_dead_letters_and_restarts_are_counted() {
     assert_eq!(watched.restarts[&"dead-letter".into()], 3);
 }
 
-/// Where no rule is broken, the scenario's own expectations tell.
+/// Where no rule is broken, the scenario's own expectations decide.
 #[test]
 fn an_expectation_that_is_not_met_fails_a_scenario_whose_rules_hold() {
     let check_altered = |name: &str, alter: fn(&mut Settings), parts: &[&str]| {
@@ -160,9 +160,9 @@ fn an_expectation_that_is_not_met_fails_a_scenario_whose_rules_hold() {
             .run(&target, 1, &Interrupt::default());
         assert_eq!(ended.grade(), Grade::Failed, "{name}");
         assert_eq!(ended.outcome.verdict, Verdict::Held, "{name}");
-        let told = report::scenario(&ended, "the command", Style { coloured: false });
+        let text = report::scenario(&ended, "the command", Style { coloured: false });
         for part in parts.iter().chain(&["the command"]) {
-            assert!(told.contains(part), "{part:?} is not in:\n{told}");
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
     };
     check_altered(

@@ -223,7 +223,7 @@ fn what_the_twin_does_not_show_is_shrunk_where_it_was_found() {
 }
 
 #[test]
-fn an_explanation_tells_which_steps_the_violation_needs() {
+fn an_explanation_shows_which_steps_the_violation_needs() {
     let target = trial::planted_sim(defect("never-tries-again"));
     let text = "# shakedown plan v1
 session acme/home

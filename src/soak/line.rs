@@ -28,7 +28,7 @@ pub(super) struct Line {
 struct Rate {
     since: Instant,
     plans: Option<u64>,
-    told: f64,
+    shown: f64,
 }
 
 impl Line {
@@ -48,7 +48,7 @@ impl Line {
             rate: Rate {
                 since: Instant::now(),
                 plans: None,
-                told: 0.0,
+                shown: 0.0,
             },
         }
     }
@@ -59,11 +59,11 @@ impl Line {
             return;
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(text(state, now, bugs, self.rate.told));
+            bar.set_message(text(state, now, bugs, self.rate.shown));
         } else if self.last.elapsed() >= self.every {
             self.last = Instant::now();
             self.every = (self.every * 2).min(LATER_LINES);
-            eprintln!("{}", text(state, now, bugs, self.rate.told));
+            eprintln!("{}", text(state, now, bugs, self.rate.shown));
         }
     }
 
@@ -87,11 +87,11 @@ impl Rate {
         let took = self.since.elapsed();
         if let Some(before) = self.plans {
             let rate = (plans - before) as f64 / took.as_secs_f64().max(1e-3);
-            if took < RATE_OVER && self.told > 0.0 {
+            if took < RATE_OVER && self.shown > 0.0 {
                 return;
             }
             if took >= Duration::from_secs(1) {
-                self.told = rate;
+                self.shown = rate;
             }
         }
         if self.plans.is_none() || took >= RATE_OVER {

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_of_the_first_and_the_dead_hold_nothing() {
+    fn the_second_learns_of_the_first_and_the_dead_hold_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let first = Lock::take(folder.path()).unwrap();
         let error = Lock::take(folder.path()).unwrap_err().to_string();

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_with_its_place_and_changes_nothing() {
+    fn damage_is_reported_with_its_place_and_changes_nothing() {
         check_damage(|_| String::new(), "1:0", "copy");
         check_damage(|text| text[..text.len() / 2].to_owned(), "", "EOF");
         check_damage(
@@ -296,7 +296,7 @@ mod tests {
         let mut two = one.clone();
         assert_eq!(one.difference(&two), None);
         two.seed = "0x8".into();
-        let told = ("seed", "0x7".into(), "0x8".into());
-        assert_eq!(one.difference(&two), Some(told));
+        let expected = ("seed", "0x7".into(), "0x8".into());
+        assert_eq!(one.difference(&two), Some(expected));
     }
 }

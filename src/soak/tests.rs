@@ -108,7 +108,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
 
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), 40, Shard::WHOLE);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut starts = 0;
     loop {
         // Ends at the first news of each start.
@@ -120,7 +120,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
                 let state = SoakState::read(&config.campaign.out).unwrap().unwrap();
                 assert!(state.totals.bugs().any(|(_, known)| known.id == bug.id));
                 assert!(bug.file.exists());
-                told.push(bug.id.clone());
+                reported.push(bug.id.clone());
                 during.store(true, Ordering::Relaxed);
             }
         })
@@ -136,7 +136,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
             ended.pending.len()
         );
     }
-    assert!(starts > 1 && told.len() == 1);
+    assert!(starts > 1 && reported.len() == 1);
     let state = SoakState::read(&config.campaign.out).unwrap().unwrap();
     assert_eq!(state.totals, whole.totals);
     assert_eq!(state.starts, starts);
@@ -259,7 +259,7 @@ fn another_seed_or_shape_has_another_hash() {
 }
 
 #[test]
-fn failures_beyond_those_that_are_told_apart_are_counted_in_the_same_way_everywhere() {
+fn failures_beyond_those_that_are_distinguished_are_counted_in_the_same_way_everywhere() {
     let plan = |steps: usize| -> crate::plan::Plan {
         let steps = "crash acme\n".repeat(steps + 1);
         format!("# shakedown plan v1\nsession acme/home\n{steps}")

@@ -170,7 +170,7 @@ impl Soak<'_> {
         }
         self.write_state()?;
         if is_new && is_unlike {
-            self.line.aside(|| (self.tell)(News::Bug(&bug)));
+            self.line.aside(|| (self.report)(News::Bug(&bug)));
         }
         self.folder.remove_found(number)
     }

@@ -26,7 +26,7 @@ pub fn run(folder: &Path, args: &[&str]) -> Output {
         .expect("the binary that cargo built starts")
 }
 
-/// How it has to end, and what it has to tell, on either stream.
+/// How it has to end, and what it has to print, on either stream.
 #[track_caller]
 pub fn check(out: &Output, code: i32, parts: &[&str]) {
     let text = format!(

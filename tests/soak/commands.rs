@@ -1,4 +1,4 @@
-//! `soak`, `merge` and `completions` as they are called: exit codes, and what bad input is told.
+//! `soak`, `merge` and `completions` as they are called: exit codes, and what bad input prints.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn a_soak_that_held_exits_0_and_goes_on_when_more_is_asked_for() {
 }
 
 #[test]
-fn shards_are_told_by_the_scheduler_and_the_missing_ones_by_merge() {
+fn shards_are_set_by_the_scheduler_and_the_missing_ones_by_merge() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let soak = ["soak", "--cases", "8", "--seed", "7", "--quiet"];
@@ -87,7 +87,7 @@ fn shards_are_told_by_the_scheduler_and_the_missing_ones_by_merge() {
 }
 
 #[test]
-fn bad_arguments_are_told_with_the_remedy() {
+fn bad_arguments_are_reported_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     for (args, part) in [

@@ -22,8 +22,8 @@ struct Killed {
     program: PathBuf,
     args: Vec<&'static str>,
     words: SplitMix,
-    /// The cases of the bugs that were told.
-    told: BTreeSet<u64>,
+    /// The cases of the bugs that were printed.
+    printed: BTreeSet<u64>,
     /// The cases that were found and not yet in the state when it was killed.
     pending: BTreeSet<u64>,
     done: u64,
@@ -41,7 +41,7 @@ impl Killed {
             program,
             args: args.to_vec(),
             words: SplitMix(seed),
-            told: BTreeSet::new(),
+            printed: BTreeSet::new(),
             pending: BTreeSet::new(),
             done: 0,
         }
@@ -87,21 +87,24 @@ impl Killed {
         for line in lines.map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once(" by case ") {
                 let number = rest.split(':').next().unwrap();
-                self.told.insert(number.parse().unwrap());
+                self.printed.insert(number.parse().unwrap());
             }
         }
         let gone_by = Instant::now() + GONE_WITHIN;
         while let Some(process) = self.processes().first() {
-            assert!(Instant::now() < gone_by, "{process} outlived the soak");
+            assert!(
+                Instant::now() < gone_by,
+                "{process} still runs after the soak"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         self.look(moment);
     }
 
-    /// What is on the disk can be read, and holds all that was told.
+    /// What is on the disk can be read, and holds all that was printed.
     fn look(&mut self, moment: Duration) {
         let Some(state) = state_of(&self.out()) else {
-            assert!(self.told.is_empty() && self.done == 0);
+            assert!(self.printed.is_empty() && self.done == 0);
             return;
         };
         assert!(
@@ -110,9 +113,13 @@ impl Killed {
         );
         self.done = state["done"].as_u64().unwrap();
         let known = bugs_of(&state);
-        assert!(self.told.is_subset(&known), "{:?} in {known:?}", self.told);
+        assert!(
+            self.printed.is_subset(&known),
+            "{:?} in {known:?}",
+            self.printed
+        );
         let kept = regression::read_all(&self.folder.path().join("proptest-regressions"));
-        assert!(kept.unwrap().len() >= usize::from(!self.told.is_empty()));
+        assert!(kept.unwrap().len() >= usize::from(!self.printed.is_empty()));
         regression::read_all(&self.out().join("bugs")).unwrap();
         for entry in std::fs::read_dir(self.out().join("found")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
@@ -226,9 +233,9 @@ fn a_soak_on_sim_that_is_killed_again_and_again_comes_to_the_same() {
         soak.kill_once(Duration::from_millis(1200));
     }
     eprintln!(
-        "{kills} kills: {} cases done, {} told, {} found and not yet in the state",
+        "{kills} kills: {} cases done, {} printed, {} found and not yet in the state",
         soak.done,
-        soak.told.len(),
+        soak.printed.len(),
         soak.pending.len()
     );
     // It goes on to its end, past all that was found before.
@@ -239,12 +246,12 @@ fn a_soak_on_sim_that_is_killed_again_and_again_comes_to_the_same() {
     let state = state_of(&soak.out()).unwrap();
     assert_eq!(state["is_complete"], true);
     assert!(
-        soak.told
+        soak.printed
             .union(&soak.pending)
             .all(|case| bugs_of(&state).contains(case))
     );
     soak.check_clean();
-    // One that nobody killed comes to the same.
+    // One that was not killed comes to the same.
     let alone = Killed::new(&["--jobs", "2"], 0);
     let ended = alone
         .start(&["--cases", &cases])
@@ -272,13 +279,13 @@ fn a_soak_on_local_that_is_killed_leaves_nothing_that_the_next_start_does_not_cl
         soak.kill_once(Duration::from_secs(asked("SOAK_KILL_WITHIN", 4)));
     }
     eprintln!(
-        "{} cases done, {} told, {} found and not yet in the state, {} folders left",
+        "{} cases done, {} printed, {} found and not yet in the state, {} folders left",
         soak.done,
-        soak.told.len(),
+        soak.printed.len(),
         soak.pending.len(),
         names_in(&soak.files()).len()
     );
-    // It ends cleanly when it is told to, at any time.
+    // It ends cleanly when it is asked to, at any time.
     let child = soak.start(&[]);
     std::thread::sleep(Duration::from_secs(1));
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
@@ -288,7 +295,7 @@ fn a_soak_on_local_that_is_killed_leaves_nothing_that_the_next_start_does_not_cl
     // What was found is in the state, or still waits to be shrunk.
     let state = state_of(&soak.out()).unwrap();
     let known = bugs_of(&state);
-    assert!(soak.told.is_subset(&known));
+    assert!(soak.printed.is_subset(&known));
     for case in &soak.pending {
         let waiting = soak.out().join(format!("found/case-{case}.json"));
         assert!(

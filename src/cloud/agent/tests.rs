@@ -119,12 +119,12 @@ async fn what_the_api_would_not_take_is_refused_in_its_form() {
         .insert("x-api-key", "another".parse().unwrap());
     let answer = soon(http().execute(wrong_key)).await.unwrap();
     assert_eq!(answer.status().as_u16(), 401);
-    let told: Value = soon(answer.json()).await.unwrap();
-    assert_eq!(told["error"]["type"], "authentication_error");
-    let (status, told) = ask(&cloud, &json!({ "model": "any" })).await;
+    let answer: Value = soon(answer.json()).await.unwrap();
+    assert_eq!(answer["error"]["type"], "authentication_error");
+    let (status, answer) = ask(&cloud, &json!({ "model": "any" })).await;
     assert_eq!(status, 400);
-    assert_eq!(told["type"], "error");
-    assert_eq!(told["error"]["type"], "invalid_request_error");
+    assert_eq!(answer["type"], "error");
+    assert_eq!(answer["error"]["type"], "invalid_request_error");
 }
 
 #[tokio::test]
@@ -141,8 +141,8 @@ async fn errors_and_silence_come_as_the_fault_says() {
         assert_eq!(answer.status().as_u16(), status);
         let wait = answer.headers().get("retry-after").cloned();
         assert_eq!(wait.is_some(), status == 429);
-        let told: Value = soon(answer.json()).await.unwrap();
-        assert_eq!(told["error"]["type"], kind);
+        let answer: Value = soon(answer.json()).await.unwrap();
+        assert_eq!(answer["error"]["type"], kind);
         let wait = wait.map(|_| Duration::from_secs(5));
         assert_eq!(recorded(&cloud), [asked(Some(status), wait)]);
         cloud.set_fault(&Fault::AgentError(status), false).unwrap();

@@ -183,8 +183,14 @@ async fn a_bucket_policy_denies_until_it_is_taken_away() {
     soon(policy("Allow")).await.unwrap();
     put(&s3, BUCKET, "a", "b").await.unwrap();
     soon(policy("Deny")).await.unwrap();
-    let told = soon(s3.get_bucket_policy().bucket(BUCKET).send()).await;
-    assert!(told.unwrap().policy().unwrap_or_default().contains("Deny"));
+    let stored = soon(s3.get_bucket_policy().bucket(BUCKET).send()).await;
+    assert!(
+        stored
+            .unwrap()
+            .policy()
+            .unwrap_or_default()
+            .contains("Deny")
+    );
     soon(s3.delete_bucket_policy().bucket(BUCKET).send())
         .await
         .unwrap();

@@ -262,7 +262,7 @@ async fn retries_have_a_queue_of_their_own() {
 }
 
 #[tokio::test]
-async fn queues_are_found_by_name_and_told_about() {
+async fn queues_are_found_by_name_and_described() {
     let cloud = cloud();
     let front = front(&cloud);
     let sqs = client(&front).await;

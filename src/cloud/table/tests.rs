@@ -147,8 +147,8 @@ async fn strangers_are_refused_and_secrets_seen() {
     assert!(refused.contains("UnrecognizedClientException"), "{refused}");
 
     let db = client(&cloud).await;
-    let told = text(&format!("fetch with {GIT_TOKEN} failed"));
-    assert!(update(&db, "acme/home", "SET #s = :v", told).await);
+    let message = text(&format!("fetch with {GIT_TOKEN} failed"));
+    assert!(update(&db, "acme/home", "SET #s = :v", message).await);
     let seen = recorded(&cloud).into_iter();
     let seen = seen.filter(|what| matches!(what, What::SecretSeen { .. }));
     assert_eq!(seen.count(), 1);

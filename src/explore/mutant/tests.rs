@@ -24,7 +24,7 @@ fn every_mutant_is_caught_and_nothing_is_found_without_it() {
             continue;
         };
         let steps = &failure.path.steps;
-        let story = story::tell(&found.exploration, steps, failure.is_in_recovery());
+        let story = story::build(&found.exploration, steps, failure.is_in_recovery());
         let whole = story.broken.map(|broken| broken.rule);
         if failure.rule().is_some() && whole != failure.rule() {
             let acts = story.acts.join("\n");

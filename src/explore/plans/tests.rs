@@ -169,7 +169,7 @@ fn the_first_of_the_shortest_plans_that_show_a_defect_is_found() {
 }
 
 #[test]
-fn an_exploration_ends_where_it_is_told_to() {
+fn an_exploration_ends_where_it_is_asked_to() {
     let config = config(FAULTS, 3);
     let few = Config {
         max_plans: Some(7),

@@ -42,7 +42,7 @@ pub enum Act {
     Count {
         opens: bool,
     },
-    Tell,
+    Report,
     Settle,
     Finish,
     Acknowledge,
@@ -97,7 +97,7 @@ impl System {
         );
         match &self.container {
             // A line that waits for the partition's end is written before it, for all that follows.
-            _ if is_cut_off && !self.is_telling() => {}
+            _ if is_cut_off && !self.is_reporting() => {}
             Container::Down { .. } => {}
             Container::Idle => self.idle_acts(habits, &mut acts),
             Container::Busy(task) => {
@@ -170,7 +170,7 @@ impl System {
                     acts.push(Act::Count { opens: true });
                 }
             }
-            Stage::Tell { .. } => acts.push(Act::Tell),
+            Stage::Report { .. } => acts.push(Act::Report),
             Stage::Settle { .. } => acts.push(Act::Settle),
             Stage::Finish => acts.push(Act::Finish),
             Stage::Acknowledge => acts.push(Act::Acknowledge),

@@ -302,7 +302,7 @@ impl System {
             has_put,
         } = task.stage
         {
-            task.stage = Stage::Tell {
+            task.stage = Stage::Report {
                 succeeded,
                 probe,
                 opened,
@@ -311,8 +311,8 @@ impl System {
         }
     }
 
-    pub(super) fn tell(&mut self, task: &mut Task, seen: &mut Seen) {
-        let Stage::Tell {
+    pub(super) fn report(&mut self, task: &mut Task, seen: &mut Seen) {
+        let Stage::Report {
             succeeded,
             probe,
             opened,

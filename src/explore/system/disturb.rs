@@ -181,7 +181,7 @@ impl System {
     }
 }
 
-/// Marks of changes come in the order made; those of clean outsiders stand in files of their own,
+/// Marks of changes come in the order made; those of clean outsiders are in files of their own,
 /// after them.
 pub(super) fn add_to_tree(branch: &mut Branch, mark: Mark, among_changes: bool) {
     let clean = |mark: &Mark| matches!(mark, Mark::Outside(_));

@@ -237,11 +237,11 @@ impl System {
         let lost: Vec<Mark> = lost.into_iter().filter(|mark| !is_there(mark)).collect();
         thread.notes.handled.retain(|mark| !lost.contains(mark));
         let was_put_off = std::mem::take(&mut thread.notes.push_put_off);
-        let is_told = !habits.has(Mutant::TellsNoLoss);
-        if is_told && !lost.is_empty() {
+        let is_reported = !habits.has(Mutant::TellsNoLoss);
+        if is_reported && !lost.is_empty() {
             thread.notes.lost = lost;
         }
-        if was_put_off || is_told && !thread.notes.lost.is_empty() {
+        if was_put_off || is_reported && !thread.notes.lost.is_empty() {
             self.write_record(session, seen);
         }
     }

@@ -99,7 +99,7 @@ impl System {
             (Act::Ask(answer), _) => self.admitted(task, answer, seen),
             (Act::Request, _) => self.request(task, habits, seen),
             (Act::Count { opens }, _) => self.count(task, opens),
-            (Act::Tell, _) => self.tell(task, seen),
+            (Act::Report, _) => self.report(task, seen),
             (Act::Settle, _) => return self.settle(task, habits, seen),
             (Act::Finish, Job::Instruction(mark)) => {
                 let notes = &mut self.threads[session].notes;

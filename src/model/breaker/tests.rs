@@ -1,4 +1,4 @@
-//! The breaker's worlds, on the shortest stories that tell them apart.
+//! The breaker's worlds, on the shortest histories that distinguish them.
 use super::*;
 
 fn at(seconds: u64) -> Duration {

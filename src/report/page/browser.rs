@@ -171,7 +171,7 @@ fn a_violated_run_of_60_steps_and_5_sessions_is_readable() {
 }
 
 #[test]
-fn a_violation_at_an_event_is_marked_and_told_with_what_the_model_expected() {
+fn a_violation_at_an_event_is_marked_and_reported_with_what_the_model_expected() {
     let Some(program) = chromium::program() else {
         return;
     };
@@ -266,12 +266,12 @@ fn a_held_run_can_be_filtered_and_walked_by_keys() {
         page.press(key);
     }
     assert_eq!(count(page, ".mark.current"), 1);
-    let told = page.eval(
+    let text = page.eval(
         "[document.getElementById('live').textContent, document.getElementById('tip').textContent]",
     );
     assert!(
-        told[0] == told[1] && told[0].as_str().unwrap().contains(" s "),
-        "{told}"
+        text[0] == text[1] && text[0].as_str().unwrap().contains(" s "),
+        "{text}"
     );
     page.press("Enter");
     assert_eq!(count(page, "#events tr.current"), 1);
@@ -302,10 +302,10 @@ fn an_explanation_stands_at_its_steps() {
             sample.plan.sessions.len() + 3
         ),
     );
-    let told = text(page, "#model .explained");
+    let shown = text(page, "#model .explained");
     assert!(
-        told.contains("Without this step fresh (stale) is violated: it shows edit-1"),
-        "{told}"
+        shown.contains("Without this step fresh (stale) is violated: it shows edit-1"),
+        "{shown}"
     );
     click(
         page,
@@ -314,8 +314,8 @@ fn an_explanation_stands_at_its_steps() {
             sample.plan.sessions.len() + 4
         ),
     );
-    let told = text(page, "#model .explained");
-    assert!(told.starts_with("Without steps 4, 1, 2 ("), "{told}");
+    let shown = text(page, "#model .explained");
+    assert!(shown.starts_with("Without steps 4, 1, 2 ("), "{shown}");
     check(page, "an explained step");
 }
 

@@ -137,7 +137,7 @@ fn lanes_bars_and_looks_follow_the_run() {
 }
 
 #[test]
-fn a_violation_at_an_event_is_told_with_the_model_before_it() {
+fn a_violation_at_an_event_is_reported_with_the_model_before_it() {
     let plan: Plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n"
         .parse()
         .unwrap();

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_told() {
+    fn a_program_that_is_not_there_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let command = WorkerCommand {
             program: folder.path().join("missing"),

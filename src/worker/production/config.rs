@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_told_by_name() {
+    fn wrong_values_are_reported_by_name() {
         for (name, wrong) in [
             ("CLIENT_ID", "Acme Inc"),
             ("TIME_SCALE", "0"),

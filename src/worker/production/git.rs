@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_apart_by_their_words() {
+    fn errors_are_distinguished_by_their_words() {
         let url = "http://127.0.0.1:1/git/acme.git/";
         let returned = |status: u16| {
             format!("fatal: unable to access '{url}': The requested URL returned error: {status}\n")

@@ -43,7 +43,7 @@ pub struct CloudWatchLog {
     dropped: Cell<usize>,
 }
 
-/// What came of a request with lines.
+/// The result of a request with lines.
 #[derive(PartialEq)]
 enum Put {
     Done,

@@ -37,8 +37,8 @@ pub struct Page {
     from: Receiver<Value>,
     session: Option<String>,
     next: u64,
-    /// Everything that the page told without being asked.
-    told: Vec<Value>,
+    /// Every event that the page sent without being asked.
+    events: Vec<Value>,
     _profile: tempfile::TempDir,
 }
 
@@ -91,7 +91,7 @@ impl Page {
             from,
             session: None,
             next: 0,
-            told: Vec::new(),
+            events: Vec::new(),
             _profile: profile,
         };
         page.attach(width, height, dark);
@@ -150,14 +150,14 @@ impl Page {
                 assert!(answer["error"].is_null(), "{method}: {answer}");
                 return answer["result"].clone();
             }
-            self.told.push(answer);
+            self.events.push(answer);
         }
     }
 
     fn wait_for(&mut self, event: &str) {
-        while !self.told.iter().any(|told| told["method"] == event) {
-            let told = self.receive(event);
-            self.told.push(told);
+        while !self.events.iter().any(|it| it["method"] == event) {
+            let received = self.receive(event);
+            self.events.push(received);
         }
     }
 
@@ -193,19 +193,19 @@ impl Page {
 
     /// Errors and warnings of the page, and its requests but for its own file.
     pub fn complaints(&mut self) -> Vec<String> {
-        // What was told before the answer to this has arrived then.
+        // What was sent before the answer to this has arrived then.
         self.eval("0");
         let is_own = |request: &Value| {
             let url = request["params"]["request"]["url"].as_str().unwrap_or("");
             url.starts_with("file://") && request["params"]["type"] == "Document"
                 || url.starts_with("data:")
         };
-        let is_bad = |told: &&Value| match told["method"].as_str().unwrap_or("") {
+        let is_bad = |event: &&Value| match event["method"].as_str().unwrap_or("") {
             "Runtime.exceptionThrown" | "Log.entryAdded" | "Runtime.consoleAPICalled" => true,
-            "Network.requestWillBeSent" => !is_own(told),
+            "Network.requestWillBeSent" => !is_own(event),
             _ => false,
         };
-        let bad = self.told.iter().filter(is_bad);
+        let bad = self.events.iter().filter(is_bad);
         bad.map(Value::to_string).collect()
     }
 

@@ -83,13 +83,13 @@ fn the_pages_of_soaks_show_memory_and_rates_over_time() {
         rates,
         ["Plans a second", "Plans for each second of the processor"]
     );
-    // The pointer tells what it was before.
+    // The pointer shows what it was before.
     let at = "(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelectorAll('.chart svg')[3].getBoundingClientRect())";
     page.eval("document.querySelectorAll('.chart svg')[3].scrollIntoView()");
     let at = page.eval(at);
     page.point(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
-    let told = charts(page)[3].1.clone();
-    assert!(told.starts_with("50.0 MB at "), "{told}");
+    let shown = charts(page)[3].1.clone();
+    assert!(shown.starts_with("50.0 MB at "), "{shown}");
 
     let folders: Vec<PathBuf> = (0..2)
         .map(|index| scratch.path().join(format!("shard-{index}")))
@@ -141,8 +141,11 @@ fn the_page_of_scenarios_shows_which_failed_and_why() {
     assert_eq!(count(page, ".check"), 13);
     assert_eq!(count(page, ".check.passed"), 12);
     assert_eq!(count(page, ".check a[href='push-conflict.html']"), 1);
-    let told = text(page, ".check.failed li");
-    assert!(told.contains("broke the rule commits-preserved"), "{told}");
+    let shown = text(page, ".check.failed li");
+    assert!(
+        shown.contains("broke the rule commits-preserved"),
+        "{shown}"
+    );
     // Those that passed need no command.
     assert_eq!(count(page, ".check .command"), 1);
 }

@@ -111,7 +111,7 @@ fn a_crash_leaves_its_debris_and_the_start_removes_it() {
 }
 
 #[test]
-fn a_lost_workspace_is_cloned_again_and_what_it_took_is_told() {
+fn a_lost_workspace_is_cloned_again_and_what_it_took_is_reported() {
     let ran = run(
         "instruct acme/home change; until acme/home done; inject git-auth; \
          instruct acme/home change; until acme/home done; wait 1s; workspace-lost acme; wait 1s",
@@ -141,7 +141,7 @@ fn a_container_that_is_down_is_not_started_earlier_by_another_crash() {
 }
 
 #[test]
-fn an_opening_that_was_put_off_is_not_told_for_ever() {
+fn an_opening_that_was_put_off_is_not_reported_for_ever() {
     // The agent fails after the workspace could be opened at last, so that nothing is pushed.
     let ran = run(
         "inject git-auth; instruct acme/home change; until acme/home received; wait 5s; \
@@ -184,7 +184,7 @@ fn where_the_wanted_build_is_lost_the_last_pushed_one_is_shown() {
 }
 
 #[test]
-fn lost_work_is_told_although_a_crash_follows_the_clone() {
+fn lost_work_is_reported_although_a_crash_follows_the_clone() {
     check_held(
         "instruct acme/home change; until acme/home done; inject git-auth; \
          instruct acme/home change; until acme/home done; wait 1s; workspace-lost acme; \
