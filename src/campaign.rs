@@ -319,12 +319,12 @@ impl<'a> Campaign<'a> {
         let total = config.cases.unwrap_or_default();
         let title = format!("{} seed {}", self.summary.target, Seed(config.seed));
         let mut progress = Progress::begin(config.quiet, &title, total);
-        let name = self.slip_name();
+        let name = self.case_file_name();
         let cases = Cases {
             config,
             shard: Shard::WHOLE,
             done: 0,
-            slip: &|job| config.out.join(format!("{name}-running-{job}.plan")),
+            case_file: &|job| config.out.join(format!("{name}-running-{job}.plan")),
         };
         let (mut arrived, mut steps) = (0, 0);
         let began = Instant::now();
@@ -459,7 +459,7 @@ impl<'a> Campaign<'a> {
         self.summary.samples.take(sample);
     }
 
-    fn slip_name(&self) -> String {
+    fn case_file_name(&self) -> String {
         format!("{}-{}", self.summary.target, Seed(self.config.seed))
     }
 }

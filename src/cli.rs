@@ -351,7 +351,7 @@ impl TargetArgs {
             Exit::Usage
         })?;
         let reference = Profile::reference();
-        if let Some(section) = profile.speaks_unlike(&reference) {
+        if let Some(section) = profile.section_unlike(&reference) {
             eprintln!(
                 "{}: its [{section}] differs from that of the built-in worker, which sim and local \
                  run; keep that section as `shakedown profile show` prints it",

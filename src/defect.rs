@@ -115,7 +115,7 @@ defects! {
     "probe-permit-lost", Fresh, "a probe that a crash cut off holds its permit for ever",
         |ports, settings| {
             settings.probe_permit = FOR_EVER;
-            store::plant(ports, store::Mistake::PermitOfNobody);
+            store::plant(ports, store::Mistake::PermitWithoutHolder);
         };
     "six-sync-attempts", BoundedRetries, "a sync is tried six times",
         |_, settings| settings.sync.attempts = 6;

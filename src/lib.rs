@@ -5,7 +5,7 @@
 //! everything, gives them ten minutes to recover without help, and judges by a written contract
 //! what the world saw of it: no broken build deployed, no commit dropped, nothing lost.
 //!
-//! A system that forces a rejected push loses the commit of somebody else. Three steps show it:
+//! A system that forces a rejected push loses another author's commit. Three steps show it:
 //!
 //! ```
 //! use shakedown::defect::{Defect, planted_sim};

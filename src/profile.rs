@@ -153,8 +153,8 @@ impl Profile {
     }
 
     /// The first section in which it says other words, names or places than another profile; `None`
-    /// where a system that speaks as the one can be read by the other.
-    pub fn speaks_unlike(&self, other: &Self) -> Option<&'static str> {
+    /// where the output of a system with the one can be read with the other.
+    pub fn section_unlike(&self, other: &Self) -> Option<&'static str> {
         let sections = |of: &Self| of.source.parse::<toml::Table>().unwrap_or_default();
         let (own, others) = (sections(self), sections(other));
         let differs = |section: &&str| match (own.get(*section), others.get(*section)) {

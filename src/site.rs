@@ -81,7 +81,7 @@ pub fn outsider_change(conflicting: bool, mark: Mark) -> FileChange {
     }
 }
 
-/// Every mark in a checkout, as often as it stands there, in the order that the build lists them.
+/// Every mark in a checkout, as often as it occurs, in the order that the build lists them.
 pub fn marks_in_tree(tree: &Tree) -> Vec<Mark> {
     let changes = tree.get(CHANGES).into_iter();
     let outside = tree

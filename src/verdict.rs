@@ -220,7 +220,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Whose it is, where it is somebody's own.
+    /// The client that it belongs to, if one alone.
     pub fn client(&self) -> Option<&ClientId> {
         match self {
             Self::Breaker | Self::Queue => None,

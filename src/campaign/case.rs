@@ -163,19 +163,19 @@ mod tests {
     fn a_slip_holds_the_newest_case_and_its_seed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out/running.plan");
-        let mut slip = CaseFile::at(&path).unwrap();
+        let mut case_file = CaseFile::at(&path).unwrap();
         for (text, seed) in [("crash acme\nwait 30s\n", 1), ("crash acme\n", 2)] {
             let text = format!("# shakedown plan v1\nsession acme/home\n{text}");
             let case = Case {
                 plan: text.parse().unwrap(),
                 seed,
             };
-            slip.write(&case).unwrap();
+            case_file.write(&case).unwrap();
             let kept = crate::regression::read(&path).unwrap();
             assert_eq!(kept.seed, Some(seed));
             assert_eq!(kept.plan.steps, case.plan.steps);
         }
-        slip.remove().unwrap();
+        case_file.remove().unwrap();
         assert!(!path.exists());
     }
 }

@@ -73,10 +73,10 @@ impl Campaign<'_> {
         case: &Case,
         history: &History,
     ) -> Result<PathBuf, CampaignError> {
-        let name = format!("{}-run-{}.plan", self.slip_name(), Seed(case.seed));
+        let name = format!("{}-run-{}.plan", self.case_file_name(), Seed(case.seed));
         let path = self.config.out.join(name);
         CaseFile::at(&path)
-            .and_then(|mut slip| slip.write(case))
+            .and_then(|mut case_file| case_file.write(case))
             .and_then(|()| history.write_file(&path.with_extension("jsonl")))
             .map_err(|why| CampaignError::Write {
                 path: path.clone(),

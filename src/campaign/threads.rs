@@ -26,7 +26,7 @@ pub(crate) struct Cases<'a> {
     pub(crate) done: u64,
     /// The file that holds the case of a thread while it runs, so that a case that takes the whole
     /// tester with it can be seen.
-    pub(crate) slip: &'a (dyn Fn(usize) -> PathBuf + Sync),
+    pub(crate) case_file: &'a (dyn Fn(usize) -> PathBuf + Sync),
 }
 
 /// What the campaign is asked about.
@@ -144,12 +144,12 @@ impl Cases<'_> {
         let strategy = generate::plans(&self.config.shape);
         let cases = self.config.cases;
         let most = cases.map_or(u64::MAX, |cases| self.shard.share_of(cases));
-        let path = (self.slip)(job);
+        let path = (self.case_file)(job);
         let failed = |why| CampaignError::Write {
             path: path.clone(),
             why,
         };
-        let mut slip = CaseFile::at(&path).map_err(failed)?;
+        let mut case_file = CaseFile::at(&path).map_err(failed)?;
         while !shared.stop.load(Ordering::Relaxed) {
             let turn = shared.next.fetch_add(1, Ordering::Relaxed);
             if turn >= most || !is_near(shared, turn) {
@@ -158,7 +158,7 @@ impl Cases<'_> {
             let number = self.shard.case(turn);
             let case = Case::generate(&strategy, self.config.seed, number)
                 .map_err(CampaignError::Generate)?;
-            slip.write(&case).map_err(failed)?;
+            case_file.write(&case).map_err(failed)?;
             let Some(ran) = run(number, case)? else {
                 break;
             };
@@ -166,7 +166,7 @@ impl Cases<'_> {
                 break;
             }
         }
-        slip.remove().map_err(failed)
+        case_file.remove().map_err(failed)
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) enum Mistake {
     HalfOpenIsClosed,
     OwnBreaker,
     /// The permit is written without its holder.
-    PermitOfNobody,
+    PermitWithoutHolder,
     ClosesBreakerAtStart,
     /// A probe that succeeds opens the breaker again.
     ProbeNeverCloses,
@@ -152,7 +152,7 @@ impl DefectiveStore {
                 own.failures = record.failures;
             }
             (Mistake::NeverResetsCount, _) => own.failures = 0,
-            (Mistake::PermitOfNobody, BreakerState::HalfOpen) => {
+            (Mistake::PermitWithoutHolder, BreakerState::HalfOpen) => {
                 record.until = FOR_EVER;
             }
             (Mistake::ProbeNeverCloses, BreakerState::Closed) if own.was_half_open => {
@@ -234,7 +234,7 @@ impl Store for DefectiveStore {
                 (Mistake::HalfOpenIsClosed, BreakerState::HalfOpen) => {
                     record.state = BreakerState::Closed;
                 }
-                (Mistake::PermitOfNobody, BreakerState::HalfOpen) => record.probe = None,
+                (Mistake::PermitWithoutHolder, BreakerState::HalfOpen) => record.probe = None,
                 _ => {}
             },
             _ => {}

@@ -198,7 +198,7 @@ impl Key {
         let mut parts = [0; MOST_CLIENTS];
         for part in parts.iter_mut().rev() {
             *part = match take() {
-                number if u128::from(number) == MOST => super::space::NOBODY,
+                number if u128::from(number) == MOST => super::space::NO_CLIENT,
                 number => number,
             };
         }

@@ -130,7 +130,7 @@ impl JudgedClient {
         sessions.any(|session| session.record.last_error.is_some())
     }
 
-    /// The same, once it is known that the breaker stands so.
+    /// The same, once the breaker is known to be in this state.
     pub fn with_standing(&self, standing: Standing) -> Self {
         let mut next = self.clone();
         next.judge.breaker = Breaker::standing_as(1, standing);
@@ -195,7 +195,7 @@ impl JudgedClient {
     /// Makes situations in which the same can follow equal.
     ///
     /// An act takes a millisecond, or the wait that the contract asks for. So of two moments all
-    /// that matters is which came first, or whether such a wait lies between them.
+    /// that matters is which came first, or whether such a wait was between them.
     fn forget_time(&mut self) {
         let judge = &mut self.judge;
         let was = judge.now.max(NOW);

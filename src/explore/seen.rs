@@ -63,7 +63,7 @@ impl Hash {
 /// The states whose hash ends alike, in the order in which they were seen.
 ///
 /// A table of places finds them. Keys are stored apart from it, so that what the search goes through
-/// lies in a row, and a look that finds nothing reads four bytes.
+/// is contiguous, and a lookup that finds nothing reads four bytes.
 pub struct Shard {
     slots: Vec<u32>,
     keys: Vec<Key>,

@@ -22,7 +22,7 @@ use crate::verdict::Rule;
 /// Clients at most.
 pub const MOST_CLIENTS: usize = 3;
 /// The part of a client that there is not.
-pub(super) const NOBODY: u32 = u32::MAX;
+pub(super) const NO_CLIENT: u32 = u32::MAX;
 /// Every order of the clients: `ORDERS[..1]` for one, `[..2]` for two, all for three.
 const ORDERS: [[usize; MOST_CLIENTS]; 6] = [
     [0, 1, 2],
@@ -97,7 +97,7 @@ impl Space {
     /// The world before anything happened.
     pub fn start(&self) -> World {
         let part = self.part(JudgedClient::new(self.scope.sessions, self.scope.habits));
-        let mut parts = [NOBODY; MOST_CLIENTS];
+        let mut parts = [NO_CLIENT; MOST_CLIENTS];
         parts[..self.clients()].fill(part);
         let shared = Shared::new(self.clients(), self.scope.habits);
         World {

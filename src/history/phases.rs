@@ -40,7 +40,7 @@ pub struct PhaseBegan {
     pub session: SessionId,
     /// The phase.
     pub phase: Phase,
-    /// The phase before it; what lies between was not seen.
+    /// The phase before it; what came between was not seen.
     after: Option<Phase>,
     has_words: bool,
 }

@@ -60,7 +60,7 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
             newest,
         };
         match end {
-            // A first try that was good went with the workspace; the next one failed for it.
+            // A first try that was good was lost with the workspace; the next one failed for it.
             HandlingEnd::Failed if facts.lost_workspace && instruction.deliveries > 1 => {
                 found.push(candidate);
             }

@@ -23,9 +23,9 @@ pub struct Session {
     pub may_have_error: bool,
     /// The same for its warnings, for ever: they are seldom recorded.
     pub may_warn: bool,
-    /// Commits that went with a workspace before the remote had them.
+    /// Commits that were lost with a workspace before the remote had them.
     pub lost: BTreeSet<Mark>,
-    /// When commits first went with a workspace.
+    /// When commits were first lost with a workspace.
     pub lost_at: Option<std::time::Duration>,
     /// What was lost and reported by name since: in a `lastError`, or in an ERROR line where the
     /// system reports by those.

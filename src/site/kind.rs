@@ -24,14 +24,14 @@ struct Sources {
     package: &'static str,
     banner: (&'static str, &'static str),
     /// What of the banner's text a syntax error replaces, and by what.
-    slip: (&'static str, &'static str),
+    syntax_error: (&'static str, &'static str),
     others: &'static [(&'static str, &'static str)],
 }
 
 const SHELL: Sources = Sources {
     package: "{\n  \"name\": \"site\",\n  \"scripts\": { \"build\": \"sh build.sh\" }\n}\n",
     banner: (BANNER, "banner: Welcome;\n"),
-    slip: ("Welcome;", "Welcome"),
+    syntax_error: ("Welcome;", "Welcome"),
     others: &[("build.sh", include_str!("../../site/build.sh"))],
 };
 
@@ -41,7 +41,7 @@ const ASTRO: Sources = Sources {
         "src/components/Banner.astro",
         include_str!("../../site-astro/src/components/Banner.astro"),
     ),
-    slip: ("\"Welcome\"", "\"Welcome"),
+    syntax_error: ("\"Welcome\"", "\"Welcome"),
     others: &[
         (
             "astro.config.mjs",
@@ -121,7 +121,7 @@ impl SiteKind {
         let Sources {
             package,
             banner: (banner, banner_text),
-            slip: (sound, broken),
+            syntax_error: (sound, broken),
             ..
         } = self.sources();
         let mut changes = vec![FileChange::Append {

@@ -89,7 +89,7 @@ impl Soak<'_> {
             config: &bounded,
             shard: config.shard,
             done: state.done,
-            slip: &|job| folder.running(job),
+            case_file: &|job| folder.running(job),
         };
         let mut end = None;
         cases.run(

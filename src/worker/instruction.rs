@@ -197,7 +197,7 @@ impl Worker {
         }
     }
 
-    /// Builds the branch as it stands and deploys what is good. Returns why the instruction failed.
+    /// Builds the branch as it is and deploys what is good. Returns why the instruction failed.
     async fn build_and_deploy(
         &self,
         instruction: &Instruction,

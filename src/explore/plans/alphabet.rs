@@ -15,7 +15,7 @@ pub type Letter = u16;
 #[derive(Clone, Debug)]
 pub struct Alphabet {
     pub sessions: Vec<SessionId>,
-    /// Each fault's heal stands after it.
+    /// Each fault's heal comes after it.
     pub steps: Vec<Step>,
 }
 

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nobody_has_no_twin() {
+    fn what_names_no_client_has_no_twin() {
         assert_eq!(judged(&["inject git-auth", "wait 45s"]), (false, false));
     }
 }

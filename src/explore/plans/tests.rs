@@ -263,7 +263,7 @@ fn every_defect_has_a_minimum_which_shows_it_while_the_right_worker_holds() {
 }
 
 #[test]
-fn nobody_knows_a_plan_that_is_shorter_than_a_minimum() {
+fn no_known_plan_is_shorter_than_a_minimum() {
     let steps = |of: &Known| of.plan.steps.len();
     for of in known::parse(minima::TEXT).expect("plans") {
         let known = known::all().iter().filter(|it| it.defect == of.defect);

@@ -87,7 +87,7 @@ impl Act {
 }
 
 impl System {
-    /// What the system itself may do next. What needs an answer of the breaker stands there once
+    /// What the system itself may do next. What needs an answer of the breaker is listed once
     /// for each answer.
     pub fn own_acts(&self, habits: Habits) -> Vec<Act> {
         let mut acts = self.queue_acts();

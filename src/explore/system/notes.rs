@@ -5,7 +5,7 @@ use crate::history::Record;
 use crate::plan::Mark;
 
 impl Notes {
-    /// Everything that is wrong: for each part of it somebody waits.
+    /// Everything that is wrong: each part of it delays work.
     pub(super) fn last_error(&self) -> Option<String> {
         let mut wrong: Vec<String> = self.failure.iter().map(|text| (*text).into()).collect();
         if !self.lost.is_empty() {

@@ -1,4 +1,4 @@
-//! A run on the local target: steps, and the time in which the system goes its way.
+//! A run on the local target: steps, and the time in which the system works on its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_given_up_wakes_nobody() {
+    fn a_sleep_given_up_wakes_no_task() {
         let timers = Rc::new(Timers::default());
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut sleep = Sleep::new(&timers, 0, SECOND);

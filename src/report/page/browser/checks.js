@@ -1,9 +1,9 @@
 // What is asked of a page that is open. Each returns a list of complaints.
 window.checks = {
-  // Boxes of labels that stand on each other, or beyond their place.
+  // Boxes of labels that overlap, or beyond their place.
   overlaps() {
     const bad = [];
-    // What is scrolled out of sight stands on nothing.
+    // What is scrolled out of sight overlaps nothing.
     const box = (node) => {
       const own = node.getBoundingClientRect();
       const scroller = node.closest(".scroller, .body");

@@ -1,4 +1,4 @@
-// Where events stand along the axis, and which labels fit there.
+// Where events are along the axis, and which labels fit there.
 
 const STEP_LEAST = 15.5;
 const RECOVERY_LEAST = 124;
@@ -69,7 +69,7 @@ function share(spans, room) {
 // The width of a text in the timeline's label font.
 const textWidth = (text) => text.length * 6.1 + 2;
 
-// Numbers of steps; those that would stand on each other become a range: 3–7. `x` is where the
+// Numbers of steps; those that would overlap become a range: 3–7. `x` is where the
 // step is, `at` where its number begins: left of it where the drawing ends.
 function stepLabels(steps, x, end) {
   const labels = [];

@@ -275,7 +275,7 @@ function modelPanel() {
 
 // Events that changed what is expected or known, by the explanation.
 const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
-// Those that the violation hangs on.
+// Those that the violation depends on.
 const decisive = new Set(data.explanation ? data.explanation.decisive : [data.violating]);
 
 function eventsPanel(visible) {

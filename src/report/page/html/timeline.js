@@ -4,7 +4,7 @@ const AXIS = { notes: 15, steps: 19, times: 17 };
 AXIS.height = AXIS.notes + AXIS.steps + AXIS.times;
 const FAULT_ROW = 16;
 const BUCKET = 8;
-// Where bars, marks and log lines stand in a lane, from its top.
+// Where bars, marks and log lines are in a lane, from its top.
 const LANES = {
   breaker: { height: 30, bar: [3, 13], mark: 23 },
   container: { height: 29, bar: [2, 10], mark: 16.5, log: 25 },
@@ -25,13 +25,13 @@ const SHAPES = {
   log: (x, y) => svg("rect", { x: x - 1, y: y - 2.5, width: 2, height: 5 }),
 };
 
-// Faults in rows, so that neither bars nor their names stand on each other.
+// Faults in rows, so that neither bars nor their names overlap.
 function packed(bars, span) {
   const rows = [];
   for (const bar of bars) {
     const [from, to] = span(bar);
     const text = textWidth(bar.label) + 6;
-    // A name that does not fit stands behind its bar.
+    // A name that does not fit is put behind its bar.
     const end = to - from < text ? to + text : to;
     let row = rows.findIndex((free) => free <= from);
     if (row < 0) row = rows.push(0) - 1;

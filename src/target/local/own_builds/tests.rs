@@ -183,7 +183,7 @@ fn where_keys_vary_what_pages_name_is_of_the_build() {
 }
 
 #[test]
-fn a_build_that_fails_or_cannot_be_run_accuses_nobody() {
+fn a_build_that_fails_or_cannot_be_run_accuses_no_system() {
     let bench = Bench::new("echo no such module >&2; exit 3", 1);
     let of_system = Bench::new(BUILD, 0);
     let builds = bench.of(&[1]);
