@@ -47,7 +47,7 @@ pub enum Wrong {
     Breaks(Rule),
     /// A rule, after the path when all is healed.
     RecoveryBreaks(Rule),
-    /// After the path when all is healed, it never comes to rest.
+    /// After the path when all is healed, it never settles.
     Circles,
 }
 

@@ -114,7 +114,7 @@ fn walk(exploration: &Exploration, choices: &[u16]) -> Result<(), String> {
         };
         world = next.map_err(|rule| format!("{rule} in recovery\n{}", story.acts.join("\n")))?;
         if n > 2000 {
-            return Err(format!("comes to no rest\n{}", story.acts.join("\n")));
+            return Err(format!("never settles\n{}", story.acts.join("\n")));
         }
     }
     match space.check_rest(&world) {

@@ -66,8 +66,8 @@ fn beside(client: &ClientId) -> Option<Breach> {
         SECOND_PROBE,
         "what other containers read of the breaker, given how this sync goes on",
         format!(
-            "a sync of {client} goes on, or ended otherwise, that must have ended for theirs to \
-             begin or be stopped"
+            "a sync of {client} goes on, or ended otherwise, although it must have ended before \
+             theirs could begin or be stopped"
         ),
     )
 }

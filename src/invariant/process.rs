@@ -30,7 +30,7 @@ pub fn stays_up(model: &Model, event: &Event) -> Option<Breach> {
             Subject::Container(down.id.clone()),
             DOWN,
             format!("a container is up again within {limit:?} of its death"),
-            format!("that of {} is still down", down.id),
+            format!("the container of {} is still down", down.id),
         );
     }
     let What::Died {

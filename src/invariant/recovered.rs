@@ -34,7 +34,7 @@ pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
             let place = if queued.contains(&mark) {
                 "it is still in the queue"
             } else {
-                "it is nowhere"
+                "it is in no queue"
             };
             return Breach::standing(
                 about,
@@ -50,7 +50,7 @@ pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
             about,
             DEAD_LETTER,
             format!("{mark} of {id} stays in the dead-letter queue"),
-            "it is gone from there",
+            "it is no longer there",
         )
     })
 }

@@ -60,20 +60,22 @@ fn unreported(model: &Model, owed: Owed, mark: Mark) -> Option<Breach> {
     match owed {
         Owed::Push => Breach::new(
             NOT_PUSHED,
-            format!("{mark} is acknowledged when its commit is pushed, or {report}"),
-            format!("it was acknowledged; the remote branch of {id} lacks it, and there is none"),
+            format!("{mark} is acknowledged when its commit is pushed, or with {report}"),
+            format!(
+                "it was acknowledged; the remote branch of {id} lacks it, and nothing reports that"
+            ),
         ),
         Owed::Failure => Breach::new(
             NOT_FAILED,
             format!("the failed build of {mark} is reported: {report}"),
-            "it was acknowledged without one",
+            "it was acknowledged without such a report",
         ),
         Owed::Deploy => Breach::new(
             NOT_DEPLOYED,
-            format!("{mark} is acknowledged when its build is deployed, or {report}"),
+            format!("{mark} is acknowledged when its build is deployed, or with {report}"),
             format!(
-                "it was acknowledged; the site of {client} never showed it whole, and there is \
-                 none"
+                "it was acknowledged; the site of {client} never showed it whole, and nothing \
+                 reports that"
             ),
         ),
     }

@@ -84,7 +84,7 @@ pub fn receives(model: &Model, event: &Event) -> Option<Breach> {
     }
     Breach::new(
         TOO_MANY_RECEIVES,
-        format!("at most {most} receives of {mark}, then the dead letters"),
+        format!("at most {most} receives of {mark}, then the dead-letter queue"),
         format!("receive {receives}"),
     )
 }
@@ -108,7 +108,7 @@ pub fn agent(model: &Model, event: &Event) -> Option<Breach> {
         return Breach::new(
             AGENT,
             format!("at most {attempts} agent requests for {mark} without an answer"),
-            format!("one more by {client}"),
+            format!("{client} sent another one"),
         );
     }
     if let Some(wait) = retry_after
@@ -169,8 +169,8 @@ pub fn pushes(model: &Model, event: &Event) -> Option<Breach> {
     }
     Breach::new(
         PUSH,
-        format!("at most {most} attempts in a row to push, of {client}, then a wait"),
-        format!("attempt {} at once", pushing.failures + 1),
+        format!("at most {most} attempts in a row by {client} to push, then a wait"),
+        format!("attempt {} without a wait", pushing.failures + 1),
     )
 }
 
@@ -218,7 +218,7 @@ fn at_once(what: &str, times: u32, too_often: u32, client: &Client) -> Option<Br
     Breach::new(
         AT_ONCE,
         format!("growing waits between {what}, and an interval before what was put off"),
-        format!("{times} of {} in a row came at once", client.id),
+        format!("{times} in a row of {} came without a wait", client.id),
     )
 }
 
@@ -233,7 +233,7 @@ pub fn endless_sync(model: &Model, event: &Event) -> Option<Breach> {
         SYNC,
         format!("at most {most} attempts of an S3 sync"),
         format!(
-            "{} began its attempts {FIRST_ATTEMPTS} times without a word of an end between",
+            "{} began its attempts {FIRST_ATTEMPTS} times, and its log never reported an end",
             client.id
         ),
     )

@@ -58,7 +58,7 @@ pub fn containers(model: &Model, seen: &Snapshot) -> Option<Breach> {
         Subject::Container(down.id.clone()),
         CONTAINER,
         "every container runs",
-        format!("that of {} does not", down.id),
+        format!("the container of {} does not run", down.id),
     )
 }
 

@@ -150,7 +150,7 @@ fn write_failure(
         Wrong::RecoveryBreaks(rule) => {
             format!("{rule}, on a way to recovery: {}", rule.words())
         }
-        Wrong::Circles => "recovers: after healing everything it never comes to rest".into(),
+        Wrong::Circles => "recovers: after everything is healed it never settles".into(),
     };
     writeln!(to, "{} {what}", style.bad("VIOLATED"))?;
     if let Some(broken) = &story.broken {

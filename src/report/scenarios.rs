@@ -144,7 +144,7 @@ fn described(unmet: &Unmet) -> (String, String) {
         Why::Seen(times) => format!("It was seen {}.", counted(times as u64, "time")),
         Why::Late(took) => format!("It was seen after {:.1} s.", took.as_secs_f64()),
         Why::SeenThough => "It was seen.".into(),
-        Why::NotReached => "The run never came to where that begins.".into(),
+        Why::NotReached => "The run never reached the point from which that is measured.".into(),
     };
     let expected = words(&unmet.expected);
     (format!("Expectation {}: {expected}", unmet.number), seen)

@@ -31,7 +31,7 @@ pub enum Why {
     Late(Duration),
     /// It was seen, and should not have been.
     SeenThough,
-    /// The run never came to where it is measured from.
+    /// The run never reached the point from which it is measured.
     NotReached,
 }
 
