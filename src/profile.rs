@@ -57,6 +57,7 @@ pub struct Profile {
     /// The faults that cannot be injected, by name, and why.
     pub impossible: BTreeMap<String, String>,
     source: Arc<str>,
+    hash: u64,
 }
 
 /// The reference worker's profile, as its file has it.
@@ -107,11 +108,7 @@ impl Profile {
 
     /// A hash of the text that it was read from (FNV-1a, 64 bits).
     pub fn hash(&self) -> u64 {
-        self.source
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            })
+        self.hash
     }
 
     /// Why this cannot be seen of the system; `None` where it can.

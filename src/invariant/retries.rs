@@ -182,9 +182,15 @@ fn retries_with<'a>(model: &'a Model, event: &Event) -> Option<(RetryTracker, &'
     Some((retries, client))
 }
 
+/// The same for a line that claims something; syncs are counted by these alone.
+fn syncs_with<'a>(model: &'a Model, event: &Event) -> Option<(RetryTracker, &'a Client)> {
+    let is_claim = matches!(event.what, What::Logged { claim: Some(_), .. });
+    is_claim.then(|| retries_with(model, event))?
+}
+
 /// No loop of attempts of syncs without a wait.
 pub fn sync_at_once(model: &Model, event: &Event) -> Option<Breach> {
-    let (retries, client) = retries_with(model, event)?;
+    let (retries, client) = syncs_with(model, event)?;
     at_once(
         "attempts of S3 syncs",
         retries.attempts,
@@ -206,7 +212,7 @@ pub fn requests_at_once(model: &Model, event: &Event) -> Option<Breach> {
 
 /// No loop of syncs that were put off without a wait.
 pub fn put_off_at_once(model: &Model, event: &Event) -> Option<Breach> {
-    let (retries, client) = retries_with(model, event)?;
+    let (retries, client) = syncs_with(model, event)?;
     let what = "syncs that were put off";
     at_once(what, retries.put_off, HASTY_SYNCS, client)
 }
@@ -224,7 +230,7 @@ fn at_once(what: &str, times: u32, too_often: u32, client: &Client) -> Option<Br
 
 /// No sync without an end.
 pub fn endless_sync(model: &Model, event: &Event) -> Option<Breach> {
-    let (retries, client) = retries_with(model, event)?;
+    let (retries, client) = syncs_with(model, event)?;
     if retries.first_attempts < FIRST_ATTEMPTS {
         return None;
     }

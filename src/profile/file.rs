@@ -206,6 +206,9 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
             .map(|(name, why)| (name.into_inner(), why))
             .collect(),
         source: text.into(),
+        hash: text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        }),
     })
 }
 

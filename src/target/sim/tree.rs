@@ -110,9 +110,11 @@ impl Tree {
             if Rc::ptr_eq(old, new) {
                 continue;
             }
-            let paths: BTreeSet<&Arc<str>> = old.keys().chain(new.keys()).collect();
-            for path in paths {
-                change_of_file(path, old.get(path), new.get(path), &mut change);
+            for (path, text) in new.iter() {
+                change_of_file(path, old.get(path), Some(text), &mut change);
+            }
+            for (path, text) in old.iter().filter(|(path, _)| !new.contains_key(*path)) {
+                change_of_file(path, Some(text), None, &mut change);
             }
         }
         change.value()
