@@ -106,13 +106,13 @@ pub struct Summary {
     /// How long the plans took, shrinking aside.
     pub took: Duration,
     /// How it ended.
-    pub end: End,
+    pub end: CampaignEnd,
 }
 
 /// How a campaign came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum CampaignEnd {
     /// It did all that was asked for.
     #[default]
     Completed,
@@ -292,7 +292,7 @@ impl<'a> Campaign<'a> {
             found: Vec::new(),
             samples: Samples::default(),
             took: Duration::ZERO,
-            end: End::Completed,
+            end: CampaignEnd::Completed,
         };
         Self {
             config,
@@ -369,7 +369,7 @@ impl<'a> Campaign<'a> {
             took,
         } = ran;
         if self.interrupt.load(Ordering::Relaxed) {
-            self.summary.end = End::Interrupted;
+            self.summary.end = CampaignEnd::Interrupted;
             // A run that was cut off says nothing of the harness.
             if matches!(outcome.verdict, Verdict::Unknown { .. }) {
                 return Ok(true);
@@ -402,7 +402,7 @@ impl<'a> Campaign<'a> {
             Verdict::Unknown { .. } => self.unknown_in_a_row + 1,
             _ => 0,
         };
-        let mut is_over = self.summary.end == End::Interrupted;
+        let mut is_over = self.summary.end == CampaignEnd::Interrupted;
         match outcome.verdict {
             Verdict::Held => totals.held += 1,
             Verdict::Violated(violation) => {
@@ -411,7 +411,7 @@ impl<'a> Campaign<'a> {
                 let found = Finding::new(on, origin, plan, case.seed, violation, history);
                 self.find(Finding { file, ..found });
                 if !self.config.keep_going {
-                    self.summary.end = End::AtViolation;
+                    self.summary.end = CampaignEnd::AtViolation;
                     is_over = true;
                 }
             }
@@ -422,7 +422,7 @@ impl<'a> Campaign<'a> {
                 };
                 totals.leave_unjudged(Unjudged { case, file, why });
                 if self.unknown_in_a_row >= UNKNOWN_IN_A_ROW {
-                    self.summary.end = End::GaveUp;
+                    self.summary.end = CampaignEnd::GaveUp;
                     is_over = true;
                 }
             }

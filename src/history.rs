@@ -19,7 +19,7 @@ use crate::profile::{Evidence, Profile, Seen};
 use crate::verdict::NotAsked;
 
 pub use file::{Incomplete, ReadHistory, Writer};
-pub use header::{End, FORMAT, Header, ProfileRef};
+pub use header::{FORMAT, Header, HistoryEnd, ProfileRef};
 pub use own_build::{OwnBuild, OwnFile};
 
 pub(crate) mod change;
@@ -609,7 +609,7 @@ pub struct History {
     /// Append-only.
     pub events: Vec<Event>,
     /// `None` until the run has ended.
-    pub end: Option<End>,
+    pub end: Option<HistoryEnd>,
 }
 
 impl History {

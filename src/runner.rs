@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::{End, Event, FORMAT, Header, History, ProfileRef, Snapshot, What};
+use crate::history::{Event, FORMAT, Header, History, HistoryEnd, ProfileRef, Snapshot, What};
 use crate::invariant::not_asked;
 use crate::judge::Judge;
 use crate::model::Model;
@@ -160,7 +160,7 @@ fn carry_out(
         .iter()
         .for_each(&mut *live.record);
     let settled = settled.map(Arc::new);
-    let end = End {
+    let end = HistoryEnd {
         verdict: verdict.clone(),
         events: live.events.len(),
         left_out: left_out.clone(),

@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::campaign::{
-    self, CampaignError, Case, End, Ran, Sample, Shard, processor_time, run_kept,
+    self, CampaignEnd, CampaignError, Case, Ran, Sample, Shard, processor_time, run_kept,
 };
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
@@ -108,7 +108,7 @@ pub enum FolderError {
 #[derive(Clone, PartialEq, Debug)]
 pub struct SoakOutcome {
     pub state: SoakState,
-    pub end: End,
+    pub end: CampaignEnd,
     /// Cases that broke a rule, and could not be shrunk before the end: the next start does.
     pub pending: Vec<u64>,
 }
@@ -159,7 +159,7 @@ pub fn run(
     }
     let end = soak.work(&target)?;
     soak.advance();
-    soak.state.is_complete = end == End::Completed;
+    soak.state.is_complete = end == CampaignEnd::Completed;
     soak.write_state()?;
     soak.line.end();
     let pending = soak.folder.read_found(config.shard, soak.state.done)?;
@@ -304,7 +304,7 @@ impl Soak<'_> {
 
     /// Now and then takes a sample, shows how far it is, and writes the state. Returns how it
     /// ends, if it has to.
-    fn look_up(&mut self) -> Result<Option<End>, CampaignError> {
+    fn look_up(&mut self) -> Result<Option<CampaignEnd>, CampaignError> {
         if self.looked.elapsed() < LOOK_EVERY {
             return Ok(None);
         }
@@ -314,11 +314,11 @@ impl Soak<'_> {
             self.write_state()?;
         }
         Ok(if self.is_interrupted() || self.folder.take_stop() {
-            Some(End::Interrupted)
+            Some(CampaignEnd::Interrupted)
         } else if self.unknown_in_a_row >= UNKNOWN_IN_A_ROW {
-            Some(End::GaveUp)
+            Some(CampaignEnd::GaveUp)
         } else {
-            self.is_over().then_some(End::Completed)
+            self.is_over().then_some(CampaignEnd::Completed)
         })
     }
 

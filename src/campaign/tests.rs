@@ -114,7 +114,7 @@ fn a_harness_that_always_fails_ends_the_campaign() {
         })
     };
     let summary = run_with(&config(folder.path(), 100, 2), &never);
-    assert_eq!(summary.end, End::GaveUp);
+    assert_eq!(summary.end, CampaignEnd::GaveUp);
     assert_eq!(summary.totals.unjudged.len(), UNKNOWN_IN_A_ROW);
 }
 
@@ -172,7 +172,7 @@ fn an_interrupt_ends_the_campaign_early_and_is_reported() {
         })
     };
     campaign.generate(&judge).unwrap();
-    assert_eq!(campaign.summary.end, End::Interrupted);
+    assert_eq!(campaign.summary.end, CampaignEnd::Interrupted);
     assert!(campaign.summary.totals.unjudged.is_empty());
     assert_eq!(files_in(&folder.path().join("out")), 0);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::outputs::{OutputArgs, Outputs};
 use super::{PlansArgs, RunArgs, TargetName};
-use crate::campaign::{self, CampaignError, Config, End, Summary};
+use crate::campaign::{self, CampaignEnd, CampaignError, Config, Summary};
 use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with};
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report;
@@ -110,7 +110,7 @@ fn report_all(
         eprintln!("{error}");
         return Exit::Unknown;
     }
-    if summary.end == End::Interrupted || summary.totals.unknown > 0 {
+    if summary.end == CampaignEnd::Interrupted || summary.totals.unknown > 0 {
         Exit::Unknown
     } else {
         Exit::Held

@@ -9,7 +9,7 @@ use super::bugs::Bugs;
 use super::outputs::OutputArgs;
 use super::run::failed;
 use super::{PlansArgs, SiteName, TargetName};
-use crate::campaign::{self, End, Shard};
+use crate::campaign::{self, CampaignEnd, Shard};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
 use crate::finding::Finding;
 use crate::regression::{Seed, parse_seed};
@@ -156,7 +156,7 @@ fn exit(of: &SoakOutcome) -> Exit {
     let totals = &of.state.totals;
     if totals.violated > 0 || !of.pending.is_empty() {
         Exit::Violated
-    } else if of.end != End::Completed || totals.unknown > 0 {
+    } else if of.end != CampaignEnd::Completed || totals.unknown > 0 {
         Exit::Unknown
     } else {
         Exit::Held

@@ -226,9 +226,9 @@ impl Space<'_> {
                 .order
                 .end(self.alphabet, word, !model.faults.is_empty())
             {
-                order::End::New => {}
-                order::End::Heals => return Fate::Passed(Pruned::PlansEnd, Look::Not),
-                order::End::Waits => return Fate::Passed(Pruned::PlansEnd, Look::AtState),
+                order::PlanEnd::New => {}
+                order::PlanEnd::Heals => return Fate::Passed(Pruned::PlansEnd, Look::Not),
+                order::PlanEnd::Waits => return Fate::Passed(Pruned::PlansEnd, Look::AtState),
             }
         }
         if self.pruning.names && self.symmetry.has_twin(word) {

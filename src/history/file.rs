@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{End, Event, FORMAT, Header, History};
+use super::{Event, FORMAT, Header, History, HistoryEnd};
 
 /// Writes a history while it happens.
 pub struct Writer<W: Write> {
@@ -49,7 +49,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// What `to` reported first, of anything that was to be written.
-    pub fn finish(mut self, end: Option<&End>) -> io::Result<()> {
+    pub fn finish(mut self, end: Option<&HistoryEnd>) -> io::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -169,7 +169,7 @@ impl ReadHistory {
 
 enum Line {
     Event(Event),
-    End(End),
+    End(HistoryEnd),
 }
 
 fn header(line: &[u8]) -> Result<Header, String> {
@@ -196,7 +196,7 @@ fn header(line: &[u8]) -> Result<Header, String> {
 
 fn read_line(header: &Header, line: &[u8], events: usize) -> Result<Line, String> {
     if line.starts_with(b"{\"end\"") {
-        let Last { end } = serde_json::from_slice::<Last<End>>(line)
+        let Last { end } = serde_json::from_slice::<Last<HistoryEnd>>(line)
             .map_err(|why| format!("the last line cannot be read: {why}"))?;
         return match header.objects_to_end(&end, events) {
             Some(why) => Err(why),

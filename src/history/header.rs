@@ -88,7 +88,7 @@ impl ProfileRef {
 /// The last line of a history: how the run ended.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct End {
+pub struct HistoryEnd {
     /// How it ended.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -133,7 +133,7 @@ impl Header {
     }
 
     /// Why the last line cannot be of this run after so many events, where it cannot.
-    pub(super) fn objects_to_end(&self, end: &End, events: usize) -> Option<String> {
+    pub(super) fn objects_to_end(&self, end: &HistoryEnd, events: usize) -> Option<String> {
         if end.events != events {
             return Some(format!(
                 "the run had {} events, and {events} are here",

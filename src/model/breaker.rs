@@ -57,7 +57,7 @@ pub enum BreakerState {
 
 /// What a sync under way is to the breaker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-enum Kind {
+enum SyncKind {
     Ordinary,
     Probe,
     /// Its end was counted before its line came.
@@ -71,7 +71,7 @@ enum Kind {
 struct World {
     state: BreakerState,
     /// By client, the sync under way.
-    syncs: Vec<Option<Kind>>,
+    syncs: Vec<Option<SyncKind>>,
 }
 
 /// A sync under way, as the log and the S3 endpoint show it.
@@ -81,7 +81,7 @@ struct Sync {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct End {
+struct SyncEnd {
     client: usize,
     succeeded: bool,
     from: Duration,
@@ -102,7 +102,7 @@ pub struct Breaker {
     worlds: Vec<World>,
     /// The worlds before the ends in `recent`.
     base: Vec<World>,
-    recent: Vec<End>,
+    recent: Vec<SyncEnd>,
     syncs: Vec<Option<Sync>>,
     past: Vec<Allowed>,
 }
@@ -164,7 +164,8 @@ impl Breaker {
             return true;
         };
         sync.last_request = now;
-        let goes_on = |world: &World| !matches!(world.syncs[client], Some(Kind::Counted { .. }));
+        let goes_on =
+            |world: &World| !matches!(world.syncs[client], Some(SyncKind::Counted { .. }));
         if self.worlds.iter().all(goes_on) {
             return true;
         }
@@ -226,7 +227,7 @@ impl Breaker {
             // Its beginning was not logged; then its end says nothing either.
             return true;
         };
-        let end = End {
+        let end = SyncEnd {
             client,
             succeeded,
             from: sync.last_request,
@@ -244,14 +245,14 @@ impl Breaker {
         for (other, sync) in others.filter_map(|other| Some((other, self.syncs[other].as_ref()?))) {
             for succeeded in [true, false] {
                 let mut ends = self.recent.clone();
-                ends.push(End {
+                ends.push(SyncEnd {
                     client: other,
                     succeeded,
                     from: sync.last_request,
                     at: now,
                 });
                 next.extend(self.in_every_order(&ends).into_iter().map(|mut world| {
-                    world.syncs[other] = Some(Kind::Counted { succeeded });
+                    world.syncs[other] = Some(SyncKind::Counted { succeeded });
                     world
                 }));
             }
@@ -269,9 +270,9 @@ impl Breaker {
     }
 
     /// The worlds after these ends, counted in every order in which they can have been.
-    fn in_every_order(&self, ends: &[End]) -> Vec<World> {
+    fn in_every_order(&self, ends: &[SyncEnd]) -> Vec<World> {
         let mut next = Vec::new();
-        let forced = |a: &End, b: &End| a.from > b.at + self.limits.blur;
+        let forced = |a: &SyncEnd, b: &SyncEnd| a.from > b.at + self.limits.blur;
         permute(&mut ends.to_vec(), 0, &mut |order| {
             let in_order = (0..order.len())
                 .all(|i| (i + 1..order.len()).all(|j| !forced(&order[i], &order[j])));
@@ -297,7 +298,7 @@ impl Breaker {
         let counted = self.presumed(client);
         for world in self.worlds.iter().chain(&counted) {
             for succeeded in [true, false] {
-                let end = End {
+                let end = SyncEnd {
                     client,
                     succeeded,
                     from: now,
@@ -325,7 +326,7 @@ impl Breaker {
                     continue;
                 }
                 for succeeded in [true, false] {
-                    let end = End {
+                    let end = SyncEnd {
                         client: other,
                         succeeded,
                         from: Duration::ZERO,
@@ -341,7 +342,7 @@ impl Breaker {
                         let last = last.as_ref().map_or(Duration::ZERO, |s| s.last_request);
                         *until = last + self.limits.cool_down;
                     }
-                    counted.syncs[other] = Some(Kind::Counted { succeeded });
+                    counted.syncs[other] = Some(SyncKind::Counted { succeeded });
                     next.push(counted);
                 }
             }
@@ -394,7 +395,7 @@ impl World {
         let mut next = self.clone();
         let may_probe = match self.state {
             BreakerState::Closed { .. } => {
-                next.syncs[client] = Some(Kind::Ordinary);
+                next.syncs[client] = Some(SyncKind::Ordinary);
                 return Some(next);
             }
             BreakerState::Open { until } => now + blur >= until,
@@ -407,25 +408,27 @@ impl World {
                 probe: Some(client),
                 since: now,
             };
-            next.syncs[client] = Some(Kind::Probe);
+            next.syncs[client] = Some(SyncKind::Probe);
             return Some(next);
         }
         was_closed.then(|| {
-            next.syncs[client] = Some(Kind::Ordinary);
+            next.syncs[client] = Some(SyncKind::Ordinary);
             next
         })
     }
 
     /// Counts an end; `None` where this world had counted it as something else.
-    fn ended(mut self, end: &End, limits: Limits) -> Option<Self> {
+    fn ended(mut self, end: &SyncEnd, limits: Limits) -> Option<Self> {
         let kind = self.syncs[end.client].take()?;
         let opened = BreakerState::Open {
             until: end.from + limits.cool_down,
         };
         match (kind, &mut self.state) {
-            (Kind::Counted { succeeded }, _) if succeeded != end.succeeded => return None,
-            (Kind::Counted { .. }, _) => {}
-            (Kind::Probe, BreakerState::HalfOpen { probe, .. }) if *probe == Some(end.client) => {
+            (SyncKind::Counted { succeeded }, _) if succeeded != end.succeeded => return None,
+            (SyncKind::Counted { .. }, _) => {}
+            (SyncKind::Probe, BreakerState::HalfOpen { probe, .. })
+                if *probe == Some(end.client) =>
+            {
                 self.state = if end.succeeded {
                     BreakerState::Closed { failures: 0 }
                 } else {
@@ -445,7 +448,7 @@ impl World {
 }
 
 /// Calls `visit` with every order of the ends from `at` on.
-fn permute(ends: &mut Vec<End>, at: usize, visit: &mut impl FnMut(&[End])) {
+fn permute(ends: &mut Vec<SyncEnd>, at: usize, visit: &mut impl FnMut(&[SyncEnd])) {
     // Beyond a handful the orders are too many, and arrival order is as good as any.
     if at + 1 >= ends.len() || ends.len() > 5 {
         return visit(ends);

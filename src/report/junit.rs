@@ -8,7 +8,7 @@ use quick_xml::writer::Writer;
 
 use super::checks::{self, Checks};
 use super::page::campaign::{Campaign, ViolationRow};
-use crate::campaign::{End, Finished};
+use crate::campaign::{CampaignEnd, Finished};
 use crate::verdict::{NotAsked, Verdict};
 
 /// A kept plan that was run again, as a test case.
@@ -187,10 +187,10 @@ fn whole(of: &Campaign) -> CaseResult {
         .map(|row| format!("{} ({})", row.why, row.file))
         .collect();
     match of.ended {
-        End::Interrupted => CaseResult::Error {
+        CampaignEnd::Interrupted => CaseResult::Error {
             text: "interrupted before all plans had run".into(),
         },
-        End::GaveUp => CaseResult::Error {
+        CampaignEnd::GaveUp => CaseResult::Error {
             text: format!("the harness failed every time: {}", unjudged.join("; ")),
         },
         _ if !unjudged.is_empty() => CaseResult::Error {
@@ -437,7 +437,7 @@ mod tests {
             xml.contains("not all could be judged: git is missing (a.plan)"),
             "{xml}"
         );
-        of.ended = End::Interrupted;
+        of.ended = CampaignEnd::Interrupted;
         assert!(junit(&of, &[]).contains("interrupted before all plans had run"));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Style, paragraph};
-use crate::campaign::{End, Summary, Totals};
+use crate::campaign::{CampaignEnd, Summary, Totals};
 use crate::coverage::{Coverage, Sometimes};
 use crate::plan::Phase;
 use crate::regression::Seed;
@@ -28,11 +28,11 @@ pub fn summary(of: &Summary, style: Style) -> String {
 }
 
 /// How a campaign ended, where no rule was violated.
-pub(super) fn ended(end: End, style: Style) -> Option<String> {
+pub(super) fn ended(end: CampaignEnd, style: Style) -> Option<String> {
     match end {
-        End::Completed | End::AtViolation => None,
-        End::Interrupted => Some(style.odd("interrupted")),
-        End::GaveUp => Some(style.odd("gave up: the harness failed every time")),
+        CampaignEnd::Completed | CampaignEnd::AtViolation => None,
+        CampaignEnd::Interrupted => Some(style.odd("interrupted")),
+        CampaignEnd::GaveUp => Some(style.odd("gave up: the harness failed every time")),
     }
 }
 

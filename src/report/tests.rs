@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::campaign::{End, Summary, Totals, Unjudged};
+use crate::campaign::{CampaignEnd, Summary, Totals, Unjudged};
 use crate::coverage::Coverage;
 use crate::finding::Origin;
 use crate::history::{Branch, Commit, Event, GitOutcome, History, What};
@@ -153,7 +153,7 @@ fn a_summary_shows_what_was_run_and_what_was_not_reached() {
         found: vec![],
         samples: crate::campaign::Samples::default(),
         took: Duration::from_millis(2500),
-        end: End::Completed,
+        end: CampaignEnd::Completed,
     };
     let text = summary(&of, PLAIN);
     for part in [

@@ -126,7 +126,7 @@ fn a_soak_that_is_cut_off_goes_on_to_the_same_end() {
         })
         .unwrap();
         starts += 1;
-        if ended.end == End::Completed {
+        if ended.end == CampaignEnd::Completed {
             break;
         }
         assert!(starts < 10, "it does not go on");
@@ -209,7 +209,7 @@ fn a_file_called_stop_ends_a_soak_and_bounds_can_be_moved() {
     });
     let ended = soak(&Sim::default(), &endless);
     stopper.join().unwrap();
-    assert_eq!(ended.end, End::Interrupted);
+    assert_eq!(ended.end, CampaignEnd::Interrupted);
     assert!(!ended.state.is_complete && !endless.campaign.out.join("stop").exists());
     let done = ended.state.done;
     let further = soak(
@@ -218,12 +218,12 @@ fn a_file_called_stop_ends_a_soak_and_bounds_can_be_moved() {
     );
     assert_eq!(
         (further.end, further.state.done),
-        (End::Completed, done + 20)
+        (CampaignEnd::Completed, done + 20)
     );
     // Time at work counts over all starts: this one has none left.
     (endless.campaign.cases, endless.time) = (Some(1 << 40), Some(Duration::from_millis(1)));
     let last = soak(&Sim::default(), &endless);
-    assert_eq!(last.end, End::Completed);
+    assert_eq!(last.end, CampaignEnd::Completed);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::folder::{Folder, PLANS_OF_A_BUG};
 use super::{News, Soak};
 use crate::campaign::{
-    self, CampaignError, Case, Cases, DISTINGUISHED, End, GoOn, Progressed, Ran, Unjudged,
+    self, CampaignEnd, CampaignError, Case, Cases, DISTINGUISHED, GoOn, Progressed, Ran, Unjudged,
 };
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
@@ -57,7 +57,10 @@ struct Shared<'a> {
 
 impl Soak<'_> {
     /// Runs the shard's cases from where the state is.
-    pub(super) fn work(&mut self, target: &Interruptible<'_>) -> Result<End, CampaignError> {
+    pub(super) fn work(
+        &mut self,
+        target: &Interruptible<'_>,
+    ) -> Result<CampaignEnd, CampaignError> {
         let (config, folder) = (self.config, self.folder.clone());
         let state = &self.state;
         let distinguished = state.totals.failures.iter();
@@ -108,7 +111,7 @@ impl Soak<'_> {
             },
         )?;
         Ok(match end {
-            _ if self.is_interrupted() => End::Interrupted,
+            _ if self.is_interrupted() => CampaignEnd::Interrupted,
             end => end.unwrap_or_default(),
         })
     }

@@ -137,9 +137,9 @@ impl Order {
 
     /// Whether the plan ends as a shorter one does, since recovery begins with healing.
     /// `has_fault` says whether a fault is active before its last step.
-    pub fn end(&self, alphabet: &Alphabet, word: &[Letter], has_fault: bool) -> End {
+    pub fn end(&self, alphabet: &Alphabet, word: &[Letter], has_fault: bool) -> PlanEnd {
         let Some(last) = word.last() else {
-            return End::New;
+            return PlanEnd::New;
         };
         if self.passes_time(*last) {
             // A system without a fault does the same while it is waited for and in recovery, which
@@ -147,9 +147,9 @@ impl Order {
             // A plain wait may be longer still.
             let is_wait = matches!(alphabet.step(*last), Step::Wait(_));
             return if has_fault || is_wait {
-                End::New
+                PlanEnd::New
             } else {
-                End::Waits
+                PlanEnd::Waits
             };
         }
         let block = word.iter().rev().take_while(|at| !self.passes_time(**at));
@@ -166,13 +166,17 @@ impl Order {
             Step::Heal(_) => true,
             _ => false,
         });
-        if is_idle { End::Heals } else { End::New }
+        if is_idle {
+            PlanEnd::Heals
+        } else {
+            PlanEnd::New
+        }
     }
 }
 
 /// How a plan ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub enum PlanEnd {
     /// In a way that no shorter plan does.
     New,
     /// With faults that begin or end at the moment when recovery heals everything anyway.

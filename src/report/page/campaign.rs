@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::{End, Sample, Summary, Totals};
+use crate::campaign::{CampaignEnd, Sample, Summary, Totals};
 use crate::coverage::{ByPhase, Coverage, Sometimes};
 use crate::finding::Finding;
 use crate::plan::{FaultKind, Phase, StepKind};
@@ -24,7 +24,7 @@ pub struct Campaign {
     pub seed: String,
     /// The command that starts it again.
     pub command: String,
-    pub ended: End,
+    pub ended: CampaignEnd,
     /// How long the plans took, in real seconds.
     pub seconds: f64,
     /// Generated plans that were asked for, where there is a number.

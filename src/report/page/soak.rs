@@ -1,7 +1,7 @@
 //! What the page of a soak shows, and that of its shards together: the same as a campaign's.
 
 use super::campaign::{Campaign, ViolationRow};
-use crate::campaign::{End, Failures, Sample, Shard, Totals};
+use crate::campaign::{CampaignEnd, Failures, Sample, Shard, Totals};
 use crate::finding::family::Family;
 use crate::report::soak::times;
 use crate::soak::{self, Identity, Merged, MergedShard};
@@ -44,9 +44,9 @@ impl Campaign {
             title: format!("Soak of {} shards on {on}{missing}", of.shards),
             command: command.into(),
             ended: if is_whole {
-                End::Completed
+                CampaignEnd::Completed
             } else {
-                End::Interrupted
+                CampaignEnd::Interrupted
             },
             // They worked side by side.
             seconds: longest.unwrap_or_default() as f64 / 1000.0,
