@@ -187,6 +187,14 @@ impl Model {
         Some(&mut self.instructions[at])
     }
 
+    /// How many instructions have an outcome: acknowledged, or a dead letter.
+    pub fn ended_instructions(&self) -> usize {
+        self.instructions
+            .iter()
+            .filter(|it| !it.is_pending())
+            .count()
+    }
+
     /// The session that a mark belongs to; `None` for a mark that no step made.
     pub fn owner(&self, mark: Mark) -> Option<usize> {
         match mark {

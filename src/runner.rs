@@ -240,15 +240,22 @@ fn recover(
     for fault in faults {
         live.step(system, None, &Step::Heal(fault), None, false)?;
     }
-    let deadline = system.now() + live.judge.model.profile.limits.recovery;
+    let bound = live.judge.model.profile.limits.recovery;
+    let mut deadline = system.now() + bound;
+    let mut ended = live.judge.model.ended_instructions();
     let mut quiet = FIRST_LOOK;
     loop {
         let left = deadline.saturating_sub(system.now());
         let is_at_rest = system.rest(quiet, left, &mut live.events)?;
         let seen = system.snapshot()?.as_seen_by(&live.judge.model.profile);
         let seen = settled.insert(seen);
-        let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         live.judge_new(system)?;
+        // The bound is for what is left once the queue is worked off, however long it was.
+        let by_now = live.judge.model.ended_instructions();
+        if system.now() >= deadline && by_now > ended {
+            (deadline, ended) = (system.now() + bound, by_now);
+        }
+        let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
         let mut violation = live.judge.recovered(seen);
         // Building takes time, so it is done for a last word only.
         if (is_final || violation.is_none()) && live.build_shown(system, seen) {

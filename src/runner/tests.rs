@@ -238,3 +238,22 @@ fn in_real_time_a_violation_that_depends_on_time_is_believed_when_it_shows_again
     assert!(matches!(sure, Verdict::Violated(it) if it.rule.id() == "no-broken-deploy"));
     assert_eq!(runs, 1);
 }
+
+#[test]
+fn a_long_queue_is_worked_off_before_the_bound_of_recovery_counts() {
+    let verdict = |sim: &Sim, steps: &str| {
+        let work = "instruct acme/home change\n".repeat(150);
+        let plan = format!("# shakedown plan v1\nsession acme/home\n{steps}{work}");
+        run(sim, &plan.parse().unwrap(), 1).verdict
+    };
+    assert_eq!(verdict(&Sim::default(), ""), Verdict::Held);
+    // A queue on which nothing moves any more is still a violation.
+    let stops = trial::planted_sim(Defect::by_name("stops-polling").expect("a known defect"));
+    let cut_off =
+        "instruct acme/home change\nuntil acme/home done\ninject partition acme\nwait 60s\n";
+    let violated = verdict(&stops, cut_off);
+    assert!(
+        matches!(&violated, Verdict::Violated(it) if it.kind == "pending"),
+        "{violated:?}"
+    );
+}
