@@ -1,5 +1,6 @@
 //! The report of an exploration: how far it went, what it reached, and a counterexample as a plan.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::Style;
@@ -91,7 +92,11 @@ fn write_rules(to: &mut String) -> std::fmt::Result {
     let of = |always: bool| -> String {
         let rules = INVARIANTS.iter();
         let rules = rules.filter(|i| matches!(i.check, Check::Always(_)) == always);
-        rules.map(|i| i.rule.id()).collect::<Vec<_>>().join(", ")
+        let mut ids: Vec<&str> = rules.map(|i| i.rule.id()).collect();
+        // A rule has several parts.
+        let mut listed = BTreeSet::new();
+        ids.retain(|id| listed.insert(*id));
+        ids.join(", ")
     };
     writeln!(to, "  always: {}", of(true))?;
     writeln!(

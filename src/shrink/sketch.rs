@@ -151,11 +151,13 @@ impl Sketcher<'_> {
         }
     }
 
+    /// Until a phase begins; of `received`, until the session's record was read too, for nothing
+    /// that can fail comes before.
     fn until(&self, phase: Phase) -> Step {
         Step::Until {
             session: self.home.clone(),
             phase,
-            requests: 0,
+            requests: u32::from(phase == Phase::Received),
         }
     }
 
