@@ -133,8 +133,14 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
     let is_what_is_left = lost_workspace
         && candidates.iter().any(|candidate| {
             let remote = &model.sessions[candidate.session].remote;
-            let upto = || remote.marks_up_to(candidate.newest);
-            remote.tree == shown || upto().is_some_and(|marks| is_same_tree(marks, shown))
+            let is_upto = |mark| {
+                let upto = remote.marks_up_to(mark);
+                upto.is_some_and(|marks| is_same_tree(marks, shown))
+            };
+            // What came to the remote after that build does not count: an edit whose own build failed
+            // only by an injection may build by then, and an outsider's push asks for no build.
+            let newer = newest_shown.filter(|newest| *newest > candidate.newest);
+            remote.tree == shown || is_upto(candidate.newest) || newer.is_some_and(is_upto)
         });
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);
