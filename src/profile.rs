@@ -129,9 +129,13 @@ impl Profile {
 
     /// Where failures are reported, as a sentence has it.
     pub fn report_words(&self) -> &'static str {
-        match self.reports_by(Evidence::Log) {
-            true => "an ERROR line of the log that names its session",
-            false => "a lastError in its session's record",
+        match (
+            self.reports_by(Evidence::Record),
+            self.reports_by(Evidence::Log),
+        ) {
+            (true, true) => "a lastError in its session's record, or an ERROR line of the log",
+            (false, true) => "an ERROR line of the log that names its session",
+            _ => "a lastError in its session's record",
         }
     }
 

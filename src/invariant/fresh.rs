@@ -139,7 +139,8 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
             };
             // What came to the remote after that build does not count: an edit whose own build failed
             // only by an injection may build by then, and an outsider's push asks for no build.
-            let newer = newest_shown.filter(|newest| *newest > candidate.newest);
+            let newer = newest_shown
+                .filter(|newest| *newest > candidate.newest && !model.build_of(shown).fails);
             remote.tree == shown || is_upto(candidate.newest) || newer.is_some_and(is_upto)
         });
     if matching.is_none() && !is_what_is_left {

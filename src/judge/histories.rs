@@ -1074,6 +1074,40 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
 }
 
 #[test]
+fn after_a_lost_workspace_a_build_of_what_the_remote_had_is_fresh() {
+    let steps = "inject s3-denied acme\ninstruct acme/home change\nworkspace-lost acme\n\
+        inject build-error acme/home\ninstruct acme/home change\n\
+        push-from-outside acme/home clean\n";
+    let all = [edit(1), edit(2), outside(1)];
+    let rebuilt = |shown: &[Mark]| {
+        let failed = |story: Story, mark, has: &[Mark]| {
+            story
+                .delivered(mark)
+                .committed(has)
+                .pushed(has)
+                .recorded(home(), Some(FAILED), &[])
+                .acknowledged(mark)
+        };
+        let mut story = failed(Story::of(steps).step(0).step(1), edit(1), &all[..1])
+            .step(2)
+            .and(What::Died {
+                client: acme(),
+                cause: Death::WorkspaceLost,
+            })
+            .and(What::Started { client: acme() })
+            .step(3)
+            .step(4);
+        story = failed(story, edit(2), &all[..2])
+            .step(5)
+            .outsider(outside(1), &all);
+        // Healed, it builds what the remote had before the outsider came.
+        story.healed().deployed(shown)
+    };
+    rebuilt(&[edit(1), edit(2)]).ends_as("held");
+    rebuilt(&[edit(2)]).ends_as("fresh stale");
+}
+
+#[test]
 fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
     let steps = "instruct acme/blog change\ninstruct acme/home break-build\n\
         inject git-auth\ninstruct acme/home repair\ninstruct acme/home change\n\

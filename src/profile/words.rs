@@ -150,16 +150,6 @@ impl Words {
                         .any(|(at, between)| expression.is_match(&error[at + between.len()..])))
         })
     }
-
-    /// Whether the system has words for this claim at all.
-    fn has(&self, word: ClaimWord) -> bool {
-        self.kinds.iter().any(|(own, _)| *own == word)
-    }
-
-    /// Whether syncs can be counted by the log.
-    pub fn have_syncs(&self) -> bool {
-        self.has(ClaimWord::SyncAttempt)
-    }
 }
 
 /// A line of the log, as the words understand it.

@@ -79,7 +79,6 @@ impl Sim {
 
     /// The same containers as a system with another profile, whose log lines have the form that the
     /// profile reads.
-    #[allow(dead_code)]
     pub(crate) fn with_profile(mut self, profile: Arc<Profile>, dialect: Arc<Dialect>) -> Self {
         self.other = Some((profile, dialect));
         self
