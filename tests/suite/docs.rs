@@ -1,7 +1,6 @@
 //! The documents against the program: commands, links, and the ids of the contract.
 
-mod program;
-
+use crate::program;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -2,5 +2,3 @@
 
 mod commands;
 mod killed;
-#[path = "../program/mod.rs"]
-mod program;

@@ -1,11 +1,9 @@
 //! What commands write, from outside: pages, JSON lines, JUnit XML.
 
-mod program;
-
 use std::path::Path;
 use std::process::Output;
 
-use program::{check, run as shakedown};
+use crate::program::{check, run as shakedown};
 use serde_json::Value;
 
 fn stdout(out: &Output) -> String {

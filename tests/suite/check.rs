@@ -66,19 +66,21 @@ fn variables_of_proptest_are_honoured() {
         String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap()
     };
     let seed = ("PROPTEST_RNG_SEED", "7");
-    let output = with("the_right_system_holds", &[("PROPTEST_CASES", "3"), seed]);
+    let output = with(
+        "check::the_right_system_holds",
+        &[("PROPTEST_CASES", "3"), seed],
+    );
     assert!(
         output.contains("3 plans held, 0 violated, 0 unknown; seed 0x7"),
         "{output}"
     );
     let unkept = ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
     let unshrunk = ("PROPTEST_MAX_SHRINK_ITERS", "0");
-    let output = with("a_wrong_system_fails", &[seed, unkept, unshrunk]);
+    let output = with("check::a_wrong_system_fails", &[seed, unkept, unshrunk]);
     // What comes after the violating step is left out without a run.
     let is_unshrunk = output.contains("after 0 runs of shrinking")
         || (output.contains("found with") && !output.contains("of shrinking"));
     assert!(is_unshrunk, "{output}");
-    let repeat =
-        "PROPTEST_CASES=256 PROPTEST_RNG_SEED=7 cargo test -p shakedown a_wrong_system_fails";
+    let repeat = "PROPTEST_CASES=256 PROPTEST_RNG_SEED=7 cargo test -p shakedown check::a_wrong_system_fails";
     assert!(output.contains(repeat), "{output}");
 }

@@ -341,7 +341,7 @@ fn nothing_is_left_behind_even_by_a_tester_that_is_killed() {
     symlink(WORKER, &program).unwrap();
     let files = folder.path().join("files");
     std::fs::create_dir(&files).unwrap();
-    let name = "nothing_is_left_behind_even_by_a_tester_that_is_killed";
+    let name = "local::nothing_is_left_behind_even_by_a_tester_that_is_killed";
     let mut tester = Command::new(std::env::current_exe().unwrap());
     tester
         .args(["--exact", name, "--nocapture"])

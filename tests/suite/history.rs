@@ -1,10 +1,8 @@
 //! Histories as files: everything that is done with one needs nothing but the file.
 
-mod program;
-
 use std::path::Path;
 
-use program::{check, run as shakedown};
+use crate::program::{check, run as shakedown};
 use shakedown::history::{ReadHistory, Writer};
 use shakedown::runner;
 use shakedown::target::sim::Sim;

@@ -1,7 +1,5 @@
 //! The binary from outside: exit codes, messages of bad input, and what it leaves behind.
 
-mod program;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use program::{check, command, run as shakedown};
+use crate::program::{check, command, run as shakedown};
 
 fn left_in(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap();
@@ -303,7 +301,7 @@ fn a_plain_plan_holds_on_real_processes_and_its_history_shows_them() {
 #[test]
 fn the_example_for_ci_runs_as_it_stands() {
     let folder = tempfile::tempdir().unwrap();
-    let workflow = include_str!("../examples/github-actions.yml");
+    let workflow = include_str!("../../examples/github-actions.yml");
     let lines = workflow.lines().map(str::trim);
     let steps = lines.filter_map(|line| line.strip_prefix("- run: "));
     let program = env!("CARGO_BIN_EXE_shakedown");

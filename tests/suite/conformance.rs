@@ -1,7 +1,6 @@
 //! The same plans end the same on sim and on local.
 
-mod program;
-
+use crate::program;
 use std::collections::BTreeSet;
 
 use shakedown::conformance::{Compared, compare_all, own_plans};

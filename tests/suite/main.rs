@@ -1,0 +1,22 @@
+//! All integration tests in one binary: each further one would link the SDK crates again.
+
+mod program;
+
+mod astro;
+mod campaign;
+mod check;
+mod cli;
+mod conformance;
+mod docs;
+mod exploration;
+mod history;
+mod layers;
+mod local;
+mod local_defects;
+mod plan_text;
+mod random_plans;
+mod regressions;
+mod reports;
+mod scenarios;
+mod shrinking;
+mod soak;
