@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError};
 use super::{TargetArgs, TargetName, seed, time_scale};
-use crate::cli::dispatch::{Exit, interrupted_by_signals, open};
+use crate::cli::dispatch::{Exit, interrupted_by_signals};
+use crate::cli::open::open;
 use crate::conformance::{self, Compared};
 use crate::finding::{Finding, Origin};
 use crate::plan::Plan;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::DefectsArgs;
+use super::defects::DefectsArgs;
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
 use crate::defect::Defect;
 use crate::defect::contest::Contest;

@@ -1,10 +1,15 @@
 //! What `shakedown replay` does: one plan, run again and reported.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{ReplayArgs, given};
+use clap::Args;
+
+use super::outputs::RunOutputArgs;
+use super::{TargetArgs, given, seed};
 use crate::campaign::{self, Finished};
-use crate::cli::dispatch::{Exit, interrupted_by_signals, open_with, print};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::cli::open::open_with;
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin};
 use crate::history::Writer;
@@ -16,6 +21,35 @@ use crate::report::{self, lines};
 use crate::runner::{self, Outcome};
 use crate::target::Target;
 use crate::verdict::Verdict;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// The plan, or a history with its plan, target and seed
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The run's seed [default: the one that the file names]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// Write the history there, while it happens
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Plant a defect in every container, where the plan was found with one
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
+    #[command(flatten)]
+    pub output: RunOutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown replay proptest-regressions/fresh-1f3c5a70.plan
+  shakedown replay my.plan --target local --history events.jsonl
+  shakedown replay events.jsonl                    the run of a history, once more
+  shakedown replay my.plan --seed 0x2a --html run.html
+
+--json prints a line of type `plan`, as `run --json` does for each plan.";
 
 pub fn run(args: &ReplayArgs) -> Exit {
     match replay(args) {

@@ -3,13 +3,43 @@
 use std::path::PathBuf;
 
 use super::outputs::{OutputArgs, Outputs};
-use super::{PlansArgs, RunArgs, TargetName};
+use clap::Args;
+
+use super::{PlansArgs, TargetName};
 use crate::campaign::{self, CampaignEnd, CampaignError, Config, Summary};
-use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals, open_with};
+use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals};
+use crate::cli::open::open_with;
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report;
 use crate::soak::FolderError;
 use crate::target::Interrupt;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub plans: PlansArgs,
+    /// How many plans [default: PROPTEST_CASES, else 256 on sim and 10 on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cases: Option<u32>,
+    /// Go on after a violation
+    #[arg(long)]
+    pub keep_going: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shakedown run                                    256 plans on sim
+  shakedown run --target local --cases 50 --jobs 2
+  shakedown run --seed 0x1f3c --keep-going         all failures of a seed, not only its first
+  shakedown run --html report/ --junit junit.xml   for people, and for CI
+  PROPTEST_CASES=10000 shakedown run --quiet
+
+--html writes the campaign's page, and the timeline of each violation; --junit a test case for each
+kept plan, one for the generated plans, and one for each violation; --json a line of type `plan` for
+each plan, and a `summary`.";
 
 /// Both targets, one after the other; the second only when the first held.
 pub fn default_campaigns(quiet: bool) -> Exit {

@@ -9,7 +9,8 @@ use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError, kind};
 use super::{SiteName, TargetArgs, TargetName, seed};
-use crate::cli::dispatch::{Exit, interrupted_by_signals, open, planted, print};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::cli::open::{open, planted};
 use crate::defect::{DEFECTS, Defect};
 use crate::finding::{Finding, Origin};
 use crate::regression::Seed;

@@ -1,0 +1,107 @@
+//! Opening the target that was asked for.
+
+use std::path::Path;
+
+use super::dispatch::Exit;
+use super::{SiteName, TargetArgs, TargetName};
+use crate::defect::other::WHOLE;
+use crate::defect::{Defect, trial};
+use crate::target::local::{Astro, Local};
+use crate::target::sim::Sim;
+use crate::target::{Profiled, Target, TargetError};
+
+/// The target that was asked for, with a defect in every container.
+pub fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    let name = on.target.unwrap_or(TargetName::Sim);
+    opened(
+        name,
+        on,
+        trial::planted_sim(defect),
+        &["--defect", defect.name],
+    )
+}
+
+/// A target by its name; where it cannot be had, says why and ends.
+pub fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    if name == TargetName::Sim && args.site() != SiteName::Shell {
+        eprintln!("sim builds no real site; use `--site` with `--target local`");
+        return Err(Exit::Usage);
+    }
+    opened(name, args, Sim::default(), &[])
+}
+
+/// Sim, or local with sim as its twin, with the profile that was asked for.
+fn opened(
+    name: TargetName,
+    args: &TargetArgs,
+    sim: Sim,
+    of_worker: &[&str],
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let profile = args.read_profile()?;
+    let (target, twin): (Box<dyn Target + Sync>, Option<Sim>) = match name {
+        TargetName::Sim => (Box::new(sim), None),
+        TargetName::Local => match open_local(args) {
+            Ok(local) => {
+                let local = local.with_worker_arguments(of_worker.iter().copied());
+                let twin = Some(sim.clone());
+                (Box::new(Local { twin, ..local }), Some(sim))
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                return Err(Exit::Unknown);
+            }
+        },
+    };
+    Ok(match profile {
+        None => target,
+        Some(profile) => {
+            let twin = twin.map(|twin| Box::new(twin) as Box<dyn Target + Sync>);
+            Box::new(Profiled::new(target, profile).with_twin(twin))
+        }
+    })
+}
+
+/// A target by its name, with a defect in every container where one is named.
+pub fn open_with(
+    name: TargetName,
+    args: &TargetArgs,
+    defect: Option<&str>,
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let Some(defect) = defect else {
+        return open(name, args);
+    };
+    let Some(defect) = Defect::by_name(defect) else {
+        eprintln!("unknown defect `{defect}`; `shakedown defects` shows their names");
+        return Err(Exit::Usage);
+    };
+    // A planted panic is part of the run, and no news.
+    std::panic::set_hook(Box::new(|_| {}));
+    let target = Some(name);
+    planted(
+        defect,
+        &TargetArgs {
+            target,
+            ..args.clone()
+        },
+    )
+}
+
+/// Worker processes as the system with another profile.
+pub fn other_local(local: Local) -> Local {
+    Local {
+        profile: WHOLE.profile(),
+        twin: Some(WHOLE.sim(None)),
+        ..local.with_worker_arguments(["--other-profile"])
+    }
+}
+
+pub fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
+    Ok(Local {
+        time_scale: args.time_scale(),
+        astro: match args.site() {
+            SiteName::Shell => None,
+            SiteName::Astro => Some(Astro::install(Path::new("target"))?),
+        },
+        ..Local::new()?
+    })
+}

@@ -1,0 +1,227 @@
+//! What plans run on: the arguments for it, and the target that they ask for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::dispatch::Exit;
+use super::seed;
+use crate::generate::Shape;
+use crate::profile::Profile;
+use crate::repeat::Setup;
+
+/// What generated plans are, and where they run.
+#[derive(Clone, Debug, Args)]
+pub struct PlansArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// What all plans and runs follow from [default: PROPTEST_RNG_SEED, else drawn and printed]
+    #[arg(long, value_name = "S", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// The most steps of a plan [default: 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_steps: Option<u32>,
+    /// How many plans run at once [default: one a core on sim, two on local]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Plant a defect in every container, to see what is found and reported
+    #[arg(long, value_name = "NAME")]
+    pub defect: Option<String>,
+}
+
+impl PlansArgs {
+    /// Plans of a target with everything else as it is by default.
+    pub fn of(target: TargetName) -> Self {
+        Self {
+            target: TargetArgs::of(target),
+            seed: None,
+            max_steps: None,
+            jobs: None,
+            defect: None,
+        }
+    }
+
+    pub fn target_name(&self) -> TargetName {
+        self.target.target.unwrap_or(TargetName::Sim)
+    }
+
+    pub fn shape(&self) -> Shape {
+        let default = Shape::default();
+        Shape {
+            max_steps: self
+                .max_steps
+                .map_or(default.max_steps, |most| most as usize),
+            ..default
+        }
+    }
+
+    /// How many plans run at once.
+    pub fn jobs(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let default = match self.target_name() {
+            TargetName::Sim => cores,
+            // Most of a real run is waiting.
+            TargetName::Local => 2 * cores,
+        };
+        self.jobs.map_or(default, usize::from)
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TargetArgs {
+    /// What to test [default: sim; for replay, where the plan was found]
+    #[arg(long, value_enum)]
+    pub target: Option<TargetName>,
+    /// What builds the sites, on local [default: shell]
+    #[arg(long, value_enum)]
+    pub site: Option<SiteName>,
+    /// Real seconds for each of the system's seconds, on local; such as 0.05
+    /// [default: 1/30, or 1/6 with Astro]
+    #[arg(long, value_name = "X", value_parser = time_scale)]
+    pub time_scale: Option<f64>,
+    /// The profile to judge by: other numbers, promises and evidence [default: the built-in one; for
+    /// a history, the one in its header]
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// That of a history.
+    #[arg(skip)]
+    pub recorded: Option<Arc<Profile>>,
+}
+
+impl TargetArgs {
+    /// A target with everything else as it is by default.
+    pub fn of(target: TargetName) -> Self {
+        Self {
+            target: Some(target),
+            site: None,
+            time_scale: None,
+            profile: None,
+            recorded: None,
+        }
+    }
+
+    /// All that changes a run, for the command that repeats it on this target.
+    pub fn setup(&self, target: &str, defect: Option<&str>) -> Setup {
+        // An option that is new must be written here.
+        let Self {
+            target: _,
+            site,
+            time_scale,
+            profile,
+            // The file that is replayed has it.
+            recorded: _,
+        } = self;
+        Setup {
+            target: target.into(),
+            site: match site {
+                None | Some(SiteName::Shell) => None,
+                Some(SiteName::Astro) => Some("astro".into()),
+            },
+            time_scale: *time_scale,
+            profile: profile.as_ref().map(|path| path.display().to_string()),
+            defect: defect.map(str::to_owned),
+        }
+    }
+
+    /// The profile that was asked for; `None` where it is the built-in one.
+    ///
+    /// # Errors
+    /// Where it has mistakes, or words that the system under test does not use; they are printed.
+    pub fn read_profile(&self) -> Result<Option<Arc<Profile>>, Exit> {
+        let Some(path) = &self.profile else {
+            return Ok(self.recorded.clone());
+        };
+        let profile = Profile::read(path).map_err(|error| {
+            eprintln!("{error}");
+            Exit::Usage
+        })?;
+        let reference = Profile::reference();
+        if let Some(section) = profile.section_unlike(&reference) {
+            eprintln!(
+                "{}: its [{section}] differs from that of the built-in worker, which sim and local \
+                 run; keep that section as `shakedown profile show` prints it",
+                path.display()
+            );
+            return Err(Exit::Usage);
+        }
+        Ok(Some(profile.into()))
+    }
+
+    /// What builds the sites.
+    pub fn site(&self) -> SiteName {
+        self.site.unwrap_or(SiteName::Shell)
+    }
+
+    /// Real time over the system's own time.
+    pub fn time_scale(&self) -> f64 {
+        self.time_scale.unwrap_or(match self.site() {
+            SiteName::Shell => 1.0 / 30.0,
+            // A build takes seconds; it must not look like a minute to everything else.
+            SiteName::Astro => 1.0 / 6.0,
+        })
+    }
+}
+
+/// The kinds of site by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum SiteName {
+    /// A shell script, which needs nothing else
+    Shell,
+    /// Astro 5, installed by npm under target/ at the first use
+    Astro,
+}
+
+/// The targets by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum TargetName {
+    /// The worker on simulated services, in virtual time
+    Sim,
+    /// The worker as processes, on real git and loopback services
+    Local,
+}
+
+impl TargetName {
+    /// The target that was asked for, else the one that a file names, else sim.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] where the file names a target that this program does not know; says so.
+    pub fn choose(asked: Option<Self>, named: Option<&str>, file: &Path) -> Result<Self, Exit> {
+        let (None, Some(named)) = (asked, named) else {
+            return Ok(asked.unwrap_or(Self::Sim));
+        };
+        Self::from_str(named, false).map_err(|_| {
+            let file = file.display();
+            eprintln!(
+                "{file} was made on the target `{named}`, which this program does not know; use a \
+                 program that knows it, or choose another with `--target`"
+            );
+            Exit::Usage
+        })
+    }
+}
+
+pub fn time_scale(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let scale = match text.split_once('/') {
+        Some((over, under)) => number(over).zip(number(under)).map(|(a, b)| a / b),
+        None => number(text),
+    };
+    scale
+        .filter(|scale| (0.001..=1.0).contains(scale))
+        .ok_or_else(|| "write a number from 0.001 to 1, or a fraction such as 1/30".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_scales_are_numbers_or_fractions() {
+        assert_eq!(time_scale("1/4"), Ok(0.25));
+        assert_eq!(time_scale("0.5"), Ok(0.5));
+        for bad in ["0", "2", "1/0", "-1", "x", "1/", "NaN"] {
+            assert!(time_scale(bad).is_err(), "{bad}");
+        }
+    }
+}

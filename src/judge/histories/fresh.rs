@@ -1,0 +1,164 @@
+//! Which build a site should show after recovery.
+
+use super::*;
+
+#[test]
+fn fresh() {
+    let two = "inject s3-denied acme\ninstruct acme/home change\ninstruct acme/home change\n";
+    let second = || {
+        plain(two)
+            .delivered(edit(2))
+            .committed(&[edit(1), edit(2)])
+            .pushed(&[edit(1), edit(2)])
+            .recorded(home(), Some(FAILED), &[])
+            .acknowledged(edit(2))
+            .recorded(home(), None, &[])
+    };
+    second().ends_as("fresh stale");
+    second().deployed(&[edit(1), edit(2)]).ends_as("held");
+    let mut left_over = second().deployed(&[edit(1), edit(2)]);
+    let site: &mut BTreeMap<_, _> = left_over.seen.sites.or_default().get_mut(&acme()).unwrap();
+    site.insert(
+        "assets/old.css".into(),
+        Arc::new(read_content("assets/old.css", b"edit-1")),
+    );
+    left_over.ends_as("fresh mixed");
+    let mut empty = second();
+    empty.seen.sites.or_default().clear();
+    empty.ends_as("fresh empty");
+}
+
+#[test]
+fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
+    let of_blog = |marks: &[Mark]| pushed_to(blog(), branch(marks));
+    let steps = "instruct acme/home change\ninject s3-denied\ninstruct acme/blog change\n\
+        workspace-lost acme\n";
+    let mut story = plain(steps)
+        .and(What::Delivered {
+            session: blog(),
+            mark: edit(2),
+            receives: 1,
+        })
+        .and(of_blog(&[edit(2)]))
+        .recorded(blog(), Some(FAILED), &[])
+        .and(What::Acknowledged {
+            session: blog(),
+            mark: edit(2),
+        })
+        .and(What::Died {
+            client: acme(),
+            cause: Death::WorkspaceLost,
+        })
+        .and(What::Started { client: acme() })
+        .recorded(blog(), None, &[]);
+    story
+        .seen
+        .remote
+        .or_default()
+        .insert(blog(), branch(&[edit(2)]));
+    story.ends_as("fresh stale");
+}
+
+#[test]
+fn after_a_lost_workspace_a_build_of_what_the_remote_had_is_fresh() {
+    let steps = "inject s3-denied acme\ninstruct acme/home change\nworkspace-lost acme\n\
+        inject build-error acme/home\ninstruct acme/home change\n\
+        push-from-outside acme/home clean\n";
+    let all = [edit(1), edit(2), outside(1)];
+    let rebuilt = |shown: &[Mark]| {
+        let failed = |story: Story, mark, has: &[Mark]| {
+            story
+                .delivered(mark)
+                .committed(has)
+                .pushed(has)
+                .recorded(home(), Some(FAILED), &[])
+                .acknowledged(mark)
+        };
+        let mut story = failed(Story::of(steps).step(0).step(1), edit(1), &all[..1])
+            .step(2)
+            .and(What::Died {
+                client: acme(),
+                cause: Death::WorkspaceLost,
+            })
+            .and(What::Started { client: acme() })
+            .step(3)
+            .step(4);
+        story = failed(story, edit(2), &all[..2])
+            .step(5)
+            .outsider(outside(1), &all);
+        // Healed, it builds what the remote had before the outsider came.
+        story.healed().deployed(shown)
+    };
+    rebuilt(&[edit(1), edit(2)]).ends_as("held");
+    rebuilt(&[edit(2)]).ends_as("fresh stale");
+}
+
+#[test]
+fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
+    let steps = "instruct acme/blog change\ninstruct acme/home break-build\n\
+        inject git-auth\ninstruct acme/home repair\ninstruct acme/home change\n\
+        workspace-lost acme\n";
+    let home_has = [edit(2), edit(3), edit(4)];
+    let of_blog = |what: fn(SessionId, Mark) -> What| what(blog(), edit(1));
+    let redone_and_failed = || {
+        let mut story = Story::of(steps)
+            .step(0)
+            .and(of_blog(|session, mark| What::Delivered {
+                session,
+                mark,
+                receives: 1,
+            }))
+            .and(pushed_to(blog(), branch(&[edit(1)])))
+            .deployed(&[edit(1)])
+            .and(of_blog(|session, mark| What::Acknowledged {
+                session,
+                mark,
+            }))
+            .step(1)
+            .delivered(edit(2))
+            .committed(&home_has[..1])
+            .pushed(&home_has[..1])
+            .fails("build failed")
+            .acknowledged(edit(2))
+            .step(2)
+            .step(3)
+            .delivered(edit(3))
+            .committed(&home_has[..2])
+            .fails("Saved work locally")
+            .deployed(&home_has[..2])
+            .acknowledged(edit(3))
+            .step(4)
+            .delivered(edit(4))
+            .committed(&home_has)
+            .deployed(&home_has)
+            .step(5)
+            .and(What::Died {
+                client: acme(),
+                cause: Death::WorkspaceLost,
+            })
+            .and(What::Started { client: acme() })
+            .delivered(edit(4))
+            .committed(&[edit(2), edit(4)])
+            .pushed(&[edit(2), edit(4)])
+            .fails("build failed; lost with the workspace: edit-3")
+            .acknowledged(edit(4));
+        story
+            .seen
+            .remote
+            .or_default()
+            .insert(blog(), branch(&[edit(1)]));
+        story
+    };
+    redone_and_failed().ends_as("held");
+    // Something builds, so the site is a whole build.
+    let mut mixed = redone_and_failed();
+    let site: &mut BTreeMap<_, _> = mixed.seen.sites.or_default().get_mut(&acme()).unwrap();
+    site.insert(
+        "assets/old.css".into(),
+        Arc::new(read_content("assets/old.css", b"edit-1")),
+    );
+    mixed.ends_as("fresh mixed");
+    let mut empty = redone_and_failed();
+    empty.seen.sites.or_default().clear();
+    empty.ends_as("fresh empty");
+}

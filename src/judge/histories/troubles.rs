@@ -1,0 +1,233 @@
+//! A session's failures: whom they concern, what is reported of them, and what they leave.
+
+use super::*;
+
+#[test]
+fn no_cascade() {
+    let steps = "instruct acme/home break-build\ninstruct acme/blog change\n";
+    let story = || Story::of(steps).steps().delivered(edit(1));
+    story()
+        .recorded(blog(), Some("build failed"), &[])
+        .is("no-cascade last-error");
+    story()
+        .recorded(blog(), None, &["build warned"])
+        .is("no-cascade warnings");
+    story()
+        .recorded(home(), Some("build failed"), &[])
+        .recorded(blog(), None, &[])
+        .is("held");
+    story().committed(&[edit(2)]).is("no-cascade branch");
+    let foreign = "instruct globex/home change\n";
+    Story::of(foreign)
+        .steps()
+        .put("a.txt", b"edit-1")
+        .is("no-cascade site");
+    // A shared outage affects every session.
+    Story::of(&format!("{steps}inject s3-denied\n"))
+        .steps()
+        .recorded(blog(), Some(FAILED), &[])
+        .is("held");
+    Story::of(&format!("{steps}inject s3-denied globex\n"))
+        .steps()
+        .recorded(blog(), Some(FAILED), &[])
+        .is("no-cascade last-error");
+}
+
+#[test]
+fn stays_up_and_no_secret_told() {
+    let died = |cause| What::Died {
+        client: acme(),
+        cause,
+    };
+    let story = || Story::of("crash acme\n").steps();
+    story().and(died(Death::Exit)).is("stays-up exit");
+    story().and(died(Death::OutOfMemory)).is("held");
+    story()
+        .and(died(Death::Crash))
+        .later(125)
+        .is("stays-up down");
+    story()
+        .and(died(Death::Crash))
+        .later(100)
+        .and(What::Started { client: acme() })
+        .later(100)
+        .is("held");
+    story()
+        .and(What::SecretSeen {
+            client: acme(),
+            place: "a log line".into(),
+        })
+        .is("no-secret-told secret");
+}
+
+#[test]
+fn errors_told() {
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+    };
+    story().acknowledged(edit(1)).is("errors-told not-pushed");
+    story()
+        .pushed(&[edit(1)])
+        .acknowledged(edit(1))
+        .is("errors-told not-deployed");
+    story()
+        .committed(&[edit(1)])
+        .says("acme", "Git push complete")
+        .is("errors-told push-claimed");
+    story()
+        .says("acme", "S3 sync attempt 1/3")
+        .says("acme", "S3 sync complete")
+        .is("errors-told sync-claimed");
+    let troubled = Story::of("inject s3-denied\ninstruct acme/home change\n").steps();
+    troubled
+        .delivered(edit(1))
+        .pushed(&[edit(1)])
+        .recorded(home(), Some(FAILED), &[])
+        .acknowledged(edit(1))
+        .is("held");
+    Story::of("instruct acme/home break-build\n")
+        .steps()
+        .delivered(edit(1))
+        .pushed(&[edit(1)])
+        .acknowledged(edit(1))
+        .is("errors-told not-failed");
+    let failed = |level| {
+        Story::of("instruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .logs(level, "acme", "Build failed: no package.json")
+            .recorded(home(), Some("build failed"), &[])
+            .acknowledged(edit(1))
+    };
+    failed(Level::Error).ends_as("held");
+    failed(Level::Warn).ends_as("errors-told not-logged");
+    // A crash may have taken the line along.
+    failed(Level::Warn)
+        .and(What::Died {
+            client: acme(),
+            cause: Death::Crash,
+        })
+        .ends_as("held");
+}
+
+#[test]
+fn nothing_lost() {
+    Story::of("instruct acme/home change\n")
+        .steps()
+        .delivered(edit(1))
+        .ends_as("nothing-lost pending");
+    let git = "inject git-auth\ninstruct acme/home change\nworkspace-lost acme\n";
+    let lost = |named: &str| {
+        Story::of(git)
+            .step(0)
+            .step(1)
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .deployed(&[edit(1)])
+            .fails("Saved work locally")
+            .acknowledged(edit(1))
+            .step(2)
+            .and(What::Died {
+                client: acme(),
+                cause: Death::WorkspaceLost,
+            })
+            .committed(&[])
+            .recorded(home(), Some(named), &[])
+    };
+    lost("all well but for edit-12").ends_as("nothing-lost work");
+    lost("lost with the workspace: edit-1").ends_as("held");
+    let mut dead = Story::of("instruct acme/home change\n").steps();
+    dead.seen.dead_letters = Seen::Seen(vec![edit(1)]);
+    dead.and(What::DeadLettered {
+        session: home(),
+        mark: edit(1),
+    })
+    .ends_as("held");
+}
+
+#[test]
+fn settled() {
+    let mut queued = plain("instruct acme/home change\n");
+    queued.seen.queued = Seen::Seen(vec![edit(1)]);
+    queued.ends_as("settled queue");
+    let mut down = plain("instruct acme/home change\n");
+    down.seen.running.or_default().pop();
+    down.ends_as("settled container");
+    let troubled = || plain("inject git-auth\ninstruct acme/home change\n");
+    troubled()
+        .recorded(home(), Some("Saved work locally"), &[])
+        .ends_as("settled error-left");
+    troubled()
+        .recorded(home(), Some("Saved work locally"), &[])
+        .recorded(home(), None, &[])
+        .ends_as("held");
+    let warned = "instruct acme/home warn\n";
+    let warn = |warnings: &[&str]| {
+        let mut story = Story::of(warned)
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)]);
+        let files = render_parts(&[edit(1)], false, true).files;
+        for (key, bytes) in &files {
+            story = story.put(key, bytes);
+        }
+        story.recorded(home(), None, warnings).acknowledged(edit(1))
+    };
+    warn(&[]).ends_as("settled warning-missing");
+    warn(&["syntax error"]).ends_as("held");
+    plain("push-from-outside acme/home clean\ninstruct acme/home change\n")
+        .recorded(home(), None, &["something"])
+        .ends_as("settled warning-left");
+    let broken = |error: Option<&str>| {
+        Story::of("instruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .fails("build failed")
+            .acknowledged(edit(1))
+            .recorded(home(), error, &[])
+    };
+    broken(None).ends_as("settled error-missing");
+    broken(Some("build failed")).ends_as("held");
+    let dead = |error: Option<&str>, got_on: bool| {
+        let mut story = Story::of("instruct acme/home memory-hungry\n").steps();
+        for _ in 0..3 {
+            story = story.delivered(edit(1));
+        }
+        if got_on {
+            story = story.recorded(home(), error, &[]);
+        }
+        story.seen.dead_letters = Seen::Seen(vec![edit(1)]);
+        story.and(What::DeadLettered {
+            session: home(),
+            mark: edit(1),
+        })
+    };
+    dead(None, true).ends_as("settled error-missing");
+    dead(Some("given up"), true).ends_as("held");
+    // Its container died before it got to anything: nothing could report it.
+    dead(None, false).ends_as("held");
+    let after_another = || {
+        let mut story = plain("instruct acme/home change\ninstruct acme/home memory-hungry\n");
+        for _ in 0..3 {
+            story = story.delivered(edit(2));
+        }
+        story.seen.dead_letters = Seen::Seen(vec![edit(2)]);
+        story.recorded(home(), None, &[]).and(What::DeadLettered {
+            session: home(),
+            mark: edit(2),
+        })
+    };
+    after_another().ends_as("settled error-missing");
+    // The older one comes again, and what is reported is its end.
+    after_another()
+        .delivered(edit(1))
+        .acknowledged(edit(1))
+        .ends_as("held");
+}
