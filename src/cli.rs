@@ -1,6 +1,7 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
 mod bugs;
+mod cloud;
 mod completions;
 mod conformance;
 mod contest;
@@ -26,6 +27,7 @@ pub use dispatch::main;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::cloud::CloudArgs;
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
 use self::defects::DefectsArgs;
@@ -99,6 +101,8 @@ pub enum Command {
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end
     Conformance(ConformanceArgs),
+    /// Run the loopback cloud alone, for a worker that is started by hand or in a debugger
+    Cloud(CloudArgs),
     /// Print a script that completes the arguments in a shell
     Completions(CompletionsArgs),
     /// Explore every state of the reference model at small scope, or every short plan on sim

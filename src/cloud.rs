@@ -21,6 +21,7 @@ mod remote;
 mod s3;
 mod sqs;
 mod table;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
 pub use branch::{check_out, read_branch, trees_with};
@@ -37,6 +39,7 @@ pub use front::Front;
 pub use logs::LOG_GROUP;
 pub use recorder::{Recorder, Trap};
 pub use sqs::Depths;
+pub use watch::Request;
 
 use self::faults::Faults;
 use self::logs::Logs;
@@ -45,6 +48,7 @@ use self::s3::S3;
 use self::services::Services;
 use self::sqs::Sqs;
 use self::table::Table;
+use self::watch::Watch;
 use crate::error::TargetError;
 use crate::history::{Branch, Record};
 use crate::oracle::Objects;
@@ -90,6 +94,32 @@ impl CloudConfig {
         self.profile.record.clone().unwrap_or_default().table
     }
 
+    /// What a process that works for the front's client has to know of the cloud, as variables of
+    /// its environment.
+    pub fn environment(&self, front: &Front) -> Vec<(&'static str, String)> {
+        let client = front.client();
+        let names = &self.profile.names;
+        vec![
+            ("CLIENT_ID", client.to_string()),
+            ("AWS_ENDPOINT_URL", front.url()),
+            ("AWS_REGION", REGION.into()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
+            ("INSTRUCTION_QUEUE_URL", front.instruction_queue_url()),
+            ("RETRY_QUEUE_URL", front.retry_queue_url()),
+            ("SESSION_TABLE", self.table()),
+            ("SITE_BUCKET", names.bucket(client)),
+            ("LOG_GROUP", names.log_group.clone()),
+            ("LOG_STREAM", client.to_string()),
+            ("GIT_BASE_URL", front.git_url()),
+            ("BRANCH_PATTERN", names.branch_pattern().into()),
+            ("GIT_TOKEN", GIT_TOKEN.into()),
+            ("ANTHROPIC_BASE_URL", front.url()),
+            ("ANTHROPIC_API_KEY", AGENT_KEY.into()),
+            ("TIME_SCALE", self.time_scale.to_string()),
+        ]
+    }
+
     /// The bucket of each client.
     fn buckets(&self) -> BTreeMap<ClientId, String> {
         let clients = self.clients().into_iter();
@@ -101,7 +131,8 @@ impl CloudConfig {
             .collect()
     }
 
-    fn clients(&self) -> Vec<ClientId> {
+    /// The clients of the sessions, in their order.
+    pub fn clients(&self) -> Vec<ClientId> {
         let mut clients: Vec<ClientId> = Vec::new();
         for session in &self.sessions {
             if !clients.contains(&session.client) {
@@ -151,6 +182,7 @@ impl Cloud {
             logs: Logs::default(),
             remote,
             faults: Faults::new(config.seed),
+            watch: Watch::default(),
             recorder,
             config,
         };
@@ -190,6 +222,11 @@ impl Cloud {
     /// The record of what reached the endpoints.
     pub fn recorder(&self) -> &Recorder {
         &self.services.recorder
+    }
+
+    /// Each request from now on, as it is answered, for one watcher.
+    pub fn watch(&self) -> UnboundedReceiver<Request> {
+        self.services.watch.begin()
     }
 
     /// Makes a fault, or heals it; both can be done twice without harm. An out-of-memory fault is

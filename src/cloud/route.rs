@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, AwsError, JSON_1_0, JSON_1_1, aws_json, reply};
 use super::credentials::ACCESS_KEY;
 use super::faults::Active;
 use super::services::Services;
+use super::watch::Request;
 use super::{agent, git, logs, s3, sqs, table};
 use crate::plan::ClientId;
 
@@ -37,7 +38,7 @@ enum Service {
 pub(super) async fn answer(
     services: Arc<Services>,
     client: ClientId,
-    request: Request<Incoming>,
+    request: hyper::Request<Incoming>,
 ) -> Answer {
     let (parts, body) = request.into_parts();
     // The body is read first, so that the server notices when the container goes away meanwhile.
@@ -45,6 +46,7 @@ pub(super) async fn answer(
         return Answer::Close;
     };
     let service = service_of(&parts);
+    let what = named(service, &parts);
     let counts = service != Service::Logs;
     services.recorder.arrive(&client, counts).await;
     let asked = Asked {
@@ -66,7 +68,24 @@ pub(super) async fn answer(
         }
     };
     services.recorder.while_held(&client).await;
+    services.watch.show(|| Request {
+        at: services.recorder.now(),
+        client,
+        what,
+        status: match &answer {
+            Answer::Reply(response) => Some(response.status().as_u16()),
+            Answer::Never | Answer::Close | Answer::Reset => None,
+        },
+    });
     answer
+}
+
+/// What a request asks, for a person.
+fn named(service: Service, parts: &Parts) -> String {
+    match operation_in(parts) {
+        "" => format!("{service:?} {} {}", parts.method, parts.uri),
+        operation => format!("{service:?} {operation}"),
+    }
 }
 
 fn service_of(parts: &Parts) -> Service {
@@ -134,8 +153,11 @@ fn signed(asked: &Asked, content_type: &'static str) -> Option<Answer> {
 
 /// The operation that an AWS JSON request names.
 pub(super) fn operation(asked: &Asked) -> &str {
-    asked
-        .parts
+    operation_in(&asked.parts)
+}
+
+fn operation_in(parts: &Parts) -> &str {
+    parts
         .headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok())

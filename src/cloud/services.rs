@@ -10,12 +10,14 @@ use super::remote::Remote;
 use super::s3::S3;
 use super::sqs::Sqs;
 use super::table::Table;
+use super::watch::Watch;
 use crate::profile::LineReader;
 
 /// The services of one cloud.
 pub(super) struct Services {
     pub(super) recorder: Arc<Recorder>,
     pub(super) faults: Faults,
+    pub(super) watch: Watch,
     pub(super) s3: S3,
     pub(super) table: Table,
     pub(super) sqs: Sqs,

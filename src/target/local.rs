@@ -26,9 +26,7 @@ use self::run::LocalRun;
 use self::thread::CloudThread;
 use super::sim::Sim;
 use super::{Run, Target, TargetError};
-use crate::cloud::{
-    ACCESS_KEY, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, REGION, SECRET_KEY,
-};
+use crate::cloud::{Cloud, CloudConfig, Front};
 use crate::plan::{ClientId, Fault, SessionId, Step};
 use crate::profile::Profile;
 use crate::scratch::Scratch;
@@ -95,28 +93,8 @@ impl Local {
         root: &Path,
         home: &Path,
     ) -> Vec<(OsString, OsString)> {
-        let client = front.client();
-        let names = &self.profile.names;
-        let texts = [
-            ("CLIENT_ID", client.to_string()),
-            ("AWS_ENDPOINT_URL", front.url()),
-            ("AWS_REGION", REGION.into()),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
-            ("INSTRUCTION_QUEUE_URL", front.instruction_queue_url()),
-            ("RETRY_QUEUE_URL", front.retry_queue_url()),
-            ("SESSION_TABLE", cloud.table()),
-            ("SITE_BUCKET", names.bucket(client)),
-            ("LOG_GROUP", names.log_group.clone()),
-            ("LOG_STREAM", client.to_string()),
-            ("GIT_BASE_URL", front.git_url()),
-            ("BRANCH_PATTERN", names.branch_pattern().into()),
-            ("GIT_TOKEN", GIT_TOKEN.into()),
-            ("ANTHROPIC_BASE_URL", front.url()),
-            ("ANTHROPIC_API_KEY", AGENT_KEY.into()),
-            ("TIME_SCALE", self.time_scale.to_string()),
-        ];
-        let mut environment: Vec<(OsString, OsString)> = texts
+        let mut environment: Vec<(OsString, OsString)> = cloud
+            .environment(front)
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();

@@ -6,6 +6,7 @@ mod astro;
 mod campaign;
 mod check;
 mod cli;
+mod cloud;
 mod conformance;
 mod docs;
 mod exploration;
