@@ -1,8 +1,9 @@
 //! The site that the default system edits: its sources, what the scripted agent does to them, and
 //! what its build makes of them.
 //!
-//! There are two kinds of it. The shell site is built by `site/build.sh`; `render` is its twin in
-//! Rust for the simulated target and for judging, and a test holds the two together byte for byte.
+//! There are three kinds of it. The shell site is built by `site/build.sh`, and leaflets, which have
+//! other keys and pages, by `site/leaflet.sh`; `render` and `leaflet` are their twins in Rust for the
+//! simulated target and for judging, and a test holds them together byte for byte.
 //! The Astro site in `site-astro/` has no twin: it is compared with what the tester builds itself.
 
 mod kind;
@@ -227,8 +228,11 @@ mod tests {
             .output()
             .unwrap();
         let mut files = Files::new();
-        for sub in ["", "assets/"] {
-            for entry in std::fs::read_dir(folder.path().join("dist").join(sub)).unwrap() {
+        for sub in ["", "assets/", "_static/", "history/"] {
+            let Ok(entries) = std::fs::read_dir(folder.path().join("dist").join(sub)) else {
+                continue;
+            };
+            for entry in entries {
                 let entry = entry.unwrap();
                 if entry.file_type().unwrap().is_file() {
                     let key = format!("{sub}{}", entry.file_name().to_str().unwrap());
@@ -244,10 +248,15 @@ mod tests {
     }
 
     fn check(edits: &[Edit], outsiders: &[bool]) {
-        let mut tree = SiteKind::Shell.template();
+        check_kind(SiteKind::Shell, edits, outsiders, Files::clone);
+        check_kind(SiteKind::Leaflet, edits, outsiders, leaflet);
+    }
+
+    fn check_kind(kind: SiteKind, edits: &[Edit], outsiders: &[bool], made: fn(&Files) -> Files) {
+        let mut tree = kind.template();
         for (n, edit) in edits.iter().enumerate() {
             let text = instruction_text(*edit, Mark::Edit(n as u32 + 1));
-            for change in SiteKind::Shell.script(&text).unwrap() {
+            for change in kind.script(&text).unwrap() {
                 change.apply_to(&mut tree);
             }
         }
@@ -256,7 +265,7 @@ mod tests {
         }
         let (files, ok, errors) = build_with_shell(&tree);
         let rendered = render(&tree);
-        assert_eq!(rendered.files, files);
+        assert_eq!(made(&rendered.files), files);
         assert_eq!(rendered.error.is_none(), ok);
         let printed: Vec<&str> = rendered.warning.into_iter().chain(rendered.error).collect();
         assert_eq!(printed.join("\n"), errors.trim_end());
@@ -266,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn render_makes_what_the_shell_script_makes() {
+    fn the_twins_make_what_the_scripts_make() {
         check(&[], &[]);
         check(&[Edit::Change], &[]);
         check(&[Edit::Change, Edit::Warn], &[false, true]);

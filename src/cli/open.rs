@@ -6,7 +6,7 @@ use super::dispatch::Exit;
 use super::{SiteName, TargetArgs, TargetName};
 use crate::defect::other::WHOLE;
 use crate::defect::{Defect, trial};
-use crate::target::local::{Astro, Local};
+use crate::target::local::{Astro, Local, Sites};
 use crate::target::sim::Sim;
 use crate::target::{Profiled, Target, TargetError};
 
@@ -88,19 +88,24 @@ pub fn open_with(
 
 /// Worker processes as the system with another profile.
 pub fn other_local(local: Local) -> Local {
+    let local = local.with_worker_arguments(["--other-profile"]);
     Local {
         profile: WHOLE.profile(),
+        sites: match local.sites {
+            Sites::Shell => Sites::Leaflet,
+            asked_for => asked_for,
+        },
         twin: Some(WHOLE.sim(None)),
-        ..local.with_worker_arguments(["--other-profile"])
+        ..local
     }
 }
 
 pub fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
     Ok(Local {
         time_scale: args.time_scale(),
-        astro: match args.site() {
-            SiteName::Shell => None,
-            SiteName::Astro => Some(Astro::install(Path::new("target"))?),
+        sites: match args.site() {
+            SiteName::Shell => Sites::Shell,
+            SiteName::Astro => Sites::Astro(Astro::install(Path::new("target"))?),
         },
         ..Local::new()?
     })

@@ -1,4 +1,4 @@
-//! The two kinds of site, by their sources, and what the scripted agent does to them.
+//! The kinds of site, by their sources, and what the scripted agent does to them.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub enum SiteKind {
     Shell,
     /// Astro, with packages from npm.
     Astro,
-    /// The sources of the shell site with another template; on sim only.
+    /// The sources of the shell site with another template, built by another script.
     Leaflet,
 }
 
@@ -33,6 +33,11 @@ const SHELL: Sources = Sources {
     banner: (BANNER, "banner: Welcome;\n"),
     syntax_error: ("Welcome;", "Welcome"),
     others: &[("build.sh", include_str!("../../site/build.sh"))],
+};
+
+const LEAFLET: Sources = Sources {
+    others: &[("build.sh", include_str!("../../site/leaflet.sh"))],
+    ..SHELL
 };
 
 const ASTRO: Sources = Sources {
@@ -99,7 +104,8 @@ impl SiteKind {
 
     fn sources(self) -> &'static Sources {
         match self {
-            Self::Shell | Self::Leaflet => &SHELL,
+            Self::Shell => &SHELL,
+            Self::Leaflet => &LEAFLET,
             Self::Astro => &ASTRO,
         }
     }
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn edits_break_and_repair_every_kind_of_site() {
-        for kind in [SiteKind::Shell, SiteKind::Astro] {
+        for kind in [SiteKind::Shell, SiteKind::Leaflet, SiteKind::Astro] {
             let sound = after(kind, &[Edit::Change]);
             let broken = after(kind, &[Edit::BreakBuild]);
             assert!(sound.contains_key(PACKAGE) && !broken.contains_key(PACKAGE));

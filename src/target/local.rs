@@ -35,6 +35,18 @@ use crate::site::SiteKind;
 pub use self::astro::Astro;
 pub use self::container::WorkerCommand;
 
+/// What the sites are built with.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Sites {
+    /// A shell script, which needs nothing else.
+    #[default]
+    Shell,
+    /// A shell script with another template.
+    Leaflet,
+    /// Astro, with these packages.
+    Astro(Astro),
+}
+
 /// Worker processes on this machine.
 #[derive(Clone)]
 pub struct Local {
@@ -46,8 +58,8 @@ pub struct Local {
     pub git: String,
     /// What is particular to the system that the worker is.
     pub profile: Arc<Profile>,
-    /// What sites are built with, where it is not the shell script that needs nothing.
-    pub astro: Option<Astro>,
+    /// What the sites are built with.
+    pub sites: Sites,
     /// The simulated target on which the same worker runs, if there is one.
     pub twin: Option<Sim>,
 }
@@ -73,7 +85,7 @@ impl Local {
             },
             git: "git".into(),
             profile: Profile::reference(),
-            astro: None,
+            sites: Sites::Shell,
             twin: None,
         })
     }
@@ -102,7 +114,7 @@ impl Local {
         for name in ["HOME", "TMPDIR"] {
             environment.push((name.into(), home.into()));
         }
-        if let Some(astro) = &self.astro {
+        if let Sites::Astro(astro) = &self.sites {
             let variables = astro.environment();
             environment.extend(variables.map(|(name, value)| (name.into(), value.into())));
         }
@@ -122,9 +134,10 @@ impl Target for Local {
     }
 
     fn site(&self) -> SiteKind {
-        match self.astro {
-            Some(_) => SiteKind::Astro,
-            None => SiteKind::Shell,
+        match self.sites {
+            Sites::Shell => SiteKind::Shell,
+            Sites::Leaflet => SiteKind::Leaflet,
+            Sites::Astro(_) => SiteKind::Astro,
         }
     }
 
@@ -143,7 +156,7 @@ impl Target for Local {
             Step::Inject(Fault::OutOfMemory(_)) if !cfg!(target_os = "linux") => {
                 Some("only Linux can limit the memory of a running process".into())
             }
-            Step::Inject(Fault::OutOfMemory(_)) if self.astro.is_some() => {
+            Step::Inject(Fault::OutOfMemory(_)) if self.site() == SiteKind::Astro => {
                 Some("a build with Astro needs more memory than the limit leaves".into())
             }
             _ => self.profile.cannot(step),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use shakedown::history::{Event, What};
 use shakedown::plan::{Plan, SessionId};
 use shakedown::runner::{self, Outcome};
-use shakedown::target::local::{Astro, Local, WorkerCommand};
+use shakedown::target::local::{Astro, Local, Sites, WorkerCommand};
 use shakedown::verdict::{Rule, Verdict};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_shakedown");
@@ -24,7 +24,7 @@ fn local() -> Local {
             program: WORKER.into(),
             arguments: vec!["worker".into()],
         },
-        astro: Some(astro.clone()),
+        sites: Sites::Astro(astro.clone()),
         ..Local::new().unwrap()
     }
 }
