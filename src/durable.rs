@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn what_the_dead_left_unfinished_goes_and_what_the_living_write_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let mut child = crate::process::command("true").spawn().unwrap();
         child.wait().unwrap();
         let of = |id: u32| folder.path().join(format!(".a.plan.{id}{UNFINISHED}"));
         for path in [of(child.id()), of(1), folder.path().join("a.plan")] {

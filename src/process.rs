@@ -1,4 +1,9 @@
-//! Child processes and what they start: all are killed when the process that started them ends.
+//! Child processes: how they are made, and that they and what they start are killed when the
+//! process that started them ends.
+
+mod child;
+
+pub use child::{LONGEST, command, finish, git, installer, output, spawn_piped};
 
 use std::io;
 use std::os::unix::process::CommandExt;

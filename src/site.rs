@@ -210,7 +210,6 @@ pub fn read_content(key: &str, bytes: &[u8]) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
 
     type Files = BTreeMap<Arc<str>, Arc<[u8]>>;
 
@@ -222,7 +221,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text.as_bytes()).unwrap();
         }
-        let out = Command::new("sh")
+        let out = crate::process::command("sh")
             .arg("build.sh")
             .current_dir(folder.path())
             .output()

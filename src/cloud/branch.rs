@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use super::credentials::{SECRETS, has_secret};
 use crate::history::change::ChangeHash;
 use crate::history::{Branch, Commit};
 use crate::plan::Mark;
+use crate::process;
 use crate::site::{CHANGES, OUTSIDE};
 
 /// Reads a branch as it is in a repository, bare or not: its commits since `main`
@@ -32,10 +33,11 @@ pub fn read_branch(repository: &Path, name: &str) -> io::Result<Option<Branch>> 
 /// Whether a secret is in a message of the branch's commits or in a file of its newest tree.
 pub(super) fn branch_has_secret(repository: &Path, name: &str) -> io::Result<bool> {
     let branch = format!("refs/heads/{name}");
-    let messages = git(repository)
-        .args(["log", "--format=%an %ae%n%B", &branch, "--not"])
-        .arg("--glob=refs/heads/mai[n]")
-        .output()?;
+    let messages = process::output(
+        git(repository)
+            .args(["log", "--format=%an %ae%n%B", &branch, "--not"])
+            .arg("--glob=refs/heads/mai[n]"),
+    )?;
     if has_secret(&messages.stdout) {
         return Ok(true);
     }
@@ -44,62 +46,48 @@ pub(super) fn branch_has_secret(repository: &Path, name: &str) -> io::Result<boo
     for secret in SECRETS {
         grep.args(["-e", secret]);
     }
-    Ok(grep.arg(&branch).output()?.status.code() == Some(0))
+    Ok(process::output(grep.arg(&branch))?.status.code() == Some(0))
 }
 
 /// A `git` command in a repository, whose outcome depends on nothing but that repository.
 pub(super) fn git(repository: &Path) -> Command {
-    let mut git = Command::new("git");
+    let mut git = process::git("git");
     git.arg("-C").arg(repository);
-    isolate(&mut git);
     git
-}
-
-/// Keeps the user's and the machine's configuration of git out, and every question.
-pub(super) fn isolate(git: &mut Command) {
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_TRACE"] {
-        git.env_remove(name);
-    }
-    git.env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null());
 }
 
 /// The branch's commits with their parents, messages and added marks; `None` without a branch.
 fn read_log(repository: &Path, branch: &str) -> io::Result<Option<String>> {
-    let output = git(repository)
-        .args([
-            "-c",
-            "core.bigFileThreshold=16k",
-            "log",
-            "--reverse",
-            "--topo-order",
-            "--format=%x00%P%x00%B%x00",
-        ])
-        // Every commit, with its own patch; of a large file only which one it is.
-        .args(["-p", "-U0", "--full-index"])
-        .args([
-            "--no-color",
-            "--no-renames",
-            "--no-ext-diff",
-            "--no-textconv",
-        ])
-        .args([branch, "--not"])
-        // Patterns, so that it is no error where one of them does not exist.
-        .args([
-            "--glob=refs/heads/mai[n]",
-            "--glob=refs/remotes/origin/mai[n]",
-        ])
-        .output()?;
+    let output = process::output(
+        git(repository)
+            .args([
+                "-c",
+                "core.bigFileThreshold=16k",
+                "log",
+                "--reverse",
+                "--topo-order",
+                "--format=%x00%P%x00%B%x00",
+            ])
+            // Every commit, with its own patch; of a large file only which one it is.
+            .args(["-p", "-U0", "--full-index"])
+            .args([
+                "--no-color",
+                "--no-renames",
+                "--no-ext-diff",
+                "--no-textconv",
+            ])
+            .args([branch, "--not"])
+            // Patterns, so that it is no error where one of them does not exist.
+            .args([
+                "--glob=refs/heads/mai[n]",
+                "--glob=refs/remotes/origin/mai[n]",
+            ]),
+    )?;
     if output.status.success() {
         return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
     }
-    let exists = git(repository)
-        .args(["rev-parse", "--verify", "--quiet", branch])
-        .output()?;
+    let exists =
+        process::output(git(repository).args(["rev-parse", "--verify", "--quiet", branch]))?;
     if exists.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(io::Error::other(format!("git log {branch}: {said}")));
@@ -119,19 +107,19 @@ pub fn trees_with(repository: &Path, marks: &[Mark]) -> io::Result<Vec<String>> 
     if marks.is_empty() || !repository.is_dir() {
         return Ok(Vec::new());
     }
-    let log = git(repository)
-        .args(["log", "--all", "--reflog", "--format=%H %T"])
-        .output()?;
+    let log =
+        process::output(git(repository).args(["log", "--all", "--reflog", "--format=%H %T"]))?;
     let log = String::from_utf8_lossy(&log.stdout);
     let commits: Vec<(&str, &str)> = log.lines().filter_map(|it| it.split_once(' ')).collect();
     if commits.is_empty() {
         return Ok(Vec::new());
     }
-    let lines = git(repository)
-        .args(["grep", "-I", "--no-color", "-E", "-e", MARK_LINE])
-        .args(commits.iter().map(|(commit, _)| commit))
-        .args(["--", CHANGES, OUTSIDE])
-        .output()?;
+    let lines = process::output(
+        git(repository)
+            .args(["grep", "-I", "--no-color", "-E", "-e", MARK_LINE])
+            .args(commits.iter().map(|(commit, _)| commit))
+            .args(["--", CHANGES, OUTSIDE]),
+    )?;
     let lines = String::from_utf8_lossy(&lines.stdout);
     let mut found: BTreeMap<&str, Vec<Mark>> = BTreeMap::new();
     // COMMIT:PATH:LINE
@@ -158,15 +146,16 @@ pub fn trees_with(repository: &Path, marks: &[Mark]) -> io::Result<Vec<String>> 
 /// When `git` cannot be run, or does not find the tree.
 pub fn check_out(repository: &Path, tree: &str, folder: &Path, index: &Path) -> io::Result<()> {
     let inside = repository.join(".git");
-    let output = git(folder)
-        .args(["read-tree", "--reset", "-u", tree])
-        .env(
-            "GIT_DIR",
-            if inside.is_dir() { &inside } else { repository },
-        )
-        .env("GIT_WORK_TREE", folder)
-        .env("GIT_INDEX_FILE", index)
-        .output()?;
+    let output = process::output(
+        git(folder)
+            .args(["read-tree", "--reset", "-u", tree])
+            .env(
+                "GIT_DIR",
+                if inside.is_dir() { &inside } else { repository },
+            )
+            .env("GIT_WORK_TREE", folder)
+            .env("GIT_INDEX_FILE", index),
+    )?;
     if output.status.success() {
         return Ok(());
     }
@@ -176,11 +165,12 @@ pub fn check_out(repository: &Path, tree: &str, folder: &Path, index: &Path) -> 
 
 /// Every mark in the branch's newest tree, in the order in which a build lists them.
 fn read_tree(repository: &Path, branch: &str) -> io::Result<Vec<Mark>> {
-    let output = git(repository)
-        .args(["grep", "-h", "-I", "--no-color", "-E"])
-        .args(["-e", MARK_LINE, branch])
-        .args(["--", CHANGES, OUTSIDE])
-        .output()?;
+    let output = process::output(
+        git(repository)
+            .args(["grep", "-h", "-I", "--no-color", "-E"])
+            .args(["-e", MARK_LINE, branch])
+            .args(["--", CHANGES, OUTSIDE]),
+    )?;
     // Exit code 1 says that nothing was found.
     match output.status.code() {
         Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout)
@@ -273,10 +263,9 @@ mod tests {
              GIT_COMMITTER_EMAIL=a@a\ngit init -q -b main .\nmkdir -p content/outside\n\
              : >content/changes.txt\ngit add .\ngit commit -qm Template\n{steps}"
         );
-        let mut shell = Command::new("sh");
+        let mut shell = process::git("sh");
         shell.current_dir(folder.path()).args(["-c", &script]);
-        isolate(&mut shell);
-        let output = shell.output().unwrap();
+        let output = process::output(&mut shell).unwrap();
         assert!(output.status.success(), "{output:?}");
         folder
     }

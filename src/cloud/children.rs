@@ -1,9 +1,8 @@
 //! The child processes of the cloud: all end with it.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,33 +28,22 @@ impl Children {
     /// Runs a command to its end and returns what it wrote.
     ///
     /// # Errors
-    /// When it cannot be run, or the cloud is being taken down.
-    pub(super) fn run(&self, command: &mut Command) -> io::Result<Vec<u8>> {
-        command
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+    /// When it cannot be run, hangs, or the cloud is being taken down.
+    pub(super) fn run(&self, command: &mut Command) -> io::Result<Output> {
         process::die_with_parent(command);
         let mut state = self.state();
         if state.is_over {
             return Err(io::Error::other("the loopback cloud is being taken down"));
         }
         // Begun under the lock, so that no child is missed by the end.
-        let mut child = command.spawn()?;
+        let child = process::spawn_piped(command)?;
         let group = child.id().cast_signed();
         state.running.insert(group);
         drop(state);
-        let mut output = Vec::new();
-        let read = child
-            .stdout
-            .take()
-            .map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut output));
-        // Forgotten before it is reaped: its number may be another's afterwards.
+        let output = process::finish(child, process::LONGEST);
         self.state().running.remove(&group);
-        let waited = child.wait();
         self.fewer.notify_all();
-        read.and(waited)?;
-        Ok(output)
+        output
     }
 
     /// Kills all children, and waits until they are gone.
@@ -87,7 +75,7 @@ mod tests {
         let began = Instant::now();
         let runner = children.clone();
         let running = std::thread::spawn(move || {
-            let mut shell = Command::new("sh");
+            let mut shell = process::command("sh");
             runner.run(shell.args(["-c", "echo begun; sleep 60 & wait"]))
         });
         while children.state().running.is_empty() {
@@ -97,7 +85,7 @@ mod tests {
         assert_eq!(children.state().running.len(), 0);
         running.join().unwrap().unwrap();
         assert!(began.elapsed() < Duration::from_secs(30));
-        let refused = children.run(&mut Command::new("true"));
+        let refused = children.run(&mut process::command("true"));
         assert!(refused.is_err(), "nothing begins afterwards");
     }
 }

@@ -6,7 +6,7 @@
 mod wire;
 
 use std::io::{self, Seek, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -15,13 +15,13 @@ use hyper::{Response, StatusCode};
 
 use super::CloudConfig;
 use super::answer::{Answer, Body, full};
-use super::branch::isolate;
 use super::credentials::{GIT_BASIC, GIT_TOKEN};
 use super::remote::Remote;
 use super::route::{Asked, text};
 use super::services::Services;
 use crate::history::{GitOutcome, What};
 use crate::plan::{ClientId, SessionId};
+use crate::process;
 
 /// What a request wants of which repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -229,8 +229,7 @@ fn run(remote: &Remote, asked: &Asked, wish: &Wish) -> io::Result<(Response<Body
         value.to_str().ok()
     };
     let path = asked.parts.uri.path();
-    let mut backend = Command::new(remote.backend());
-    isolate(&mut backend);
+    let mut backend = process::git(remote.backend());
     backend
         .env("GIT_PROJECT_ROOT", remote.root())
         .env("GIT_HTTP_EXPORT_ALL", "1")
@@ -256,7 +255,7 @@ fn run(remote: &Remote, asked: &Asked, wish: &Wish) -> io::Result<(Response<Body
         backend.stdin(Stdio::from(body));
     }
     let output = remote.children.run(&mut backend)?;
-    cgi_response(&output)
+    cgi_response(&output.stdout)
 }
 
 /// Reads a CGI program's output: header lines, an empty line, the body.

@@ -1,20 +1,21 @@
 //! The git remote: a bare repository for each client, and pushes from outside.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::CloudConfig;
-use super::branch::{branch_has_secret, git, isolate, read_branch};
+use super::branch::{branch_has_secret, git, read_branch};
 use super::children::Children;
 use super::recorder::Recorder;
 use crate::error::TargetError;
 use crate::files::FileChange;
 use crate::history::{Branch, What};
 use crate::plan::{ClientId, Mark, Outsider, SessionId};
+use crate::process;
 use crate::profile::Names;
 use crate::site::{self, SiteKind, Tree};
 
@@ -109,9 +110,12 @@ impl Remote {
 
     /// The object that a ref names; empty where there is no such ref.
     pub(super) fn tip(&self, client: &ClientId, name: &str) -> io::Result<String> {
-        let output = git(&self.path(client))
-            .args(["rev-parse", "--verify", "--quiet", name])
-            .output()?;
+        let output = process::output(git(&self.path(client)).args([
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            name,
+        ]))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
@@ -159,9 +163,11 @@ impl Remote {
         let change = site::outsider_change(outsider == Outsider::Conflicting, mark);
         let mut files = Tree::new();
         if let FileChange::Append { path, .. } = &change {
-            let there = git(&repository)
-                .args(["cat-file", "blob", &format!("{parent}:{path}")])
-                .output()?;
+            let there = process::output(git(&repository).args([
+                "cat-file",
+                "blob",
+                &format!("{parent}:{path}"),
+            ]))?;
             // A file that is not there begins empty.
             let text = String::from_utf8_lossy(&there.stdout);
             files.insert(path.clone(), text.as_ref().into());
@@ -186,28 +192,39 @@ impl Remote {
     }
 }
 
-/// Asks git where its programs are.
+/// Asks git which one it is, and where its programs are.
 fn find_backend(git_program: &str) -> Result<PathBuf, TargetError> {
     let doing = "looking for git, which keeps the repositories";
-    let mut command = Command::new(git_program);
-    command.arg("--exec-path");
-    isolate(&mut command);
-    let output = command.output().map_err(|error| {
-        let why = format!("`{git_program}` cannot be run: {error}");
-        TargetError::new(doing, why, INSTALL_GIT)
-    })?;
-    let folder = String::from_utf8_lossy(&output.stdout);
-    let backend = Path::new(folder.trim()).join("git-http-backend");
+    let failed = |why: String| TargetError::new(doing, why, INSTALL_GIT);
+    let ask = |argument: &str| {
+        let output = process::output(process::git(git_program).arg(argument));
+        let output =
+            output.map_err(|error| failed(format!("`{git_program}` cannot be run: {error}")))?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let version = ask("--version")?;
+    if !is_new_enough(&version) {
+        return Err(failed(format!("`{git_program}` is `{version}`")));
+    }
+    let backend = Path::new(&ask("--exec-path")?).join("git-http-backend");
     if !backend.is_file() {
-        let why = format!("there is no {}", backend.display());
-        return Err(TargetError::new(doing, why, INSTALL_GIT));
+        return Err(failed(format!("there is no {}", backend.display())));
     }
     Ok(backend)
 }
 
+/// Whether a `git version 2.36.1` knows all that is asked of it.
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version
+        .trim_start_matches("git version ")
+        .split(['.', ' '])
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(2), Some(36))
+}
+
 /// Makes a bare repository with the template on `main`.
 fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
-    let mut init = Command::new("git");
+    let mut init = process::git("git");
     init.args([
         "init",
         "--quiet",
@@ -216,8 +233,7 @@ fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
         "--initial-branch=main",
     ])
     .arg(path);
-    isolate(&mut init);
-    let output = init.output()?;
+    let output = process::output(&mut init)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(io::Error::other(format!("git init: {said}")));
@@ -277,17 +293,15 @@ fn import(repository: &Path, commit: &Import) -> io::Result<()> {
         ));
     }
     script.push_str("done\n");
-    let mut child = git(repository)
+    // From a file, which cannot block as a pipe could.
+    let mut input = tempfile::tempfile()?;
+    input.write_all(script.as_bytes())?;
+    input.rewind()?;
+    let mut fast_import = git(repository);
+    fast_import
         .args(["fast-import", "--quiet"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // It answers nothing before the end, so that writing all at once cannot block for ever.
-        stdin.write_all(script.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
+        .stdin(Stdio::from(input));
+    let output = process::output(&mut fast_import)?;
     if output.status.success() {
         return Ok(());
     }
@@ -308,4 +322,25 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_git_are_compared_as_numbers() {
+        for (version, enough) in [
+            ("git version 2.36.0", true),
+            ("git version 2.39.5 (Apple Git-154)", true),
+            ("git version 2.100.windows.1", true),
+            ("git version 3.0", true),
+            ("git version 2.35.8", false),
+            ("git version 2.9.5", false),
+            ("fatal: unknown option", false),
+            ("", false),
+        ] {
+            assert_eq!(is_new_enough(version), enough, "{version}");
+        }
+    }
 }

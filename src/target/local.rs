@@ -114,12 +114,18 @@ impl Local {
         for name in ["HOME", "TMPDIR"] {
             environment.push((name.into(), home.into()));
         }
+        // And nothing of this machine's.
+        for (name, value) in [
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+        ] {
+            environment.push((name.into(), value.into()));
+        }
         if let Sites::Astro(astro) = &self.sites {
             let variables = astro.environment();
             environment.extend(variables.map(|(name, value)| (name.into(), value.into())));
         }
         environment.push(("WORKSPACE_ROOT".into(), root.into()));
-        environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
         environment
     }
 }

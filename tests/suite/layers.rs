@@ -201,3 +201,31 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// Files that may make a child process, and why; all others ask `process` for one.
+const SPAWNERS: &[(&str, &str)] = &[(
+    "process/child.rs",
+    "it decides what a child sees of this process",
+)];
+
+#[test]
+fn children_are_made_in_one_place() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeSet::new();
+    for path in files(&source) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_spawner = text
+            .lines()
+            .any(|line| line.split("//").next().unwrap().contains("Command::new("));
+        if is_spawner {
+            let relative = path.strip_prefix(&source).unwrap();
+            found.insert(relative.to_str().unwrap().to_owned());
+        }
+    }
+    let allowed: BTreeSet<String> = SPAWNERS.iter().map(|(file, _)| (*file).into()).collect();
+    assert_eq!(
+        found, allowed,
+        "make children by `process::command` or `process::git`, which keep the caller's environment \
+         from them"
+    );
+}

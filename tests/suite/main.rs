@@ -9,6 +9,7 @@ mod cli;
 mod cloud;
 mod conformance;
 mod docs;
+mod environment;
 mod exploration;
 mod history;
 mod layers;

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use crate::cloud::branch::isolate;
 use crate::cloud::tests::{cloud, front, home, other, recorded, soon};
 use crate::cloud::{Cloud, Front, GIT_TOKEN};
 use crate::history::{Branch, GitOutcome, What};
 use crate::plan::{Fault, Mark, Outsider};
+use crate::process;
 
 /// A container's checkout of `acme`.
 struct Checkout {
@@ -57,9 +57,8 @@ impl Checkout {
 
 /// Runs a script with a token for HTTP; what it wrote is the error where it fails.
 async fn run(folder: &Path, script: &str, token: &str) -> Result<(), String> {
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = process::git("sh");
     shell.args(["-ec", script]).current_dir(folder);
-    isolate(&mut shell);
     shell
         .env("GIT_AUTHOR_NAME", "a")
         .env("GIT_AUTHOR_EMAIL", "a@localhost")

@@ -2,10 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::process;
 use crate::site::{PACKAGE, SiteKind, cksum};
 use crate::target::TargetError;
+
+/// How long npm may take, over a slow network too.
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
 /// Where the packages are installed, for builds of an Astro site.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,10 +65,7 @@ fn need_node(doing: impl Fn() -> String) -> Result<(), TargetError> {
     const INSTALL: &str = "install Node.js 20.3 or newer, with npm, and put both on PATH; or leave \
                            out `--site astro`";
     for program in ["node", "npm"] {
-        let asked = Command::new(program)
-            .arg("--version")
-            .stdin(Stdio::null())
-            .output();
+        let asked = process::output(process::installer(program).arg("--version"));
         let why = match asked {
             Ok(output) if !output.status.success() => format!("`{program}` does not work"),
             Ok(output) if program == "node" => {
@@ -98,12 +99,11 @@ fn install_in(folder: &Path) -> io::Result<()> {
             std::fs::write(folder.join(name), text.as_bytes())?;
         }
     }
-    let output = Command::new("npm")
-        // No package of these has to run anything to be installed.
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()?;
+    let mut npm = process::installer("npm");
+    // No package of these has to run anything to be installed.
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder);
+    let output = process::finish(process::spawn_piped(&mut npm)?, INSTALL_LIMIT)?;
     if output.status.success() {
         return Ok(());
     }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use crate::cloud::read_branch;
 use crate::history::{Branch, Workspace};
 use crate::plan::{ClientId, SessionId};
+use crate::process;
 use crate::target::TargetError;
 use crate::worker::production::read_ref;
 
@@ -140,14 +140,11 @@ fn debris(checkout: &Path) -> io::Result<Vec<String>> {
             }
         }
     }
-    let status = Command::new("git")
-        .arg("-C")
+    let mut git = process::git("git");
+    git.arg("-C")
         .arg(checkout)
-        .args(["status", "--porcelain", "--untracked-files=all"])
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()?;
+        .args(["status", "--porcelain", "--untracked-files=all"]);
+    let status = process::output(&mut git)?;
     if !status.status.success() {
         let why = String::from_utf8_lossy(&status.stderr);
         return Err(io::Error::other(why.trim().to_owned()));

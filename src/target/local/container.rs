@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -60,12 +60,10 @@ impl Container {
     pub(super) fn start(&mut self) -> Result<(), TargetError> {
         let limit = self.limit;
         let process = File::create(&self.errors).and_then(|errors| {
-            let mut command = Command::new(&self.command.program);
+            let mut command = process::command(&self.command.program);
             command
                 .args(&self.command.arguments)
-                .env_clear()
                 .envs(self.environment.iter().map(|(name, value)| (name, value)))
-                .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(errors)
                 .process_group(0);
@@ -193,9 +191,7 @@ mod tests {
             program: "sh".into(),
             arguments: vec!["-c".into(), script.into()],
         };
-        let path = std::env::var("PATH").unwrap();
-        let environment = vec![("PATH".into(), path.into())];
-        Container::new(command, environment, folder.join("errors"))
+        Container::new(command, Vec::new(), folder.join("errors"))
     }
 
     fn wait_for_death(container: &mut Container) -> Death {

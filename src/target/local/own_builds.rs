@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,9 +51,7 @@ const TICK: Duration = Duration::from_millis(5);
 impl OwnBuilds {
     /// Builds of a client whose containers have this environment.
     pub(super) fn new(build: BuildCommand, environment: &[(OsString, OsString)]) -> Self {
-        let is_passed = |name: &OsString| {
-            name == "PATH" || build.environment.iter().any(|passed| name == &**passed)
-        };
+        let is_passed = |name: &OsString| build.environment.iter().any(|passed| name == &**passed);
         let passed = environment.iter().filter(|(name, _)| is_passed(name));
         let environment = passed.cloned().collect();
         Self { build, environment }
@@ -143,15 +141,13 @@ impl OwnBuilds {
         std::fs::create_dir(&home)?;
         check_out(repository, tree, &checkout, &folder.join("index"))?;
         let output = File::create(&said)?;
-        let mut command = Command::new(&self.build.command[0]);
+        let mut command = process::command(&self.build.command[0]);
         command
             .args(&self.build.command[1..])
             .current_dir(&checkout)
-            .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("HOME", &home)
             .env("TMPDIR", &home)
-            .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
         let status = run(&mut command, self.build.within)?;

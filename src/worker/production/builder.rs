@@ -16,6 +16,7 @@ use super::git::{Git, inherited};
 use super::secrets::Secrets;
 use super::workspace::Checkouts;
 use crate::plan::SessionId;
+use crate::process;
 use crate::worker::ports::{Build, BuildStatus, Builder, CommitId, Kind, PortError, PortResult};
 
 /// Builds in a scratch folder beside the checkouts, which it leaves as they are.
@@ -97,12 +98,11 @@ impl ShellBuilder {
     }
 
     async fn run_command(&self, tree: &Path) -> io::Result<Finished> {
-        let mut command = Command::new("sh");
+        let mut command = Command::from(process::command("sh"));
         command
             .args(["-c", &self.command])
             .current_dir(tree)
             // What is built was written by an agent: it gets no token that it could reveal.
-            .env_clear()
             .envs(inherited());
         run(command, b"").await
     }

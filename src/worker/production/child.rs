@@ -79,7 +79,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn shell(script: &str) -> Command {
-        let mut command = Command::new("sh");
+        let mut command = Command::from(process::command("sh"));
         command.args(["-c", script]);
         command
     }

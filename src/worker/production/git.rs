@@ -8,6 +8,7 @@ use tokio::process::Command;
 
 use super::child::{Finished, run};
 use super::secrets::{Secrets, basic_credentials};
+use crate::process;
 use crate::worker::ports::{Kind, PortError, PortResult};
 
 /// Settings that make `git` behave the same wherever the worker runs.
@@ -51,9 +52,6 @@ impl Git {
             set(name, value);
         }
         for (name, value) in [
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_TERMINAL_PROMPT", "0"),
             ("GIT_EDITOR", "true"),
             ("GIT_SEQUENCE_EDITOR", "true"),
             ("LC_ALL", "C"),
@@ -100,11 +98,10 @@ impl Git {
         environment: &[(&str, &Path)],
         input: &[u8],
     ) -> PortResult<Finished> {
-        let mut command = Command::new("git");
+        let mut command = Command::from(process::git("git"));
         command
             .args(arguments)
             .current_dir(folder)
-            .env_clear()
             .envs(self.environment.iter().cloned())
             .envs(environment.iter().copied());
         run(command, input).await.map_err(|error| {

@@ -4,18 +4,24 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Variables that change what the program does, by how their names begin.
-const UNWANTED: [&str; 5] = ["PROPTEST_", "SLURM_", "AWS_", "JOB_", "RUST_LOG"];
+const UNWANTED: [&str; 6] = ["PROPTEST_", "SLURM_", "AWS_", "GIT_", "JOB_", "RUST_LOG"];
 
 /// The program in a folder, with nothing of the caller's environment that changes what it does.
 pub fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    let mut command = without_callers(env!("CARGO_BIN_EXE_shakedown"));
+    command.args(args).current_dir(folder);
+    command
+}
+
+/// A program with nothing of the caller's environment that changes what it or git does.
+pub fn without_callers(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if UNWANTED.iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(&name);
         }
     }
-    command.args(args).current_dir(folder);
     command
 }
 

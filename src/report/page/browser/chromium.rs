@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ impl Page {
     pub fn open(program: &Path, file: &Path, width: u32, height: u32, dark: bool) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // The protocol wants descriptors 3 and 4; a shell moves them there.
-        let mut browser = Command::new("sh")
+        let mut browser = crate::process::command("sh")
+            .env("HOME", profile.path())
             .arg("-c")
             .arg("exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1")
             .arg("sh")

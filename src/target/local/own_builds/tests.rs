@@ -34,7 +34,7 @@ impl Bench {
         }
         std::fs::write(folder.path().join("build.sh"), build).unwrap();
         std::fs::create_dir(folder.path().join("site")).unwrap();
-        let mut shell = Command::new("sh");
+        let mut shell = process::git("sh");
         shell.args(["-c", &script]);
         let status = shell.current_dir(folder.path().join("site")).status();
         assert!(status.unwrap().success());
@@ -57,9 +57,8 @@ impl Bench {
 
     /// Gives a container's environment to the builds.
     fn pass(&mut self, more: &[(&str, &str)]) {
-        let path = std::env::var_os("PATH").unwrap();
-        let mut environment = vec![("PATH".into(), path)];
-        environment.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
+        let more = more.iter().map(|(name, value)| (name.into(), value.into()));
+        let environment: Vec<_> = more.collect();
         self.builds = OwnBuilds::new(self.builds.build.clone(), &environment);
     }
 
@@ -75,7 +74,7 @@ impl Bench {
         let list: String = edits.iter().map(|edit| format!("edit-{edit}\n")).collect();
         std::fs::create_dir(folder.join("content")).unwrap();
         std::fs::write(folder.join("content/changes.txt"), list).unwrap();
-        let mut shell = Command::new("sh");
+        let mut shell = process::command("sh");
         shell.arg(self.folder.path().join("build.sh"));
         assert!(shell.current_dir(folder).status().unwrap().success());
         let mut files = Files::new();
@@ -221,7 +220,8 @@ fn a_build_gets_nothing_but_what_the_profile_names() {
         .collect();
     names.retain(|name| !["_", "PWD", "OLDPWD", "SHLVL"].contains(name));
     names.sort_unstable();
-    assert_eq!(names, ["HOME", "PATH", "SITE_MODULES", "TMPDIR"]);
+    let passed = ["HOME", "LANG", "LC_ALL", "PATH", "SITE_MODULES", "TMPDIR"];
+    assert_eq!(names, passed);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The checkouts on real git, with a remote in a folder.
 
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::process;
 use crate::worker::production::secrets::Secrets;
 
 /// A remote with one commit on `main`, and the checkouts of one client.
@@ -37,13 +37,9 @@ impl Bench {
 
     /// Runs a script in the bench's folder and returns what it printed.
     fn shell(&self, script: &str) -> String {
-        let out = Command::new("sh")
+        let out = process::git("sh")
             .args(["-c", &format!("set -e; {script}")])
             .current_dir(self.folder.path())
-            .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("GIT_")))
-            .env("HOME", self.folder.path())
-            .env("GIT_CONFIG_NOSYSTEM", "1")
             .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), "Out")))
             .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_EMAIL"), "out@side")))
             .output()
