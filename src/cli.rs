@@ -4,7 +4,6 @@ mod bugs;
 mod cloud;
 mod completions;
 mod conformance;
-mod contest;
 mod defects;
 mod dispatch;
 mod explore;

@@ -4,9 +4,8 @@
 
 mod agent;
 mod builder;
-pub(crate) mod contest;
 pub(crate) mod harmless;
-pub(crate) mod known;
+pub mod known;
 mod log;
 pub(crate) mod other;
 mod queue;

@@ -66,10 +66,10 @@ pub fn plans(shape: &Shape) -> BoxedStrategy<Plan> {
 }
 
 /// A plan, and how many of its steps a run has made: proptest's own shrinking wants to know.
-pub(crate) type Counted = (Plan, Option<Arc<AtomicUsize>>);
+pub type Counted = (Plan, Option<Arc<AtomicUsize>>);
 
 /// The same plans as [`plans`], as proptest's own shrinking takes them.
-pub(crate) fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
+pub fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
     let sessions: Arc<[SessionId]> = shape.sessions.clone().into();
     let (of_draft, impossible) = (sessions.clone(), shape.impossible.clone());
     Sequential::new(

@@ -3,7 +3,6 @@
 
 pub(crate) mod checks;
 mod conformance;
-mod contest;
 mod explained;
 mod explore;
 pub(crate) mod junit;
@@ -28,7 +27,6 @@ use crate::regression::Seed;
 use crate::verdict::Violation;
 
 pub(crate) use conformance::{comparison, conformance};
-pub(crate) use contest::{contest, longer_than_known};
 pub(crate) use explore::{
     exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, story_of,
 };

@@ -1,12 +1,10 @@
 //! `shakedown defects`: mistakes that are planted, and systems that are right in other ways.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::dispatch::{Exit, SIM_CASES, print};
 use super::open::{open_local, other_local, planted};
-use super::{TargetArgs, TargetName, contest, seed};
+use super::{TargetArgs, TargetName, seed};
 use crate::defect::other::WHOLE;
 use crate::defect::{DEFECTS, Defect, trial};
 use crate::generate::Shape;
@@ -42,27 +40,19 @@ pub struct DefectsArgs {
     /// them what is left of the evidence cannot show
     #[arg(long, conflicts_with_all = ["harmless", "target"])]
     pub other_profile: bool,
-    /// Let this shrinker and proptest's own work on the same plans on sim, and compare what they
-    /// come to with the shortest plans known
-    #[arg(long, conflicts_with_all = ["harmless", "other_profile", "target"])]
-    pub shrink_bench: bool,
-    /// With --shrink-bench: write the shortest plans there, those known and those found
-    #[arg(long, value_name = "FILE", requires = "shrink_bench")]
-    pub known: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   shakedown defects                                all of them, on sim
   shakedown defects force-push --seeds 20 --plans
-  shakedown defects --shrink-bench --seeds 20      the shrinker's own bench
   shakedown defects --harmless other-profile --cases 5000
   shakedown defects --harmless --target local      the system with another profile, as processes
   shakedown defects --other-profile
   shakedown defects --target local force-push token-in-commit";
 
 /// Plants each defect and prints what catches it.
-pub fn run(args: &DefectsArgs, quiet: bool) -> Exit {
+pub fn run(args: &DefectsArgs) -> Exit {
     if args.harmless {
         return harmless(args);
     }
@@ -87,9 +77,6 @@ pub fn run(args: &DefectsArgs, quiet: bool) -> Exit {
     });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
-    if args.shrink_bench {
-        return contest::run(args, &chosen, cases, quiet);
-    }
     let style = Style::of_stdout();
     print(&report::trials_head());
     let mut missed = 0;

@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
         Some(Command::Rules(args)) => cli::rules::run(&args),
         Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
-        Some(Command::Defects(args)) => cli::defects::run(&args, cli.quiet),
+        Some(Command::Defects(args)) => cli::defects::run(&args),
         Some(Command::Conformance(args)) => cli::conformance::run(&args),
         Some(Command::Cloud(args)) => cli::cloud::run(&args, cli.quiet),
         Some(Command::Completions(args)) => cli::completions::run(&args),

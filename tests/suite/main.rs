@@ -20,5 +20,6 @@ mod random_plans;
 mod regressions;
 mod reports;
 mod scenarios;
+mod shrinker;
 mod shrinking;
 mod soak;

@@ -1,15 +1,11 @@
 //! The shortest plans that show the planted defects, as exploration found them: true minima.
 //!
 //! Each says in which alphabet and with which seeds every shorter plan was run and held. They are
-//! among the plans that the shrinker is measured by ([`known`](crate::defect::known)).
+//! among the plans that the shrinker is measured by, [`known`](crate::defect::known).
 
 use crate::defect::known::{Known, text};
-use crate::regression::Seed;
-
 use crate::finding::Finding;
-
-/// The kept text: what `shakedown explore --defect all --write FILE` writes.
-pub const TEXT: &str = include_str!("minima.plans");
+use crate::regression::Seed;
 
 /// What is proven of a plan.
 #[derive(Clone, Debug)]

@@ -46,6 +46,9 @@ fn kinds(summary: &Summary) -> BTreeSet<(String, String, usize)> {
         .collect()
 }
 
+/// What `shakedown explore --target sim --defect all --write FILE` writes.
+const MINIMA: &str = include_str!("minima.plans");
+
 /// Two sessions of one client and one of another, with what distinguishes orders and names.
 const WORK: &str = "session acme/home
 session acme/blog
@@ -245,7 +248,7 @@ fn states_are_equal_exactly_where_the_same_has_happened() {
 
 #[test]
 fn every_defect_has_a_minimum_which_shows_it_while_the_right_worker_holds() {
-    let minima = known::parse(minima::TEXT).expect("plans");
+    let minima = known::parse(MINIMA).expect("plans");
     let names: Vec<&str> = minima.iter().map(|of| of.defect.as_str()).collect();
     let defects: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
     assert_eq!(names, defects);
@@ -265,7 +268,7 @@ fn every_defect_has_a_minimum_which_shows_it_while_the_right_worker_holds() {
 #[test]
 fn no_known_plan_is_shorter_than_a_minimum() {
     let steps = |of: &Known| of.plan.steps.len();
-    for of in known::parse(minima::TEXT).expect("plans") {
+    for of in known::parse(MINIMA).expect("plans") {
         let known = known::all().iter().filter(|it| it.defect == of.defect);
         assert_eq!(known.map(steps).min(), Some(steps(&of)), "{}", of.defect);
     }
