@@ -1,5 +1,9 @@
 use std::time::Duration;
 
+use aws_sdk_s3::config::http::HttpRequest;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::Connector;
+use aws_smithy_runtime_api::client::http::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::cloud::tests::{cloud, front, home, is_silent, recorded, soon};
@@ -8,24 +12,43 @@ use crate::history::What;
 use crate::plan::{Edit, Fault, Mark};
 use crate::site::{HUNGRY_FILES, instruction_text};
 
-fn http() -> reqwest::Client {
-    // Already installed is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+/// What the API answered.
+struct Answered {
+    status: u16,
+    retry_after: Option<String>,
+    body: Vec<u8>,
 }
 
-fn request(cloud: &Cloud, body: &Value) -> reqwest::RequestBuilder {
-    http()
-        .post(format!("{}/v1/messages", front(cloud).url()))
-        .header("x-api-key", AGENT_KEY)
-        .header("anthropic-version", "2023-06-01")
-        .json(body)
+impl Answered {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+async fn send(cloud: &Cloud, key: &'static str, body: &Value) -> Answered {
+    let mut request = HttpRequest::new(body.to_string().into());
+    request.set_method("POST").unwrap();
+    let url = format!("{}/v1/messages", front(cloud).url());
+    request.set_uri(url).unwrap();
+    let headers = request.headers_mut();
+    headers.insert("content-type", "application/json");
+    headers.insert("x-api-key", key);
+    headers.insert("anthropic-version", "2023-06-01");
+    let client = Connector::builder().build_http();
+    let answer = client.call(request).await.unwrap();
+    Answered {
+        status: answer.status().as_u16(),
+        retry_after: answer.headers().get("retry-after").map(str::to_owned),
+        body: {
+            let body = ByteStream::new(answer.into_body()).collect().await;
+            body.unwrap().to_vec()
+        },
+    }
 }
 
 async fn ask(cloud: &Cloud, body: &Value) -> (u16, Value) {
-    let answer = soon(request(cloud, body).send()).await.unwrap();
-    let status = answer.status().as_u16();
-    (status, soon(answer.json()).await.unwrap())
+    let answer = soon(send(cloud, AGENT_KEY, body)).await;
+    (answer.status, answer.json())
 }
 
 fn conversation(messages: Value) -> Value {
@@ -102,25 +125,19 @@ async fn an_instruction_without_a_script_is_answered_in_words() {
 async fn a_memory_hungry_edit_is_written_out_in_full() {
     let cloud = cloud();
     let body = conversation(json!([first(Edit::MemoryHungry)]));
-    let answer = soon(request(&cloud, &body).send()).await.unwrap();
-    let bytes = soon(answer.bytes()).await.unwrap();
+    let answer = soon(send(&cloud, AGENT_KEY, &body)).await;
     let (files, size) = HUNGRY_FILES;
-    assert!(bytes.len() > files * size);
-    assert!(bytes.ends_with(b"]}"));
+    assert!(answer.body.len() > files * size);
+    assert!(answer.body.ends_with(b"]}"));
 }
 
 #[tokio::test]
 async fn what_the_api_would_not_take_is_refused_in_its_form() {
     let cloud = cloud();
     let body = conversation(json!([first(Edit::Change)]));
-    let mut wrong_key = request(&cloud, &body).build().unwrap();
-    wrong_key
-        .headers_mut()
-        .insert("x-api-key", "another".parse().unwrap());
-    let answer = soon(http().execute(wrong_key)).await.unwrap();
-    assert_eq!(answer.status().as_u16(), 401);
-    let answer: Value = soon(answer.json()).await.unwrap();
-    assert_eq!(answer["error"]["type"], "authentication_error");
+    let answer = soon(send(&cloud, "another", &body)).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.json()["error"]["type"], "authentication_error");
     let (status, answer) = ask(&cloud, &json!({ "model": "any" })).await;
     assert_eq!(status, 400);
     assert_eq!(answer["type"], "error");
@@ -137,18 +154,16 @@ async fn errors_and_silence_come_as_the_fault_says() {
         (529, "overloaded_error"),
     ] {
         cloud.set_fault(&Fault::AgentError(status), true).unwrap();
-        let answer = soon(request(&cloud, &body).send()).await.unwrap();
-        assert_eq!(answer.status().as_u16(), status);
-        let wait = answer.headers().get("retry-after").cloned();
-        assert_eq!(wait.is_some(), status == 429);
-        let answer: Value = soon(answer.json()).await.unwrap();
-        assert_eq!(answer["error"]["type"], kind);
-        let wait = wait.map(|_| Duration::from_secs(5));
+        let answer = soon(send(&cloud, AGENT_KEY, &body)).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.retry_after.is_some(), status == 429);
+        assert_eq!(answer.json()["error"]["type"], kind);
+        let wait = answer.retry_after.map(|_| Duration::from_secs(5));
         assert_eq!(recorded(&cloud), [asked(Some(status), wait)]);
         cloud.set_fault(&Fault::AgentError(status), false).unwrap();
     }
     cloud.set_fault(&Fault::AgentSlow, true).unwrap();
-    assert!(is_silent(request(&cloud, &body).send()).await);
+    assert!(is_silent(send(&cloud, AGENT_KEY, &body)).await);
     assert_eq!(recorded(&cloud), [asked(None, None)]);
     cloud.set_fault(&Fault::AgentSlow, false).unwrap();
     assert_eq!(ask(&cloud, &body).await.0, 200);

@@ -1,14 +1,19 @@
 //! The agent, through the Anthropic Messages API.
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, ClientBuilder, Response, StatusCode};
+use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::aws::with_sources;
+use super::aws::{retry_after, with_sources};
 use super::secrets::Secrets;
 use crate::worker::ports::{Agent, FileChange, Instruction, Kind, PortError, PortResult, Turn};
 
@@ -21,7 +26,7 @@ const SYSTEM: &str = "You edit the sources of a static web site as the user asks
 
 /// A model that edits files with three tools.
 pub struct ClaudeAgent {
-    client: Client,
+    client: Connector,
     url: String,
     key: String,
     model: String,
@@ -29,58 +34,74 @@ pub struct ClaudeAgent {
 }
 
 impl ClaudeAgent {
-    /// # Errors
-    /// When TLS cannot be set up: no root certificates.
-    pub fn new(base: &str, key: &str, model: &str, secrets: Secrets) -> reqwest::Result<Self> {
-        // A provider that was set before is as good; the first one is kept.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = ClientBuilder::new();
-        if base.starts_with("http://") {
-            // Without TLS there are no root certificates to read, which would slow a cold start.
-            builder = builder.tls_certs_only([]);
-        }
-        Ok(Self {
-            client: builder.build()?,
+    pub fn new(base: &str, key: &str, model: &str, secrets: Secrets) -> Self {
+        let builder = Connector::builder();
+        // Without TLS there are no root certificates to read, which would slow a cold start.
+        let client = if base.starts_with("http://") {
+            builder.build_http()
+        } else {
+            let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+            builder
+                .proxy_config(ProxyConfig::from_env())
+                .tls_provider(ring)
+                .build()
+        };
+        Self {
+            client,
             url: format!("{}/v1/messages", base.trim_end_matches('/')),
             key: key.into(),
             model: model.into(),
             secrets,
+        }
+    }
+
+    /// Sends a request. The client of the SDK is enough for it.
+    async fn send(&self, body: Vec<u8>) -> PortResult<HttpResponse> {
+        let wrong = |error: &dyn Error| self.error(Kind::Other, error);
+        let mut request = HttpRequest::new(body.into());
+        request.set_method("POST").map_err(|error| wrong(&error))?;
+        request.set_uri(&*self.url).map_err(|error| wrong(&error))?;
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("x-api-key", &self.key),
+            ("anthropic-version", VERSION),
+        ] {
+            let set = request.headers_mut().try_insert(name, value.to_owned());
+            set.map_err(|error| wrong(&error))?;
+        }
+        self.client.call(request).await.map_err(|error| {
+            let kind = if error.is_user() {
+                Kind::Other
+            } else {
+                Kind::Network
+            };
+            self.error(kind, &error)
         })
     }
 
-    fn no_answer(&self, error: reqwest::Error) -> PortError {
-        let kind = if error.is_builder() || error.is_decode() && !error.is_body() {
-            Kind::Other
-        } else {
-            Kind::Network
-        };
-        let text = with_sources(&error.without_url());
-        PortError::new(kind, self.secrets.hide(&text))
+    fn error(&self, kind: Kind, error: &dyn Error) -> PortError {
+        PortError::new(kind, self.secrets.hide(&with_sources(error)))
     }
 
-    async fn read_refusal(&self, response: Response) -> PortError {
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok())
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let body = response.text().await.unwrap_or_default();
-        let text = match serde_json::from_str::<Refusal>(&body) {
+    fn read_refusal(&self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> PortError {
+        let text = match serde_json::from_slice::<Refusal>(body) {
             Ok(Refusal { error }) => format!("{}: {}", error.kind, error.message),
-            Err(_) => status.canonical_reason().unwrap_or("error").into(),
+            Err(_) => StatusCode::from_u16(status)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or("error")
+                .into(),
         };
         PortError {
             kind: match status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Kind::Denied,
-                StatusCode::TOO_MANY_REQUESTS => Kind::Throttled,
-                // Overloaded, in Anthropic's own status.
-                _ if status == 529 || status == 503 => Kind::Throttled,
+                401 | 403 => Kind::Denied,
+                // 529 is "overloaded", a status of Anthropic's own.
+                429 | 503 | 529 => Kind::Throttled,
                 _ => Kind::Other,
             },
             text: self.secrets.hide(&text),
             retry_after,
-            status: Some(status.as_u16()),
+            status: Some(status),
         }
     }
 }
@@ -88,20 +109,18 @@ impl ClaudeAgent {
 #[async_trait(?Send)]
 impl Agent for ClaudeAgent {
     async fn ask(&self, instruction: &Instruction, so_far: &[Turn]) -> PortResult<Turn> {
-        let response = self
-            .client
-            .post(&self.url)
-            .header("x-api-key", &self.key)
-            .header("anthropic-version", VERSION)
-            .json(&request(&self.model, instruction, so_far))
-            .send()
-            .await
-            .map_err(|error| self.no_answer(error))?;
-        if !response.status().is_success() {
-            return Err(self.read_refusal(response).await);
+        let request = serde_json::to_vec(&request(&self.model, instruction, so_far));
+        let request = request.map_err(|error| self.error(Kind::Other, &error))?;
+        let response = self.send(request).await?;
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let body = ByteStream::new(response.into_body()).collect().await;
+        if !status.is_success() {
+            // What can be read of it is enough.
+            let body = body.map(|body| body.into_bytes()).unwrap_or_default();
+            return Err(self.read_refusal(status.as_u16(), retry_after, &body));
         }
-        let body = response.bytes().await;
-        let body = body.map_err(|error| self.no_answer(error))?;
+        let body = body.map_err(|error| self.error(Kind::Network, &error))?.into_bytes();
         let answer = serde_json::from_slice(&body).map_err(|error| {
             let text = format!("cannot read the agent's answer: {error}");
             PortError::new(Kind::Other, self.secrets.hide(&text))

@@ -45,10 +45,7 @@ where
 {
     let answer = error.raw_response();
     let status = answer.map(|answer| answer.status().as_u16());
-    let retry_after = answer
-        .and_then(|answer| answer.headers().get("retry-after"))
-        .and_then(|seconds| seconds.parse().ok())
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let retry_after = answer.and_then(retry_after);
     let (kind, text) = match error {
         SdkError::ServiceError(_) => {
             let code = error.code().unwrap_or_default();
@@ -105,6 +102,12 @@ fn describe(kind: Kind, code: &str, message: Option<&str>, status: Option<u16>) 
         text.push_str(&format!(" ({status})"));
     }
     text
+}
+
+/// The wait that an answer asks for, where it does so in seconds.
+pub fn retry_after(answer: &HttpResponse) -> Option<Duration> {
+    let seconds = answer.headers().get("retry-after")?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// An error with all that caused it.

@@ -98,7 +98,7 @@ async fn run(
         config.secrets.clone(),
         dialect,
     ));
-    let mut ports = ports(config, &sdk, clock, log.clone())?;
+    let mut ports = ports(config, &sdk, clock, log.clone());
     let mut settings = Settings::of(config.client.clone());
     alter(&mut ports, &mut settings);
     let worker = Worker::new(ports, settings);
@@ -127,7 +127,7 @@ fn ports(
     sdk: &aws_config::SdkConfig,
     clock: Rc<WallClock>,
     log: Rc<CloudWatchLog>,
-) -> Result<Ports, String> {
+) -> Ports {
     let secrets = || config.secrets.clone();
     let root: &Path = &config.workspace_root;
     let git = Git::new(&config.git_token, secrets());
@@ -157,9 +157,8 @@ fn ports(
         &config.agent_key,
         &config.agent_model,
         secrets(),
-    )
-    .map_err(|error| format!("cannot set up TLS for the agent API: {error}"))?;
-    Ok(Ports {
+    );
+    Ports {
         clock: clock.clone(),
         log,
         instructions: queue(&config.instruction_queue),
@@ -185,5 +184,5 @@ fn ports(
             table: config.table.clone(),
             secrets: secrets(),
         }),
-    })
+    }
 }
