@@ -27,7 +27,7 @@ use crate::generate::Shape;
 use crate::history::Event;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::regression::{self, ReadError, Seed};
+use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
 use crate::soak::{FolderError, StateError};
 use crate::target::{Interrupt, Interruptible, Target, TargetError};
@@ -35,11 +35,10 @@ use crate::verdict::{NotAsked, Verdict};
 
 pub use case::tree;
 pub(crate) use case::{Case, Ran};
-pub(crate) use keep::run_kept;
 pub(crate) use samples::processor_time;
 pub use samples::{Quarters, Sample, Samples};
 pub use shard::{Shard, ShardError};
-pub(crate) use threads::{Cases, GoOn, Progressed};
+pub(crate) use threads::{Cases, GoOn, Progressed, Source};
 pub use totals::{DISTINGUISHED, Failures, Seen, Totals, Unjudged};
 
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
@@ -60,6 +59,8 @@ pub struct Config {
     pub shape: Shape,
     /// Plans that run at the same time.
     pub jobs: usize,
+    /// No kept plan begins later than this after the start; without it all of them run.
+    pub kept_for: Option<Duration>,
     /// Goes on after a violation.
     pub keep_going: bool,
     /// Whether no progress is shown.
@@ -99,6 +100,8 @@ pub struct Summary {
     pub asked: Option<u64>,
     /// What the plans came to, added up.
     pub totals: Totals,
+    /// Kept plans for which there was no time.
+    pub kept_left_out: u64,
     /// One for each failure: the rule and which of its demands.
     pub found: Vec<Finding>,
     /// How far it was at moments of its way.
@@ -218,9 +221,7 @@ pub fn run_watched(
     let judge = |plan: &Plan, seed| runner::run_confirmed(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     campaign.watch = Some(watch);
-    if !campaign.replay(&judge)? {
-        campaign.generate(&judge)?;
-    }
+    campaign.work(&judge)?;
     campaign.summary.took = campaign.began.elapsed();
     campaign.sample();
     campaign.shrink_and_keep(&target)?;
@@ -289,6 +290,7 @@ impl<'a> Campaign<'a> {
             seed: config.seed,
             asked: config.cases,
             totals: Totals::default(),
+            kept_left_out: 0,
             found: Vec::new(),
             samples: Samples::default(),
             took: Duration::ZERO,
@@ -305,18 +307,23 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// Runs the kept plans, whatever they were found on. Returns whether the campaign is over.
-    fn replay(&mut self, judge: &Judge<'_>) -> Result<bool, CampaignError> {
-        let kept = regression::read_all(&self.config.regressions)?;
-        run_kept(kept, self.config.jobs, judge, &mut |path, ran| {
-            self.take(Origin::Kept, ran, Some(path))
-        })
+    /// The kept plans, whatever they were found on. Where there is no time for all, those that were
+    /// found on this target come first, and of the others another part with each seed.
+    fn kept(&self) -> Result<Vec<Kept>, CampaignError> {
+        let mut kept = regression::read_all(&self.config.regressions)?;
+        if self.config.kept_for.is_some() && !kept.is_empty() {
+            let first = self.config.seed % kept.len() as u64;
+            kept.rotate_left(first as usize);
+            kept.sort_by_key(|kept| kept.target.as_deref() != Some(self.summary.target));
+        }
+        Ok(kept)
     }
 
-    /// Generates and runs the cases.
-    fn generate(&mut self, judge: &Judge<'_>) -> Result<(), CampaignError> {
+    /// Runs the kept plans, and generates and runs the cases.
+    fn work(&mut self, judge: &Judge<'_>) -> Result<(), CampaignError> {
         let config = self.config;
-        let total = config.cases.unwrap_or_default();
+        let kept = self.kept()?;
+        let total = kept.len() as u64 + config.cases.unwrap_or_default();
         let title = format!("{} seed {}", self.summary.target, Seed(config.seed));
         let mut progress = Progress::begin(config.quiet, &title, total);
         let name = self.case_file_name();
@@ -324,6 +331,7 @@ impl<'a> Campaign<'a> {
             config,
             shard: Shard::WHOLE,
             done: 0,
+            kept: &kept,
             case_file: &|job| config.out.join(format!("{name}-running-{job}.plan")),
         };
         let (mut arrived, mut steps) = (0, 0);
@@ -343,11 +351,20 @@ impl<'a> Campaign<'a> {
                     false => GoOn::Yes,
                 })
             }
-            Progressed::Next(number, ran) => {
-                Ok(match self.take(Origin::Case(number), ran, None)? {
+            Progressed::Next(source, ran) => {
+                let is_over = match source {
+                    Source::Kept(kept) => self.take(Origin::Kept, ran, Some(&kept.path))?,
+                    Source::Case(number) => self.take(Origin::Case(number), ran, None)?,
+                };
+                Ok(match is_over {
                     true => GoOn::No,
                     false => GoOn::Yes,
                 })
+            }
+            Progressed::LeftOut => {
+                arrived += 1;
+                self.summary.kept_left_out += 1;
+                Ok(GoOn::Yes)
             }
             Progressed::Waiting => Ok(GoOn::Yes),
         });

@@ -159,6 +159,7 @@ impl<'a> Check<'a> {
             seed,
             shape: self.shape.clone(),
             jobs: self.jobs,
+            kept_for: None,
             keep_going: false,
             quiet: true,
             out,

@@ -21,7 +21,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::campaign::{
-    self, CampaignEnd, CampaignError, Case, Ran, Sample, Shard, processor_time, run_kept,
+    self, CampaignEnd, CampaignError, Case, Cases, GoOn, Progressed, Ran, Sample, Shard, Source,
+    processor_time,
 };
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
@@ -249,10 +250,27 @@ impl Soak<'_> {
         let is_own = |(_, text): &(usize, String)| text.ends_with(&config.command);
         kept.retain(|kept| !kept.plan.comments.iter().any(is_own));
         let judge = |plan: &Plan, seed| runner::run_confirmed(target, plan, seed);
-        let is_cut_off = run_kept(kept, config.jobs, &judge, &mut |path, ran| {
+        let folder = self.folder.clone();
+        let cases = Cases {
+            config: &campaign::Config {
+                cases: Some(0),
+                ..config.clone()
+            },
+            shard: self.config.shard,
+            done: 0,
+            kept: &kept,
+            case_file: &|job| folder.running(job),
+        };
+        let mut is_cut_off = false;
+        let run = |_, case: Case| Ok(Some(case.ran(&judge)));
+        cases.run(&run, &mut |progressed| {
+            let Progressed::Next(Source::Kept(kept), ran) = progressed else {
+                return Ok(GoOn::Yes);
+            };
             if self.is_interrupted() {
                 // All of them run again at the next start.
-                return Ok(true);
+                is_cut_off = true;
+                return Ok(GoOn::No);
             }
             let Ran { case, outcome, .. } = ran;
             let totals = &mut self.state.totals;
@@ -267,13 +285,13 @@ impl Soak<'_> {
                     let known =
                         Finding::new(on, Origin::Kept, case.plan, case.seed, violation, history);
                     totals.known.push(Finding {
-                        file: path.to_owned(),
+                        file: kept.path.clone(),
                         ..known
                     });
                 }
             }
             self.advance();
-            Ok(false)
+            Ok(GoOn::Yes)
         })?;
         if is_cut_off {
             return Ok(());

@@ -1,44 +1,14 @@
 //! What stays of a plan that did not hold: the plan, its history, and its smallest form.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::case::{Case, CaseFile, Ran};
-use super::{Campaign, CampaignError, Judge};
+use super::case::{Case, CaseFile};
+use super::{Campaign, CampaignError};
 use crate::finding::shrink_budget;
 use crate::history::History;
 use crate::progress::Progress;
-use crate::regression::{self, Kept, Seed};
+use crate::regression::{self, Seed};
 use crate::target::Target;
-
-/// Runs kept plans, as many at once as jobs; `take` is called in their order, and says whether the
-/// campaign is over, which is returned.
-pub(crate) fn run_kept(
-    kept: Vec<Kept>,
-    jobs: usize,
-    judge: &Judge<'_>,
-    take: &mut dyn FnMut(&Path, Ran) -> Result<bool, CampaignError>,
-) -> Result<bool, CampaignError> {
-    for some in kept.chunks(jobs.max(1)) {
-        let run = |kept: &Kept| {
-            let (plan, seed) = (kept.plan.clone(), kept.seed.unwrap_or_default());
-            Case { plan, seed }.ran(judge)
-        };
-        let ran: Vec<_> = std::thread::scope(|scope| {
-            let run = |kept| scope.spawn(move || run(kept));
-            let runs: Vec<_> = some.iter().map(run).collect();
-            runs.into_iter().map(|run| run.join()).collect()
-        });
-        for (kept, ran) in some.iter().zip(ran) {
-            // A panic of the harness is caught within.
-            if let Ok(ran) = ran
-                && take(&kept.path, ran)?
-            {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
 
 impl Campaign<'_> {
     /// Makes the plan of each new failure as small as it can be, and keeps it.

@@ -11,6 +11,7 @@ fn config(folder: &Path, cases: u64, jobs: usize) -> Config {
         seed: 7,
         shape: Shape::default(),
         jobs,
+        kept_for: None,
         keep_going: false,
         quiet: true,
         out: folder.join("out"),
@@ -46,9 +47,7 @@ fn one_in(n: u64) -> impl Fn(&Plan, u64) -> Outcome + Sync {
 fn run_with(config: &Config, judge: &Judge<'_>) -> Summary {
     let interrupt = Interrupt::default();
     let mut campaign = Campaign::new("sim", config, &interrupt);
-    if !campaign.replay(judge).unwrap() {
-        campaign.generate(judge).unwrap();
-    }
+    campaign.work(judge).unwrap();
     campaign.summary
 }
 
@@ -141,6 +140,36 @@ fn kept_plans_run_first_with_their_seed() {
 }
 
 #[test]
+fn kept_plans_for_which_there_is_no_time_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), 3, 2);
+    config.kept_for = Some(Duration::from_millis(100));
+    for (seed, target) in [
+        (1, "local"),
+        (2, "local"),
+        (3, "sim"),
+        (4, "local"),
+        (5, "sim"),
+    ] {
+        let plan = format!("# shakedown plan v1\nsession acme/home\nwait {seed}s\n");
+        let found = crate::finding::stale(target, plan.parse().unwrap(), seed);
+        regression::keep(&config.regressions, &found, "shakedown run").unwrap();
+    }
+    let ran = Mutex::new(Vec::new());
+    let summary = run_with(&config, &|_, seed| {
+        ran.lock().unwrap().push(seed);
+        std::thread::sleep(Duration::from_millis(150));
+        outcome(Verdict::Held)
+    });
+    // Those that were found on the same target come first.
+    let mut ran = ran.into_inner().unwrap();
+    ran[..2].sort_unstable();
+    assert_eq!(ran[..2], [3, 5]);
+    assert_eq!((summary.totals.replayed, summary.totals.held), (2, 5));
+    assert_eq!(summary.kept_left_out, 3);
+}
+
+#[test]
 fn plans_are_run_again_on_every_target_wherever_they_were_found() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), 1, 2);
@@ -171,7 +200,7 @@ fn an_interrupt_ends_the_campaign_early_and_is_reported() {
             why: "interrupted".into(),
         })
     };
-    campaign.generate(&judge).unwrap();
+    campaign.work(&judge).unwrap();
     assert_eq!(campaign.summary.end, CampaignEnd::Interrupted);
     assert!(campaign.summary.totals.unjudged.is_empty());
     assert_eq!(files_in(&folder.path().join("out")), 0);

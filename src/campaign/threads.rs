@@ -1,14 +1,18 @@
-//! The cases of a campaign on threads: handed out in order, taken in order.
+//! The plans of a campaign on threads: handed out in order, taken in order, kept ones first.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use proptest::strategy::BoxedStrategy;
 
 use super::case::{Case, CaseFile};
 use super::{CampaignError, Config, Shard};
 use crate::generate;
+use crate::plan::Plan;
+use crate::regression::Kept;
 
 /// A thread may be so many cases ahead of the oldest one that is not done: what waits to be taken
 /// is bounded.
@@ -24,17 +28,29 @@ pub(crate) struct Cases<'a> {
     pub(crate) shard: Shard,
     /// So many of the shard's cases are done already.
     pub(crate) done: u64,
+    /// Run before the cases.
+    pub(crate) kept: &'a [Kept],
     /// The file that holds the case of a thread while it runs, so that a case that takes the whole
     /// tester with it can be seen.
     pub(crate) case_file: &'a (dyn Fn(usize) -> PathBuf + Sync),
 }
 
+/// Where a plan comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Kept(&'a Kept),
+    /// Generated: the number of the case.
+    Case(u64),
+}
+
 /// What the campaign is asked about.
 pub(crate) enum Progressed<'a, T> {
-    /// A case has run, in whatever order.
+    /// A plan has run, in whatever order.
     Ran(&'a T),
-    /// The next case in order, by its number.
-    Next(u64, T),
+    /// The next plan in order.
+    Next(Source<'a>, T),
+    /// A kept plan, next in order, for which there was no time.
+    LeftOut,
     /// All that came in order was taken; or nothing came for a while.
     Waiting,
 }
@@ -51,27 +67,32 @@ pub(crate) enum GoOn {
 
 /// What the threads share.
 struct Shared {
-    /// The next of the shard's cases.
+    began: Instant,
+    /// The next plan to run: kept ones come first, then the shard's cases that are not done.
     next: AtomicU64,
-    /// All of the shard's cases before this one were taken.
+    /// All plans before this one were taken.
     taken: AtomicU64,
     stop: AtomicBool,
 }
 
-impl Cases<'_> {
-    /// Runs the cases on as many threads as jobs. `run` is called on those, and returns `None` for
-    /// a case that was cut off; `asked` is called here.
+/// A plan by its place in the order; nothing where it was left out.
+type Sent<T> = Result<(u64, Option<T>), CampaignError>;
+
+impl<'a> Cases<'a> {
+    /// Runs the plans on as many threads as jobs. `run` is called on those, and returns `None` for
+    /// a plan that was cut off; `asked` is called here.
     ///
     /// # Errors
     /// What `run` or `asked` returns, or where plans cannot be generated or written.
     pub(crate) fn run<T: Send>(
         &self,
-        run: &(dyn Fn(u64, Case) -> Result<Option<T>, CampaignError> + Sync),
+        run: &(dyn Fn(Source<'a>, Case) -> Result<Option<T>, CampaignError> + Sync),
         asked: &mut dyn FnMut(Progressed<'_, T>) -> Result<GoOn, CampaignError>,
     ) -> Result<(), CampaignError> {
         let shared = Shared {
-            next: AtomicU64::new(self.done),
-            taken: AtomicU64::new(self.done),
+            began: Instant::now(),
+            next: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         };
         std::thread::scope(|scope| {
@@ -92,25 +113,27 @@ impl Cases<'_> {
         })
     }
 
-    /// Takes what the threads send in the order of the cases, until they end.
+    /// Takes what the threads send in the order of the plans, until they end.
     fn collect<T>(
         &self,
-        done: &mpsc::Receiver<Result<(u64, T), CampaignError>>,
+        done: &mpsc::Receiver<Sent<T>>,
         shared: &Shared,
         asked: &mut dyn FnMut(Progressed<'_, T>) -> Result<GoOn, CampaignError>,
     ) -> Result<(), CampaignError> {
         let mut early = BTreeMap::new();
-        let mut expected = self.done;
-        // Cases are handed out in order: those before one that ran are under way already.
+        let mut expected = 0;
+        // Plans are handed out in order: those before one that ran are under way already.
         let heed = |go_on| {
             shared.stop.fetch_or(go_on != GoOn::Yes, Ordering::Relaxed);
             go_on != GoOn::No
         };
         loop {
             match done.recv_timeout(TICK) {
-                Ok(ran) => {
-                    let (turn, ran) = ran?;
-                    if !heed(asked(Progressed::Ran(&ran))?) {
+                Ok(sent) => {
+                    let (turn, ran) = sent?;
+                    if let Some(ran) = &ran
+                        && !heed(asked(Progressed::Ran(ran))?)
+                    {
                         return Ok(());
                     }
                     early.insert(turn, ran);
@@ -119,9 +142,11 @@ impl Cases<'_> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             while let Some(ran) = early.remove(&expected) {
-                let number = self.shard.case(expected);
+                let go_on = asked(match ran {
+                    Some(ran) => Progressed::Next(self.source(expected), ran),
+                    None => Progressed::LeftOut,
+                })?;
                 expected += 1;
-                let go_on = asked(Progressed::Next(number, ran))?;
                 shared.taken.store(expected, Ordering::Relaxed);
                 if !heed(go_on) {
                     return Ok(());
@@ -133,17 +158,27 @@ impl Cases<'_> {
         }
     }
 
-    /// One thread's work: takes the next case until there is none, or it shall stop.
+    /// The plan with this place in the order.
+    fn source(&self, turn: u64) -> Source<'a> {
+        match self.kept.get(turn as usize) {
+            Some(kept) => Source::Kept(kept),
+            None => Source::Case(self.shard.case(self.done + turn - self.kept.len() as u64)),
+        }
+    }
+
+    /// One thread's work: takes the next plan until there is none, or it shall stop.
     fn work<T>(
         &self,
         job: usize,
         shared: &Shared,
-        run: &(dyn Fn(u64, Case) -> Result<Option<T>, CampaignError> + Sync),
-        send: &mpsc::Sender<Result<(u64, T), CampaignError>>,
+        run: &(dyn Fn(Source<'a>, Case) -> Result<Option<T>, CampaignError> + Sync),
+        send: &mpsc::Sender<Sent<T>>,
     ) -> Result<(), CampaignError> {
         let strategy = generate::plans(&self.config.shape);
-        let cases = self.config.cases;
-        let most = cases.map_or(u64::MAX, |cases| self.shard.share_of(cases));
+        let most = self.config.cases.map_or(u64::MAX, |cases| {
+            let cases = self.shard.share_of(cases).saturating_sub(self.done);
+            self.kept.len() as u64 + cases
+        });
         let path = (self.case_file)(job);
         let failed = |why| CampaignError::Write {
             path: path.clone(),
@@ -155,18 +190,42 @@ impl Cases<'_> {
             if turn >= most || !is_near(shared, turn) {
                 break;
             }
-            let number = self.shard.case(turn);
-            let case = Case::generate(&strategy, self.config.seed, number)
-                .map_err(CampaignError::Generate)?;
-            case_file.write(&case).map_err(failed)?;
-            let Some(ran) = run(number, case)? else {
-                break;
+            let source = self.source(turn);
+            let ran = match self.case(source, &strategy, shared.began)? {
+                None => None,
+                Some(case) => {
+                    case_file.write(&case).map_err(failed)?;
+                    let Some(ran) = run(source, case)? else {
+                        break;
+                    };
+                    Some(ran)
+                }
             };
             if send.send(Ok((turn, ran))).is_err() {
                 break;
             }
         }
         case_file.remove().map_err(failed)
+    }
+
+    /// What is to be run; nothing where the time for kept plans is over.
+    fn case(
+        &self,
+        source: Source<'_>,
+        strategy: &BoxedStrategy<Plan>,
+        began: Instant,
+    ) -> Result<Option<Case>, CampaignError> {
+        let kept_for = self.config.kept_for;
+        match source {
+            Source::Kept(_) if kept_for.is_some_and(|most| began.elapsed() >= most) => Ok(None),
+            Source::Kept(kept) => Ok(Some(Case {
+                plan: kept.plan.clone(),
+                seed: kept.seed.unwrap_or_default(),
+            })),
+            Source::Case(number) => Case::generate(strategy, self.config.seed, number)
+                .map(Some)
+                .map_err(CampaignError::Generate),
+        }
     }
 }
 

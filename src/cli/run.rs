@@ -1,6 +1,7 @@
 //! What `shakedown run` does: a campaign, and its reports.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::outputs::{OutputArgs, Outputs};
 use clap::Args;
@@ -41,6 +42,10 @@ Examples:
 kept plan, one for the generated plans, and one for each violation; --json a line of type `plan` for
 each plan, and a `summary`.";
 
+/// Without a command, kept plans begin on local only within this time; `shakedown run --target local` and `cargo test` run
+/// all of them.
+const KEPT_FOR: Duration = Duration::from_secs(10);
+
 /// Both targets, one after the other; the second only when the first held.
 pub fn default_campaigns(quiet: bool) -> Exit {
     let args = |name, cases| RunArgs {
@@ -56,10 +61,15 @@ pub fn default_campaigns(quiet: bool) -> Exit {
     }
     // More plans on sim are a matter of seconds, on local of minutes.
     let cases = campaign::cases_or(None, LOCAL_CASES).min(LOCAL_CASES);
-    run(&args(TargetName::Local, Some(cases)), quiet, &interrupt)
+    let args = args(TargetName::Local, Some(cases));
+    run_for(&args, Some(KEPT_FOR), quiet, &interrupt)
 }
 
 pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
+    run_for(args, None, quiet, interrupt)
+}
+
+fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &Interrupt) -> Exit {
     let plans = &args.plans;
     let name = plans.target_name();
     let default_cases = match name {
@@ -78,6 +88,7 @@ pub fn run(args: &RunArgs, quiet: bool, interrupt: &Interrupt) -> Exit {
         cases: Some(cases.into()),
         seed,
         jobs: plans.jobs(),
+        kept_for,
         keep_going: args.keep_going,
         quiet,
         out: PathBuf::from("shakedown-out"),

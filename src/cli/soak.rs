@@ -108,6 +108,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
                 .cases
                 .or_else(|| of_proptest.then(|| campaign::cases_or(None, 0).into())),
             jobs: asked.jobs(),
+            kept_for: None,
             keep_going: true,
             quiet,
             out,

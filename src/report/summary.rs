@@ -24,6 +24,14 @@ pub fn summary(of: &Summary, style: Style) -> String {
     };
     head.write(&mut out, style);
     totals(&mut out, &of.totals, of.took, style);
+    if of.kept_left_out > 0 {
+        let text = format!(
+            "left out {}, for which there was no time; all of them: shakedown run --target {}",
+            counted(of.kept_left_out, "kept plan"),
+            of.target
+        );
+        paragraph(&mut out, "  ", &style.odd(&text));
+    }
     out
 }
 

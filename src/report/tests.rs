@@ -150,6 +150,7 @@ fn a_summary_shows_what_was_run_and_what_was_not_reached() {
             left_out: [("no memory limit can be set here".to_owned(), 3)].into(),
             ..Totals::default()
         },
+        kept_left_out: 4,
         found: vec![],
         samples: crate::campaign::Samples::default(),
         took: Duration::from_millis(2500),
@@ -163,6 +164,7 @@ fn a_summary_shows_what_was_run_and_what_was_not_reached() {
         "sometimes: 0 of 27 reached",
         "not reached: breaker opened, probe failed",
         "left out 3 steps: no memory limit can be set here",
+        "left out 4 kept plans, for which there was no time; all of them: shakedown run --target sim",
     ] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }

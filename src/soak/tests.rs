@@ -34,6 +34,7 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
             seed: SEED,
             shape: Shape::default(),
             jobs: 2,
+            kept_for: None,
             keep_going: true,
             quiet: true,
             out: folder.join(format!("soak-{}", shard.index)),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::folder::{Folder, PLANS_OF_A_BUG};
 use super::{News, Soak};
 use crate::campaign::{
-    self, CampaignEnd, CampaignError, Case, Cases, DISTINGUISHED, GoOn, Progressed, Ran, Unjudged,
+    self, CampaignEnd, CampaignError, Case, Cases, DISTINGUISHED, GoOn, Progressed, Ran, Source,
+    Unjudged,
 };
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
@@ -92,15 +93,24 @@ impl Soak<'_> {
             config: &bounded,
             shard: config.shard,
             done: state.done,
+            kept: &[],
             case_file: &|job| folder.running(job),
         };
         let mut end = None;
         cases.run(
-            &|number, case| run(&shared, number, case),
+            &|source, case| match source {
+                Source::Case(number) => run(&shared, number, case),
+                // They ran before.
+                Source::Kept(_) => Ok(None),
+            },
             &mut |progressed| {
                 match progressed {
-                    Progressed::Ran(_) => {}
-                    Progressed::Next(number, done) => self.take(number, done, &shared)?,
+                    Progressed::Next(Source::Case(number), done) => {
+                        self.take(number, done, &shared)?;
+                    }
+                    Progressed::Next(Source::Kept(_), _)
+                    | Progressed::Ran(_)
+                    | Progressed::LeftOut => {}
                     // A first reason stays the reason.
                     Progressed::Waiting => end = end.or(self.look_up()?),
                 }

@@ -21,6 +21,7 @@ fn campaign(folder: &Path, sim: &Sim) -> Summary {
         seed: 7,
         shape: Shape::default(),
         jobs: 2,
+        kept_for: None,
         keep_going: false,
         quiet: true,
         out: folder.join("out"),

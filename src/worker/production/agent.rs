@@ -120,7 +120,9 @@ impl Agent for ClaudeAgent {
             let body = body.map(|body| body.into_bytes()).unwrap_or_default();
             return Err(self.read_refusal(status.as_u16(), retry_after, &body));
         }
-        let body = body.map_err(|error| self.error(Kind::Network, &error))?.into_bytes();
+        let body = body
+            .map_err(|error| self.error(Kind::Network, &error))?
+            .into_bytes();
         let answer = serde_json::from_slice(&body).map_err(|error| {
             let text = format!("cannot read the agent's answer: {error}");
             PortError::new(Kind::Other, self.secrets.hide(&text))
