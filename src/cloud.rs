@@ -176,7 +176,7 @@ impl Cloud {
         let remote = Remote::new(&path("git"), &config, recorder.clone())?;
         let services = Services {
             reader: LineReader::new(config.profile.clone(), &config.sessions),
-            s3: S3::new(&path("s3"), config.buckets(), recorder.clone())?,
+            s3: S3::new(config.buckets(), recorder.clone()),
             table: Table::new(&config.profile, &config.sessions)?,
             sqs: Sqs::new(&clients, config.profile.limits, recorder.clone()),
             logs: Logs::default(),
@@ -390,10 +390,7 @@ impl Cloud {
     }
 
     /// The objects of each client's site.
-    ///
-    /// # Errors
-    /// When the files cannot be read.
-    pub fn sites(&self) -> Result<BTreeMap<ClientId, Objects>, TargetError> {
+    pub fn sites(&self) -> BTreeMap<ClientId, Objects> {
         self.services.s3.sites()
     }
 
@@ -416,7 +413,6 @@ impl Drop for Cloud {
         }
         self.services.recorder.release();
         self.services.remote.children.end();
-        self.services.s3.close();
     }
 }
 

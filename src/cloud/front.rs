@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -211,6 +212,13 @@ async fn accept(
     }
 }
 
+/// Whether a connection must end after a request. `hyper` does not ask a client to go on that
+/// expects to be asked and has nothing to send; botocore then believes that the connection was
+/// answered for good, and never sends the body of its next request.
+fn ends_after(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key(EXPECT) && request.body().size_hint().exact() == Some(0)
+}
+
 /// Serves one connection until one side ends it, or the front is cut off.
 async fn connection(
     services: Arc<Services>,
@@ -224,8 +232,15 @@ async fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let (services, client, end) = (services.clone(), client.clone(), end.clone());
         async move {
+            let ends = ends_after(&request);
             let how = match answer(services, client, request).await {
-                Answer::Reply(response) => return Ok::<Response<Body>, Infallible>(response),
+                Answer::Reply(mut response) => {
+                    if ends {
+                        let close = HeaderValue::from_static("close");
+                        response.headers_mut().insert(CONNECTION, close);
+                    }
+                    return Ok::<Response<Body>, Infallible>(response);
+                }
                 Answer::Never => None,
                 Answer::Close => Some(End::Close),
                 Answer::Reset => Some(End::Reset),

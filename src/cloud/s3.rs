@@ -1,30 +1,49 @@
-//! S3: `s3s` in front of `s3s-fs`, with the faults of the contract and a record of what changed.
+//! S3: signatures, XML and routing by `s3s`, the buckets in memory, with the faults of the contract
+//! and a record of what changed.
 
-mod buckets;
-mod objects;
+mod operations;
+mod store;
+
+mod object;
+
+mod access;
+mod acl;
+mod bucket;
+mod conditions;
+mod digest;
+mod documents;
+mod host;
+mod listing;
+mod multipart;
 mod partial;
 mod policy;
+mod reading;
+mod tags;
+mod website;
+mod writing;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_LENGTH, HOST};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, TrailingHeaders, s3_error};
 
-use self::buckets::Buckets;
-pub(super) use self::objects::md5;
+use self::access::Keys;
+pub(super) use self::digest::md5;
+use self::host::{Hosts, Site};
+use self::store::Buckets;
 use super::answer::{Answer, full, reply};
-use super::credentials::{ACCESS_KEY, SECRET_KEY};
 use super::faults::Active;
 use super::recorder::Recorder;
 use super::route::Asked;
 use super::services::Services;
-use crate::error::TargetError;
 use crate::history::{S3Operation, S3Outcome, What};
 use crate::oracle::Objects;
 use crate::plan::{ClientId, Outage, Place};
@@ -36,28 +55,21 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    /// Makes the bucket of each client under a folder of its own.
-    pub(super) fn new(
-        root: &Path,
-        names: BTreeMap<ClientId, String>,
-        recorder: Arc<Recorder>,
-    ) -> Result<Self, TargetError> {
-        let buckets = Buckets::new(root, names, recorder)?;
+    /// Makes the bucket of each client.
+    pub(super) fn new(names: BTreeMap<ClientId, String>, recorder: Arc<Recorder>) -> Self {
+        let buckets = Buckets::new(names, recorder);
         let mut builder = S3ServiceBuilder::new(buckets.clone());
-        builder.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        Ok(Self {
+        builder.set_auth(Keys);
+        builder.set_access(buckets.clone());
+        builder.set_host(Hosts(buckets.clone()));
+        Self {
             service: builder.build(),
             buckets,
-        })
-    }
-
-    /// Lets the change that is under way end, and takes no other.
-    pub(super) fn close(&self) {
-        self.buckets.close();
+        }
     }
 
     /// The objects of each client's site.
-    pub(super) fn sites(&self) -> Result<BTreeMap<ClientId, Objects>, TargetError> {
+    pub(super) fn sites(&self) -> BTreeMap<ClientId, Objects> {
         self.buckets.sites()
     }
 }
@@ -67,6 +79,14 @@ pub(super) struct Call {
     /// The container that asks.
     client: ClientId,
     faults: Active,
+    headers: HeaderMap,
+    query: String,
+    /// Whether the request is signed, known once that was checked.
+    signed: AtomicBool,
+    /// The region that it is signed for.
+    region: OnceLock<String>,
+    /// The headers that come after its body.
+    trailer: OnceLock<TrailingHeaders>,
     /// Whether the answer will be lost whatever it is.
     loses_answer: bool,
     /// Whether the answer to this very request turned out to be lost.
@@ -79,16 +99,46 @@ pub(super) struct Call {
 }
 
 impl Call {
+    fn new(asked: &Asked, loses_answer: bool) -> Self {
+        Self {
+            client: asked.client.clone(),
+            faults: asked.faults.clone(),
+            headers: asked.parts.headers.clone(),
+            query: asked.parts.uri.query().unwrap_or_default().into(),
+            signed: AtomicBool::new(false),
+            region: OnceLock::new(),
+            trailer: OnceLock::new(),
+            loses_answer,
+            lost: AtomicBool::new(false),
+            slowed: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
+        }
+    }
+
     /// The call that a request belongs to.
-    fn of<T>(request: &S3Request<T>) -> S3Result<Arc<Self>> {
+    fn of<T>(request: &mut S3Request<T>) -> S3Result<Arc<Self>> {
         let call = request.extensions.get::<Arc<Self>>().cloned();
-        call.ok_or_else(|| s3_error!(InternalError, "a request came past its front"))
+        let call = call.ok_or_else(|| s3_error!(InternalError, "a request came past its front"))?;
+        if let Some(region) = request.region.take() {
+            let _ = call.region.set(region.as_str().to_owned());
+        }
+        if let Some(trailer) = request.trailing_headers.take() {
+            let _ = call.trailer.set(trailer);
+        }
+        Ok(call)
+    }
+
+    /// The address that the request came to.
+    fn base_url(&self) -> String {
+        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
+        format!("http://{}", host.unwrap_or_default())
     }
 }
 
 /// Answers a request to S3.
 pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
-    let operation = operation(&asked.parts);
+    let site = Site::asked(&asked.parts, &services.s3.buckets);
+    let operation = operation(&asked.parts, &site);
     let record = |outcome| {
         if let Some(operation) = operation {
             services.recorder.record(What::S3Asked {
@@ -106,14 +156,14 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
             return Answer::of_outage(outage, slow_down);
         }
     }
-    let call = Arc::new(Call {
-        client: asked.client.clone(),
-        faults: asked.faults.clone(),
-        loses_answer,
-        lost: AtomicBool::new(false),
-        slowed: AtomicBool::new(false),
-        changed: AtomicBool::new(false),
-    });
+    let call = Arc::new(Call::new(&asked, loses_answer));
+    if let Site::Website(bucket) = &site {
+        let page = website::answer(&services.s3.buckets, &call, bucket, &asked.parts);
+        return match loses_answer {
+            true => Answer::Reset,
+            false => Answer::Reply(page),
+        };
+    }
     let mut request = Request::from_parts(asked.parts.clone(), s3s::Body::from(asked.body.clone()));
     request.extensions_mut().insert(call.clone());
     let Some(response) = call_service(services, request).await else {
@@ -138,38 +188,91 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     }
 }
 
-async fn call_service(
-    services: &Services,
-    request: Request<s3s::Body>,
-) -> Option<Response<hyper::body::Bytes>> {
+async fn call_service(services: &Services, request: Request<s3s::Body>) -> Option<Response<Bytes>> {
+    let asks_location = request.uri().query() == Some("location");
     let response = services.s3.service.call(request).await.ok()?;
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.ok()?.to_bytes();
+    let (mut parts, body) = response.into_parts();
+    let mut bytes = body.collect().await.ok()?.to_bytes();
+    if asks_location && parts.status == StatusCode::OK {
+        // S3 answers with the constraint itself, without an element around it.
+        bytes = unwrap_location(&bytes);
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     Some(Response::from_parts(parts, bytes))
 }
 
-/// What a request asks for, as far as the history records it: not policies.
-fn operation(parts: &Parts) -> Option<S3Operation> {
+fn unwrap_location(bytes: &[u8]) -> Bytes {
+    let text = String::from_utf8_lossy(bytes);
+    let inner = text
+        .rsplit_once("<LocationConstraint")
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .and_then(|(_, rest)| rest.split_once('<'))
+        .map_or("", |(region, _)| region);
+    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint xmlns=\"\
+               http://s3.amazonaws.com/doc/2006-03-01/\">";
+    format!("{xml}{inner}</LocationConstraint>").into()
+}
+
+/// What a request asks of a site's objects, as far as the history records it: not how a bucket is
+/// configured, and not what a browser looks at.
+fn operation(parts: &Parts, site: &Site) -> Option<S3Operation> {
+    /// Parts of a query that ask for a bucket's or an object's configuration.
+    const CONFIGURATION: [&str; 22] = [
+        "accelerate",
+        "acl",
+        "analytics",
+        "cors",
+        "encryption",
+        "inventory",
+        "lifecycle",
+        "location",
+        "logging",
+        "metrics",
+        "notification",
+        "object-lock",
+        "ownershipControls",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "replication",
+        "requestPayment",
+        "tagging",
+        "versioning",
+        "website",
+        "intelligent-tiering",
+    ];
     let query = parts.uri.query().unwrap_or_default();
-    if query.split('&').any(|part| part.starts_with("policy")) {
+    let mut names = query.split('&').filter_map(|part| part.split('=').next());
+    if names.any(|name| CONFIGURATION.contains(&name)) {
         return None;
     }
-    let names_key = parts
-        .uri
-        .path()
-        .trim_start_matches('/')
-        .split_once('/')
-        .is_some_and(|(_, key)| !key.is_empty());
-    Some(match parts.method {
-        Method::PUT => S3Operation::Put,
-        Method::DELETE | Method::POST => S3Operation::Delete,
-        _ if names_key => S3Operation::Get,
-        _ => S3Operation::List,
-    })
+    let path = parts.uri.path().trim_start_matches('/');
+    let names_key = match site {
+        Site::Service => path.split_once('/').is_some_and(|(_, key)| !key.is_empty()),
+        Site::Bucket(_) => !path.is_empty(),
+        Site::Website(_) => return None,
+    };
+    match parts.method {
+        Method::PUT if names_key => Some(S3Operation::Put),
+        // Forms, and uploads in parts, which begin and end by a POST.
+        Method::POST
+            if !query
+                .split('&')
+                .any(|part| part == "delete" || part == "delete=") =>
+        {
+            Some(S3Operation::Put)
+        }
+        Method::POST => Some(S3Operation::Delete),
+        Method::DELETE if names_key => Some(S3Operation::Delete),
+        // Buckets that are made and removed.
+        Method::PUT | Method::DELETE => None,
+        _ if names_key => Some(S3Operation::Get),
+        _ => Some(S3Operation::List),
+    }
 }
 
 /// How a request ended, by its answer.
-fn outcome(response: &Response<hyper::body::Bytes>) -> S3Outcome {
+fn outcome(response: &Response<Bytes>) -> S3Outcome {
     let is_missing_bucket = || {
         let body = response.body();
         String::from_utf8_lossy(body).contains("<Code>NoSuchBucket</Code>")
@@ -180,6 +283,18 @@ fn outcome(response: &Response<hyper::body::Bytes>) -> S3Outcome {
         status if status.is_server_error() => S3Outcome::Unavailable,
         _ => S3Outcome::Done,
     }
+}
+
+/// An error of which `s3s` does not know the status.
+fn refusal(
+    code: &'static str,
+    status: StatusCode,
+    message: impl Into<Cow<'static, str>>,
+) -> S3Error {
+    let code = code.parse().unwrap_or(S3ErrorCode::InvalidRequest);
+    let mut error = S3Error::with_message(code, message);
+    error.set_status_code(status);
+    error
 }
 
 fn slow_down() -> Answer {

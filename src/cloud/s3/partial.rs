@@ -1,4 +1,5 @@
-//! The fault `s3-partial`: the first objects of a deploy are taken, the rest is refused.
+//! The fault `s3-partial`: the first objects of a deploy are taken, the rest is refused. Each part
+//! of an object that is uploaded in parts counts as one.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -22,6 +23,15 @@ impl Partial {
 
     /// Takes one more object, where the fault lets it pass.
     pub(super) fn take_one(&self, call: &Call, client: &ClientId) -> S3Result<()> {
+        self.count(call, client, 1)
+    }
+
+    /// Refuses to begin an upload of which nothing would be taken.
+    pub(super) fn check(&self, call: &Call, client: &ClientId) -> S3Result<()> {
+        self.count(call, client, 0)
+    }
+
+    fn count(&self, call: &Call, client: &ClientId, more: u32) -> S3Result<()> {
         let Some(most) = call.faults.s3_takes(client) else {
             return Ok(());
         };
@@ -31,7 +41,7 @@ impl Partial {
             call.slowed.store(true, Ordering::Relaxed);
             return Err(s3_error!(InvalidRequest, "answered with SlowDown instead"));
         }
-        *taken += 1;
+        *taken += more;
         Ok(())
     }
 }

@@ -88,7 +88,7 @@ async fn objects_are_kept_listed_and_deleted_and_all_is_recorded() {
     let got = soon(s3.get_object().bucket(BUCKET).key("index.html").send()).await;
     let got = got.unwrap().body.collect().await.unwrap().into_bytes();
     assert_eq!(got, text.as_bytes());
-    assert_eq!(cloud.sites().unwrap()[&home().client].len(), 2);
+    assert_eq!(cloud.sites()[&home().client].len(), 2);
     delete(&s3, "assets/a.css").await.unwrap();
     delete(&s3, "never-there").await.unwrap();
 
@@ -113,7 +113,7 @@ async fn objects_are_kept_listed_and_deleted_and_all_is_recorded() {
     assert_eq!(events[5], gone);
     assert_eq!(events[6], asked(S3Operation::Delete, S3Outcome::Done));
     assert_eq!(events.len(), 7);
-    assert_eq!(cloud.sites().unwrap()[&home().client].len(), 1);
+    assert_eq!(cloud.sites()[&home().client].len(), 1);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn only_signed_requests_for_buckets_that_exist_are_taken() {
     let stranger = client_of(&sdk_with_key(&front(&cloud), "another-key").await);
     let refused = put(&stranger, BUCKET, "a", "a").await;
     assert_eq!(refused, Err("SignatureDoesNotMatch".into()));
-    assert_eq!(cloud.sites().unwrap()[&home().client].len(), 0);
+    assert_eq!(cloud.sites()[&home().client].len(), 0);
     assert_eq!(
         recorded(&cloud),
         [
@@ -221,7 +221,7 @@ async fn an_outage_shows_in_each_of_its_ways() {
         [S3Operation::Put, S3Operation::Put, S3Operation::List]
             .map(|operation| asked(operation, S3Outcome::Unavailable))
     );
-    assert_eq!(cloud.sites().unwrap()[&home().client].len(), 0);
+    assert_eq!(cloud.sites()[&home().client].len(), 0);
     cloud
         .set_fault(&Fault::S3Down(Outage::Timeout), false)
         .unwrap();
@@ -249,7 +249,7 @@ async fn a_reset_comes_before_or_after_the_effect() {
     });
     let stored = stored.count();
     assert!((1..16).contains(&stored), "{stored} of 16 were stored");
-    assert_eq!(cloud.sites().unwrap()[&home().client].len(), stored);
+    assert_eq!(cloud.sites()[&home().client].len(), stored);
     assert_eq!(events.len(), 16);
 }
 
@@ -280,7 +280,7 @@ async fn a_deploy_is_taken_in_part_and_answers_are_lost() {
     list(&s3).await.unwrap();
     let events = recorded(&cloud);
     assert_eq!(put_of(&events[0]), ("d", false));
-    let site = &cloud.sites().unwrap()[&home().client];
+    let site = &cloud.sites()[&home().client];
     assert_eq!(site["d"].marks, [Mark::Edit(7)]);
 }
 

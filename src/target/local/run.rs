@@ -326,7 +326,7 @@ impl Run for LocalRun {
         Ok(Snapshot {
             remote: Seen::Seen(self.cloud.remote_branches()?),
             workspaces: Seen::Seen(self.checkouts.look_at_all()?),
-            sites: Seen::Seen(self.cloud.sites()?),
+            sites: Seen::Seen(self.cloud.sites()),
             records: Seen::Seen(self.cloud.records()),
             queued: Seen::Seen(self.cloud.queued()),
             dead_letters: Seen::Seen(self.cloud.dead_letters()),
