@@ -176,6 +176,7 @@ mod tests {
                 let files = args.files.iter().map(|file| file.display().to_string());
                 conformance::repeat(args, &files.collect::<Vec<_>>())
             }
+            Command::Explore(args) => explore::plans::repeat(&args.plans, None),
             other => panic!("{other:?} repeats no run"),
         }
     }
@@ -189,6 +190,8 @@ mod tests {
             format!("replay x.plan {on}"),
             format!("shrink x.plan {on} --runs 9 --no-twin"),
             format!("scenario all {on}"),
+            "explore --target sim --profile my.toml --seed 0x2a --depth 4 --alphabet git --seeds 2"
+                .into(),
             "conformance a.plan b.plan --time-scale 0.05 --seed 0x2a".into(),
         ] {
             let parse = |words: &str| Cli::parse_from(words.split(' '));

@@ -24,14 +24,6 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A target with everything else as it is by default.
-    pub fn of(target: &str) -> Self {
-        Self {
-            target: target.into(),
-            ..Self::default()
-        }
-    }
-
     /// What the command line says beside the target, each option after a space.
     pub fn options(&self) -> String {
         // A field that is new must be written here.

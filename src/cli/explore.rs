@@ -1,7 +1,7 @@
 //! `shakedown explore`: its arguments, and what it does with them.
 
 mod mutants;
-mod plans;
+pub mod plans;
 mod scope;
 
 use std::path::PathBuf;

@@ -228,7 +228,10 @@ mod tests {
     fn state() -> SoakState {
         let identity = Identity {
             version: "0.1.0".into(),
-            setup: Setup::of("sim"),
+            setup: Setup {
+                target: "sim".into(),
+                ..Setup::default()
+            },
             seed: "0x7".into(),
             max_steps: 30,
             profile: String::new(),

@@ -20,7 +20,10 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
     Config {
         identity: Identity {
             version: "0.0.0".into(),
-            setup: Setup::of("sim"),
+            setup: Setup {
+                target: "sim".into(),
+                ..Setup::default()
+            },
             seed: "0x7".into(),
             max_steps: 30,
             profile: String::new(),

@@ -1,5 +1,6 @@
 //! `shakedown explore`, and that what it finds in the model the worker shows too.
 
+use std::path::Path;
 use std::process::Command;
 
 /// Runs the program with these arguments of `explore`.
@@ -8,8 +9,13 @@ fn shakedown(arguments: &str) -> (Option<i32>, String) {
 }
 
 fn program(arguments: &str) -> (Option<i32>, String) {
+    program_in(Path::new("."), arguments)
+}
+
+fn program_in(folder: &Path, arguments: &str) -> (Option<i32>, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_shakedown"))
         .args(arguments.split_whitespace())
+        .current_dir(folder)
         .output()
         .unwrap();
     let text = [out.stdout, out.stderr].concat();
@@ -72,4 +78,35 @@ fn what_a_mutant_breaks_the_worker_with_the_same_mistake_breaks_on_sim() {
     let (code, text) = shakedown("--mutant claims-pushes");
     assert_eq!(code, Some(64), "{text}");
     assert!(text.contains("unknown mutant `claims-pushes`; known: stays-down"));
+}
+
+#[test]
+fn all_short_plans_are_judged_by_the_profile_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let (_, reference) = program("profile show");
+    let explore = |from: &str, to: &str, options: &str| {
+        assert!(reference.contains(from), "{from}");
+        write("my.toml", &reference.replace(from, to));
+        let on = format!("explore --target sim --profile my.toml {options}");
+        program_in(folder.path(), &on)
+    };
+    let no_git = "[faults]\ngit-down = { not = \"no way\" }";
+    let (code, text) = explore("[faults]", no_git, "--depth 1");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("left out `inject git-down`: no way"),
+        "{text}"
+    );
+    // The worker tries a sync three times, whatever the profile promises.
+    let steps = "session acme/home\ninject s3-denied\ninstruct acme/home change\nwait 2m\n";
+    write("letters.plan", &format!("# shakedown plan v1\n{steps}"));
+    let options = "--depth 3 --alphabet letters.plan";
+    let (code, text) = explore("sync-attempts = 3", "sync-attempts = 2", options);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("bounded-retries"), "{text}");
+    assert!(text.contains("--profile my.toml"), "{text}");
+    let (code, text) = explore("thread-{thread}", "{thread}", "--depth 1");
+    assert_eq!(code, Some(64), "{text}");
+    assert!(text.contains("its [names] differs"), "{text}");
 }

@@ -6,17 +6,17 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
-use crate::cli::{TargetName, seed};
-use crate::defect::{DEFECTS, Defect, trial};
+use crate::cli::open::{open, planted};
+use crate::cli::{TargetArgs, TargetName, seed};
+use crate::defect::{DEFECTS, Defect};
 use crate::explore::plans::alphabet::Alphabet;
 use crate::explore::plans::minima::Minimum;
 use crate::explore::plans::{Config, PlansEnd, Pruning, Summary, explore};
 use crate::finding::Finding;
 use crate::regression;
-use crate::repeat::{Command, Repeat, Setup};
+use crate::repeat::{Command, Repeat};
 use crate::report::{self, Style};
-use crate::target::Interrupt;
-use crate::target::sim::Sim;
+use crate::target::{Interrupt, Target};
 
 #[derive(Debug, Args)]
 pub struct PlansArgs {
@@ -50,9 +50,22 @@ pub struct PlansArgs {
     /// Go on after a violation; the first plan of each kind is reported
     #[arg(long, requires = "target", conflicts_with = "defect")]
     pub keep_going: bool,
+    /// The profile to judge by: other numbers, promises and evidence [default: the built-in one]
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub profile: Option<PathBuf>,
     /// Write the shortest plan of each defect there, one after the other
     #[arg(long, value_name = "FILE", requires = "defect")]
     pub write: Option<PathBuf>,
+}
+
+impl PlansArgs {
+    /// The target that the plans run on.
+    fn on(&self) -> TargetArgs {
+        TargetArgs {
+            profile: self.profile.clone(),
+            ..TargetArgs::of(TargetName::Sim)
+        }
+    }
 }
 
 /// What the plans share with the rest of `explore`.
@@ -70,7 +83,12 @@ pub fn run(args: &PlansArgs, target: TargetName, bounds: &Bounds) -> Exit {
         );
         return Exit::Usage;
     }
-    let alphabet = match alphabet(&args.alphabet) {
+    let right = match open(target, &args.on()) {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
+    let alphabet = alphabet(&args.alphabet).and_then(|all| possible(&all, &*right));
+    let alphabet = match alphabet {
         Ok(alphabet) => alphabet,
         Err(why) => {
             eprintln!("{why}");
@@ -95,7 +113,7 @@ pub fn run(args: &PlansArgs, target: TargetName, bounds: &Bounds) -> Exit {
     };
     let interrupt = interrupted_by_signals();
     match &args.defect {
-        None => right_worker(args, &config, &interrupt),
+        None => right_worker(args, &*right, &config, &interrupt),
         Some(name) => defects(args, name, config, &interrupt),
     }
 }
@@ -113,9 +131,27 @@ fn alphabet(name: &str) -> Result<Alphabet, String> {
     }
 }
 
+/// The alphabet without the steps that the target cannot make, which are printed.
+fn possible(all: &Alphabet, target: &dyn Target) -> Result<Alphabet, String> {
+    let mut letters = all.to_plan();
+    letters.steps.retain(|step| match target.cannot(step) {
+        None => true,
+        Some(why) => {
+            eprintln!("left out `{step}`: {why}");
+            false
+        }
+    });
+    Alphabet::of(&letters)
+}
+
 /// The worker as it is: every rule is to hold.
-fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exit {
-    let summary = explore(&Sim::default(), config, interrupt);
+fn right_worker(
+    args: &PlansArgs,
+    target: &(dyn Target + Sync),
+    config: &Config,
+    interrupt: &Interrupt,
+) -> Exit {
+    let summary = explore(target, config, interrupt);
     let style = Style::of_stdout();
     for found in &summary.found {
         let folder = Path::new("proptest-regressions");
@@ -123,7 +159,7 @@ fn right_worker(args: &PlansArgs, config: &Config, interrupt: &Interrupt) -> Exi
         let replay = match regression::keep(folder, &found, &repeat(args, None).to_string()) {
             Ok(file) => {
                 found.file = file;
-                Repeat::replay(&Setup::of("sim"), &found.file, found.seed)
+                Repeat::replay(&args.on().setup("sim", None), &found.file, found.seed)
             }
             Err(error) => {
                 eprintln!(
@@ -160,8 +196,11 @@ fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interru
     let mut minima = String::new();
     for defect in &chosen {
         config.title = format!("{} on sim", defect.name);
-        let target = trial::planted_sim(defect);
-        let summary = explore(&target, &config, interrupt);
+        let target = match planted(defect, &args.on()) {
+            Ok(target) => target,
+            Err(exit) => return exit,
+        };
+        let summary = explore(&*target, &config, interrupt);
         shown += usize::from(!summary.found.is_empty());
         if chosen.len() > 1 {
             print(&report::shortest_row(defect, &summary, style));
@@ -213,10 +252,7 @@ pub fn repeat(args: &PlansArgs, defect: Option<&Defect>) -> Repeat {
             alphabet: args.alphabet.clone(),
             seeds: args.seeds,
         },
-        setup: Some(Setup {
-            defect: defect.map(|defect| defect.name.into()),
-            ..Setup::of("sim")
-        }),
+        setup: Some(args.on().setup("sim", defect.map(|defect| defect.name))),
         seed: args.seed,
     }
 }

@@ -162,7 +162,10 @@ pub fn shards(folder: &Path) -> Vec<SoakOutcome> {
         let config = soak::Config {
             identity: Identity {
                 version: "0.0.0".into(),
-                setup: Setup::of("sim"),
+                setup: Setup {
+                    target: "sim".into(),
+                    ..Setup::default()
+                },
                 seed: "0x7".into(),
                 max_steps: 30,
                 profile: String::new(),
