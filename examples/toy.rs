@@ -1,8 +1,8 @@
 //! A toy edit system with a planted mistake, and the test that finds it.
 //!
-//! Each client has a worker. It looks at the first instruction of its queue, commits an edit, pushes
-//! the branch, builds the site, puts it up, and takes the instruction from the queue. The mistake: it
-//! takes the instruction from the queue before the push, so that a crash in between loses the work.
+//! Each client has a worker. It takes the first instruction of its queue, asks the agent, commits the
+//! edit, pushes the branch, puts the built site up, and deletes the instruction. The mistake: it
+//! deletes the instruction before the push, so that a crash in between loses the work.
 //!
 //! `cargo run --example toy` prints the report, `cargo test --example toy` runs the tests below.
 
@@ -10,28 +10,33 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown::history::Workspace;
-use shakedown::history::{Branch, Commit, Content, Death, Event, GitOutcome, Snapshot, What};
-use shakedown::plan::{ClientId, Edit, Fault, Mark, Phase, SessionId, Step, UNTIL_BOUND};
+use shakedown::history::{Branch, Death, Event, Objects, Snapshot, What, Workspace};
+use shakedown::plan::{ClientId, Edit, Mark, Phase, SessionId, Step, UNTIL_BOUND};
 use shakedown::site::{read_content, render_parts};
 use shakedown::target::{Run, Target, TargetError};
 
 fn main() {
     let folder = std::env::temp_dir().join("shakedown-toy");
-    let toy = Toy {
-        forgets_early: true,
-    };
-    match shakedown::Check::new(&toy).regressions(folder).report() {
+    match shakedown::Check::new(&HASTY).regressions(folder).report() {
         Ok(summary) => println!("{summary}"),
         Err(report) => println!("{report}"),
     }
 }
 
-/// How the system is started.
-struct Toy {
-    /// The mistake.
-    forgets_early: bool,
-}
+/// The system, by what a worker does with an instruction; each takes a second.
+struct Toy([Phase; 6]);
+
+#[cfg(test)]
+const RIGHT: Toy = Toy({
+    use Phase::{Committing, Deploying, Done, Pushing, Received, Thinking};
+    [Received, Thinking, Committing, Pushing, Deploying, Done]
+});
+
+/// The same with the mistake.
+const HASTY: Toy = Toy({
+    use Phase::{Committing, Deploying, Done, Pushing, Received, Thinking};
+    [Received, Thinking, Committing, Done, Pushing, Deploying]
+});
 
 impl Target for Toy {
     fn name(&self) -> &'static str {
@@ -45,223 +50,130 @@ impl Target for Toy {
     fn cannot(&self, step: &Step) -> Option<String> {
         match step {
             Step::Instruct(_, Edit::Change)
-            | Step::Inject(Fault::GitDown)
-            | Step::Heal(Fault::GitDown)
             | Step::Crash(_)
             | Step::Until { .. }
-            | Step::UntilStarted { .. }
             | Step::Wait(_) => None,
-            Step::Inject(fault) | Step::Heal(fault) => {
-                Some(format!("no `{}` in a toy", fault.name()))
-            }
-            _ => Some(format!("no `{}` in a toy", step.name())),
+            _ => Some("the toy knows instructions, crashes and time".into()),
         }
     }
 
     fn start(&self, sessions: &[SessionId], _seed: u64) -> Result<Box<dyn Run>, TargetError> {
-        let mut order = Phase::ALL.to_vec();
-        if self.forgets_early {
-            order.retain(|phase| *phase != Phase::Done);
-            order.insert(4, Phase::Done);
-        }
-        let mut workers = BTreeMap::new();
+        let mut workers: BTreeMap<ClientId, Worker> = BTreeMap::new();
         for session in sessions {
-            let worker = workers
-                .entry(session.client.clone())
-                .or_insert_with(Worker::default);
+            let worker = workers.entry(session.client.clone()).or_default();
             worker.local.insert(session.clone(), Branch::default());
             worker.remote.insert(session.clone(), Branch::default());
         }
-        let now = Duration::ZERO;
         Ok(Box::new(System {
-            order,
+            phases: self.0,
             workers,
-            now,
-            git_is_down: false,
+            now: Duration::ZERO,
         }))
     }
 }
 
-/// The started system; time is a number that `run_until` counts up.
+/// The started system; time is a number that is counted up.
 struct System {
-    /// What a worker does with an instruction, each in a second.
-    order: Vec<Phase>,
+    phases: [Phase; 6],
     workers: BTreeMap<ClientId, Worker>,
     now: Duration,
-    git_is_down: bool,
 }
 
 #[derive(Default)]
 struct Worker {
     queue: VecDeque<(SessionId, Mark)>,
-    /// What it works on and how many phases of it are over; lost in a crash, as memory is.
+    /// What it works on, and the next phase of that; lost in a crash, as memory is.
     at_work: Option<(SessionId, Mark, usize)>,
-    /// When it is up again after a crash.
-    restart: Option<Duration>,
-    /// When it does the next thing.
-    due: Duration,
+    /// Seconds until it is up again after a crash.
+    down: u32,
     delivered: Vec<Mark>,
     local: BTreeMap<SessionId, Branch>,
     remote: BTreeMap<SessionId, Branch>,
-    site: BTreeMap<Arc<str>, Arc<Content>>,
+    site: Objects,
 }
 
 impl Worker {
     fn is_idle(&self) -> bool {
-        self.restart.is_none() && self.at_work.is_none() && self.queue.is_empty()
+        self.at_work.is_none() && self.queue.is_empty()
+    }
+
+    /// A second of work.
+    fn act(&mut self, client: &ClientId, phases: [Phase; 6], see: &mut dyn FnMut(What)) {
+        if self.down > 0 {
+            self.down -= 1;
+            if self.down == 0 {
+                let client = client.clone();
+                see(What::Started { client });
+            }
+            return;
+        }
+        let first = self.queue.front();
+        let first = first.map(|(session, mark)| (session.clone(), *mark, 0));
+        let Some((session, mark, at)) = self.at_work.take().or(first) else {
+            return;
+        };
+        match phases[at] {
+            Phase::Received if !self.delivered.contains(&mark) => {
+                self.delivered.push(mark);
+                see(What::delivered(&session, mark, 1));
+            }
+            Phase::Thinking => see(What::agent_asked(client, mark, Some(200))),
+            Phase::Committing if !self.local[&session].tree.contains(&mark) => {
+                let marks = [&self.local[&session].tree[..], &[mark]].concat();
+                self.local.insert(session.clone(), Branch::of(&marks));
+                see(What::committed(&session, Branch::of(&marks)));
+            }
+            Phase::Pushing => {
+                let branch = self.local[&session].clone();
+                self.remote.insert(session.clone(), branch.clone());
+                see(What::pushed(&session, branch));
+            }
+            Phase::Deploying => self.deploy(client, &session, see),
+            Phase::Done => {
+                self.queue.pop_front();
+                see(What::acknowledged(&session, mark));
+            }
+            _ => {}
+        }
+        self.at_work = (at + 1 < phases.len()).then_some((session, mark, at + 1));
+    }
+
+    /// Puts up what the branch builds to: assets, then pages, then old files go.
+    fn deploy(&mut self, client: &ClientId, session: &SessionId, see: &mut dyn FnMut(What)) {
+        let built = render_parts(&self.local[session].tree, true, true).files;
+        let is_page = |file: &(&Arc<str>, _)| file.0.ends_with(".html");
+        let (pages, assets): (Vec<_>, Vec<_>) = built.iter().partition(is_page);
+        for (key, bytes) in assets.into_iter().chain(pages) {
+            let content = Arc::new(read_content(key, bytes));
+            see(What::put(client, key, &content));
+            self.site.insert(key.clone(), content);
+        }
+        self.site.retain(|key, _| {
+            let is_built = built.contains_key(key);
+            if !is_built {
+                see(What::deleted(client, key));
+            }
+            is_built
+        });
     }
 }
 
 impl System {
-    fn run_until(&mut self, end: Duration, events: &mut Vec<Event>, holds: impl Fn(&Self) -> bool) {
-        while !holds(self) {
-            let busy = self.workers.iter().filter(|(_, worker)| !worker.is_idle());
-            let next = busy
-                .map(|(client, worker)| (worker.due, client.clone()))
-                .min();
-            let Some((due, client)) = next.filter(|(due, _)| *due <= end) else {
-                self.now = end;
-                return;
-            };
-            self.now = self.now.max(due);
-            self.act(&client, events);
+    /// Lets all workers work until something holds, for so long at most.
+    fn run(&mut self, time: Duration, events: &mut Vec<Event>, holds: impl Fn(&Self) -> bool) {
+        let end = self.now + time;
+        while self.now < end && !holds(self) {
+            self.now = end.min(self.now + Duration::from_secs(1));
+            let at = self.now;
+            for (client, worker) in &mut self.workers {
+                let see = &mut |what| events.push(Event { at, what });
+                worker.act(client, self.phases, see);
+            }
         }
     }
 
-    /// A worker does its next thing.
-    fn act(&mut self, client: &ClientId, events: &mut Vec<Event>) {
-        let at = self.now;
-        let mut see = |what| events.push(Event { at, what });
-        let Some(worker) = self.workers.get_mut(client) else {
-            return;
-        };
-        worker.due = at + Duration::from_secs(1);
-        if worker.restart.take().is_some() {
-            return see(What::Started {
-                client: client.clone(),
-            });
-        }
-        let first = || {
-            worker
-                .queue
-                .front()
-                .map(|(session, mark)| (session.clone(), *mark, 0))
-        };
-        let Some((session, mark, phase)) = worker.at_work.take().or_else(first) else {
-            return;
-        };
-        match self.order[phase] {
-            Phase::Received if !worker.delivered.contains(&mark) => {
-                worker.delivered.push(mark);
-                see(What::Delivered {
-                    session: session.clone(),
-                    mark,
-                    receives: 1,
-                });
-            }
-            Phase::Thinking => see(What::AgentAsked {
-                client: client.clone(),
-                mark: Some(mark),
-                status: Some(200),
-                retry_after: None,
-            }),
-            Phase::Committing => {
-                let branch = worker.local.entry(session.clone()).or_default();
-                if !branch.tree.contains(&mark) {
-                    let subject = format!("Change the site ({mark})").into();
-                    branch.commits.push(Commit {
-                        subject,
-                        adds: vec![mark],
-                        merge: false,
-                        content: None,
-                    });
-                    branch.tree.push(mark);
-                    let branch = Arc::new(branch.clone());
-                    see(What::Committed {
-                        session: session.clone(),
-                        branch,
-                    });
-                }
-            }
-            Phase::Pushing if self.git_is_down => {
-                see(What::Pushed {
-                    client: client.clone(),
-                    session: None,
-                    outcome: GitOutcome::Unavailable,
-                    branch: None,
-                });
-                // It is tried again later.
-                worker.due = at + Duration::from_secs(30);
-                worker.at_work = Some((session, mark, phase));
-                return;
-            }
-            Phase::Pushing => {
-                let branch = worker.local[&session].clone();
-                worker.remote.insert(session.clone(), branch.clone());
-                see(What::Pushed {
-                    client: client.clone(),
-                    session: Some(session.clone()),
-                    outcome: GitOutcome::Done,
-                    branch: Some(Arc::new(branch)),
-                });
-            }
-            Phase::Deploying => deploy(client, worker, &session, &mut see),
-            Phase::Done => {
-                worker.queue.pop_front();
-                see(What::Acknowledged {
-                    session: session.clone(),
-                    mark,
-                });
-            }
-            Phase::Received | Phase::Editing | Phase::Building => {}
-        }
-        if phase + 1 < self.order.len() {
-            worker.at_work = Some((session, mark, phase + 1));
-        }
-    }
-
-    fn crash(&mut self, client: &ClientId, events: &mut Vec<Event>) {
-        let Some(worker) = self.workers.get_mut(client) else {
-            return;
-        };
-        worker.at_work = None;
-        worker.due = self.now + Duration::from_secs(10);
-        worker.restart = Some(worker.due);
-        let what = What::Died {
-            client: client.clone(),
-            cause: Death::Crash,
-        };
-        events.push(Event { at: self.now, what });
-    }
-}
-
-/// Puts up what the branch builds to: assets, then pages, then old files go.
-fn deploy(client: &ClientId, worker: &mut Worker, session: &SessionId, see: &mut dyn FnMut(What)) {
-    let built = render_parts(&worker.local[session].tree, true, true).files;
-    let (pages, assets): (Vec<_>, Vec<_>) =
-        built.iter().partition(|(key, _)| key.ends_with(".html"));
-    for (key, bytes) in assets.into_iter().chain(pages) {
-        let content = Arc::new(read_content(key, bytes));
-        worker.site.insert(key.clone(), content.clone());
-        see(What::ObjectPut {
-            client: client.clone(),
-            key: key.clone(),
-            content,
-            answered: true,
-        });
-    }
-    let old: Vec<_> = worker
-        .site
-        .keys()
-        .filter(|key| !built.contains_key(*key))
-        .cloned()
-        .collect();
-    for key in old {
-        worker.site.remove(&key);
-        see(What::ObjectDeleted {
-            client: client.clone(),
-            key,
-        });
+    fn worker(&mut self, client: &ClientId) -> &mut Worker {
+        self.workers.get_mut(client).expect("it has a session")
     }
 }
 
@@ -272,40 +184,30 @@ impl Run for System {
         mark: Option<Mark>,
         events: &mut Vec<Event>,
     ) -> Result<(), TargetError> {
+        let at = self.now;
         match step {
             Step::Instruct(session, _) => {
-                let mark = mark.ok_or_else(|| {
-                    TargetError::new("sending an instruction", "it has no mark", "report it")
-                })?;
-                let worker = self.workers.entry(session.client.clone()).or_default();
-                if worker.is_idle() {
-                    worker.due = self.now;
-                }
-                worker.queue.push_back((session.clone(), mark));
-                let what = What::Sent {
-                    session: session.clone(),
-                    mark,
+                let mark = mark.expect("an instruction has a mark");
+                let queue = &mut self.worker(&session.client).queue;
+                queue.push_back((session.clone(), mark));
+                let what = What::sent(session, mark);
+                events.push(Event { at, what });
+            }
+            Step::Crash(client) => {
+                let worker = self.worker(client);
+                (worker.at_work, worker.down) = (None, 10);
+                let (client, cause) = (client.clone(), Death::Crash);
+                let what = What::Died { client, cause };
+                events.push(Event { at, what });
+            }
+            Step::Until { session, phase, .. } => self.run(UNTIL_BOUND, events, |system| {
+                let worker = &system.workers[&session.client];
+                let is_there = |(of, _, at): &(SessionId, Mark, usize)| {
+                    of == session && system.phases[*at] == *phase
                 };
-                events.push(Event { at: self.now, what });
-            }
-            Step::Until { session, phase, .. } => {
-                self.run_until(self.now + UNTIL_BOUND, events, |system| {
-                    let worker = &system.workers[&session.client];
-                    let phase_of = |of: usize| system.order[of];
-                    worker.is_idle()
-                        || matches!(&worker.at_work, Some((at_work, _, of))
-                            if at_work == session && phase_of(*of) == *phase)
-                });
-            }
-            Step::UntilStarted { client, .. } => {
-                self.run_until(self.now + UNTIL_BOUND, events, |system| {
-                    system.workers[client].restart.is_none()
-                });
-            }
-            Step::Wait(time) => self.run_until(self.now + *time, events, |_| false),
-            Step::Inject(Fault::GitDown) => self.git_is_down = true,
-            Step::Heal(Fault::GitDown) => self.git_is_down = false,
-            Step::Crash(client) => self.crash(client, events),
+                worker.is_idle() || worker.at_work.as_ref().is_some_and(is_there)
+            }),
+            Step::Wait(time) => self.run(*time, events, |_| false),
             // `Target::cannot` names the others.
             _ => {}
         }
@@ -320,22 +222,23 @@ impl Run for System {
         let mut seen = Snapshot::empty();
         for (client, worker) in &self.workers {
             seen.remote.or_default().extend(worker.remote.clone());
-            for (session, branch) in &worker.local {
-                let workspace = Workspace {
-                    branch: branch.clone(),
-                    debris: Vec::new(),
-                };
-                seen.workspaces
-                    .or_default()
-                    .insert(session.clone(), workspace);
-            }
-            seen.sites
-                .or_default()
-                .insert(client.clone(), worker.site.clone());
-            seen.queued
-                .or_default()
-                .extend(worker.queue.iter().map(|(_, mark)| *mark));
-            if worker.restart.is_none() {
+            let workspace = |(session, branch): (&SessionId, &Branch)| {
+                let branch = branch.clone();
+                (
+                    session.clone(),
+                    Workspace {
+                        branch,
+                        debris: Vec::new(),
+                    },
+                )
+            };
+            let workspaces = worker.local.iter().map(workspace);
+            seen.workspaces.or_default().extend(workspaces);
+            let sites = seen.sites.or_default();
+            sites.insert(client.clone(), worker.site.clone());
+            let queued = worker.queue.iter().map(|(_, mark)| *mark);
+            seen.queued.or_default().extend(queued);
+            if worker.down == 0 {
                 seen.running.or_default().push(client.clone());
             }
         }
@@ -350,18 +253,15 @@ mod tests {
     /// The one line.
     #[test]
     fn a_toy_without_the_mistake_recovers() {
-        shakedown::check(&Toy {
-            forgets_early: false,
-        });
+        shakedown::check(&RIGHT);
     }
 
     #[test]
     #[should_panic(expected = "VIOLATED errors-told (not-pushed) on toy")]
     fn the_mistake_is_found() {
         let folder = tempfile::tempdir().unwrap();
-        let toy = Toy {
-            forgets_early: true,
-        };
-        shakedown::Check::new(&toy).regressions(folder.path()).run();
+        shakedown::Check::new(&HASTY)
+            .regressions(folder.path())
+            .run();
     }
 }

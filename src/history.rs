@@ -5,6 +5,7 @@
 
 mod file;
 mod header;
+mod make;
 mod outcome;
 mod own_build;
 mod snapshot;

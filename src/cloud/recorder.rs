@@ -224,11 +224,7 @@ mod tests {
     use crate::plan::Mark;
 
     fn delivered() -> What {
-        What::Delivered {
-            session: SessionId::new("acme", "home"),
-            mark: Mark::Edit(1),
-            receives: 1,
-        }
+        What::delivered(&SessionId::new("acme", "home"), Mark::Edit(1), 1)
     }
 
     fn entered(phase: Phase) -> What {

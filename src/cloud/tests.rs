@@ -247,11 +247,9 @@ async fn a_container_that_reached_its_phase_waits_for_the_next_step() {
     let front = front(&cloud);
     let sdk = sdk(&front).await;
     super::logs::tests::make_stream(&sdk).await;
-    cloud.recorder().record(What::Delivered {
-        session: home(),
-        mark: Mark::Edit(1),
-        receives: 1,
-    });
+    cloud
+        .recorder()
+        .record(What::delivered(&home(), Mark::Edit(1), 1));
     cloud.recorder().set_trap(Trap::Phase {
         session: home(),
         phase: crate::plan::Phase::Pushing,

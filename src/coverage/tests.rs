@@ -90,18 +90,11 @@ fn say(of: &str, words: &str) -> What {
 }
 
 fn delivered(of: &str, n: u32, receives: u32) -> What {
-    What::Delivered {
-        session: session(of),
-        mark: Mark::Edit(n),
-        receives,
-    }
+    What::delivered(&session(of), Mark::Edit(n), receives)
 }
 
 fn acknowledged(of: &str, n: u32) -> What {
-    What::Acknowledged {
-        session: session(of),
-        mark: Mark::Edit(n),
-    }
+    What::acknowledged(&session(of), Mark::Edit(n))
 }
 
 fn started(client: &str) -> What {

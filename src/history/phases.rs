@@ -202,18 +202,11 @@ mod tests {
     }
 
     fn delivered(n: u32) -> What {
-        What::Delivered {
-            session: home(),
-            mark: Mark::Edit(n),
-            receives: 1,
-        }
+        What::delivered(&home(), Mark::Edit(n), 1)
     }
 
     fn acknowledged(n: u32) -> What {
-        What::Acknowledged {
-            session: home(),
-            mark: Mark::Edit(n),
-        }
+        What::acknowledged(&home(), Mark::Edit(n))
     }
 
     fn asked(n: u32) -> What {
@@ -226,10 +219,7 @@ mod tests {
     }
 
     fn committed(session: SessionId) -> What {
-        What::Committed {
-            session,
-            branch: Arc::new(Branch::default()),
-        }
+        What::committed(&session, Branch::default())
     }
 
     fn push_began() -> What {

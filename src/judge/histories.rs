@@ -95,20 +95,16 @@ impl Story {
 
     fn delivered(self, mark: Mark) -> Self {
         let session = home();
-        self.and(What::Delivered {
-            session,
-            mark,
-            receives: 1,
-        })
+        self.and(What::delivered(&session, mark, 1))
     }
 
     fn acknowledged(self, mark: Mark) -> Self {
         let session = home();
-        self.and(What::Acknowledged { session, mark })
+        self.and(What::acknowledged(&session, mark))
     }
 
     fn committed(mut self, marks: &[Mark]) -> Self {
-        let branch = branch(marks);
+        let branch = Branch::of(marks);
         self.seen.workspaces.or_default().insert(
             home(),
             Workspace {
@@ -116,28 +112,28 @@ impl Story {
                 debris: Vec::new(),
             },
         );
-        self.and(What::Committed {
-            session: home(),
-            branch: Arc::new(branch),
-        })
+        self.and(What::committed(&home(), branch))
     }
 
     fn pushed(self, marks: &[Mark]) -> Self {
-        self.pushed_branch(branch(marks))
+        self.pushed_branch(Branch::of(marks))
     }
 
     fn pushed_branch(mut self, branch: Branch) -> Self {
         self.seen.remote.or_default().insert(home(), branch.clone());
         self.and(What::PushBegan { client: acme() })
-            .and(pushed_to(home(), branch))
+            .and(What::pushed(&home(), branch))
     }
 
     fn outsider(mut self, mark: Mark, marks: &[Mark]) -> Self {
-        self.seen.remote.or_default().insert(home(), branch(marks));
+        self.seen
+            .remote
+            .or_default()
+            .insert(home(), Branch::of(marks));
         self.and(What::OutsiderPushed {
             session: home(),
             mark,
-            branch: Arc::new(branch(marks)),
+            branch: Arc::new(Branch::of(marks)),
         })
     }
 
@@ -295,31 +291,6 @@ fn short(verdict: &Verdict) -> String {
         Verdict::Held => "held".into(),
         Verdict::Violated(violation) => format!("{} {}", violation.rule, violation.kind),
         Verdict::Unknown { .. } => "unknown".into(),
-    }
-}
-
-fn pushed_to(session: SessionId, branch: Branch) -> What {
-    What::Pushed {
-        client: session.client.clone(),
-        session: Some(session),
-        outcome: GitOutcome::Done,
-        branch: Some(Arc::new(branch)),
-    }
-}
-
-fn branch(marks: &[Mark]) -> Branch {
-    Branch {
-        commits: marks.iter().map(|mark| commit(*mark)).collect(),
-        tree: marks.to_vec(),
-    }
-}
-
-fn commit(mark: Mark) -> Commit {
-    Commit {
-        subject: format!("Change the headline ({mark})").into(),
-        adds: vec![mark],
-        merge: false,
-        content: None,
     }
 }
 

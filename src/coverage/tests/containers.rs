@@ -181,10 +181,7 @@ fn messages_come_again_and_are_given_up() {
     let copy = [first.clone(), acknowledged(HOME, 1), first.clone()];
     reaches(Sometimes::Redelivered, "", &copy);
     misses(Sometimes::Redelivered, "", &[first, delivered(HOME, 2, 1)]);
-    let dead = What::DeadLettered {
-        session: session(HOME),
-        mark: Mark::Edit(1),
-    };
+    let dead = What::dead_lettered(&session(HOME), Mark::Edit(1));
     reaches(Sometimes::DeadLettered, "", std::slice::from_ref(&dead));
     assert_eq!(cover("", &[dead]).dead_letters, 1);
 }

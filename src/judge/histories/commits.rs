@@ -29,7 +29,7 @@ fn a_commit_is_known_by_what_it_adds_and_not_by_its_message() {
     let made = |content: u64, marks: &[Mark]| Commit {
         content: Some(content),
         adds: marks.to_vec(),
-        ..commit(edit(1))
+        ..Commit::of(edit(1))
     };
     let one = || made(7, &[edit(1)]);
     let plain_file = || made(9, &[]);
@@ -71,10 +71,7 @@ fn a_commit_is_known_by_what_it_adds_and_not_by_its_message() {
     // The workspace may say it in other words than the remote.
     let locally = |commits: Vec<Commit>| {
         pushed(before.clone())
-            .and(What::Committed {
-                session: home(),
-                branch: Arc::new(of(commits)),
-            })
+            .and(What::committed(&home(), of(commits)))
             .says("acme", "Git push complete")
     };
     locally(rewritten).is("held");
@@ -91,14 +88,14 @@ fn exactly_once() {
     story()
         .pushed(&[edit(1), edit(1)])
         .is("exactly-once commit");
-    let mut twice = branch(&[edit(1)]);
+    let mut twice = Branch::of(&[edit(1)]);
     twice.tree.push(edit(1));
     story().pushed_branch(twice).is("exactly-once tree");
     // A merge repeats what it merges without doing it again.
-    let mut merged = branch(&[edit(1)]);
+    let mut merged = Branch::of(&[edit(1)]);
     merged.commits.push(Commit {
         merge: true,
-        ..commit(edit(1))
+        ..Commit::of(edit(1))
     });
     story().pushed_branch(merged).is("held");
 }

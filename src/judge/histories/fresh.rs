@@ -30,21 +30,14 @@ fn fresh() {
 
 #[test]
 fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
-    let of_blog = |marks: &[Mark]| pushed_to(blog(), branch(marks));
+    let of_blog = |marks: &[Mark]| What::pushed(&blog(), Branch::of(marks));
     let steps = "instruct acme/home change\ninject s3-denied\ninstruct acme/blog change\n\
         workspace-lost acme\n";
     let mut story = plain(steps)
-        .and(What::Delivered {
-            session: blog(),
-            mark: edit(2),
-            receives: 1,
-        })
+        .and(What::delivered(&blog(), edit(2), 1))
         .and(of_blog(&[edit(2)]))
         .recorded(blog(), Some(FAILED), &[])
-        .and(What::Acknowledged {
-            session: blog(),
-            mark: edit(2),
-        })
+        .and(What::acknowledged(&blog(), edit(2)))
         .and(What::Died {
             client: acme(),
             cause: Death::WorkspaceLost,
@@ -55,7 +48,7 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
         .seen
         .remote
         .or_default()
-        .insert(blog(), branch(&[edit(2)]));
+        .insert(blog(), Branch::of(&[edit(2)]));
     story.ends_as("fresh stale");
 }
 
@@ -103,17 +96,10 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
     let redone_and_failed = || {
         let mut story = Story::of(steps)
             .step(0)
-            .and(of_blog(|session, mark| What::Delivered {
-                session,
-                mark,
-                receives: 1,
-            }))
-            .and(pushed_to(blog(), branch(&[edit(1)])))
+            .and(of_blog(|session, mark| What::delivered(&session, mark, 1)))
+            .and(What::pushed(&blog(), Branch::of(&[edit(1)])))
             .deployed(&[edit(1)])
-            .and(of_blog(|session, mark| What::Acknowledged {
-                session,
-                mark,
-            }))
+            .and(of_blog(|session, mark| What::acknowledged(&session, mark)))
             .step(1)
             .delivered(edit(2))
             .committed(&home_has[..1])
@@ -146,7 +132,7 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
             .seen
             .remote
             .or_default()
-            .insert(blog(), branch(&[edit(1)]));
+            .insert(blog(), Branch::of(&[edit(1)]));
         story
     };
     redone_and_failed().ends_as("held");

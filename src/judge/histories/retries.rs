@@ -9,11 +9,7 @@ fn bounded_retries() {
             .steps()
             .delivered(edit(1))
     };
-    let received = |receives| What::Delivered {
-        session: home(),
-        mark: edit(1),
-        receives,
-    };
+    let received = |receives| What::delivered(&home(), edit(1), receives);
     story().and(received(3)).is("held");
     story().and(received(4)).is("bounded-retries receives");
     story()

@@ -142,11 +142,8 @@ fn nothing_lost() {
     lost("lost with the workspace: edit-1").ends_as("held");
     let mut dead = Story::of("instruct acme/home change\n").steps();
     dead.seen.dead_letters = Seen::Seen(vec![edit(1)]);
-    dead.and(What::DeadLettered {
-        session: home(),
-        mark: edit(1),
-    })
-    .ends_as("held");
+    dead.and(What::dead_lettered(&home(), edit(1)))
+        .ends_as("held");
 }
 
 #[test]
@@ -204,10 +201,7 @@ fn settled() {
             story = story.recorded(home(), error, &[]);
         }
         story.seen.dead_letters = Seen::Seen(vec![edit(1)]);
-        story.and(What::DeadLettered {
-            session: home(),
-            mark: edit(1),
-        })
+        story.and(What::dead_lettered(&home(), edit(1)))
     };
     dead(None, true).ends_as("settled error-missing");
     dead(Some("given up"), true).ends_as("held");
@@ -219,10 +213,9 @@ fn settled() {
             story = story.delivered(edit(2));
         }
         story.seen.dead_letters = Seen::Seen(vec![edit(2)]);
-        story.recorded(home(), None, &[]).and(What::DeadLettered {
-            session: home(),
-            mark: edit(2),
-        })
+        story
+            .recorded(home(), None, &[])
+            .and(What::dead_lettered(&home(), edit(2)))
     };
     after_another().ends_as("settled error-missing");
     // The older one comes again, and what is reported is its end.
