@@ -156,7 +156,7 @@ fn today() -> String {
 
 /// The date of a day since 1970-01-01, by the calendar whose years begin in March, so that the
 /// leap day is a year's last.
-fn date(days: u64) -> String {
+pub(crate) fn date(days: u64) -> String {
     let days = days + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;

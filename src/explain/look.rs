@@ -20,7 +20,7 @@ pub(crate) struct Look {
     /// The event that came next.
     event: usize,
     /// The system's own time, in seconds.
-    at: f64,
+    pub(crate) at: f64,
     /// The active faults.
     faults: Vec<String>,
     pub(crate) rows: Vec<Row>,

@@ -1,13 +1,14 @@
 //! HTML pages that need nothing but themselves: the timeline of a run, a campaign, and checks
 //! that have names.
 //!
-//! A page is data as JSON and a template that draws it in the browser. It asks for nothing from
-//! anywhere: what it may load is forbidden by its own policy. The data are escaped here, once,
-//! and the script makes text nodes of them, so that no log line can become part of the page.
+//! A page says in plain HTML what was found. What a script draws beside it is made in the browser, of data as JSON. It
+//! asks for nothing from anywhere: what it may load is forbidden by its own policy. Text is escaped
+//! here, and the script makes text nodes of its data, so that no log line can become part of the page.
 
 mod bars;
 pub mod campaign;
 mod lanes;
+mod plain;
 pub mod run;
 mod soak;
 
@@ -21,6 +22,7 @@ use crate::finding::Finding;
 use crate::site::SiteKind;
 use crate::verdict::Verdict;
 use campaign::Campaign;
+pub use plain::Made;
 use run::Run;
 
 const BASE_STYLE: &str = include_str!("page/html/base.css");
@@ -43,7 +45,7 @@ const CAMPAIGN: Template = Template {
 const CHECKS: Template = Template {
     style: include_str!("page/html/checks.css"),
     body: include_str!("page/html/checks.html"),
-    scripts: &[include_str!("page/html/checks.js")],
+    scripts: &[],
 };
 
 /// What a kind of page is made of.
@@ -61,7 +63,8 @@ pub fn run(of: &Run<'_>) -> String {
         Verdict::Unknown { .. } => "unknown".to_owned(),
     };
     let title = format!("{verdict} on {} - Shakedown", of.target);
-    RUN.fill(&title, &run::Data::of(of))
+    let data = run::Data::of(of);
+    RUN.fill(&title, &data, &plain::run::parts(of, data.looks.last()))
 }
 
 /// The page of a finding: the timeline of the run that shows it.
@@ -83,12 +86,15 @@ pub fn finding(of: &Finding, site: SiteKind, replay: &str) -> String {
 
 /// The page of a campaign, a soak or a merge of shards.
 pub fn campaign(of: &Campaign) -> String {
-    CAMPAIGN.fill(&format!("{} - Shakedown", of.title), of)
+    let title = format!("{} - Shakedown", of.title);
+    let charts = campaign::Charts::of(of);
+    CAMPAIGN.fill(&title, &charts, &plain::campaign::parts(of))
 }
 
 /// The page of checks that have names.
 pub fn checks(of: &Checks) -> String {
-    CHECKS.fill(&format!("{} - Shakedown", of.title), of)
+    let title = format!("{} - Shakedown", of.title);
+    CHECKS.fill(&title, &(), &plain::checks::parts(of))
 }
 
 /// Writes a page, and makes its folder where it is missing.
@@ -104,7 +110,8 @@ pub fn write(path: &Path, page: &str) -> io::Result<()> {
 }
 
 impl Template {
-    fn fill(&self, title: &str, data: &impl Serialize) -> String {
+    /// `parts` are HTML, by the name of their place in the body: `{{name}}`.
+    fn fill(&self, title: &str, data: &impl Serialize, parts: &[(&str, String)]) -> String {
         let data = serde_json::to_string(data).expect("the data of a page have string keys only");
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -113,11 +120,19 @@ impl Template {
              style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>\n{BASE_STYLE}{}</style>\n\
-             </head>\n<body>\n{}",
+             </head>\n<body>\n",
             escaped(title),
             self.style,
-            self.body,
         );
+        let (first, places) = self.body.split_once("{{").expect("a body has places");
+        page.push_str(first);
+        for place in places.split("{{") {
+            let (name, rest) = place.split_once("}}").expect("a place ends");
+            let part = parts.iter().find(|(of, _)| *of == name);
+            let (_, part) = part.expect("each place has its part");
+            page.push_str(part);
+            page.push_str(rest);
+        }
         page.push_str("<script type=\"application/json\" id=\"data\">");
         page.push_str(&inert(&data));
         page.push_str("</script>\n<script>\n\"use strict\";\n");

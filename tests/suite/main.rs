@@ -18,6 +18,7 @@ mod local_defects;
 mod plan_text;
 mod random_plans;
 mod regressions;
+mod release;
 mod reports;
 mod scenarios;
 mod shrinker;

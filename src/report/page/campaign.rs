@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Made;
 use crate::campaign::{CampaignEnd, Sample, Summary, Totals};
 use crate::coverage::{ByPhase, Coverage, Sometimes};
 use crate::finding::Finding;
@@ -25,6 +26,9 @@ pub struct Campaign {
     /// The command that starts it again.
     pub command: String,
     pub ended: CampaignEnd,
+    /// When and where it ended.
+    #[serde(default)]
+    pub made: Made,
     /// How long the plans took, in real seconds.
     pub seconds: f64,
     /// Generated plans that were asked for, where there is a number.
@@ -52,6 +56,22 @@ pub struct Campaign {
     /// The parts of rules that were not asked, and why.
     #[serde(default)]
     pub not_asked: Vec<NotAsked>,
+}
+
+/// What the script of the page draws.
+#[derive(Debug, Serialize)]
+pub(super) struct Charts<'a> {
+    samples: &'a [Sample],
+    shards: Option<u32>,
+}
+
+impl<'a> Charts<'a> {
+    pub(super) fn of(campaign: &'a Campaign) -> Self {
+        Self {
+            samples: &campaign.samples,
+            shards: campaign.shards,
+        }
+    }
 }
 
 /// So many of something.
@@ -148,6 +168,7 @@ impl Campaign {
             version: VERSION,
             target: target.into(),
             seed,
+            made: Made::now(),
             plans: totals.plans(),
             held: totals.held,
             violated: totals.violated,

@@ -5,17 +5,15 @@ use serde::Serialize;
 use super::bars::{Bar, Bars};
 use super::lanes::{Kind, Lane, Lanes, Place, Tone};
 use crate::explain::Explanation;
-use crate::explain::look::{Look, look};
+use crate::explain::look::{Agreement, Look, Row, look};
 use crate::finding::Finding;
 use crate::history::describe::describe;
 use crate::history::{History, Snapshot, What};
-use crate::invariant::not_asked_of;
 use crate::judge::follow;
 use crate::model::Model;
 use crate::plan::{Plan, Role, Step};
-use crate::regression::Seed;
 use crate::site::SiteKind;
-use crate::verdict::{NotAsked, Verdict, Violation};
+use crate::verdict::{Rule, Subject, Verdict, Violation};
 
 /// One run, and what is reported of it.
 #[derive(Clone, Copy, Debug)]
@@ -42,30 +40,19 @@ pub struct Run<'a> {
 /// The page's data.
 #[derive(Debug, Serialize)]
 pub(super) struct Data<'a> {
-    target: &'a str,
-    seed: String,
     #[serde(flatten)]
     verdict: &'a Verdict,
-    /// The violated rule in the contract's words.
-    words: &'a str,
-    /// When in the run it was seen, in words.
-    place: String,
     /// The event that violates; none when it was seen after recovery.
     violating: Option<usize>,
-    origin: &'a str,
-    replay: &'a str,
-    others: Vec<String>,
     explanation: Option<&'a Explanation>,
     plan: String,
-    /// The parts of rules that were not asked, and why.
-    not_asked: Vec<NotAsked>,
     lanes: Vec<Lane>,
     steps: Vec<StepRow>,
     /// The event at which recovery began.
     healed: Option<usize>,
     events: Vec<EventRow>,
     bars: Vec<Bar>,
-    looks: Vec<Look>,
+    pub(super) looks: Vec<Look>,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,6 +107,7 @@ impl<'a> Data<'a> {
         let mut step = None;
         // The model as it was before the event.
         let mut before = Model::new(run.plan);
+        let mut at_violation = None;
         let mut last_look = None;
         follow(
             run.plan,
@@ -150,12 +138,18 @@ impl<'a> Data<'a> {
                     lane,
                     also,
                     kind: Kind::of(&event.what),
-                    tone: Tone::of(&event.what),
+                    tone: if violating == Some(index) {
+                        Tone::Bad
+                    } else {
+                        Tone::of(&event.what)
+                    },
                     who,
                     text,
                 });
                 // What a violating event did is not of what the model expected.
-                if violating != Some(index) {
+                if violating == Some(index) {
+                    at_violation = Some(model.clone());
+                } else {
                     before.clone_from(model);
                 }
             },
@@ -163,26 +157,22 @@ impl<'a> Data<'a> {
         if let Some(after) = last_look {
             // A run that ended in the middle had no time for what was to come.
             let end = violating.is_none().then_some(run.settled);
-            looks.push(look(&before, end, after, events.len()));
+            let mut last = look(&before, end, after, events.len());
+            if let Some(now) = &at_violation {
+                let mut now = look(now, None, after, events.len());
+                now.rows = seen_now(last.rows, now.rows);
+                last = now;
+            }
+            if let Some(violation) = violation {
+                mark(&mut last.rows, violation);
+            }
+            looks.push(last);
         }
         Self {
-            target: run.target,
-            seed: Seed(run.seed).to_string(),
             verdict: run.verdict,
-            words: violation.map_or("", |violation| violation.rule.words()),
-            place: violation.map(Violation::place).unwrap_or_default(),
             violating,
-            origin: run.origin,
-            replay: run.replay,
-            others: run
-                .finding
-                .iter()
-                .flat_map(|finding| &finding.others)
-                .map(|other| format!("{} ({})", other.rule, other.kind))
-                .collect(),
             explanation: run.finding.and_then(|finding| finding.explanation.as_ref()),
             plan: run.plan.to_string(),
-            not_asked: not_asked_of(run.history),
             steps: steps(run),
             healed: events.iter().position(|event| event.what == What::Healed),
             events: rows,
@@ -191,6 +181,45 @@ impl<'a> Data<'a> {
             lanes: lanes.all,
         }
     }
+}
+
+/// What was expected before an event, against what is seen after it.
+fn seen_now(before: Vec<Row>, now: Vec<Row>) -> Vec<Row> {
+    let rows = now.into_iter().map(|mut row| {
+        if let Some(was) = before.iter().find(|was| was.about == row.about) {
+            row.expected.clone_from(&was.expected);
+        }
+        row
+    });
+    rows.collect()
+}
+
+/// Marks what a violation is about, and has the rule among the rows, whose expected and observed are above
+/// the table.
+fn mark(rows: &mut Vec<Row>, violation: &Violation) {
+    let about = match (&violation.about, violation.rule) {
+        // The model takes in no event of a breaker that it cannot explain.
+        (None, Rule::Breaker) => Some(Subject::Breaker),
+        (about, _) => about.clone(),
+    };
+    let about = about.map(|about| about.to_string());
+    for row in rows.iter_mut() {
+        if Some(&row.about) == about.as_ref() {
+            row.agrees = Agreement::Differs;
+            if violation.about.is_none() {
+                row.observed.clone_from(&violation.observed);
+            }
+        }
+    }
+    let rule = format!("rule {}", violation.rule);
+    rows.retain(|row| row.about != rule);
+    let row = Row {
+        about: rule,
+        expected: "is kept".into(),
+        observed: format!("is violated ({}), see above", violation.kind),
+        agrees: Agreement::Differs,
+    };
+    rows.insert(0, row);
 }
 
 fn steps(run: &Run<'_>) -> Vec<StepRow> {

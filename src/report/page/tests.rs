@@ -137,7 +137,7 @@ fn lanes_bars_and_looks_follow_the_run() {
 }
 
 #[test]
-fn a_violation_at_an_event_is_reported_with_the_model_before_it() {
+fn a_violation_at_an_event_is_reported_with_what_was_expected_before_it_and_seen_after_it() {
     let plan: Plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\n"
         .parse()
         .unwrap();
@@ -197,9 +197,73 @@ fn a_violation_at_an_event_is_reported_with_the_model_before_it() {
         .unwrap();
     assert_eq!(
         branch["observed"],
-        "remote: nothing; only in the workspace: edit-1"
+        "remote: nothing; only in the workspace: edit-1, edit-1"
     );
-    assert_eq!(branch["agrees"], "waits");
+    let rule = &rows[0];
+    assert_eq!(
+        (&rule["about"], &rule["agrees"]),
+        (&"rule exactly-once".into(), &"differs".into())
+    );
+    assert_eq!(data["events"][2]["tone"], "bad");
+}
+
+#[test]
+fn a_page_speaks_without_its_script() {
+    let plan: Plan = PLAN.parse().unwrap();
+    let violation = Violation {
+        rule: Rule::Fresh,
+        kind: "stale".into(),
+        step: None,
+        after_recovery: true,
+        about: None,
+        at: Duration::from_millis(2_500),
+        expected: "the site shows edit-1".into(),
+        observed: "it is empty".into(),
+    };
+    let outcome = runner::run(&Sim::default(), &plan, 7);
+    let violated = Verdict::Violated(violation);
+    let page = page_of(&plan, &violated, &outcome.history);
+    let (plain, _) = page.split_once("<script").unwrap();
+    for part in [
+        "VIOLATED",
+        "fresh (stale)",
+        "after recovery · 2.500 s into the run",
+        "the site shows edit-1",
+        "it is empty",
+        "<li>inject s3-denied acme</li>",
+        "<li>heal s3-denied acme, left out: it cannot</li>",
+        "shakedown replay x.plan",
+        "from a test",
+        " UTC, ",
+        env!("CARGO_PKG_VERSION"),
+        "<dt>not asked</dt>",
+        "<tr><td>",
+    ] {
+        assert!(plain.contains(part), "{part:?} is not in\n{plain}");
+    }
+    assert_eq!(plain.matches("the site shows edit-1").count(), 1);
+    let mut of = Campaign {
+        title: "Campaign on sim".into(),
+        command: "shakedown run --seed 1".into(),
+        seconds: 81.46,
+        plans: 3,
+        made: Made::now(),
+        ..Campaign::default()
+    };
+    of.cover(&crate::coverage::Coverage::of(&plan, &outcome.history));
+    let page = super::campaign(&of);
+    let (plain, _) = page.split_once("<script").unwrap();
+    for part in [
+        "HELD",
+        "81.5 s",
+        "shakedown run --seed 1",
+        "<th scope=\"row\">s3-denied</th>",
+        "not reached",
+        "<dt>kept plan</dt>",
+        "<dt>Machine</dt>",
+    ] {
+        assert!(plain.contains(part), "{part:?} is not in\n{plain}");
+    }
 }
 
 #[test]

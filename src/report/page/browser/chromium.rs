@@ -210,6 +210,25 @@ impl Page {
         bad.map(Value::to_string).collect()
     }
 
+    /// Opens a file in the same window, with scripts forbidden.
+    pub fn without_scripts(&mut self, file: &Path) {
+        self.ask(
+            "Emulation.setScriptExecutionDisabled",
+            json!({ "value": true }),
+        );
+        self.events.clear();
+        self.go(file);
+    }
+
+    /// The page as PDF.
+    pub fn print(&mut self) -> Vec<u8> {
+        let params = json!({ "preferCSSPageSize": true, "printBackground": true });
+        let printed = self.ask("Page.printToPDF", params);
+        BASE64_STANDARD
+            .decode(printed["data"].as_str().unwrap())
+            .unwrap()
+    }
+
     /// Takes a picture of the window, or of all of the page.
     pub fn shoot(&mut self, to: &Path, whole: bool) {
         let params = json!({"format": "png", "captureBeyondViewport": whole});

@@ -12,13 +12,17 @@ const WEIGHTS = {
 };
 
 // The x of each event, and the width that they take. Steps keep room for their numbers, except
-// where time is to scale.
-function positions(events, mode, width) {
+// where time is to scale. Events were recorded in an order that is not quite that of their times.
+function positions(all, mode, width) {
   const weigh = WEIGHTS[mode];
+  const order = [...all.keys()];
+  if (mode !== "order") order.sort((a, b) => all[a].at - all[b].at || a - b);
+  const events = order.map((index) => all[index]);
+  const healed = order.indexOf(data.healed);
   const gaps = events.map((event, index) => (index ? weigh(event, events[index - 1]) : 0));
   const spans = [];
   events.forEach((event, index) => {
-    if (!spans.length || event.kind === "step") spans.push({ from: index, weight: 0, least: index === data.healed ? RECOVERY_LEAST : STEP_LEAST });
+    if (!spans.length || event.kind === "step") spans.push({ from: index, weight: 0, least: index === healed ? RECOVERY_LEAST : STEP_LEAST });
     const span = spans[spans.length - 1];
     // The gap before an event is of the span that the event before it is in.
     if (index > span.from) span.weight += gaps[index];
@@ -35,7 +39,7 @@ function positions(events, mode, width) {
     let at = start;
     for (let index = span.from; index < end; index++) {
       if (index > span.from) at += gaps[index] * scale;
-      x[index] = at;
+      x[order[index]] = at;
     }
     start += span.width;
   });
@@ -92,11 +96,14 @@ function stepLabels(steps, x, end) {
   return labels;
 }
 
-// Times at events, as close as they fit.
+// Times at events, as close as they fit. Those of events that were recorded late are not among them.
 function timeLabels(events, x, width) {
   const labels = [];
   let free = 0;
+  let latest = -1;
   events.forEach((event, index) => {
+    if (event.at < latest) return;
+    latest = event.at;
     if (x[index] < free) return;
     const text = clock(event.at);
     const last = labels[labels.length - 1];

@@ -26,7 +26,7 @@ function svg(tag, attributes, ...children) {
 const byId = (id) => document.getElementById(id);
 
 function grouped(n) {
-  return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+  return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
 // Text whose marks, such as edit-12, are not broken over lines.
@@ -46,14 +46,14 @@ function clock(seconds) {
   return hours ? `${hours}:${rest.padStart(5, "0")}` : rest;
 }
 
-// A command with a button that copies it.
-function command(text) {
-  const code = el("code", {}, text);
+// Commands get a button that copies them.
+for (const box of document.querySelectorAll(".command")) {
+  const code = box.firstElementChild;
   const button = el("button", {
     type: "button",
     onclick: async () => {
       try {
-        await navigator.clipboard.writeText(text);
+        await navigator.clipboard.writeText(code.textContent);
         button.textContent = "copied";
       } catch {
         // Without the right to the clipboard, the text is at least selected.
@@ -63,8 +63,5 @@ function command(text) {
       setTimeout(() => { button.textContent = "copy"; }, 1500);
     },
   }, "copy");
-  return el("div", { class: "command" }, code, button);
+  box.append(button);
 }
-
-// A part of a rule that was not asked, and why.
-const unasked = (of) => `${of.rule}${of.whole ? "" : " (in part)"}: ${of.why}`;

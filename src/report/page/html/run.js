@@ -10,9 +10,16 @@ const state = {
 };
 let drawn;
 
+// The step that the address names.
+function askedFor() {
+  const asked = /^#step=(\d+|recovery)$/.exec(location.hash);
+  if (!asked) return null;
+  if (asked[1] === "recovery") return data.healed === null ? null : "recovery";
+  return data.steps[asked[1] - 1] ? asked[1] - 1 : null;
+}
+
 function chosenAtFirst() {
-  const asked = /^#step=(\d+)$/.exec(location.hash);
-  if (asked && data.steps[asked[1] - 1]) return asked[1] - 1;
+  if (askedFor() !== null) return askedFor();
   if (data.verdict === "violated" && data.step !== null) return data.step;
   if (data.healed !== null) return "recovery";
   const begun = data.steps.findLastIndex((step) => step.event !== null);
@@ -21,36 +28,6 @@ function chosenAtFirst() {
 
 const stepName = (step) => (step === "recovery" ? "recovery" : `step ${step + 1}`);
 const stepOf = (event) => (event.step !== null ? event.step : data.healed !== null ? "recovery" : null);
-
-function head() {
-  const badge = { held: ["good", "HELD"], violated: ["bad", "VIOLATED"], unknown: ["odd", "UNKNOWN"] }[data.verdict];
-  const violated = data.verdict === "violated";
-  const facts = [
-    `on ${data.target}`, violated && data.place, violated && `${span(data.at)} into the run`,
-    `${data.steps.length} steps`, `${grouped(data.events.length)} events`, `run seed ${data.seed}`,
-  ];
-  add(byId("head"), {}, [
-    el("div", { class: "headline" },
-      el("span", { class: `badge ${badge[0]}` }, badge[1]),
-      el("h1", {}, violated ? `${data.rule} (${data.kind})` : data.verdict === "held" ? "Every rule held" : "The harness could not judge"),
-      el("span", { class: "facts" }, facts.filter(Boolean).join(" · "))),
-    violated && el("p", { class: "muted" }, data.words),
-    data.verdict === "unknown" && el("p", {}, data.why),
-    violated && el("div", { class: "sides" },
-      el("div", { class: "side expected" }, el("b", {}, "Expected"), marked(data.expected)),
-      el("div", { class: "side observed" }, el("b", {}, "Observed"), marked(data.observed))),
-    data.explanation && el("p", { class: "summary" }, marked(data.explanation.summary)),
-    command(data.replay),
-    data.not_asked.length > 0 && el("details", { class: "muted" }, el("summary", {}, "Not asked"),
-      el("ul", {}, data.not_asked.map((of) => el("li", {}, unasked(of))))),
-    el("p", { class: "muted" }, data.origin,
-      data.others.length > 0 && `. Met on the way, each a failure of its own: ${data.others.join(", ")}`),
-  ]);
-}
-
-function span(at) {
-  return `${(at.secs + at.nanos / 1e9).toFixed(3)} s`;
-}
 
 function tools() {
   const chips = KINDS.map((kind) => el("button", {
@@ -107,13 +84,15 @@ function isVisible(event) {
   return !state.text || `${event.who} ${event.text}`.toLowerCase().includes(state.text);
 }
 
+const isFiltered = () => state.client || state.session || state.text || state.kinds.size < KINDS.length;
+
 const on = {
   choose: (step, event = null) => {
     if (step === null) step = data.healed !== null ? "recovery" : state.step;
     state.step = step;
     state.event = event;
     state.rows = ROWS;
-    if (step !== "recovery" && step !== null) history.replaceState(null, "", `#step=${step + 1}`);
+    if (step !== null) history.replaceState(null, "", `#step=${step === "recovery" ? step : step + 1}`);
     redraw();
     details();
   },
@@ -197,7 +176,7 @@ function without(step) {
   const first = gone.length > 1 ? `Without steps ${gone.join(", ")} (which make no sense without the first)` : "Without this step";
   if (outcome === "holds") return ["needed", `${first} every rule holds.`];
   if (outcome === "same") return ["not needed", `${first} the same is violated.`];
-  if (outcome === "other") return [`else ${violation.rule}`, `${first} ${violation.rule} (${violation.kind}) is violated: ${violation.observed}.`];
+  if (outcome === "other") return [`without it: ${violation.rule}`, `${first} ${violation.rule} (${violation.kind}) is violated: ${violation.observed}.`];
   return ["unclear", `${first} the harness could not judge: ${why}.`];
 }
 
@@ -251,17 +230,18 @@ function modelPanel() {
   const before = new Map((at > 0 ? data.looks[at - 1].rows : []).map((row) => [row.about, row.expected + row.observed]));
   const isNew = (row) => before.get(row.about) !== row.expected + row.observed;
   const isHere = data.verdict === "violated" && data.step === key;
+  const isThen = isHere && data.violating !== null;
   const rows = look ? look.rows.filter((row) => !state.onlyNews || isNew(row) || row.agrees !== "agrees") : [];
   rows.sort((a, b) => (b.agrees === "differs") - (a.agrees === "differs"));
   const gone = state.step !== null && without(state.step);
-  const where = state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "while it recovered") : `after step ${state.step + 1}`;
+  const where = isThen ? "at the violation" : state.step === null ? "" : state.step === "recovery" ? (data.violating === null ? "after recovery" : "while it recovered") : `after step ${state.step + 1}`;
   byId("model").replaceChildren(
     el("div", { class: "title" },
       el("h2", {}, where ? `Model against observation, ${where}` : "Model against observation"),
       el("label", {}, el("input", { type: "checkbox", checked: state.onlyNews, id: "only-news", onchange: (event) => { state.onlyNews = event.target.checked; modelPanel(); } }), "only news"),
       el("span", { class: "switch" }, go(-1, "The step before", "‹"), go(1, "The next step", "›"))),
-    el("div", { class: "body" },
-      isHere && el("div", { class: "verdict" }, el("b", {}, `${data.rule} is violated here. `), "Expected: ", marked(data.expected), el("br"), "Observed: ", marked(data.observed)),
+    el("div", { class: "body", tabindex: 0, role: "region", "aria-label": "What the model expects and what was observed" },
+      isHere && el("div", { class: "verdict" }, el("b", {}, `✗ ${data.rule} is violated here`), isThen ? ", by the last event. The table has what was expected before it, and what is seen after it." : "."),
       gone && el("p", { class: "explained" }, gone[1]),
       look && look.faults.length > 0 && el("div", { class: "faults" }, `Active faults: ${look.faults.join(", ")}`),
       look ? el("table", {},
@@ -275,8 +255,8 @@ function modelPanel() {
 
 // Events that changed what is expected or known, by the explanation.
 const matters = new Set((data.explanation ? data.explanation.steps : []).flatMap((step) => step.events));
-// Those that the violation depends on.
-const decisive = new Set(data.explanation ? data.explanation.decisive : [data.violating]);
+// Those that the violation depends on, and the one that violates.
+const decisive = new Set([...(data.explanation ? data.explanation.decisive : []), data.violating]);
 
 function eventsPanel(visible) {
   const wanted = visible.filter((index) => state.allSteps || stepOf(data.events[index]) === state.step);
@@ -293,14 +273,14 @@ function eventsPanel(visible) {
     if (event.kind === "step") continue;
     const classes = `${event.tone}${index === state.event ? " current" : ""}${decisive.has(index) ? " violating" : ""}${matters.has(index) ? " matters" : ""}`;
     rows.push(el("tr", { class: classes, "data-event": index, onclick: () => on.choose(stepOf(event), index) },
-      el("td", {}, event.at.toFixed(3)), el("td", {}, event.who), el("td", {}, el("div", { class: "clamp" }, marked(event.text)))));
+      el("td", {}, event.at.toFixed(3)), el("td", {}, event.who), el("td", {}, el("div", { class: "clamp" }, SIGNS[event.tone], marked(event.text), index === data.violating && el("b", {}, " (this violates the rule)")))));
   }
   const left = wanted.length - state.rows;
   byId("events").replaceChildren(
     el("div", { class: "title" },
       el("h2", {}, state.allSteps ? "Events" : state.step === null ? "Events" : `Events, ${stepName(state.step)}`),
       el("label", {}, el("input", { type: "checkbox", checked: state.allSteps, id: "all-steps", onchange: (event) => { state.allSteps = event.target.checked; state.rows = ROWS; details(); } }), "all steps")),
-    el("div", { class: "body" }, rows.length ? el("table", {}, el("colgroup", {}, el("col", { class: "when" }), el("col", { class: "who" }), el("col")), el("tbody", {}, rows)) : el("p", { class: "legend" }, "No event that the filters let through."),
+    el("div", { class: "body", tabindex: 0, role: "region", "aria-label": "Events in their order" }, rows.length ? el("table", {}, el("colgroup", {}, el("col", { class: "when" }), el("col", { class: "who" }), el("col")), el("tbody", {}, rows)) : el("p", { class: "legend" }, isFiltered() ? "No event that the filters let through." : "No event in this step."),
       left > 0 && el("button", { type: "button", class: "more", onclick: () => { state.rows += 10 * ROWS; details(); } }, `${grouped(left)} more`)),
   );
   const current = byId("events").querySelector(".current, .violating");
@@ -331,16 +311,19 @@ function details() {
 }
 
 function refresh() {
-  const all = data.events.filter((event) => event.kind !== "step").length;
   const some = data.events.filter((event) => event.kind !== "step" && isVisible(event)).length;
-  byId("count").textContent = some === all ? `${grouped(all)} events` : `${grouped(some)} of ${grouped(all)} events`;
+  const all = `${grouped(data.events.length)} event${data.events.length === 1 ? "" : "s"}`;
+  byId("count").textContent = isFiltered() ? `${grouped(some)} of ${all}` : all;
   redraw();
   details();
 }
 
-head();
+for (const id of ["tools", "timeline"]) byId(id).hidden = false;
 tools();
 refresh();
-byId("foot").append("Marks: a ring means several events at one place; hover for their text, or walk them with the arrow keys. Green, amber and red: done, refused or warned, failed.");
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
+addEventListener("hashchange", () => { if (askedFor() !== null) on.choose(askedFor()); });
+// The width of a landscape page, A4 or letter, where everything is drawn a fifth smaller.
+addEventListener("beforeprint", () => { byId("slices").replaceChildren(...slices(1200)); });
+addEventListener("afterprint", () => { byId("slices").replaceChildren(); });

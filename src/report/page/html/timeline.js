@@ -25,6 +25,13 @@ const SHAPES = {
   log: (x, y) => svg("rect", { x: x - 1, y: y - 2.5, width: 2, height: 5 }),
 };
 
+// What a mark is to be taken for, beside its colour: failed ones are crossed out.
+const crossed = ({ tone, kind }, x, y) => tone === "bad" && (kind === "log"
+  ? svg("path", { class: "cross log", d: `M${x - 2.5} ${y - 2.5}l5 5m0 -5l-5 5` })
+  : svg("path", { class: "cross", d: `M${x - 2.2} ${y - 2.2}l4.4 4.4m0 -4.4l-4.4 4.4` }));
+const SIGNS = { plain: "", good: "✓ ", odd: "! ", bad: "✗ " };
+const named = (bar) => (bar.kind === "fault" || bar.kind === "breaker" ? bar.label : SIGNS[bar.tone] + bar.label);
+
 // Faults in rows, so that neither bars nor their names overlap.
 function packed(bars, span) {
   const rows = [];
@@ -109,7 +116,7 @@ function draw(box, state, visible, on) {
   const marks = gather(visible, x, shown);
   for (const mark of marks) {
     const face = data.events[mark.face];
-    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.some((index) => decisive.has(index)) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y));
+    mark.node = svg("g", { class: `mark ${face.tone}${mark.events.length > 1 ? " many" : ""}${mark.events.some((index) => decisive.has(index)) ? " violating" : ""}` }, SHAPES[face.kind](mark.x, mark.y), crossed(face, mark.x, mark.y));
     mark.node.addEventListener("mouseenter", () => on.enter(mark));
     mark.node.addEventListener("mouseleave", on.leave);
     mark.node.addEventListener("click", () => on.choose(face.step, mark.face));
@@ -163,9 +170,10 @@ function drawBar(bar, place, [from, to], end, on) {
   const y = place.top + top;
   const group = svg("g", { class: `bar ${bar.kind} ${bar.tone}` },
     svg("rect", { x: from, y, width, height: bottom - top, rx: 2 }));
-  const fits = textWidth(bar.label) + 4 <= width;
+  const name = named(bar);
+  const fits = textWidth(name) + 4 <= width;
   if (fits || (isFault && from + width + textWidth(bar.label) < end)) {
-    group.append(svg("text", { class: fits ? "name" : "name behind", x: fits ? from + 3 : from + width + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, bar.label));
+    group.append(svg("text", { class: fits ? "name" : "name behind", x: fits ? from + 3 : from + width + 3, y: y + (bottom - top) - (isFault ? 3 : 1.5) }, name));
   }
   group.addEventListener("mouseenter", () => on.enterBar(bar, from, y));
   group.addEventListener("mouseleave", on.leave);
@@ -203,4 +211,20 @@ function axisLabels(root, x, end, height, on) {
     const taken = violated ? (at > end - 60 ? at - 64 : at - 2) : end;
     if (taken - from > 54) root.append(svg("text", { class: "note", x: from + 4, y: 11 }, "recovery"));
   }
+}
+
+// The whole drawing in pieces as wide as a page, for print.
+function slices(width) {
+  const room = width - 172;
+  const whole = Number(drawn.root.getAttribute("width"));
+  const height = Number(drawn.root.getAttribute("height"));
+  const pieces = [];
+  for (let from = 0; from < whole; from += room) {
+    const piece = drawn.root.cloneNode(true);
+    const part = Math.min(room, whole - from);
+    add(piece, { width: part, viewBox: `${from} 0 ${part} ${height}`, role: "img", "aria-label": `Timeline, part ${pieces.length + 1}` }, []);
+    piece.removeAttribute("tabindex");
+    pieces.push(el("div", { class: "lanes" }, drawn.labels.cloneNode(true), piece));
+  }
+  return pieces;
 }
