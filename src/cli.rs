@@ -41,6 +41,7 @@ use self::scenario::ScenarioArgs;
 use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
 use self::target::{PlansArgs, SiteName, TargetArgs, TargetName, time_scale};
+use crate::agent_stub::StubArgs;
 use crate::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
@@ -108,6 +109,9 @@ pub enum Command {
     Explore(ExploreArgs),
     /// Be a container of the edit system, configured by the environment (see docs/targets.md)
     Worker(WorkerArgs),
+    /// Be the agent's program in a container, such as `claude` (see docs/profiles.md)
+    #[command(hide = true)]
+    AgentStub(StubArgs),
 }
 
 #[derive(Debug, Args)]

@@ -33,8 +33,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
 pub use branch::{check_out, read_branch, trees_with};
-pub use credentials::{ACCESS_KEY, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
+pub use credentials::{ACCESS_KEY, ACCOUNT, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
+pub use logs::ContainerLog;
 #[cfg(test)]
 pub use logs::LOG_GROUP;
 pub use recorder::{Recorder, Trap};
@@ -53,7 +54,7 @@ use crate::error::TargetError;
 use crate::history::{Branch, Record};
 use crate::oracle::Objects;
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId};
-use crate::profile::{LineReader, Profile};
+use crate::profile::{LineReader, Names, Profile};
 use crate::scratch::Scratch;
 use crate::site::{self, SiteKind};
 use crate::worker::ports::{Instruction, RetryRequest};
@@ -178,7 +179,7 @@ impl Cloud {
             reader: LineReader::new(config.profile.clone(), &config.sessions),
             s3: S3::new(config.buckets(), recorder.clone()),
             table: Table::new(&config.profile, &config.sessions)?,
-            sqs: Sqs::new(&clients, config.profile.limits, recorder.clone()),
+            sqs: Sqs::new(&clients, &config.profile, recorder.clone()),
             logs: Logs::default(),
             remote,
             faults: Faults::new(config.seed),
@@ -217,6 +218,11 @@ impl Cloud {
         let front = Arc::new(front);
         fronts.insert(client.clone(), front.clone());
         Ok(front)
+    }
+
+    /// Where the lines go that a container of the client prints.
+    pub fn container_log(&self, client: &ClientId) -> ContainerLog {
+        ContainerLog::new(self.services.clone(), client.clone())
     }
 
     /// The record of what reached the endpoints.
@@ -286,7 +292,8 @@ impl Cloud {
             session_id: session.clone(),
             instruction: site::instruction_text(edit, mark).into(),
         };
-        self.send(session, &sqs::instructions(&session.client), &body)
+        let queue = self.names().queue(&session.client);
+        self.send(session, &queue, &body)
     }
 
     /// Sends `RETRY_GIT_PUSH` for the session.
@@ -297,7 +304,8 @@ impl Cloud {
         let body = RetryRequest::RetryGitPush {
             session_id: session.clone(),
         };
-        self.send(session, &sqs::retries(&session.client), &body)
+        let queue = self.names().retry_queue(&session.client);
+        self.send(session, &queue, &body)
     }
 
     fn send(
@@ -306,19 +314,33 @@ impl Cloud {
         queue: &str,
         body: &impl serde::Serialize,
     ) -> Result<(), TargetError> {
-        let failed = |why: &dyn std::fmt::Display| {
-            TargetError::new(
-                format!("sending a message for {session} to {queue}"),
-                why,
-                "declare the session before the cloud is started",
-            )
-        };
-        let body = serde_json::to_string(body).map_err(|error| failed(&error))?;
-        self.services
-            .sqs
-            .send(queue, &body, Duration::ZERO)
-            .map(drop)
-            .ok_or_else(|| failed(&"there is no such queue"))
+        let body = serde_json::to_string(body);
+        let body = body.map_err(|error| unsendable(session, queue, &error))?;
+        self.send_text(session, queue, &body)
+    }
+
+    /// Makes known whose instruction has this mark, before a message of a profile's form has it.
+    pub fn announce(&self, session: &SessionId, mark: Mark) {
+        self.services.sqs.announce(session, mark);
+    }
+
+    /// Sends a message of any form.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub fn send_text(
+        &self,
+        session: &SessionId,
+        queue: &str,
+        body: &str,
+    ) -> Result<(), TargetError> {
+        let sent = self.services.sqs.send(queue, body, Duration::ZERO);
+        sent.map(drop)
+            .ok_or_else(|| unsendable(session, queue, &"there is no such queue"))
+    }
+
+    fn names(&self) -> &Names {
+        &self.services.config.profile.names
     }
 
     /// Delivers the session's newest acknowledged instruction again. Returns whether there was
@@ -349,19 +371,19 @@ impl Cloud {
 
     /// The instructions that are visible, delayed or in flight.
     pub fn queued(&self) -> Vec<Mark> {
-        self.marks(sqs::instructions)
+        self.marks(Names::queue)
     }
 
     /// The instructions that were given up.
     pub fn dead_letters(&self) -> Vec<Mark> {
-        self.marks(sqs::dead_letters)
+        self.marks(Names::dead_letters)
     }
 
-    fn marks(&self, queue: fn(&ClientId) -> String) -> Vec<Mark> {
+    fn marks(&self, queue: fn(&Names, &ClientId) -> String) -> Vec<Mark> {
         let clients = self.services.config.clients();
         clients
             .iter()
-            .flat_map(|client| self.services.sqs.marks(&queue(client)))
+            .flat_map(|client| self.services.sqs.marks(&queue(self.names(), client)))
             .collect()
     }
 
@@ -414,6 +436,14 @@ impl Drop for Cloud {
         self.services.recorder.release();
         self.services.remote.children.end();
     }
+}
+
+fn unsendable(session: &SessionId, queue: &str, why: &dyn std::fmt::Display) -> TargetError {
+    TargetError::new(
+        format!("sending a message for {session} to {queue}"),
+        why,
+        "declare the session before the cloud is started",
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -122,6 +122,7 @@ pub(crate) mod worker;
 pub mod defect;
 
 // The program.
+pub(crate) mod agent_stub;
 mod cli;
 
 pub use cli::main;

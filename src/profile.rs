@@ -11,11 +11,13 @@ mod limits;
 mod names;
 mod place;
 mod site;
+mod start;
+mod text;
 mod words;
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 pub use evidence::{Evidence, Seen};
@@ -26,6 +28,8 @@ pub(crate) use names::SESSION_TABLE;
 pub use names::{Names, RecordShape};
 pub use place::{Mistake, ProfileError};
 pub use site::{BuildCommand, SiteShape};
+pub use start::{Accept, Per, Ready, Setup, Start};
+pub use text::{Text, Values};
 pub use words::{LineReader, Reading, Words};
 
 use crate::plan::Step;
@@ -44,6 +48,10 @@ pub struct Profile {
     pub record: Option<RecordShape>,
     /// What in its sites is a page, and how a commit is built.
     pub site: SiteShape,
+    /// How the tester starts it; `None` where it is the built-in worker.
+    pub start: Option<Start>,
+    /// The folder of its file, to which the paths in it are relative.
+    pub folder: PathBuf,
     /// What the lines of its log say.
     pub words: Words,
     /// Where the system reports that an instruction failed: any of these counts.
@@ -98,7 +106,10 @@ impl Profile {
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ProfileError::unreadable(path, &error))?;
-        Self::parse(&text).map_err(|mistakes| ProfileError::mistaken(path, mistakes))
+        let mut profile =
+            Self::parse(&text).map_err(|mistakes| ProfileError::mistaken(path, mistakes))?;
+        profile.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(profile)
     }
 
     /// The text that it was read from.

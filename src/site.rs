@@ -34,14 +34,27 @@ pub const BANNER: &str = "components/banner.txt";
 
 /// What a user writes to the agent for an edit; the mark makes it traceable.
 pub fn instruction_text(edit: Edit, mark: Mark) -> String {
-    let wish = match edit {
+    format!("{} ({mark})", wish(edit))
+}
+
+fn wish(edit: Edit) -> &'static str {
+    match edit {
         Edit::Change => "Change the headline",
         Edit::BreakBuild => "Delete package.json file",
         Edit::Repair => "Restore package.json file",
         Edit::Warn => "Create syntax error in component",
         Edit::MemoryHungry => "Create 1000 large files",
-    };
-    format!("{wish} ({mark})")
+    }
+}
+
+/// The last instruction in a text that may have more around it: a prompt, a message.
+pub fn instruction_in(text: &str) -> Option<&str> {
+    let found = Edit::ALL.iter().filter_map(|edit| {
+        let begin = text.rfind(&format!("{} (edit-", wish(*edit)))?;
+        let end = begin + text[begin..].find(')')? + 1;
+        mark_in(&text[begin..end]).map(|_| (begin, end))
+    });
+    found.max().map(|(begin, end)| &text[begin..end])
 }
 
 /// The mark that a text ends with, as [`instruction_text`] writes it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use crate::agent_stub;
 use crate::cli::outputs::WriteError;
 pub use crate::cli::signals::interrupted_by_signals;
 use crate::cli::{self, Cli, Command, WorkerArgs};
@@ -79,6 +80,7 @@ pub fn main() -> ExitCode {
         Some(Command::Completions(args)) => cli::completions::run(&args),
         Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
+        Some(Command::AgentStub(args)) => return agent_stub::run(&args),
     };
     ExitCode::from(exit as u8)
 }

@@ -50,7 +50,7 @@ pub fn read(
         (kept.plan, (kept.seed, kept.target), None)
     };
     let (of_file_seed, found_on) = of_file;
-    let name = TargetName::choose(args.target, found_on.as_deref(), file)?;
+    let name = TargetName::choose(args.asked(), found_on.as_deref(), file)?;
     let mut given = Given {
         plan,
         seed: seed.or(of_file_seed),

@@ -1,11 +1,13 @@
 //! Opening the target that was asked for.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::dispatch::Exit;
 use super::{SiteName, TargetArgs, TargetName};
 use crate::defect::other::WHOLE;
 use crate::defect::{Defect, trial};
+use crate::profile::Profile;
 use crate::target::local::{Astro, Local, Sites};
 use crate::target::sim::Sim;
 use crate::target::{Profiled, Target, TargetError};
@@ -38,6 +40,9 @@ fn opened(
     of_worker: &[&str],
 ) -> Result<Box<dyn Target + Sync>, Exit> {
     let profile = args.read_profile()?;
+    if let Some(profile) = profile.as_ref().filter(|profile| profile.start.is_some()) {
+        return started(name, profile, args, of_worker);
+    }
     let (target, twin): (Box<dyn Target + Sync>, Option<Sim>) = match name {
         TargetName::Sim => (Box::new(sim), None),
         TargetName::Local => match open_local(args) {
@@ -59,6 +64,42 @@ fn opened(
             Box::new(Profiled::new(target, profile).with_twin(twin))
         }
     })
+}
+
+/// The system that its profile starts.
+fn started(
+    name: TargetName,
+    profile: &Arc<Profile>,
+    args: &TargetArgs,
+    of_worker: &[&str],
+) -> Result<Box<dyn Target + Sync>, Exit> {
+    let refused = match name {
+        TargetName::Sim => Some("sim runs the built-in worker only; leave `--target sim` out"),
+        TargetName::Local if !of_worker.is_empty() => {
+            Some("defects are planted in the built-in worker only; leave `--defect` out")
+        }
+        TargetName::Local if args.site() != SiteName::Shell => {
+            Some("the site is that of the profile; leave `--site` out")
+        }
+        TargetName::Local => None,
+    };
+    if let Some(why) = refused {
+        eprintln!(
+            "the profile `{}` starts a system of its own: {why}",
+            profile.name
+        );
+        return Err(Exit::Usage);
+    }
+    let local = Local::new().map_err(|error| {
+        eprintln!("{error}");
+        Exit::Unknown
+    })?;
+    Ok(Box::new(Local {
+        // Its clock is real.
+        time_scale: args.time_scale.unwrap_or(1.0),
+        profile: profile.clone(),
+        ..local
+    }))
 }
 
 /// A target by its name, with a defect in every container where one is named.

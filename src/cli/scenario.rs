@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError, kind};
-use super::{SiteName, TargetArgs, TargetName, seed};
+use super::{SiteName, TargetArgs, seed};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
 use crate::cli::open::{open, planted};
 use crate::defect::{DEFECTS, Defect};
@@ -195,7 +195,7 @@ fn unknown_name(name: &str) -> Exit {
 
 /// The target that was asked for, with the defect planted that was asked for.
 fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + Sync>, Exit> {
-    let name = args.target.target.unwrap_or(TargetName::Sim);
+    let name = args.target.name();
     let target = TargetArgs {
         time_scale: Some(scenario.time_scale(args.target.time_scale())),
         ..args.target.clone()

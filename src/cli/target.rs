@@ -43,7 +43,7 @@ impl PlansArgs {
     }
 
     pub fn target_name(&self) -> TargetName {
-        self.target.target.unwrap_or(TargetName::Sim)
+        self.target.name()
     }
 
     pub fn shape(&self) -> Shape {
@@ -124,6 +124,19 @@ impl TargetArgs {
         }
     }
 
+    /// The target that was asked for; else sim, or local for a system that its profile starts.
+    pub fn name(&self) -> TargetName {
+        self.asked().unwrap_or(TargetName::Sim)
+    }
+
+    /// The target that the arguments say, themselves or by their profile.
+    pub fn asked(&self) -> Option<TargetName> {
+        self.target.or_else(|| {
+            let profile = Profile::read(self.profile.as_ref()?).ok()?;
+            profile.start.is_some().then_some(TargetName::Local)
+        })
+    }
+
     /// The profile that was asked for; `None` where it is the built-in one.
     ///
     /// # Errors
@@ -137,7 +150,9 @@ impl TargetArgs {
             Exit::Usage
         })?;
         let reference = Profile::reference();
-        if let Some(section) = profile.section_unlike(&reference) {
+        if profile.start.is_none()
+            && let Some(section) = profile.section_unlike(&reference)
+        {
             eprintln!(
                 "{}: its [{section}] differs from that of the built-in worker, which sim and local \
                  run; keep that section as `shakedown profile show` prints it",

@@ -25,39 +25,66 @@ const ASKED_WAIT: Duration = Duration::from_secs(5);
 /// Answers a request to the agent API.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
-    let instruction = first_text(&request);
-    let record = |status: Option<StatusCode>, retry_after| {
-        services.recorder.record(What::AgentAsked {
-            client: asked.client.clone(),
-            mark: instruction.as_deref().and_then(site::mark_in),
-            status: status.map(|status| status.as_u16()),
-            retry_after,
-        });
-    };
-    if asked.faults.agent_is_silent() {
-        record(None, None);
-        return Answer::Never;
-    }
-    if let Some(status) = asked.faults.agent_error() {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let wait = (status == StatusCode::TOO_MANY_REQUESTS).then_some(ASKED_WAIT);
-        record(Some(status), wait);
-        return failure(status, wait);
+    let text = first_text(&request);
+    let instruction = text.as_deref().and_then(site::instruction_in);
+    if let Some(failed) = fails(services, asked, instruction) {
+        return failed;
     }
     match check(asked, &request) {
         Err((status, kind, message)) => {
-            record(Some(status), None);
+            record(services, asked, instruction, Some(status), None);
             error(status, kind, message)
         }
         Ok(()) => {
-            record(Some(StatusCode::OK), None);
+            record(services, asked, instruction, Some(StatusCode::OK), None);
             let changes = instruction
                 .filter(|_| !is_answer_to_tools(&request))
-                .and_then(|text| services.config.site.script(&text))
+                .and_then(|text| services.config.site.script(text))
                 .filter(|changes| changes.iter().all(|change| offers_tool(&request, change)));
             turn(&request, changes.unwrap_or_default())
         }
     }
+}
+
+/// Answers `shakedown agent-stub`: all changes at once.
+pub(super) fn answer_stub(services: &Services, asked: &Asked) -> Answer {
+    let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
+    let instruction = request["prompt"].as_str().and_then(site::instruction_in);
+    if let Some(failed) = fails(services, asked, instruction) {
+        return failed;
+    }
+    record(services, asked, instruction, Some(StatusCode::OK), None);
+    let changes = instruction.and_then(|text| services.config.site.script(text));
+    let body = json!({ "changes": changes.unwrap_or_default() });
+    json(StatusCode::OK, "application/json", &body)
+}
+
+fn record(
+    services: &Services,
+    asked: &Asked,
+    instruction: Option<&str>,
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+) {
+    services.recorder.record(What::AgentAsked {
+        client: asked.client.clone(),
+        mark: instruction.and_then(site::mark_in),
+        status: status.map(|status| status.as_u16()),
+        retry_after,
+    });
+}
+
+/// How a request ends under the faults of the agent, which is recorded; `None` without any.
+fn fails(services: &Services, asked: &Asked, instruction: Option<&str>) -> Option<Answer> {
+    if asked.faults.agent_is_silent() {
+        record(services, asked, instruction, None, None);
+        return Some(Answer::Never);
+    }
+    let status = asked.faults.agent_error()?;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let wait = (status == StatusCode::TOO_MANY_REQUESTS).then_some(ASKED_WAIT);
+    record(services, asked, instruction, Some(status), wait);
+    Some(failure(status, wait))
 }
 
 /// What the real API would not take.

@@ -12,6 +12,8 @@ pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
 pub const ACCESS_KEY: &str = "LOOPBACKACCESSKEY000";
 /// The AWS secret key.
 pub const SECRET_KEY: &str = "loopback-secret-key-0123456789abcdefghij";
+/// The AWS account.
+pub const ACCOUNT: &str = "000000000000";
 /// The AWS region.
 pub const REGION: &str = "us-west-2";
 /// The key of the agent API.

@@ -21,11 +21,13 @@ use super::answer::{Answer, Body};
 use super::route::answer;
 use super::services::Services;
 use crate::plan::ClientId;
+use crate::profile::Names;
 
 /// The endpoint of one client's container: every service of the cloud, at one address.
 pub struct Front {
     client: ClientId,
     address: SocketAddr,
+    names: Names,
     cut: watch::Sender<Cut>,
     /// The last cut that it has carried out.
     carried_out: watch::Receiver<Cut>,
@@ -64,6 +66,7 @@ impl Front {
         let front = Self {
             client: client.clone(),
             address,
+            names: services.config.profile.names.clone(),
             cut,
             carried_out,
         };
@@ -89,16 +92,16 @@ impl Front {
     }
 
     pub fn instruction_queue_url(&self) -> String {
-        self.queue_url(&super::sqs::instructions(&self.client))
+        self.queue_url(&self.names.queue(&self.client))
     }
 
     pub fn retry_queue_url(&self) -> String {
-        self.queue_url(&super::sqs::retries(&self.client))
+        self.queue_url(&self.names.retry_queue(&self.client))
     }
 
     #[cfg(test)]
     pub fn dead_letter_queue_url(&self) -> String {
-        self.queue_url(&super::sqs::dead_letters(&self.client))
+        self.queue_url(&self.names.dead_letters(&self.client))
     }
 
     fn queue_url(&self, queue: &str) -> String {

@@ -1,7 +1,8 @@
 //! CloudWatch Logs: groups and streams in memory, and simple filter patterns.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use super::credentials::has_secret;
 use super::route::{Asked, operation};
 use super::services::Services;
 use crate::history::What;
+use crate::plan::ClientId;
 
 /// The log group of the reference.
 #[cfg(test)]
@@ -43,19 +45,40 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
 fn put(services: &Services, asked: &Asked, request: &Value) -> Result<Value, AwsError> {
     let events = services.logs.put(request)?;
     for (timestamp, raw) in events {
-        if has_secret(raw.as_bytes()) {
-            services.recorder.record(What::SecretSeen {
-                client: asked.client.clone(),
-                place: "log".into(),
-            });
-        }
-        let line = services.reader.read(&raw);
         let stamp = services.recorder.time_of_stamp(timestamp);
-        services
-            .recorder
-            .record(line.logged(asked.client.clone(), stamp));
+        record(services, &asked.client, &raw, stamp);
     }
     Ok(json!({ "nextSequenceToken": "1" }))
+}
+
+/// Records a line of a client's container.
+fn record(services: &Services, client: &ClientId, raw: &str, stamp: Duration) {
+    if has_secret(raw.as_bytes()) {
+        services.recorder.record(What::SecretSeen {
+            client: client.clone(),
+            place: "log".into(),
+        });
+    }
+    let line = services.reader.read(raw);
+    services.recorder.record(line.logged(client.clone(), stamp));
+}
+
+/// Takes the lines that a container prints, for systems whose log that is.
+pub struct ContainerLog {
+    services: Arc<Services>,
+    client: ClientId,
+}
+
+impl ContainerLog {
+    pub(super) fn new(services: Arc<Services>, client: ClientId) -> Self {
+        Self { services, client }
+    }
+
+    /// Records a line that was printed now.
+    pub fn line(&self, raw: &str) {
+        let now = self.services.recorder.now();
+        record(&self.services, &self.client, raw, now);
+    }
 }
 
 impl Logs {

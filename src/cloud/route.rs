@@ -31,6 +31,7 @@ enum Service {
     Logs,
     Git,
     Agent,
+    AgentStub,
     S3,
 }
 
@@ -105,6 +106,8 @@ fn service_of(parts: &Parts) -> Service {
         Service::Git
     } else if path == "/v1/messages" {
         Service::Agent
+    } else if path == crate::agent_stub::PATH {
+        Service::AgentStub
     } else {
         Service::S3
     }
@@ -115,6 +118,7 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
         Service::S3 => s3::answer(&services, asked).await,
         Service::Git => git::answer(&services, asked).await,
         Service::Agent => agent::answer(&services, &asked),
+        Service::AgentStub => agent::answer_stub(&services, &asked),
         Service::Table => {
             signed(&asked, JSON_1_0).unwrap_or_else(|| table::answer(&services, &asked))
         }

@@ -12,29 +12,17 @@ use tokio::sync::Notify;
 
 pub(super) use self::wire::{answer, polls};
 use super::answer::AwsError;
+use super::credentials::ACCOUNT;
 use super::recorder::Recorder;
 use crate::history::What;
 use crate::plan::{ClientId, Mark, SessionId};
-use crate::profile::Limits;
+use crate::profile::{Limits, Names, Profile};
 use crate::queue::{Expired, Receipt, Received, Rules};
+use crate::site;
 use crate::worker::ports::{Instruction, RetryRequest};
 
 type Queue = crate::queue::Queue<Arc<str>>;
 type Message = crate::queue::Message<Arc<str>>;
-
-const ACCOUNT: &str = "000000000000";
-
-pub(super) fn instructions(client: &ClientId) -> String {
-    format!("instructions-{client}.fifo")
-}
-
-pub(super) fn retries(client: &ClientId) -> String {
-    format!("retries-{client}")
-}
-
-pub(super) fn dead_letters(client: &ClientId) -> String {
-    format!("dead-letters-{client}.fifo")
-}
 
 pub(super) fn url(base: &str, queue: &str) -> String {
     format!("{base}/{ACCOUNT}/{queue}")
@@ -55,6 +43,7 @@ pub struct Depths {
 /// All queues of one cloud.
 pub(super) struct Sqs {
     limits: Limits,
+    names: Names,
     recorder: Arc<Recorder>,
     state: Mutex<Queues>,
     /// Wakes the receivers that wait for a message.
@@ -66,6 +55,8 @@ struct Queues {
     queues: BTreeMap<String, Queue>,
     /// How many messages were ever sent.
     sent: u64,
+    /// The sessions of the instructions whose messages have a form of their own.
+    announced: BTreeMap<Mark, SessionId>,
     /// The body of the newest acknowledged instruction of a session.
     handled: BTreeMap<SessionId, Arc<str>>,
 }
@@ -86,6 +77,17 @@ impl Queues {
         (messages.len() - hidden, hidden)
     }
 
+    /// The session and mark of an instruction's message: of the reference worker's form, or of the form
+    /// that a profile gives, in which its text occurs.
+    fn instruction_in(&self, body: &str) -> Option<(SessionId, Mark)> {
+        if let Ok(instruction) = serde_json::from_str::<Instruction>(body) {
+            let mark = Mark::parse(&instruction.instruction_id)?;
+            return Some((instruction.session_id, mark));
+        }
+        let mark = site::mark_in(site::instruction_in(body)?)?;
+        Some((self.announced.get(&mark)?.clone(), mark))
+    }
+
     /// A receipt that was given at some time.
     fn receipt(&self, text: &str) -> Result<Receipt, AwsError> {
         let receipt = text.parse().ok();
@@ -101,19 +103,21 @@ impl Queues {
 }
 
 impl Sqs {
-    pub(super) fn new(clients: &[ClientId], limits: Limits, recorder: Arc<Recorder>) -> Self {
+    pub(super) fn new(clients: &[ClientId], profile: &Profile, recorder: Arc<Recorder>) -> Self {
+        let (names, limits) = (profile.names.clone(), profile.limits);
         let rules = Rules {
             max_receives: Some(limits.receives),
             ..Rules::INSTRUCTIONS
         };
         let mut queues = BTreeMap::new();
         for client in clients {
-            queues.insert(instructions(client), Queue::new(rules));
-            queues.insert(retries(client), Queue::new(Rules::RETRIES));
-            queues.insert(dead_letters(client), Queue::new(Rules::DEAD_LETTERS));
+            queues.insert(names.queue(client), Queue::new(rules));
+            queues.insert(names.retry_queue(client), Queue::new(Rules::RETRIES));
+            queues.insert(names.dead_letters(client), Queue::new(Rules::DEAD_LETTERS));
         }
         Self {
             limits,
+            names,
             recorder,
             state: Mutex::new(Queues {
                 queues,
@@ -123,13 +127,18 @@ impl Sqs {
         }
     }
 
+    /// Makes known whose instruction has this mark.
+    pub(super) fn announce(&self, session: &SessionId, mark: Mark) {
+        self.state().announced.insert(mark, session.clone());
+    }
+
     /// Sends a message that becomes visible after a delay; returns its id. `None` where there is
     /// no such queue.
     pub(super) fn send(&self, queue: &str, body: &str, delay: Duration) -> Option<u64> {
         let mut state = self.state();
         let visible_at = self.recorder.now() + delay;
         let id = state.put_in(queue, body.into(), visible_at)?;
-        self.record_sent(body);
+        self.record_sent(&state, body);
         drop(state);
         self.changed.notify_waiters();
         Some(id)
@@ -144,7 +153,7 @@ impl Sqs {
         };
         let now = self.recorder.now();
         // No client sent it, so that is not recorded: the queue delivers it again by itself.
-        let sent = state.put_in(&instructions(&session.client), body, now);
+        let sent = state.put_in(&self.names.queue(&session.client), body, now);
         drop(state);
         self.changed.notify_waiters();
         sent.is_some()
@@ -153,13 +162,13 @@ impl Sqs {
     pub(super) fn depths(&self, client: &ClientId) -> Depths {
         let state = self.state();
         let now = self.recorder.now();
-        let (visible, hidden) = state.depth(&instructions(client), now);
+        let (visible, hidden) = state.depth(&self.names.queue(client), now);
         let all = |queue: &str| state.queues.get(queue).map_or(0, |q| q.messages().len());
         Depths {
             visible,
             hidden,
-            retries: all(&retries(client)),
-            dead_letters: all(&dead_letters(client)),
+            retries: all(&self.names.retry_queue(client)),
+            dead_letters: all(&self.names.dead_letters(client)),
         }
     }
 
@@ -169,7 +178,7 @@ impl Sqs {
         let queue = state.queues.get(queue).into_iter();
         let messages = queue.flat_map(Queue::messages);
         messages
-            .filter_map(|message| Some(instruction_in(&message.body)?.1))
+            .filter_map(|message| Some(state.instruction_in(&message.body)?.1))
             .collect()
     }
 
@@ -206,16 +215,16 @@ impl Sqs {
         while let Some(received) = find(&mut state, name)?.receive(now, now + visibility) {
             match received {
                 Received::Delivered(message) => {
-                    self.record_delivered(&message);
+                    self.record_delivered(&state, &message);
                     return Ok((Some(message), None));
                 }
                 Received::DeadLettered(message) => {
-                    if let Some((session, mark)) = instruction_in(&message.body) {
-                        self.recorder.record(What::DeadLettered { session, mark });
-                    }
-                    if let Some(client) = name.strip_prefix("instructions-") {
-                        state.put_in(&format!("dead-letters-{client}"), message.body, now);
-                    }
+                    let Some((session, mark)) = state.instruction_in(&message.body) else {
+                        continue;
+                    };
+                    let dead_letters = self.names.dead_letters(&session.client);
+                    self.recorder.record(What::DeadLettered { session, mark });
+                    state.put_in(&dead_letters, message.body, now);
                 }
             }
         }
@@ -229,7 +238,7 @@ impl Sqs {
         let deleted = find(&mut state, name)?.delete(known, now);
         let deleted = deleted.map_err(|Expired| expired(receipt))?;
         if let Some(message) = deleted
-            && let Some((session, mark)) = instruction_in(&message.body)
+            && let Some((session, mark)) = state.instruction_in(&message.body)
         {
             self.recorder.record(What::Acknowledged {
                 session: session.clone(),
@@ -264,16 +273,16 @@ impl Sqs {
         Ok(())
     }
 
-    fn record_sent(&self, body: &str) {
-        if let Some((session, mark)) = instruction_in(body) {
+    fn record_sent(&self, state: &Queues, body: &str) {
+        if let Some((session, mark)) = state.instruction_in(body) {
             self.recorder.record(What::Sent { session, mark });
         } else if let Some(session) = retry_in(body) {
             self.recorder.record(What::RetrySent { session });
         }
     }
 
-    fn record_delivered(&self, message: &Message) {
-        if let Some((session, mark)) = instruction_in(&message.body) {
+    fn record_delivered(&self, state: &Queues, message: &Message) {
+        if let Some((session, mark)) = state.instruction_in(&message.body) {
             self.recorder.record(What::Delivered {
                 session,
                 mark,
@@ -296,13 +305,6 @@ fn find<'a>(state: &'a mut Queues, name: &str) -> Result<&'a mut Queue, AwsError
             "The specified queue does not exist.",
         )
     })
-}
-
-/// The session and mark of an instruction's message.
-fn instruction_in(body: &str) -> Option<(SessionId, Mark)> {
-    let instruction: Instruction = serde_json::from_str(body).ok()?;
-    let mark = Mark::parse(&instruction.instruction_id)?;
-    Some((instruction.session_id, mark))
 }
 
 /// The session of a retry message.

@@ -1,6 +1,7 @@
 //! The file of a profile: its sections, and the reader that finds the place of each mistake.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use super::fields::Answer;
 use super::limits::LimitsSection;
 use super::names::{NamesSection, RecordSection};
 use super::site::SiteSection;
+use super::start::{self, Accept, AgentSection, ReadySection, StartSection, WorkspaceSection};
 use super::words::WordsSection;
 use super::{Evidence, Mistake, Profile};
 use crate::plan::FaultKind;
@@ -40,6 +42,20 @@ struct File {
     /// What in a site is a page, and how a commit is built.
     #[serde(default)]
     site: SiteSection,
+    /// How a container of the system is started.
+    start: Option<StartSection>,
+    /// What shows that a container is ready to work.
+    #[serde(default)]
+    ready: ReadySection,
+    /// What hands an instruction to the system, in order.
+    #[serde(default)]
+    #[schemars(with = "Vec<Accept>")]
+    accept: Vec<Spanned<Accept>>,
+    /// How the system reaches its agent.
+    #[serde(default)]
+    agent: AgentSection,
+    /// Where the checkouts of its sessions are.
+    workspace: Option<WorkspaceSection>,
     /// Regular expressions for the log.
     #[serde(default)]
     words: WordsSection,
@@ -166,6 +182,10 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         }
     }
     let mut unseen: BTreeMap<Evidence, String> = reasons(file.sees);
+    if file.start.is_some() && file.workspace.is_none() {
+        let why = || "the profile has no section [workspace]".into();
+        unseen.entry(Evidence::Workspace).or_insert_with(why);
+    }
     if file.record.is_none() {
         let why = || "the profile has no section [record]".into();
         unseen.entry(Evidence::Record).or_insert_with(why);
@@ -185,7 +205,15 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
     let words = words.map_err(|(byte, why)| wrong(byte, why)).ok();
     let site = file.site.shape();
     let site = site.map_err(|(byte, why)| wrong(byte, why)).ok();
-    let (Some(names), Some(site), Some(words), true) = (names, site, words, mistakes.is_empty())
+    let start = file
+        .start
+        .map(|section| start::start(section, file.ready, file.accept, file.agent, file.workspace));
+    let start = start
+        .transpose()
+        .map_err(|(byte, why)| wrong(byte, why))
+        .ok();
+    let (Some(names), Some(site), Some(words), Some(start), true) =
+        (names, site, words, start, mistakes.is_empty())
     else {
         mistakes.sort();
         return Err(mistakes);
@@ -196,11 +224,13 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         names,
         record: file.record.map(Into::into),
         site,
+        folder: PathBuf::new(),
         words,
         reported_by,
         limits: file.limits.limits(),
         unseen,
         unpromised: reasons(file.promises),
+        start,
         impossible: reasons(file.faults)
             .into_iter()
             .map(|(name, why)| (name.into_inner(), why))

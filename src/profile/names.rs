@@ -13,6 +13,9 @@ pub struct Names {
     session: Template,
     branch: Template,
     bucket: Template,
+    queue: Template,
+    retry_queue: Template,
+    dead_letters: Template,
     /// The log group.
     pub log_group: String,
 }
@@ -30,7 +33,29 @@ pub(super) struct NamesSection {
     /// The bucket that a client's site is served from.
     #[schemars(with = "Template")]
     bucket: Spanned<Template>,
+    /// The queue of a client's instructions.
+    #[serde(default = "queue")]
+    queue: Template,
+    /// The queue that takes requests to push again.
+    #[serde(default = "retry_queue")]
+    retry_queue: Template,
+    /// The queue of instructions that were given up.
+    #[serde(default = "dead_letters")]
+    dead_letters: Template,
+    #[serde(default)]
     log_group: String,
+}
+
+fn queue() -> Template {
+    Template("instructions-{client}.fifo".into())
+}
+
+fn retry_queue() -> Template {
+    Template("retries-{client}".into())
+}
+
+fn dead_letters() -> Template {
+    Template("dead-letters-{client}.fifo".into())
 }
 
 impl NamesSection {
@@ -63,6 +88,9 @@ impl NamesSection {
             session: self.session.into_inner(),
             branch: self.branch.into_inner(),
             bucket: self.bucket.into_inner(),
+            queue: self.queue,
+            retry_queue: self.retry_queue,
+            dead_letters: self.dead_letters,
             log_group: self.log_group,
         })
     }
@@ -87,6 +115,21 @@ impl Names {
     /// The bucket that a client's site is served from.
     pub fn bucket(&self, client: &ClientId) -> String {
         fill_name(&self.bucket.0, client, None)
+    }
+
+    /// The queue of a client's instructions.
+    pub fn queue(&self, client: &ClientId) -> String {
+        fill_name(&self.queue.0, client, None)
+    }
+
+    /// The queue that takes requests to push again.
+    pub fn retry_queue(&self, client: &ClientId) -> String {
+        fill_name(&self.retry_queue.0, client, None)
+    }
+
+    /// The queue of a client's instructions that were given up.
+    pub fn dead_letters(&self, client: &ClientId) -> String {
+        fill_name(&self.dead_letters.0, client, None)
     }
 }
 

@@ -6,8 +6,10 @@
 mod astro;
 mod checkouts;
 mod container;
+mod foreign;
 mod load;
 mod memory;
+mod output;
 mod own_builds;
 mod run;
 mod steps;
@@ -19,8 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::checkouts::Checkouts;
-use self::container::Container;
+use self::container::{Container, Program};
+use self::foreign::System;
 use self::load::LoadWatch;
+use self::output::LogSink;
 use self::own_builds::OwnBuilds;
 use self::run::LocalRun;
 use self::thread::CloudThread;
@@ -52,7 +56,8 @@ pub enum Sites {
 pub struct Local {
     /// Real time over the system's own time: 1/30 makes half a minute a second.
     pub time_scale: f64,
-    /// What is run as a container; its environment says where everything is.
+    /// What is run as a container, where the profile does not say how its system is started; its
+    /// environment says where everything is.
     pub worker: WorkerCommand,
     /// The `git` program of the remote.
     pub git: String,
@@ -158,6 +163,11 @@ impl Target for Local {
     }
 
     fn cannot(&self, step: &Step) -> Option<String> {
+        if self.profile.start.is_some()
+            && let Some(why) = foreign::cannot(step)
+        {
+            return Some(why);
+        }
         match step {
             Step::Inject(Fault::OutOfMemory(_)) if !cfg!(target_os = "linux") => {
                 Some("only Linux can limit the memory of a running process".into())
@@ -178,6 +188,9 @@ impl Target for Local {
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        if let Some(start) = &self.profile.start {
+            foreign::set_up(&self.profile, start)?;
+        }
         let thread = CloudThread::start().map_err(|error| {
             TargetError::new(
                 "starting the thread of the loopback cloud",
@@ -198,6 +211,7 @@ impl Target for Local {
         let folder = Scratch::new("local")?;
         let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
         let mut own_builds = BTreeMap::new();
+        let mut systems = BTreeMap::new();
         for session in sessions {
             let client = &session.client;
             if containers.contains_key(client) {
@@ -205,21 +219,47 @@ impl Target for Local {
             }
             let root = workspace_root(folder.path(), client);
             let front = cloud.open_front(client)?;
-            let environment = self.environment(&config, &front, &root, folder.path());
+            let home = folder.path().join("homes").join(&*client.0);
+            let (program, log) = match &profile.start {
+                None => {
+                    let environment = self.environment(&config, &front, &root, folder.path());
+                    let program = Program {
+                        command: self.worker.clone(),
+                        environment,
+                        folder: None,
+                    };
+                    (program, None)
+                }
+                Some(start) => {
+                    let values = foreign::values(&profile, &config, &front, &root, &home);
+                    let program =
+                        foreign::program(&profile, start, &values, &root, &home, &front.url())?;
+                    systems.insert(client.clone(), values);
+                    (program, Some(LogSink::new(cloud.container_log(client))))
+                }
+            };
             if let Some(build) = &profile.site.build {
-                let builds = OwnBuilds::new(build.clone(), &environment);
+                let builds = OwnBuilds::new(build.clone(), &program.environment);
                 own_builds.insert(client.clone(), builds);
             }
             let errors = folder.path().join(format!("{client}.errors"));
-            let container = Container::new(self.worker.clone(), environment, errors);
+            let container = Container::new(program, errors, log);
             containers.insert(client.clone(), container);
         }
-        let checkouts = sessions.iter().map(|session| {
+        let mut checkouts = Vec::new();
+        for session in sessions {
             let root = workspace_root(folder.path(), &session.client);
             let branch = self.profile.names.branch(session);
-            (session.clone(), root.join(&*session.thread), branch)
-        });
-        let checkouts = Checkouts::new(checkouts);
+            let checkout = match &profile.start {
+                None => Some(root.join(&*session.thread)),
+                Some(start) => {
+                    let values = &systems[&session.client];
+                    foreign::checkout(&profile, start, values, session)?
+                }
+            };
+            checkouts.extend(checkout.map(|checkout| (session.clone(), checkout, branch)));
+        }
+        let checkouts = Checkouts::new(checkouts.into_iter());
         let load = LoadWatch::start().map_err(|error| {
             TargetError::new(
                 "starting the thread that watches the machine's load",
@@ -231,6 +271,10 @@ impl Target for Local {
             containers, checkouts, own_builds, cloud, thread, load, folder,
         );
         run.restart = self.profile.limits.restart / 24;
+        run.system = profile.start.is_some().then(|| System {
+            profile: profile.clone(),
+            values: systems,
+        });
         run.start()?;
         Ok(Box::new(run))
     }

@@ -11,6 +11,7 @@ mod conformance;
 mod docs;
 mod environment;
 mod exploration;
+mod foreign;
 mod history;
 mod layers;
 mod local;

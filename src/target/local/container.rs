@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::memory::{Limit, limit_memory};
+use super::output::LogSink;
 use crate::history::Death;
 use crate::process;
 use crate::target::TargetError;
@@ -24,12 +25,23 @@ pub struct WorkerCommand {
     pub arguments: Vec<String>,
 }
 
+/// What a container is started as.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) command: WorkerCommand,
+    /// All that its environment has.
+    pub(super) environment: Vec<(OsString, OsString)>,
+    /// Where it runs; `None` where it does not matter.
+    pub(super) folder: Option<PathBuf>,
+}
+
 /// A container that is up or down, with what it is started with.
 pub(super) struct Container {
-    command: WorkerCommand,
-    environment: Vec<(OsString, OsString)>,
+    pub(super) program: Program,
     /// Where what the process says on standard error goes.
     errors: PathBuf,
+    /// Takes what it says, line by line, where that is its log.
+    log: Option<LogSink>,
     limit: Limit,
     process: Option<Child>,
 }
@@ -38,15 +50,11 @@ pub(super) struct Container {
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
 impl Container {
-    pub(super) fn new(
-        command: WorkerCommand,
-        environment: Vec<(OsString, OsString)>,
-        errors: PathBuf,
-    ) -> Self {
+    pub(super) fn new(program: Program, errors: PathBuf, log: Option<LogSink>) -> Self {
         Self {
-            command,
-            environment,
+            program,
             errors,
+            log,
             limit: Limit::None,
             process: None,
         }
@@ -59,14 +67,21 @@ impl Container {
     /// Starts the process, with the memory limit that is set now.
     pub(super) fn start(&mut self) -> Result<(), TargetError> {
         let limit = self.limit;
+        let is_logged = self.log.is_some();
         let process = File::create(&self.errors).and_then(|errors| {
-            let mut command = process::command(&self.command.program);
+            let own = &self.program;
+            let mut command = process::command(&own.command.program);
             command
-                .args(&self.command.arguments)
-                .envs(self.environment.iter().map(|(name, value)| (name, value)))
-                .stdout(Stdio::null())
-                .stderr(errors)
+                .args(&own.command.arguments)
+                .envs(own.environment.iter().map(|(name, value)| (name, value)))
                 .process_group(0);
+            match is_logged {
+                true => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+                false => command.stdout(Stdio::null()).stderr(errors),
+            };
+            if let Some(folder) = &own.folder {
+                command.current_dir(folder);
+            }
             process::die_with_parent(&mut command);
             // SAFETY: between fork and exec the closure makes system calls only.
             unsafe {
@@ -75,12 +90,30 @@ impl Container {
             command.spawn()
         });
         match process {
-            Ok(process) => {
+            Ok(mut process) => {
+                if let Some(log) = &self.log {
+                    let errors = &self.errors;
+                    let both = log
+                        .take(process.stdout.take(), errors)
+                        .and_then(|()| log.take(process.stderr.take(), errors));
+                    if let Err(error) = both {
+                        // Killed with the container; without its log nothing can be said.
+                        self.process = Some(process);
+                        return Err(TargetError::new(
+                            "starting the thread that reads a container's log",
+                            error,
+                            "close other programs, or raise `ulimit -u`",
+                        ));
+                    }
+                }
                 self.process = Some(process);
                 Ok(())
             }
             Err(error) => Err(TargetError::new(
-                format!("starting the worker {}", self.command.program.display()),
+                format!(
+                    "starting the worker {}",
+                    self.program.command.program.display()
+                ),
                 error,
                 "check that the program exists and may be run",
             )),
@@ -191,7 +224,12 @@ mod tests {
             program: "sh".into(),
             arguments: vec!["-c".into(), script.into()],
         };
-        Container::new(command, Vec::new(), folder.join("errors"))
+        let program = Program {
+            command,
+            environment: Vec::new(),
+            folder: None,
+        };
+        Container::new(program, folder.join("errors"), None)
     }
 
     fn wait_for_death(container: &mut Container) -> Death {
@@ -243,7 +281,12 @@ mod tests {
             program: folder.path().join("missing"),
             arguments: Vec::new(),
         };
-        let mut container = Container::new(command, Vec::new(), folder.path().join("errors"));
+        let program = Program {
+            command,
+            environment: Vec::new(),
+            folder: None,
+        };
+        let mut container = Container::new(program, folder.path().join("errors"), None);
         let error = container.start().unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
     }

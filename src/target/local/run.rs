@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use regex::Regex;
+
 use super::checkouts::Checkouts;
 use super::container::Container;
+use super::foreign::System;
 use super::load::LoadWatch;
 use super::own_builds::OwnBuilds;
 use super::thread::CloudThread;
@@ -33,6 +36,8 @@ pub(super) struct LocalRun {
     pub(super) folder: Scratch,
     /// How soon a container that died is started again.
     pub(super) restart: Duration,
+    /// The user's own system, where that is what runs.
+    pub(super) system: Option<System>,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -76,6 +81,7 @@ impl LocalRun {
             events: Vec::new(),
             last_change: Duration::ZERO,
             restart: RESTART,
+            system: None,
         }
     }
 
@@ -83,14 +89,18 @@ impl LocalRun {
     pub(super) fn start(&mut self) -> Result<(), TargetError> {
         self.look_after_containers()?;
         let clients: Vec<ClientId> = self.containers.keys().cloned().collect();
-        let limit = self.now() + START_LIMIT.div_f64(self.scale());
+        let own = self.system.as_ref().and_then(System::start);
+        let within = own.map_or(START_LIMIT, |start| start.ready.within);
+        let word = own.and_then(|start| start.ready.log.clone());
+        let limit = self.now() + within.div_f64(self.scale());
+        let is_ready = |run: &Self, client: &ClientId| run.is_ready(client, word.as_ref());
         self.run_until(limit, |run| {
             Ok(clients
                 .iter()
-                .all(|client| run.is_heard(client) || !run.is_up(client)))
+                .all(|client| is_ready(run, client) || !run.is_up(client)))
         })?;
         for (client, slot) in &self.containers {
-            if !self.is_heard(client) {
+            if !is_ready(self, client) {
                 let words = slot.container.last_words();
                 let why = if words.is_empty() {
                     "it asked for nothing and said nothing".into()
@@ -107,12 +117,20 @@ impl LocalRun {
         Ok(())
     }
 
-    /// Whether anything of the client's container has reached an endpoint.
-    fn is_heard(&self, client: &ClientId) -> bool {
-        self.recorder().requests(client) > 0
-            || self.events.iter().any(
-                |event| matches!(&event.what, What::Logged { client: whose, .. } if whose == client),
-            )
+    /// Whether the client's container has said this word, or, without one, anything at all.
+    fn is_ready(&self, client: &ClientId, word: Option<&Regex>) -> bool {
+        let mut lines = self.events.iter().filter_map(|event| match &event.what {
+            What::Logged {
+                client: whose,
+                text,
+                ..
+            } if whose == client => Some(text),
+            _ => None,
+        });
+        match word {
+            Some(word) => lines.any(|line| word.is_match(line)),
+            None => self.recorder().requests(client) > 0 || lines.next().is_some(),
+        }
     }
 
     pub(super) fn recorder(&self) -> &Recorder {

@@ -51,7 +51,11 @@ impl LocalRun {
                 return Ok(());
             }
             Step::Instruct(session, edit) => {
-                self.cloud.send_instruction(session, *edit, need(mark)?)?;
+                let mark = need(mark)?;
+                match &self.system {
+                    Some(system) => system.accept(&self.cloud, session, *edit, mark)?,
+                    None => self.cloud.send_instruction(session, *edit, mark)?,
+                }
             }
             Step::PushFromOutside(session, outsider) => {
                 self.cloud
@@ -98,7 +102,7 @@ impl LocalRun {
     fn lose_workspace(&mut self, client: &ClientId) -> Result<(), TargetError> {
         let was_up = self.kill(client, Death::WorkspaceLost)?;
         let root = workspace_root(self.folder.path(), client);
-        remove(&root)?;
+        remove(&root, self.system.is_some())?;
         self.checkouts.forget(client);
         if !was_up {
             // It was down already: its restart stays as it was due.
@@ -121,13 +125,19 @@ fn need(mark: Option<Mark>) -> Result<Mark, TargetError> {
     })
 }
 
-fn remove(folder: &Path) -> Result<(), TargetError> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TargetError::new(
+/// Empties a client's place for workspaces; where the system expects the folder itself, an empty one
+/// is there afterwards.
+fn remove(folder: &Path, is_mounted: bool) -> Result<(), TargetError> {
+    let removed = match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ if is_mounted => std::fs::create_dir_all(folder),
+        _ => Ok(()),
+    };
+    removed.map_err(|error| {
+        TargetError::new(
             format!("removing the workspaces in {}", folder.display()),
             error,
             "check who else uses the folder",
-        )),
-        _ => Ok(()),
-    }
+        )
+    })
 }

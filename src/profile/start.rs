@@ -1,0 +1,213 @@
+//! How the tester starts a system of its own user: the sections `[start]`, `[ready]`, `[accept]`,
+//! `[agent]` and `[workspace]`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fields::{Pattern, Period};
+use super::text::Text;
+
+/// How a container comes to be, what gives it work, and where its checkouts are.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The program and its arguments.
+    pub command: Vec<Text>,
+    /// The folder that it runs in; relative to the profile's own.
+    pub folder: Option<Text>,
+    /// Whether a container lives on, or handles one instruction.
+    pub per: Per,
+    /// Commands that prepare the folder once, and the files in it that their result depends on.
+    pub setup: Setup,
+    /// All that its environment has, besides `PATH`, `HOME`, `TMPDIR` and the locale.
+    pub environment: BTreeMap<String, Text>,
+    /// Files that are written before it starts; `~/` is its own HOME.
+    pub files: BTreeMap<String, Text>,
+    /// What shows that it is ready to work.
+    pub ready: Ready,
+    /// What `instruct` does, in order.
+    pub accept: Vec<Accept>,
+    /// The programs on its PATH that are the agent; the tester's own take their place.
+    pub agents: Vec<String>,
+    /// The checkout of a session; `None` where none can be looked at.
+    pub checkout: Option<Text>,
+}
+
+/// For whom there is a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Per {
+    /// One for each client, which handles its instructions one after the other.
+    #[default]
+    Client,
+    /// One for each instruction, which ends with it.
+    Instruction,
+}
+
+/// What is done once, before the first start.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Setup {
+    /// The commands, in the folder of the worker.
+    pub commands: Vec<Vec<String>>,
+    /// The files on which their result depends; while these are the same, nothing is done again.
+    #[serde(default)]
+    pub reads: Vec<String>,
+}
+
+/// What shows that a container is ready to work.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// A line of its log; without it, its first line or request.
+    pub log: Option<Regex>,
+    /// How long it may take, in real time.
+    pub within: Duration,
+}
+
+/// One thing that hands an instruction to the system.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "via")]
+pub enum Accept {
+    /// A message to a queue.
+    Sqs {
+        /// The name of the queue [default: that of `[names]`].
+        queue: Option<Text>,
+        /// Its text.
+        body: Text,
+    },
+    /// A file.
+    File {
+        /// Its path.
+        path: Text,
+        /// Its text.
+        text: Text,
+    },
+    /// A command that the tester runs.
+    Command {
+        /// The program and its arguments.
+        command: Vec<Text>,
+    },
+}
+
+/// The section `[start]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StartSection {
+    /// The program and its arguments.
+    #[schemars(with = "Vec<Text>", length(min = 1))]
+    command: Spanned<Vec<Text>>,
+    /// The folder that it runs in; relative to the profile's own, or from a variable: ${WORKER}.
+    folder: Option<Text>,
+    /// For whom there is a process: `client`, or `instruction`.
+    #[serde(default)]
+    per: Per,
+    /// What is done once, before the first start.
+    #[serde(default)]
+    setup: Setup,
+    /// Its environment; everything else of the caller's is kept out.
+    #[serde(default)]
+    env: BTreeMap<String, Text>,
+    /// Files that are written before it starts; `~/` is its own HOME.
+    #[serde(default)]
+    files: BTreeMap<String, Text>,
+}
+
+/// The section `[ready]`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ReadySection {
+    /// A line of the log that shows that a container is ready; without it, its first line or request.
+    log: Option<Pattern>,
+    /// How long it may take.
+    within: Option<Period>,
+}
+
+/// The section `[agent]`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AgentSection {
+    /// The programs on the container's PATH that are the agent, such as `claude`: the tester's own take
+    /// their place.
+    stub: Vec<String>,
+}
+
+/// The section `[workspace]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct WorkspaceSection {
+    /// The checkout of a session, such as "{workspace}/{thread}".
+    checkout: Text,
+}
+
+/// How long a container may take to be ready, where the profile does not say.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// The sections that say how a system is started, or what makes no sense, by its byte.
+pub(super) fn start(
+    section: StartSection,
+    ready: ReadySection,
+    accept: Vec<Spanned<Accept>>,
+    agent: AgentSection,
+    workspace: Option<WorkspaceSection>,
+) -> Result<Start, (usize, String)> {
+    let wrong = |byte: usize, why: &str| Err((byte, why.to_owned()));
+    let begins = section.command.span().start;
+    if section
+        .command
+        .get_ref()
+        .first()
+        .is_none_or(|program| program.0.trim().is_empty())
+    {
+        let why = "`command` is a program and its arguments, such as [\"node\", \"worker.js\"]";
+        return wrong(begins, why);
+    }
+    if accept.is_empty() && section.per == Per::Client {
+        let why = "a system that is started has to be given work: add a section [[accept]], such as via = \"sqs\" and a body with {instruction.json}";
+        return wrong(begins, why);
+    }
+    let gives_instruction = accept.iter().any(|one| {
+        let texts = one.get_ref().texts();
+        texts.iter().any(|text| text.has("instruction"))
+    });
+    let process = section.command.get_ref().iter();
+    let process = process
+        .chain(section.env.values())
+        .chain(section.files.values());
+    let by_process =
+        section.per == Per::Instruction && process.clone().any(|text| text.has("instruction"));
+    if !gives_instruction && !by_process {
+        let byte = accept.first().map_or(begins, |one| one.span().start);
+        let why = "nothing hands over the instruction's text: write {instruction} or {instruction.json} where it goes";
+        return wrong(byte, why);
+    }
+    Ok(Start {
+        command: section.command.into_inner(),
+        folder: section.folder,
+        per: section.per,
+        setup: section.setup,
+        environment: section.env,
+        files: section.files,
+        ready: Ready {
+            log: ready.log.map(|it| it.0),
+            within: ready.within.map_or(READY_WITHIN, |it| it.0),
+        },
+        accept: accept.into_iter().map(Spanned::into_inner).collect(),
+        agents: agent.stub,
+        checkout: workspace.map(|it| it.checkout),
+    })
+}
+
+impl Accept {
+    /// The texts that are filled in for an instruction.
+    fn texts(&self) -> Vec<&Text> {
+        match self {
+            Self::Sqs { queue, body } => queue.iter().chain([body]).collect(),
+            Self::File { path, text } => vec![path, text],
+            Self::Command { command } => command.iter().collect(),
+        }
+    }
+}

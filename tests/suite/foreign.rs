@@ -1,0 +1,64 @@
+//! Systems of other people's, started by their profiles.
+
+use std::path::Path;
+
+use crate::program::{self, check};
+
+const PLAN: &str = "\
+# shakedown plan v1
+session acme/home
+instruct acme/home change
+until acme/home done
+";
+
+#[test]
+fn a_worker_in_another_language_is_started_given_work_and_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/profile.toml");
+    std::fs::write(folder.path().join("a.plan"), PLAN).unwrap();
+    let profile = profile.to_str().unwrap();
+    let args = [
+        "replay",
+        "a.plan",
+        "--profile",
+        profile,
+        "--history",
+        "a.jsonl",
+    ];
+    let out = program::run(folder.path(), &args);
+    // It works, but never deploys.
+    check(&out, 1, &["VIOLATED fresh", "on local"]);
+    let history = std::fs::read_to_string(folder.path().join("a.jsonl")).unwrap();
+    for event in [
+        "delivered",
+        "agent-asked",
+        "committed",
+        "pushed",
+        "acknowledged",
+    ] {
+        let event = format!("\"event\":\"{event}\"");
+        assert!(history.contains(&event), "{event} in\n{history}");
+    }
+    assert!(
+        history.contains("\"text\":\"working\""),
+        "its log is read:\n{history}"
+    );
+}
+
+#[test]
+fn what_a_started_system_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/profile.toml");
+    let profile = profile.to_str().unwrap();
+    for (options, why) in [
+        (["--target", "sim"], "sim runs the built-in worker only"),
+        (
+            ["--defect", "force-push"],
+            "planted in the built-in worker only",
+        ),
+        (["--site", "astro"], "the site is that of the profile"),
+    ] {
+        let args = [&["run", "--profile", profile][..], &options].concat();
+        check(&program::run(folder.path(), &args), 64, &[why]);
+    }
+}
