@@ -14,7 +14,7 @@ use crate::plan::{ClientId, SessionId, fill_name};
 pub struct Text(pub(super) String);
 
 /// What a text may name of a run, besides the names of its client and session.
-const OF_RUN: [&str; 22] = [
+const OF_RUN: [&str; 21] = [
     "agent.key",
     "agent.url",
     "aws.account",
@@ -35,7 +35,6 @@ const OF_RUN: [&str; 22] = [
     "queue.url",
     "retry-queue.url",
     "table",
-    "tester.url",
     "workspace",
 ];
 

@@ -26,8 +26,11 @@ fn a_worker_in_another_language_is_started_given_work_and_judged() {
         "a.jsonl",
     ];
     let out = program::run(folder.path(), &args);
-    // It works, but never deploys.
-    check(&out, 1, &["VIOLATED fresh", "on local"]);
+    // It works, but never deploys; on a busy machine that is seen and not believed.
+    let code = out.status.code().unwrap();
+    assert!(matches!(code, 1 | 2), "{code}");
+    let seen = "the site of acme never showed it whole, and nothing reports that";
+    check(&out, code, &["errors-told", seen]);
     let history = std::fs::read_to_string(folder.path().join("a.jsonl")).unwrap();
     for event in [
         "delivered",
