@@ -6,9 +6,11 @@ mod agent;
 mod builder;
 pub(crate) mod harmless;
 pub mod known;
+mod later;
 mod log;
 pub(crate) mod other;
 mod queue;
+mod refusal;
 mod site;
 mod store;
 pub(crate) mod trial;
@@ -19,6 +21,8 @@ pub use trial::planted_sim;
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::later::Later;
+use self::refusal::Refuses;
 use crate::verdict::Rule;
 use crate::worker::ports::Ports;
 use crate::worker::settings::Settings;
@@ -224,6 +228,63 @@ defects! {
         |ports, _| store::plant(ports, store::Mistake::TellsNoWarning);
     "tells-no-conflict", Settled, "a conflict that was resolved is not written into the record",
         |ports, _| store::plant(ports, store::Mistake::TellsNoConflict);
+    "refuses-after-failed-build", NothingLost,
+        "after a failed build every instruction of the session is refused, the repair too",
+        |ports, _| refusal::plant(ports, Refuses::AfterFailedBuild);
+    "gives-up-at-second-receive", NothingLost, "an instruction whose message comes again is refused",
+        |ports, _| refusal::plant(ports, Refuses::SecondReceive);
+    "refuses-while-breaker-open", NothingLost, "instructions are refused while the breaker is not closed",
+        |ports, _| refusal::plant(ports, Refuses::WhileBreakerOpen);
+    "refuses-beside-unpushed", NothingLost,
+        "instructions are refused while commits of the session wait to be pushed",
+        |ports, _| refusal::plant(ports, Refuses::BesideUnpushed);
+    "keeps-broken-conversation", Usable,
+        "once a request to the agent failed, every later instruction of the session is refused",
+        |ports, _| refusal::plant(ports, Refuses::BrokenConversation);
+    "keeps-older-lock", Usable,
+        "a session that an older container worked on is refused for ever",
+        |ports, _| refusal::plant(ports, Refuses::OlderLock);
+    "gives-up-lost-in-flight", NothingLost,
+        "a message that comes again after the workspace was lost is refused",
+        |ports, _| refusal::plant(ports, Refuses::LostInFlight);
+    "reports-lost-in-flight", NothingLost,
+        "work that was lost while its message was in flight is reported as lost, and not done again",
+        |ports, _| refusal::plant_giving_up_lost(ports);
+    "handled-though-lost", NothingLost,
+        "an instruction stays known as handled when the workspace was lost with its commit",
+        |ports, _| store::plant(ports, store::Mistake::NeverForgetsHandled);
+    "uploads-page-later", Fresh, "a page whose upload failed is uploaded once more after 45 s, whatever came since",
+        |ports, _| later::plant(ports, Later::Page);
+    "deletes-assets-later", NoDanglingPage, "45 s after an upload failed, the assets that were not there then are deleted",
+        |ports, _| later::plant(ports, Later::Assets);
+    "writes-record-later", Settled, "a record with an error is written once more after 45 s, whatever came since",
+        |ports, _| later::plant(ports, Later::Record);
+    "clears-error-when-redelivered", ErrorsTold, "a handled message that comes again clears the error of its session",
+        |ports, _| later::plant(ports, Later::ClearsErrorAgain);
+    "clears-warning-when-redelivered", Settled, "a handled message that comes again clears the warnings of its session",
+        |ports, _| later::plant(ports, Later::ClearsWarningsAgain);
+    "clears-error-at-loss", ErrorsTold, "what was lost with a workspace is reported instead of the failure of an instruction",
+        |ports, _| later::plant(ports, Later::ClearsErrorAtLoss);
+    "keeps-loss", Settled, "what was lost with a workspace is reported for ever",
+        |ports, _| later::plant(ports, Later::KeepsLoss);
+    "clears-errors-at-start", ErrorsTold, "an instruction that begins clears the errors of what waits",
+        |ports, _| later::plant(ports, Later::ClearsAtStart);
+    "push-clears-deploy-error", ErrorsTold, "a push that succeeds at last clears the error of a deploy that waits",
+        |ports, _| later::plant(ports, Later::PushClearsDeploy);
+    "failure-keeps-warnings", Settled, "a failed build leaves the warnings of the build before",
+        |ports, _| later::plant(ports, Later::FailureKeepsWarnings);
+    "reports-failure-alone", ErrorsTold, "a failed instruction is reported instead of what waits to be pushed or deployed",
+        |ports, _| later::plant(ports, Later::FailureAlone);
+    "prevents-silently-once-said", Breaker, "only the first sync that the breaker stops is logged",
+        |ports, _| log::plant(ports, log::Mistake::SilentBreakerOnceSaid);
+    "prevents-others-silently", Breaker, "only the stopped syncs of one session are logged",
+        |ports, _| log::plant(ports, log::Mistake::SilentBreakerOfOthers);
+    "logs-error-once", ErrorsTold, "an error that was logged before is logged as an ordinary line",
+        |ports, _| log::plant(ports, log::Mistake::ErrorOnce);
+    "logs-git-errors-as-warnings", ErrorsTold, "a failed push is logged as a warning",
+        |ports, _| log::plant(ports, log::Mistake::GitWarns);
+    "logs-sync-errors-as-warnings", ErrorsTold, "a failed sync is logged as a warning",
+        |ports, _| log::plant(ports, log::Mistake::SyncWarns);
     "probe-never-closes", Breaker, "a probe that succeeds opens the breaker again",
         |ports, _| store::plant(ports, store::Mistake::ProbeNeverCloses);
 }

@@ -14,6 +14,7 @@ mod reported;
 mod retries;
 mod settled;
 mod site;
+mod usable;
 
 pub use kind::BreachKind;
 use kind::kinds;
@@ -168,6 +169,16 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::ErrorsTold,
+        &[Queue, Remote, Site, Record],
+        Always(reported::without_cause),
+    ),
+    part(
+        Rule::ErrorsTold,
+        &[Queue, Remote, Workspace, Site, Record],
+        Always(reported::still_there),
+    ),
+    part(
+        Rule::ErrorsTold,
         &[Log, Remote, Workspace],
         Always(reported::push_claimed),
     ),
@@ -182,14 +193,21 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         AfterRecovery(reported::reported_at_last),
     ),
     part(
+        Rule::Breaker,
+        &[Log, Record],
+        AfterRecovery(breaker::is_in_log),
+    ),
+    part(
         Rule::ErrorsTold,
         &[Log, Queue],
         AfterRecovery(reported::is_in_log),
     ),
+    // Before the rules that such work would break too.
+    part(Rule::Usable, &[Queue], AfterRecovery(usable::ended)),
     part(
-        Rule::Breaker,
-        &[Log, Record],
-        AfterRecovery(breaker::is_in_log),
+        Rule::Usable,
+        &[Queue, Remote],
+        AfterRecovery(usable::committed),
     ),
     part(
         Rule::NothingLost,
@@ -224,6 +242,16 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         &[Queue, Record],
         AfterRecovery(settled::records),
     ),
+    part(
+        Rule::Usable,
+        &[Queue, Remote, Site],
+        AfterRecovery(usable::deployed),
+    ),
+    part(
+        Rule::Usable,
+        &[Queue, Record],
+        AfterRecovery(usable::without_error),
+    ),
 ];
 
 const fn part(rule: Rule, needs: &'static [Evidence], check: Check) -> Invariant {
@@ -234,16 +262,11 @@ const fn part(rule: Rule, needs: &'static [Evidence], check: Check) -> Invariant
 /// target did not show after recovery counts too.
 pub fn not_asked(profile: &Profile, seen: Option<&Snapshot>) -> Vec<NotAsked> {
     let why = |part: &Invariant| part.not_asked(profile, seen);
-    let is_asked = |rule| {
-        INVARIANTS
-            .iter()
-            .any(|it| it.rule == rule && why(it).is_none())
-    };
     let parts = INVARIANTS.iter().filter_map(|part| {
         Some(NotAsked {
             rule: part.rule,
             why: why(part)?,
-            whole: !is_asked(part.rule),
+            whole: !is_asked(part.rule, profile, seen),
         })
     });
     let parts: BTreeSet<NotAsked> = parts.collect();
@@ -275,6 +298,12 @@ impl Invariant {
             }
         })
     }
+}
+
+/// Whether any part of a rule is asked where this is seen.
+pub(crate) fn is_asked(rule: Rule, profile: &Profile, seen: Option<&Snapshot>) -> bool {
+    let mut parts = INVARIANTS.iter().filter(|part| part.rule == rule);
+    parts.any(|part| part.not_asked(profile, seen).is_none())
 }
 
 /// The evidence that the parts of a rule need, each once.
@@ -333,6 +362,7 @@ pub fn kinds_of(rule: Rule) -> &'static [BreachKind] {
         Rule::Pushed => recovered::PUSHED,
         Rule::Fresh => fresh::FRESH,
         Rule::Settled => settled::SETTLED,
+        Rule::Usable => usable::USABLE,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod session;
 
 mod known;
 pub mod observe;
+mod standing;
 mod steps;
 
 use std::sync::Arc;
@@ -42,6 +43,10 @@ pub struct Model {
     pub breaker: Breaker,
     /// Whether S3 ever refused anything.
     pub s3_refused: bool,
+    /// When work was sent once more, after recovery.
+    pub sent_again: Option<Duration>,
+    /// When work was last put off, or may have been: a sync or a push failed, or a container died.
+    pub put_off: Option<Duration>,
     /// What knows how the sites should look.
     pub oracle: Asked,
     /// What the tester built itself.
@@ -70,10 +75,6 @@ pub struct Client {
     pub says_something: bool,
     /// The stamp of the newest ERROR line in its log.
     pub error_line: Option<Duration>,
-    /// When a record of its last said that the breaker stopped a sync.
-    pub prevented_in_record: Option<Duration>,
-    /// Whether its log ever said so.
-    pub prevented_in_log: bool,
     pub retries: RetryTracker,
     pub pushing: Pushing,
     /// Whether its log ever had the words of a sync.
@@ -129,8 +130,6 @@ impl Model {
                     died: None,
                     says_something: false,
                     error_line: None,
-                    prevented_in_record: None,
-                    prevented_in_log: false,
                     retries: RetryTracker::default(),
                     pushing: Pushing::default(),
                     logs_syncs: false,
@@ -149,6 +148,8 @@ impl Model {
             instructions: Vec::new(),
             outsiders: Vec::new(),
             faults: Vec::new(),
+            sent_again: None,
+            put_off: None,
             oracle: Asked::default(),
             own_builds: Vec::new(),
             profile: Profile::reference(),

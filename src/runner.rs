@@ -1,4 +1,6 @@
-//! One plan on one target: disturb, heal, recover, judge.
+//! One plan on one target: disturb, heal, recover, send work once more, judge.
+
+mod recovery;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,12 +13,6 @@ use crate::model::Model;
 use crate::plan::{ClientId, Mark, Plan, Step};
 use crate::target::{Run, Target, TargetError};
 use crate::verdict::{Verdict, Violation};
-
-/// A system that is right after this time without an event has recovered.
-const FIRST_LOOK: Duration = Duration::from_secs(10);
-/// A system in which nothing happened for so long does nothing more: longer than the longest wait
-/// before put-off work is tried again, and than a probe's permit.
-const AT_REST: Duration = Duration::from_secs(300);
 
 /// How often what was seen is judged while a plan waits, where time is real.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -143,7 +139,7 @@ fn carry_out(
                 if !goes_on(&live.judge.model, system) {
                     return Ok(false);
                 }
-                recover(system, &mut live, &mut settled).map(|()| true)
+                recovery::recover(system, plan, &mut live, &mut settled).map(|()| true)
             });
             doubted(ended, system)
         });
@@ -221,55 +217,6 @@ fn disturb(
         }
     }
     Ok(())
-}
-
-/// Heals everything, and looks until the system is right or its time is over.
-fn recover(
-    system: &mut dyn Run,
-    live: &mut Live<'_>,
-    settled: &mut Option<Snapshot>,
-) -> Result<(), Stop> {
-    live.begin(system, What::Healed)?;
-    let faults: Vec<_> = live
-        .judge
-        .model
-        .faults
-        .iter()
-        .map(|(f, _)| f.clone())
-        .collect();
-    for fault in faults {
-        live.step(system, None, &Step::Heal(fault), None, false)?;
-    }
-    let bound = live.judge.model.profile.limits.recovery;
-    let mut deadline = system.now() + bound;
-    let mut ended = live.judge.model.ended_instructions();
-    let mut quiet = FIRST_LOOK;
-    loop {
-        let left = deadline.saturating_sub(system.now());
-        let is_at_rest = system.rest(quiet, left, &mut live.events)?;
-        let seen = system.snapshot()?.as_seen_by(&live.judge.model.profile);
-        let seen = settled.insert(seen);
-        live.judge_new(system)?;
-        // The bound is for what is left once the queue is worked off, however long it was.
-        let by_now = live.judge.model.ended_instructions();
-        if system.now() >= deadline && by_now > ended {
-            (deadline, ended) = (system.now() + bound, by_now);
-        }
-        let is_final = system.now() >= deadline || (is_at_rest && quiet >= AT_REST);
-        let mut violation = live.judge.recovered(seen);
-        // Building takes time, so it is done for a last word only.
-        if (is_final || violation.is_none()) && live.build_shown(system, seen) {
-            live.judge_new(system)?;
-            violation = live.judge.recovered(seen);
-        }
-        let Some(violation) = violation else {
-            return Ok(());
-        };
-        if is_final {
-            return Err(Stop::Violated(violation.into()));
-        }
-        quiet = (quiet * 3).min(AT_REST);
-    }
 }
 
 /// The events of a run, judged as they come.

@@ -44,6 +44,8 @@ pub enum Rule {
     Fresh,
     /// `settled`.
     Settled,
+    /// `usable`.
+    Usable,
 }
 
 impl Rule {
@@ -64,6 +66,7 @@ impl Rule {
             Self::Pushed => "pushed",
             Self::Fresh => "fresh",
             Self::Settled => "settled",
+            Self::Usable => "usable",
         }
     }
 
@@ -121,6 +124,10 @@ impl Rule {
             Self::Settled => {
                 "After recovery the queue is empty, the breaker closed, the containers running, \
                  and lastError and warnings are set exactly where they should be."
+            }
+            Self::Usable => {
+                "Work is possible again: what each session is sent after recovery ends done, \
+                 committed once, pushed, built and deployed, without a lastError."
             }
         }
     }
@@ -181,7 +188,8 @@ impl Violation {
             | Rule::NothingLost
             | Rule::Pushed
             | Rule::Fresh
-            | Rule::Settled => true,
+            | Rule::Settled
+            | Rule::Usable => true,
         }
     }
 
@@ -189,6 +197,7 @@ impl Violation {
     pub fn place(&self) -> String {
         match self.step {
             Some(step) => format!("at step {}", step + 1),
+            None if self.rule == Rule::Usable => "when work was sent after recovery".into(),
             None if self.after_recovery => "after recovery".into(),
             None => "while it recovered".into(),
         }

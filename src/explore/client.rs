@@ -224,10 +224,20 @@ impl JudgedClient {
             instruction.agent_waited = instruction.agent_waited.min(long_enough);
             instruction.deliveries = instruction.deliveries.min(2);
         }
+        judge.put_off = None;
         for session in &mut judge.sessions {
             // Judged by the clock, as its retries are.
             session.retry_asked = None;
             session.disturbed = None;
+            session.recorded_at = NOW;
+            for moment in [
+                &mut session.error_line,
+                &mut session.prevented_line,
+                &mut session.unlogged,
+                &mut session.unlogged_prevented,
+            ] {
+                *moment = moment.map(|_| NOW);
+            }
             session.trees.sort_unstable();
         }
         for client in &mut judge.clients {
@@ -250,11 +260,7 @@ impl JudgedClient {
 /// Leaves out what is judged by the clock: every act takes its time, as if it were the right one.
 pub fn forget_retries(client: &mut Client, now: Duration) {
     client.retries = RetryTracker::default();
-    for moment in [
-        &mut client.died,
-        &mut client.error_line,
-        &mut client.prevented_in_record,
-    ] {
+    for moment in [&mut client.died, &mut client.error_line] {
         *moment = moment.map(|_| now);
     }
 }

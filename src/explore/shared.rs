@@ -226,6 +226,7 @@ impl Shared {
         next.judge.breaker.forget_time(was, NOW);
         next.judge.now = NOW;
         // Nothing but the breaker is judged here.
+        next.judge.put_off = None;
         next.judge.sessions.clone_from(&self.judge.sessions);
         for client in &mut next.judge.clients {
             client.retries = RetryTracker::default();
@@ -234,7 +235,6 @@ impl Shared {
             client.is_up = true;
             // A sync is logged before it asks anything, so that it asks decides nothing.
             client.asks_s3 = false;
-            client.prevented_in_log = false;
             client.says_something = true;
         }
         Ok(next)

@@ -147,20 +147,17 @@ fn claimed(
 ///
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
 pub fn is_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
-    let silent = model.clients.iter().find(|client| {
-        let may_be_lost = client.died >= client.prevented_in_record;
-        client.says_something
-            && client.prevented_in_record.is_some()
-            && !client.prevented_in_log
-            && !may_be_lost
+    let silent = model.sessions.iter().find(|session| {
+        session.unlogged_prevented.is_some() && model.clients[session.client].says_something
     })?;
     Breach::standing(
-        Subject::Log(silent.id.clone()),
+        Subject::Log(silent.id.client.clone()),
         PREVENTED_SILENTLY,
         "each sync that the breaker stops says so in the log",
         format!(
-            "a lastError of {} reports one, and no line of its log does",
-            silent.id
+            "a lastError of {} reports one, and no line of the log says so since {} s into the run",
+            silent.id,
+            silent.unlogged_prevented.unwrap_or_default().as_secs()
         ),
     )
 }

@@ -67,6 +67,18 @@ pub fn foreign_trouble(model: &Model, event: &Event) -> Option<Breach> {
     reports_another(model, session, record)
 }
 
+/// Whether the client works on an instruction of the session, and on none of another: what its record
+/// says then is its own.
+fn is_own(model: &Model, session: usize) -> bool {
+    let client = model.sessions[session].client;
+    let mut at_work = model
+        .instructions
+        .iter()
+        .filter(|it| it.at_work && model.sessions[it.session].client == client)
+        .peekable();
+    at_work.peek().is_some() && at_work.all(|it| it.session == session)
+}
+
 /// A record with an error or a warning, of a session that has no cause for it.
 fn reports_another(model: &Model, id: &SessionId, record: &Record) -> Option<Breach> {
     let at = model.session_index(id)?;
@@ -74,7 +86,10 @@ fn reports_another(model: &Model, id: &SessionId, record: &Record) -> Option<Bre
     let reason = "no fault touches it, its edits build, its container lives, the breaker is closed";
     if let Some(error) = &record.last_error
         && session.record.last_error.as_ref() != Some(error)
+        // One of its own that comes back is no other session's.
+        && session.last_report.as_ref() != Some(error)
         && !model.is_troubled(at)
+        && !is_own(model, at)
     {
         return Breach::new(
             LAST_ERROR,

@@ -12,6 +12,10 @@ kinds! {
         "An accepted instruction has no outcome: it is still in the queue, or nowhere.";
     DEAD_LETTER = "dead-letter", "A dead letter is gone from the dead-letter queue.";
     WORK = "work", "Acknowledged work is on no branch, and no lastError names it as lost.";
+    NOT_REDONE = "not-redone",
+        "Work that a lost workspace took before its message was acknowledged was not done again.";
+    REFUSED = "refused",
+        "An instruction was acknowledged without a commit, and nothing kept it from being made.";
     UNTOLD = "untold", "An instruction was acknowledged without a commit and without a lastError.";
 }
 
@@ -97,12 +101,33 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
                 format!("the branch of {id} lacks it, and no report of a failure ever named it"),
             );
         }
+        if instruction.lost_in_flight && !instruction.saved && !instruction.excused {
+            return Breach::standing(
+                Subject::Work(id.clone()),
+                NOT_REDONE,
+                format!(
+                    "{mark} of {id} is done again: the workspace was lost before its message was \
+                     acknowledged"
+                ),
+                "it was acknowledged, and no branch has it",
+            );
+        }
         if !instruction.error_recorded && !in_log && !session.reported_lost.contains(&mark) {
             return Breach::standing(
                 Subject::Work(id.clone()),
                 UNTOLD,
                 format!("{mark} of {id} is done, or its failure was reported"),
                 "it was acknowledged, left no commit, and no failure was reported",
+            );
+        }
+        if !instruction.saved && !instruction.excused {
+            return Breach::standing(
+                Subject::Work(id.clone()),
+                REFUSED,
+                format!(
+                    "{mark} of {id} is done: its agent did not fail, and its container was not cut off"
+                ),
+                "it was acknowledged without a commit",
             );
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::settled::expected_error;
 use super::{Breach, kinds, list};
 use crate::history::{Claim, Event, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::{HandlingEnd, Owed};
+use crate::model::session::Expected;
 use crate::plan::{ClientId, Mark, SessionId};
 use crate::profile::Evidence;
 use crate::verdict::Subject;
@@ -23,7 +25,13 @@ kinds! {
         "The log says that a push is complete, and the remote lacks a commit.";
     SYNC_CLAIMED = "sync-claimed",
         "The log says that a sync is complete, and the site shows no whole build.";
-    NOT_LOGGED = "not-logged", "An instruction failed, and no ERROR line of the log says so.";
+    NOT_LOGGED = "not-logged",
+        "A record reports an error, or an instruction failed, and no ERROR line of the log says so.";
+    NO_CAUSE = "no-cause",
+        "An instruction was done, and its session has a lastError for which there is no cause.";
+    CLEARED = "cleared", "A record has no lastError although its problem is still there.";
+    LEFT_OUT = "left-out",
+        "A record no longer reports a problem that is still there, but another one.";
 }
 
 /// A line that comes later than this after its stamp was kept back, and the world has moved on.
@@ -79,6 +87,67 @@ fn unreported(model: &Model, owed: Owed, mark: Mark) -> Option<Breach> {
             ),
         ),
     }
+}
+
+/// What is done leaves no error of its own.
+pub fn without_cause(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Acknowledged { mark, .. } = event.what else {
+        return None;
+    };
+    let instruction = model.instruction(mark)?;
+    let session = &model.sessions[instruction.session];
+    let error = session.record.last_error.as_ref()?;
+    if model.is_troubled(instruction.session) || !session.remote_has(mark) {
+        return None;
+    }
+    Breach::new(
+        NO_CAUSE,
+        format!(
+            "no lastError for {}: {mark} is done, and nothing failed",
+            session.id
+        ),
+        format!("it has `{error}`"),
+    )
+}
+
+/// A record reports every problem that is still there.
+pub fn still_there(model: &Model, event: &Event) -> Option<Breach> {
+    let What::RecordWritten { session, record } = &event.what else {
+        return None;
+    };
+    let at = model.session_index(session)?;
+    let before = model.sessions[at].record.last_error.as_deref();
+    let before = before.unwrap_or_default();
+    let error = record.last_error.as_deref().unwrap_or_default();
+    if before.is_empty() || before == error {
+        return None;
+    }
+    let words = &model.profile.words;
+    let left_out = |says: &dyn Fn(&str) -> bool| says(before) && !says(error);
+    let problem = if model.push_waits(at)
+        && (error.is_empty() || left_out(&|it| words.says_unpushed(it)))
+    {
+        "acknowledged commits wait to be pushed"
+    } else if model.deploy_waits(at)
+        && (error.is_empty() || left_out(&|it| words.says_undeployed(it)))
+    {
+        "the newest good build waits to be deployed"
+    } else if error.is_empty() && is_idle(model, at) && expected_error(model, at) == Expected::Yes {
+        "its last instruction failed"
+    } else {
+        return None;
+    };
+    let expected = format!("the lastError of {session} reports that {problem}");
+    match error.is_empty() {
+        true => Breach::new(CLEARED, expected, format!("`{before}` was cleared")),
+        false => Breach::new(LEFT_OUT, expected, format!("`{before}` became `{error}`")),
+    }
+}
+
+/// Whether no message of the session is being handled.
+fn is_idle(model: &Model, session: usize) -> bool {
+    let mut own = model.instructions.iter().filter(|it| it.session == session);
+    !own.any(|it| it.in_flight)
 }
 
 /// A line claims that a push is complete while commits of the workspace are not on the remote.
@@ -162,6 +231,25 @@ fn sync_incomplete(
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
 /// Of a system that keeps no log, nothing can be asked.
 pub fn is_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
+    let unlogged = model
+        .sessions
+        .iter()
+        .find(|own| own.unlogged.is_some() && model.clients[own.client].says_something);
+    if let Some(own) = unlogged {
+        return Breach::standing(
+            Subject::Log(own.id.client.clone()),
+            NOT_LOGGED,
+            format!(
+                "an ERROR line in the log of {} for each lastError of {}",
+                own.id.client, own.id
+            ),
+            format!(
+                "a lastError came, and no ERROR line of {} since {} s into the run",
+                own.id,
+                own.unlogged.unwrap_or_default().as_secs()
+            ),
+        );
+    }
     model.instructions.iter().find_map(|instruction| {
         let session = &model.sessions[instruction.session];
         let client = &model.clients[session.client];

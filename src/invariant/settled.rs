@@ -4,7 +4,7 @@ use super::breaker::counted;
 use super::{Breach, kinds, list};
 use crate::history::{Record, Snapshot};
 use crate::model::instruction::{HandlingEnd, Instruction};
-use crate::model::session::Expected;
+use crate::model::session::{Expected, Loss};
 use crate::model::{HandledEnd, Model};
 use crate::verdict::Subject;
 
@@ -149,7 +149,8 @@ fn came_again_last(model: &Model, session: usize) -> bool {
 /// Whether the session's record has a `lastError`, once all is settled.
 pub fn expected_error(model: &Model, session: usize) -> Expected {
     let own = &model.sessions[session];
-    let is_lost = !own.lost.is_empty() || model.clients[own.client].lost_workspace;
+    let is_lost = own.loss != Loss::None;
+    let came_again = came_again_last(model, session);
     let Some(last) = last_handled(model, session) else {
         return if is_lost {
             Expected::Maybe
@@ -160,20 +161,40 @@ pub fn expected_error(model: &Model, session: usize) -> Expected {
     if last.dead_lettered && !last.acknowledged && !own.has(last.mark) && !is_lost {
         // No container can report a message when it died before it got to anything, and an
         // older one that comes again may be carried out again after it.
-        return if last.got_on && !came_again_last(model, session) {
+        return if last.got_on && !came_again {
             Expected::Yes
         } else {
             Expected::Maybe
         };
     }
     match model.end_of(last) {
-        HandlingEnd::Failed if came_again_last(model, session) => Expected::Maybe,
+        // An older message that is carried out again finds a branch that does not build.
+        HandlingEnd::Failed if came_again && !breaks_build(model, last) => Expected::Maybe,
         HandlingEnd::Failed => Expected::Yes,
         HandlingEnd::Unclear => Expected::Maybe,
         HandlingEnd::Good if is_lost => Expected::Maybe,
-        HandlingEnd::Good if came_again_last(model, session) => Expected::Maybe,
+        // One that left no commit may fail again, and a build by injection.
+        HandlingEnd::Good if came_again && (own.injected || !all_committed(model, session)) => {
+            Expected::Maybe
+        }
         HandlingEnd::Good => Expected::No,
     }
+}
+
+/// Whether the branch with the instruction's commit does not build by its edits, whoever builds it again.
+fn breaks_build(model: &Model, instruction: &Instruction) -> bool {
+    let session = &model.sessions[instruction.session];
+    session.remote_has(instruction.mark) && model.build_of(&session.remote.tree).fails
+}
+
+/// Whether every instruction of the session that was handled has its commit on the branch.
+fn all_committed(model: &Model, session: usize) -> bool {
+    let own = &model.sessions[session];
+    let mut handled = model
+        .instructions
+        .iter()
+        .filter(|it| it.session == session && !it.is_pending());
+    handled.all(|it| own.has(it.mark))
 }
 
 /// Whether the session's record has warnings, once all is settled.
@@ -183,22 +204,40 @@ pub fn expected_warnings(model: &Model, session: usize) -> Expected {
         Some(last) if model.end_of(last) == HandlingEnd::Good => {
             expected_warning(model, session, last)
         }
+        Some(last) if breaks_build(model, last) => {
+            let own = &model.sessions[session];
+            // A build that failed has no warnings, and the site shows none that warned.
+            let shown = model.oracle.marks(&model.clients[own.client].site);
+            let shows_own = shown
+                .unwrap_or_default()
+                .iter()
+                .any(|mark| model.owner(*mark) == Some(session));
+            let is_known =
+                own.delivered_since_loss && !own.injected && !last.build_warning.sometimes;
+            match own.push_conflict {
+                Expected::No if is_known && !shows_own => Expected::No,
+                _ => Expected::Maybe,
+            }
+        }
         _ => Expected::Maybe,
     }
 }
 
 fn expected_warning(model: &Model, session: usize, last: &Instruction) -> Expected {
     let own = &model.sessions[session];
-    if model.clients[own.client].lost_workspace || came_again_last(model, session) {
+    let came_again = came_again_last(model, session);
+    if !own.delivered_since_loss || came_again && own.injected {
         return Expected::Maybe;
     }
-    let upto: Vec<_> = model
-        .instructions
-        .iter()
-        .filter(|other| other.session == session && other.mark <= last.mark)
-        .map(|other| other.mark)
-        .filter(|mark| own.committed.contains(mark))
-        .collect();
+    let branches = [&own.local, &own.remote].into_iter();
+    let Some(upto) = branches.filter_map(|it| it.marks_up_to(last.mark)).next() else {
+        return Expected::Maybe;
+    };
+    // A push of what is handled again meets no conflict.
+    let push_conflict = match came_again || own.loss != Loss::None {
+        true => own.push_conflict.or_not(),
+        false => own.push_conflict,
+    };
     let of_build = if model.build_of(&upto).warns || last.build_warning.always {
         Expected::Yes
     } else if last.build_warning.sometimes {
@@ -206,7 +245,7 @@ fn expected_warning(model: &Model, session: usize, last: &Instruction) -> Expect
     } else {
         Expected::No
     };
-    match (of_build, own.push_conflict) {
+    match (of_build, push_conflict) {
         (Expected::Yes, _) | (_, Expected::Yes) => Expected::Yes,
         (Expected::No, Expected::No) => Expected::No,
         _ => Expected::Maybe,

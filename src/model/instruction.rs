@@ -40,6 +40,14 @@ pub struct Instruction {
     pub agent_alone: bool,
     /// The container that it was last delivered to lives.
     pub at_work: bool,
+    /// Whether it was sent after recovery, to see whether work is possible again.
+    pub sent_again: bool,
+    /// Whether anything was seen, since it was first delivered, that may keep its commit from being
+    /// made: its agent failed, or its container was cut off. What its workspace was lost with counts
+    /// from then on.
+    pub excused: bool,
+    /// A lost workspace took its commit before it was acknowledged.
+    pub lost_in_flight: bool,
     /// Whether its last delivery led to anything that could have reported it: a request to the
     /// agent, a record.
     pub got_on: bool,
@@ -88,6 +96,9 @@ impl Instruction {
             agent_was_slow: false,
             agent_alone: false,
             at_work: false,
+            sent_again: false,
+            excused: false,
+            lost_in_flight: false,
             got_on: false,
         }
     }
@@ -167,11 +178,7 @@ impl Model {
             return Some(Owed::Failure);
         }
         // A newer build of the client's overtakes this one.
-        let is_shown = self.clients[session.client].shown.iter().any(|build| {
-            build
-                .iter()
-                .any(|shown| matches!(shown, Mark::Edit(_)) && *shown >= mark)
-        });
+        let is_shown = self.was_shown(session.client, mark);
         let may_fail =
             instruction.build_error.sometimes || self.build_of(&session.remote.tree).fails;
         (!is_shown && !may_fail).then_some(Owed::Deploy)

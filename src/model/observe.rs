@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::instruction::Toggled;
 use super::retries::Pushing;
-use super::session::Expected;
+use super::session::{Expected, Loss};
 use super::{Client, Handled, HandledEnd, Model};
 use crate::history::{
     Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
 };
-use crate::plan::{ClientId, Fault, Mark, Place, SessionId};
+use crate::plan::{ClientId, Fault, Mark, Place, SessionId, Step};
 use crate::profile::Evidence;
 
 /// No request lasts longer, with the wait after it.
@@ -24,6 +24,16 @@ impl Model {
             self.clients[at].retries.take(&event.what, event.at);
         }
         match &event.what {
+            What::StepBegan {
+                index: None,
+                step: Step::Instruct(..),
+                mark: Some(mark),
+            } => {
+                self.sent_again = self.sent_again.or(Some(event.at));
+                if let Some(instruction) = self.instruction_mut(*mark) {
+                    instruction.sent_again = true;
+                }
+            }
             What::StepBegan { .. }
             | What::Healed
             | What::Sent { .. }
@@ -49,7 +59,12 @@ impl Model {
                 retry_after,
                 ..
             } => self.agent_asked(*mark, *status, *retry_after, event.at),
-            What::Fetched { client, .. } => self.push_ended_unnamed(client),
+            What::Fetched { client, outcome } => {
+                self.push_ended_unnamed(client);
+                if *outcome != GitOutcome::Done {
+                    self.put_off = Some(self.now);
+                }
+            }
             What::PushBegan { client } => {
                 self.push_ended_unnamed(client);
                 if let Some(at) = self.client_index(client) {
@@ -95,7 +110,10 @@ impl Model {
             What::S3Asked {
                 client, outcome, ..
             } => {
-                self.s3_refused |= *outcome != S3Outcome::Done;
+                if *outcome != S3Outcome::Done {
+                    self.s3_refused = true;
+                    self.put_off = Some(self.now);
+                }
                 self.s3_request(client);
             }
             What::RecordWritten { session, record } => self.record_written(session, record),
@@ -130,6 +148,9 @@ impl Model {
                     }
                     if let Some(claim) = claim {
                         self.claimed(at, *claim, *stamp);
+                        if *claim == Claim::SyncPrevented {
+                            self.note_prevented_line(at, session.as_ref(), *stamp);
+                        }
                     }
                 }
             }
@@ -149,14 +170,50 @@ impl Model {
         text: &str,
         stamp: Duration,
     ) {
-        if !self.profile.reports_by(Evidence::Log) {
-            return;
-        }
+        let is_report = self.profile.reports_by(Evidence::Log);
         for own in self.sessions.iter_mut().filter(|own| own.client == client) {
             if session.is_none_or(|id| own.id == *id) {
                 own.error_line = own.error_line.max(Some(stamp));
-                own.note_lost(text);
+                own.unlogged.take_if(|since| *since <= stamp);
+                if is_report {
+                    own.note_lost(text);
+                }
             }
+        }
+    }
+
+    /// Notes a line that says that the breaker stopped a sync.
+    fn note_prevented_line(&mut self, client: usize, session: Option<&SessionId>, stamp: Duration) {
+        for own in self.sessions.iter_mut().filter(|own| own.client == client) {
+            if session.is_none_or(|id| own.id == *id) {
+                own.prevented_line = own.prevented_line.max(Some(stamp));
+                own.unlogged_prevented.take_if(|since| *since <= stamp);
+            }
+        }
+    }
+
+    /// Notes what an error that a record reports has to have in the log: what is not in it by now may
+    /// come later. A crash takes lines along that were not sent.
+    fn note_reported(&mut self, session: usize, error: &str) {
+        let words = &self.profile.words;
+        let died = self.clients[self.sessions[session].client].died;
+        let own = &mut self.sessions[session];
+        let since = std::mem::replace(&mut own.recorded_at, self.now);
+        let before = own.record.last_error.as_deref().unwrap_or_default();
+        if !error.is_empty() && own.last_report.as_deref() != Some(error) {
+            own.last_report = Some(error.into());
+        }
+        if error.is_empty() || died.is_some_and(|died| died >= since) {
+            return;
+        }
+        let has_line = |line: Option<Duration>| line.is_some_and(|line| line >= since);
+        let is_new = error.split("; ").any(|part| !before.contains(part));
+        if is_new && !has_line(own.error_line) {
+            own.unlogged = own.unlogged.or(Some(since));
+        }
+        let is_prevented = words.says_prevented(error) && !words.says_prevented(before);
+        if is_prevented && !has_line(own.prevented_line) {
+            own.unlogged_prevented = own.unlogged_prevented.or(Some(since));
         }
     }
 
@@ -185,6 +242,13 @@ impl Model {
         let now = self.now;
         let error = self.has_fault(|f| matches!(f, Fault::BuildError(of) if of == session));
         let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
+        if let Some(own) = self.session_mut(session) {
+            own.delivered_since_loss = true;
+            if own.loss == Loss::Reported {
+                own.loss = Loss::None;
+            }
+        }
+        let is_excused = self.has_fault(|fault| fault.keeps_from_editing(&session.client));
         if let Some(client) = self.client_index(&session.client) {
             self.clients[client].pushing.failures = 0;
             self.hold_up(client);
@@ -194,6 +258,7 @@ impl Model {
         };
         if instruction.delivered.is_none() {
             instruction.delivered = Some(now);
+            instruction.excused = is_excused;
             instruction.build_error = Toggled::is(error);
             instruction.build_warning = Toggled::is(warning);
         }
@@ -257,6 +322,14 @@ impl Model {
             None
         };
         let client = self.sessions[session].client;
+        if end != HandledEnd::Again {
+            let id = self.sessions[session].id.clone();
+            self.sessions[session].injected = self.has_fault(|fault| {
+                fault
+                    .injection()
+                    .is_some_and(|(injected, _)| *injected == id)
+            });
+        }
         self.clients[client]
             .ends
             .push(Handled { mark, session, end });
@@ -298,6 +371,7 @@ impl Model {
             return;
         }
         instruction.got_on = true;
+        instruction.excused = true;
         instruction.agent_alone = only_the_agent;
         if let Some((before, _)) = instruction.agent_asked {
             instruction.agent_waited += at.saturating_sub(before);
@@ -333,7 +407,10 @@ impl Model {
         match outcome {
             GitOutcome::Done => pushing.failures = 0,
             GitOutcome::Rejected => {}
-            GitOutcome::AuthFailed | GitOutcome::Unavailable => pushing.refused(now),
+            GitOutcome::AuthFailed | GitOutcome::Unavailable => {
+                pushing.refused(now);
+                self.put_off = Some(now);
+            }
         }
         match session {
             Some(session) => {
@@ -394,12 +471,8 @@ impl Model {
         let Some(at) = self.session_index(session) else {
             return;
         };
+        self.note_reported(at, record.last_error.as_deref().unwrap_or_default());
         self.sessions[at].record = (**record).clone();
-        let client = self.sessions[at].client;
-        let error = record.last_error.as_deref().unwrap_or_default();
-        if !error.is_empty() && self.profile.words.says_prevented(error) {
-            self.clients[client].prevented_in_record = Some(self.now);
-        }
         for instruction in &mut self.instructions {
             instruction.got_on |= instruction.session == at && instruction.at_work;
         }
@@ -420,6 +493,7 @@ impl Model {
         let Some(at) = self.client_index(client) else {
             return;
         };
+        self.put_off = Some(self.now);
         self.clients[at].is_up = false;
         self.clients[at].died = Some(self.now);
         self.clients[at].pushing.is_unnamed = false;
@@ -430,6 +504,7 @@ impl Model {
             if session.client != at {
                 continue;
             }
+            (session.unlogged, session.unlogged_prevented) = (None, None);
             if cause == Death::WorkspaceLost {
                 let lost: Vec<Mark> = session
                     .local
@@ -438,8 +513,16 @@ impl Model {
                     .flat_map(|commit| commit.adds.iter().copied())
                     .filter(|mark| !session.remote_has(*mark))
                     .collect();
+                session.delivered_since_loss = false;
                 if !lost.is_empty() {
+                    session.loss = Loss::Unreported;
                     session.lost_at = session.lost_at.or(Some(self.now));
+                }
+                for instruction in &mut self.instructions {
+                    if instruction.is_pending() && lost.contains(&instruction.mark) {
+                        instruction.lost_in_flight = true;
+                        instruction.excused = false;
+                    }
                 }
                 session.lost.extend(lost);
                 session.local = Arc::default();
@@ -470,10 +553,11 @@ impl Model {
                 self.breaker.end(client, true, now);
             }
             Claim::SyncFailed => {
+                self.put_off = Some(now);
                 self.breaker.end(client, false, now);
             }
             Claim::SyncPrevented => {
-                self.clients[client].prevented_in_log = true;
+                self.put_off = Some(now);
                 self.breaker.prevented(client, stamp, now);
             }
             Claim::BreakerOpened => {

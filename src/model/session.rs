@@ -41,6 +41,33 @@ pub struct Session {
     pub disturbed: Option<std::time::Duration>,
     /// The stamp of the newest ERROR line that names it, or names no session.
     pub error_line: Option<std::time::Duration>,
+    /// The same of a line that says that the breaker stopped a sync.
+    pub prevented_line: Option<std::time::Duration>,
+    /// The last error that its record reported.
+    pub last_report: Option<String>,
+    /// When its record was last written.
+    pub recorded_at: std::time::Duration,
+    /// A record reported an error that was not there before, and no ERROR line came since the record
+    /// before that one, which was written then.
+    pub unlogged: Option<std::time::Duration>,
+    /// The same of a record that says that the breaker stopped a sync.
+    pub unlogged_prevented: Option<std::time::Duration>,
+    /// What is known of commits that were lost with a workspace.
+    pub loss: Loss,
+    /// Whether a message of it was delivered since its workspace was last lost.
+    pub delivered_since_loss: bool,
+    /// Whether a failure of its builds was injected at some time since an instruction was last handled.
+    pub injected: bool,
+}
+
+/// Commits that were lost with a workspace, as far as records report them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Loss {
+    /// There are none, or an instruction came since they were reported.
+    #[default]
+    None,
+    Unreported,
+    Reported,
 }
 
 /// What the contract demands of something, as far as what was seen decides it.
@@ -82,6 +109,14 @@ impl Session {
             retry_asked: None,
             disturbed: None,
             error_line: None,
+            prevented_line: None,
+            last_report: None,
+            recorded_at: std::time::Duration::ZERO,
+            unlogged: None,
+            unlogged_prevented: None,
+            loss: Loss::None,
+            delivered_since_loss: true,
+            injected: false,
         }
     }
 
@@ -116,6 +151,14 @@ impl Session {
     pub(super) fn note_lost(&mut self, report: &str) {
         let named = self.lost.iter().filter(|mark| names(report, **mark));
         self.reported_lost.extend(named);
+        if self.loss == Loss::Unreported && self.lost.is_subset(&self.reported_lost) {
+            self.loss = Loss::Reported;
+        }
+    }
+
+    /// Whether commits of acknowledged work wait in the workspace, given the marks of that.
+    pub(super) fn waits_with(&self, mark: Mark) -> bool {
+        self.local_has(mark) && !self.remote_has(mark)
     }
 
     pub(super) fn see(&mut self, branch: &Branch) {

@@ -131,6 +131,13 @@ impl Model {
         {
             self.lose_answers(client);
         }
+        self.put_off = Some(self.now);
+        for instruction in &mut self.instructions {
+            let client = &self.sessions[instruction.session].id.client;
+            instruction.excused |= instruction.in_flight
+                && instruction.delivered.is_some()
+                && fault.keeps_from_editing(client);
+        }
         if let Some((session, injection)) = fault.injection() {
             self.toggle_injection(session, injection, on);
         }
@@ -141,6 +148,7 @@ impl Model {
             return;
         };
         let is_error = injection == Injection::Error;
+        self.sessions[at].injected |= on;
         self.sessions[at].may_warn |= !is_error;
         for instruction in &mut self.instructions {
             if instruction.session == at && instruction.is_pending() {

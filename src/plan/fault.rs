@@ -165,6 +165,15 @@ impl Fault {
         self.subject().client()
     }
 
+    /// Whether it may keep a container of this client from making the edit of an instruction.
+    pub fn keeps_from_editing(&self, client: &ClientId) -> bool {
+        match self.place() {
+            Place::Agent => true,
+            Place::Container => self.client().is_none_or(|of| of == client),
+            Place::Git | Place::S3 | Place::Table | Place::Queue | Place::Build => false,
+        }
+    }
+
     /// How the service is down, where the fault says that it is.
     pub fn outage(&self) -> Option<Outage> {
         match self {

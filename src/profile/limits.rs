@@ -28,6 +28,8 @@ pub struct Limits {
     pub breaker_failures: u32,
     /// How long the breaker stays open before a probe may begin.
     pub cool_down: Duration,
+    /// The longest wait before what was put off is tried again.
+    pub put_off: Duration,
     /// How soon a container is up again after its death.
     pub restart: Duration,
     /// How long a healed system has to come to rest by itself.
@@ -46,6 +48,7 @@ impl Limits {
         visibility: Duration::from_secs(120),
         breaker_failures: 5,
         cool_down: Duration::from_secs(30),
+        put_off: Duration::from_secs(60),
         restart: Duration::from_secs(120),
         recovery: Duration::from_secs(600),
     };
@@ -64,6 +67,7 @@ pub(super) struct LimitsSection {
     visibility: Option<Period>,
     breaker_failures: Option<std::num::NonZeroU32>,
     cool_down: Option<Period>,
+    put_off: Option<Period>,
     restart: Option<Period>,
     recovery: Option<Period>,
 }
@@ -83,6 +87,7 @@ impl LimitsSection {
             visibility: time(self.visibility, contract.visibility),
             breaker_failures: count(self.breaker_failures, contract.breaker_failures),
             cool_down: time(self.cool_down, contract.cool_down),
+            put_off: time(self.put_off, contract.put_off),
             restart: time(self.restart, contract.restart),
             recovery: time(self.recovery, contract.recovery),
         }

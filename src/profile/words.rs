@@ -139,11 +139,25 @@ impl Words {
         })
     }
 
-    /// Whether a record's error says that the breaker stopped a sync. The words of the log may
-    /// come anywhere in it.
+    /// Whether a record's error says that the breaker stopped a sync.
     pub fn says_prevented(&self, error: &str) -> bool {
+        self.says(error, &[ClaimWord::SyncPrevented])
+    }
+
+    /// Whether a record's error says that a deploy waits.
+    pub fn says_undeployed(&self, error: &str) -> bool {
+        self.says(error, &[ClaimWord::SyncPrevented, ClaimWord::SyncFailed])
+    }
+
+    /// Whether a record's error says that commits wait to be pushed.
+    pub fn says_unpushed(&self, error: &str) -> bool {
+        self.says(error, &[ClaimWord::SavedLocally])
+    }
+
+    /// Whether a record's error has such words of the log, anywhere.
+    fn says(&self, error: &str, words: &[ClaimWord]) -> bool {
         self.kinds.iter().any(|(word, expression)| {
-            *word == ClaimWord::SyncPrevented
+            words.contains(word)
                 && (expression.is_match(error)
                     || error
                         .match_indices(|c: char| c.is_whitespace() || c == ';' || c == ':')

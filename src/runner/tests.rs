@@ -125,7 +125,10 @@ fn on_a_slow_machine_only_what_does_not_hang_on_time_is_a_violation() {
 
 /// A build of the tester's own of the first edit: right, but for what `change` does to it.
 fn own_build(change: impl Fn(&mut OwnBuild)) -> OwnBuild {
-    let marks = vec![Mark::Edit(1)];
+    own_build_of(vec![Mark::Edit(1)], change)
+}
+
+fn own_build_of(marks: Vec<Mark>, change: impl Fn(&mut OwnBuild)) -> OwnBuild {
     let files = render_parts(&marks, true, true).files.into_iter();
     let mut build = OwnBuild {
         tree: "tree".into(),
@@ -143,10 +146,15 @@ fn own_build(change: impl Fn(&mut OwnBuild)) -> OwnBuild {
 #[test]
 fn what_the_tester_built_is_judged_alike_live_and_from_the_history() {
     let check = |build: OwnBuild, edit: &str, defect: &str, expected: &str| {
+        let error = build.error.clone();
         let sim = Defect::by_name(defect).map_or_else(Sim::default, trial::planted_sim);
         let plan = format!("# shakedown plan v1\nsession acme/home\ninstruct acme/home {edit}\n");
         let plan: Plan = plan.parse().unwrap();
-        let outcome = run(&Slow(sim, vec![build.clone()]), &plan, 1);
+        // What is sent after recovery is built too.
+        let later = own_build_of(vec![Mark::Edit(1), Mark::Edit(2)], |build| {
+            build.error.clone_from(&error);
+        });
+        let outcome = run(&Slow(sim, vec![build.clone(), later]), &plan, 1);
         let mut bytes = Vec::new();
         outcome.history.write_json_lines(&mut bytes).unwrap();
         let read = ReadHistory::parse(&bytes).unwrap();

@@ -16,6 +16,10 @@ impl Worker {
         let session = &instruction.session_id;
         let id = &instruction.instruction_id;
         let mut record = self.session_record(session).await;
+        if record.saved_locally.contains(id) {
+            // A workspace that was lost since took it along, and then it is done again.
+            self.open_workspace(session, &mut record).await;
+        }
         if record.handled.contains(id) {
             let text = format!("Instruction {id} was handled before");
             return self.say(Level::Info, Some(session), &text).await;
@@ -31,11 +35,13 @@ impl Worker {
         record.lost_work = None;
         if receives >= self.settings.last_receive {
             // Written now: if this try ends as the others did, no container is left to write it.
-            record.failure = Some(format!(
+            let text = format!(
                 "instruction {id} was cut off {} times; if it is again, it goes to the \
                  dead-letter queue",
                 receives - 1
-            ));
+            );
+            self.say(Level::Error, Some(session), &text).await;
+            record.failure = Some(text);
         }
         self.save_session(session, &record).await;
         self.remember_session(session).await;

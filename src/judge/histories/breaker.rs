@@ -64,8 +64,16 @@ fn a_sync_that_the_breaker_stops_is_logged() {
     // Of a system without a log nothing is asked of it.
     stopped().ends_as("held");
     says()
-        .says("acme", "Circuit breaker prevented S3 sync")
+        .logs(Level::Error, "acme", "Circuit breaker prevented S3 sync")
         .ends_as("held");
+    // That an earlier one was logged says nothing of this one.
+    says()
+        .logs(Level::Error, "acme", "Circuit breaker prevented S3 sync")
+        .recorded(home(), Some("Circuit breaker prevented S3 sync"), &[])
+        .recorded(home(), None, &[])
+        .recorded(home(), Some("Circuit breaker prevented S3 sync"), &[])
+        .recorded(home(), None, &[])
+        .ends_as("breaker prevented-silently");
 }
 
 #[test]

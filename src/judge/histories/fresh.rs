@@ -10,13 +10,17 @@ fn fresh() {
             .delivered(edit(2))
             .committed(&[edit(1), edit(2)])
             .pushed(&[edit(1), edit(2)])
-            .recorded(home(), Some(FAILED), &[])
+            .fails(FAILED)
             .acknowledged(edit(2))
+    };
+    let deployed = || {
+        second()
+            .deployed(&[edit(1), edit(2)])
             .recorded(home(), None, &[])
     };
     second().ends_as("fresh stale");
-    second().deployed(&[edit(1), edit(2)]).ends_as("held");
-    let mut left_over = second().deployed(&[edit(1), edit(2)]);
+    deployed().ends_as("held");
+    let mut left_over = deployed();
     let site: &mut BTreeMap<_, _> = left_over.seen.sites.or_default().get_mut(&acme()).unwrap();
     site.insert(
         "assets/old.css".into(),

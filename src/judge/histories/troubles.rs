@@ -190,7 +190,7 @@ fn settled() {
             .acknowledged(edit(1))
             .recorded(home(), error, &[])
     };
-    broken(None).ends_as("settled error-missing");
+    broken(None).ends_as("errors-told cleared");
     broken(Some("build failed")).ends_as("held");
     let dead = |error: Option<&str>, got_on: bool| {
         let mut story = Story::of("instruct acme/home memory-hungry\n").steps();
@@ -223,4 +223,122 @@ fn settled() {
         .delivered(edit(1))
         .acknowledged(edit(1))
         .ends_as("held");
+}
+
+#[test]
+fn what_was_reported_stays_true() {
+    let saved = "Saved work locally: git push failed";
+    let waits = || {
+        Story::of("inject git-auth\ninstruct acme/home change\ninstruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .fails(saved)
+            .acknowledged(edit(1))
+    };
+    waits()
+        .recorded(home(), None, &[])
+        .is("errors-told cleared");
+    waits()
+        .recorded(home(), Some("build failed"), &[])
+        .is("errors-told left-out");
+    let both = format!("build failed; {saved}");
+    waits().recorded(home(), Some(&both), &[]).is("held");
+    // What is pushed waits no more.
+    waits()
+        .pushed(&[edit(1)])
+        .recorded(home(), None, &[])
+        .is("held");
+    let undeployed = || {
+        Story::of("inject s3-denied\ninstruct acme/home change\ninstruct acme/blog change\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .fails(FAILED)
+            .acknowledged(edit(1))
+    };
+    undeployed()
+        .recorded(home(), None, &[])
+        .is("errors-told cleared");
+    undeployed()
+        .recorded(home(), Some("Saved work locally"), &[])
+        .is("errors-told left-out");
+    undeployed()
+        .deployed(&[edit(1)])
+        .recorded(home(), None, &[])
+        .is("held");
+    // Another session's build under way may have taken its place.
+    undeployed()
+        .and(What::Delivered {
+            session: blog(),
+            mark: edit(2),
+            receives: 1,
+        })
+        .recorded(home(), None, &[])
+        .is("held");
+}
+
+#[test]
+fn what_is_done_leaves_no_error_without_a_cause() {
+    let done = |error| {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .deployed(&[edit(1)])
+            .recorded(home(), error, &[])
+            .acknowledged(edit(1))
+    };
+    done(Some("busy")).is("errors-told no-cause");
+    done(None).is("held");
+}
+
+#[test]
+fn each_error_of_a_record_is_in_the_log() {
+    let twice = |second: &str| {
+        plain("inject git-auth\ninstruct acme/home change\n")
+            .fails("Authentication failed")
+            .recorded(home(), None, &[])
+            .recorded(home(), Some(second), &[])
+    };
+    let cleared = |story: Story| story.recorded(home(), None, &[]);
+    cleared(twice("Authentication failed")).ends_as("errors-told not-logged");
+    cleared(twice("Saved work locally")).ends_as("errors-told not-logged");
+    cleared(twice("Saved work locally").logs(Level::Error, "acme", "git push failed"))
+        .ends_as("held");
+    let mut crashed = twice("Saved work locally");
+    crashed = crashed
+        .and(What::Died {
+            client: acme(),
+            cause: Death::Crash,
+        })
+        .and(What::Started { client: acme() });
+    cleared(crashed).ends_as("held");
+}
+
+#[test]
+fn a_message_that_comes_again_excuses_nothing_that_is_known() {
+    let broken = || {
+        Story::of("instruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .fails("build failed")
+            .acknowledged(edit(1))
+            .delivered(edit(1))
+    };
+    let again = |error| broken().recorded(home(), error, &[]).acknowledged(edit(1));
+    again(Some("build failed")).ends_as("held");
+    again(None).ends_as("settled error-missing");
+    let good = |error| {
+        plain("inject git-auth\ninstruct acme/home change\n")
+            .delivered(edit(1))
+            .recorded(home(), error, &[])
+            .acknowledged(edit(1))
+    };
+    good(None).ends_as("held");
+    good(Some("Saved work locally")).ends_as("settled error-left");
 }
