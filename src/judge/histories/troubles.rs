@@ -247,6 +247,7 @@ fn what_was_reported_stays_true() {
     // What is pushed waits no more.
     waits()
         .pushed(&[edit(1)])
+        .deployed(&[edit(1)])
         .recorded(home(), None, &[])
         .is("held");
     let undeployed = || {
