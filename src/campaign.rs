@@ -69,6 +69,8 @@ pub struct Config {
     pub out: PathBuf,
     /// Where kept plans are, and where new ones go.
     pub regressions: PathBuf,
+    /// Whether the kept plans run first.
+    pub replays: bool,
     /// The command line that starts this campaign again, for the comment of a kept plan.
     pub command: String,
 }
@@ -310,6 +312,9 @@ impl<'a> Campaign<'a> {
     /// The kept plans, whatever they were found on. Where there is no time for all, those that were
     /// found on this target come first, and of the others another part with each seed.
     fn kept(&self) -> Result<Vec<Kept>, CampaignError> {
+        if !self.config.replays {
+            return Ok(Vec::new());
+        }
         let mut kept = regression::read_all(&self.config.regressions)?;
         if self.config.kept_for.is_some() && !kept.is_empty() {
             let first = self.config.seed % kept.len() as u64;

@@ -122,7 +122,7 @@ impl<'a> Check<'a> {
         let config = self.config();
         let ended = campaign::run(self.target, &config, &Interrupt::default());
         let summary = ended.map_err(|error| error.to_string())?;
-        let style = Style { coloured: false };
+        let style = Style::PLAIN;
         let mut report = String::new();
         for found in &summary.found {
             report.push_str(&report::violation(found, &repeat(&config, &summary), style));
@@ -164,6 +164,7 @@ impl<'a> Check<'a> {
             quiet: true,
             out,
             regressions,
+            replays: true,
             command: format!("PROPTEST_RNG_SEED={seed} {}", test_command()),
         }
     }

@@ -97,6 +97,12 @@ pub enum Command {
     Rules(RulesArgs),
     /// Check or print a profile: all that is particular to one system
     Profile(ProfileArgs),
+    /// List the faults that a plan can inject
+    Faults,
+    /// List the steps of a plan, and the edits and phases that they name
+    Steps,
+    /// List what a campaign should reach, so that it tests what it claims to test
+    Sometimes,
     /// Plant mistakes in the edit system, and show which rule catches each
     Defects(DefectsArgs),
     /// Run plans on sim and on local, and compare where they end

@@ -1,9 +1,11 @@
-//! How far a campaign has come: a bar on a terminal, plain lines elsewhere, or nothing.
+//! How far a campaign has come: a bar on a terminal that can redraw it, plain lines elsewhere, or
+//! nothing.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report::Style;
 
 /// The least time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -16,16 +18,20 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Nothing when `quiet`, a bar where standard error is a terminal, else plain lines.
+    /// Nothing when `quiet`, a bar where standard error can redraw it, else plain lines.
     pub fn begin(quiet: bool, title: &str, total: u64) -> Self {
         if quiet {
             return Self::Quiet;
         }
-        if std::io::stderr().is_terminal() {
+        if Style::can_redraw() {
             let bar = ProgressBar::new(total);
             let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}");
             // The template is fixed; were it wrong, the default style would do.
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(match Style::of_stderr().ascii {
+                true => style.progress_chars("=> "),
+                false => style,
+            });
             bar.set_prefix(title.to_owned());
             return Self::Bar(bar);
         }

@@ -1,7 +1,7 @@
 //! The command that repeats something, made in one place from all that changes what it does.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,8 @@ impl Setup {
         let scale = time_scale
             .iter()
             .map(|scale| format!(" --time-scale {scale}"));
-        let profile = profile.iter().map(|file| format!(" --profile {file}"));
+        let profile = profile.iter();
+        let profile = profile.map(|file| format!(" --profile {}", quoted(file)));
         let defect = defect.iter().map(|defect| format!(" --defect {defect}"));
         site.chain(scale).chain(profile).chain(defect).collect()
     }
@@ -107,13 +108,12 @@ impl Repeat {
 
     /// The command with the program as it was called, to be copied into a shell.
     pub fn as_called(&self) -> String {
-        let program = std::env::args_os().next().unwrap_or("shakedown".into());
-        format!("{} {}", program.display(), self.arguments())
+        format!("{} {}", program(), self.arguments())
     }
 
     fn arguments(&self) -> String {
         let (head, tail) = match &self.command {
-            Command::Replay { file } => (format!("replay {}", file.display()), String::new()),
+            Command::Replay { file } => (format!("replay {}", quoted(file)), String::new()),
             Command::Shrink {
                 file,
                 runs,
@@ -122,7 +122,7 @@ impl Repeat {
                 let runs = runs.iter().map(|runs| format!(" --runs {runs}"));
                 let no_twin = no_twin.then(|| " --no-twin".to_owned());
                 let tail = runs.chain(no_twin).collect();
-                (format!("shrink {}", file.display()), tail)
+                (format!("shrink {}", quoted(file)), tail)
             }
             Command::Scenario { name } => (format!("scenario {name}"), String::new()),
             Command::Run {
@@ -138,7 +138,7 @@ impl Repeat {
             ),
             Command::Soak { max_steps } => ("soak".to_owned(), format!(" --max-steps {max_steps}")),
             Command::Conformance { plans, time_scale } => {
-                let names = plans.iter().map(|plan| format!(" {plan}"));
+                let names = plans.iter().map(|plan| format!(" {}", quoted(plan)));
                 let scale = time_scale.iter().map(|x| format!(" --time-scale {x}"));
                 (
                     format!("conformance{}", names.collect::<String>()),
@@ -151,7 +151,10 @@ impl Repeat {
                 seeds,
             } => (
                 "explore".to_owned(),
-                format!(" --depth {depth} --alphabet {alphabet} --seeds {seeds}"),
+                format!(
+                    " --depth {depth} --alphabet {} --seeds {seeds}",
+                    quoted(alphabet)
+                ),
             ),
         };
         let setup = self.setup.iter().map(|setup| format!(" {setup}"));
@@ -160,9 +163,53 @@ impl Repeat {
     }
 }
 
+/// The program as the user called it: through cargo, by a path, or by its name.
+pub fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or("shakedown".into());
+    // Cargo gives its variables to what it runs.
+    let package = std::env::var("CARGO_PKG_NAME");
+    match package.is_ok_and(|name| name == env!("CARGO_PKG_NAME")) {
+        true if cfg!(debug_assertions) => "cargo run --".into(),
+        true => "cargo run --release --".into(),
+        false => quoted(Path::new(&called)),
+    }
+}
+
+/// A word as a POSIX shell reads it.
+fn quoted(word: impl AsRef<Path>) -> String {
+    let word = word.as_ref().display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 impl fmt::Display for Repeat {
     /// The command with the program by its plain name, to be kept in files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "shakedown {}", self.arguments())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_every_file_as_one_word() {
+        let setup = Setup {
+            target: "sim".into(),
+            ..Setup::default()
+        };
+        let replay = |file: &str| Repeat::replay(&setup, file, 1).to_string();
+        for (file, word) in [
+            ("a/b-1.plan", "a/b-1.plan"),
+            ("my plans/a.plan", "'my plans/a.plan'"),
+            ("it's $HOME.plan", r"'it'\''s $HOME.plan'"),
+        ] {
+            let expected = format!("shakedown replay {word} --target sim --seed 0x1");
+            assert_eq!(replay(file), expected);
+        }
     }
 }

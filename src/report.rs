@@ -7,18 +7,19 @@ mod explained;
 mod explore;
 pub(crate) mod junit;
 pub(crate) mod lines;
+pub(crate) mod lists;
 pub(crate) mod page;
 mod plans;
 mod rules;
 pub(crate) mod saved;
 mod scenarios;
 mod soak;
+mod style;
 mod summary;
 mod trials;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 
 use crate::finding::Finding;
 use crate::history::describe;
@@ -33,71 +34,15 @@ pub(crate) use explore::{
 pub(crate) use plans::{explored, shortest_head, shortest_row};
 pub(crate) use rules::rules;
 pub use scenarios::scenario;
-pub(crate) use scenarios::{scenario_check, scenario_list};
+pub(crate) use scenarios::scenario_check;
 pub(crate) use soak::{merged, soak, soak_news};
+pub use style::Style;
 pub(crate) use summary::not_asked;
 pub use summary::summary;
 pub(crate) use trials::{harmless_row, not_asked_row, trials_head, trials_row};
 
-/// The width that every report keeps to, in columns.
-const WIDTH: usize = 100;
-
 /// How many events before a violation are shown.
 const LAST_EVENTS: usize = 12;
-
-/// Whether text is coloured.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    /// Whether it is.
-    pub coloured: bool,
-}
-
-impl Style {
-    /// Coloured where standard output is a terminal and `NO_COLOR` is unset or empty.
-    pub fn of_stdout() -> Self {
-        Self::of(std::io::stdout().is_terminal())
-    }
-
-    /// The same for standard error.
-    pub fn of_stderr() -> Self {
-        Self::of(std::io::stderr().is_terminal())
-    }
-
-    fn of(is_terminal: bool) -> Self {
-        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            coloured: !is_unwanted && is_terminal,
-        }
-    }
-
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.coloured {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    /// Something is wrong.
-    pub fn bad(self, text: &str) -> String {
-        self.paint("1;31", text)
-    }
-
-    /// Something is as it should be.
-    pub fn good(self, text: &str) -> String {
-        self.paint("1;32", text)
-    }
-
-    /// Something is worth a look.
-    pub fn odd(self, text: &str) -> String {
-        self.paint("33", text)
-    }
-
-    /// A heading.
-    pub fn strong(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-}
 
 /// The report of a finding: the rule, the plan, expected against observed, the last events, and the
 /// command that shows it again.
@@ -108,8 +53,9 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
         violation,
         ..
     } = of;
-    let mut out = format!(
-        "{} {} ({}) on {target}, {}, {:.3} s into the run (run seed {})\n",
+    let mut out = String::new();
+    let head = format!(
+        "{} {} ({}) on {target}, {}, {:.3} s into the run (run seed {})",
         style.bad("VIOLATED"),
         style.strong(violation.rule.id()),
         violation.kind,
@@ -117,14 +63,15 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
         violation.at.as_secs_f64(),
         Seed(of.seed),
     );
-    paragraph(&mut out, "  ", violation.rule.words());
+    style.hanging(&mut out, "  ", &head);
+    style.paragraph(&mut out, "  ", violation.rule.words());
     let _ = writeln!(out, "\n{}", style.strong("Plan"));
-    paragraph(&mut out, "  ", &of.provenance());
+    style.paragraph(&mut out, "  ", &of.provenance());
     plan_lines(&mut out, plan, violation, style);
     let _ = writeln!(out, "\n{}", style.strong("Expected"));
-    paragraph(&mut out, "  ", &violation.expected);
+    style.paragraph(&mut out, "  ", &violation.expected);
     let _ = writeln!(out, "{}", style.strong("Observed"));
-    paragraph(&mut out, "  ", &violation.observed);
+    style.paragraph(&mut out, "  ", &violation.observed);
     if let Some(explanation) = &of.explanation {
         out.push_str(&explained::explained(explanation, &of.history, style));
     }
@@ -138,7 +85,7 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
     if !last.is_empty() {
         let _ = writeln!(out, "\n{}", style.strong("The last events before it"));
         for event in last {
-            let _ = writeln!(out, "  {}", describe::line(event, WIDTH - 2));
+            let _ = writeln!(out, "  {}", style.cut(&describe::line(event), 2));
         }
     }
     let _ = writeln!(out, "\n{}\n  {replay}", style.strong("Replay it"));
@@ -159,7 +106,7 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
             "{count} failed in the same way: {}{rest}.",
             names.join(", ")
         );
-        paragraph(&mut out, "", &text);
+        style.paragraph(&mut out, "", &text);
     }
     let others: BTreeSet<String> = of
         .others
@@ -173,7 +120,7 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
              --keep-going.",
             others.join(", ")
         );
-        paragraph(&mut out, "", &style.odd(&text));
+        style.paragraph(&mut out, "", &style.odd(&text));
     }
     out
 }
@@ -194,25 +141,6 @@ fn plan_lines(out: &mut String, plan: &Plan, violation: &Violation, style: Style
     if violation.step.is_none() {
         let line = "        (all faults healed, then recovery)";
         let _ = writeln!(out, "{}", style.bad(&line.replacen("  ", "> ", 1)));
-    }
-}
-
-/// Breaks text at spaces so that it keeps to the width; every line begins with `indent`.
-fn paragraph(out: &mut String, indent: &str, text: &str) {
-    for line in text.lines() {
-        let mut column = 0;
-        for word in line.split(' ') {
-            let width = word.chars().count();
-            if column > 0 && column + 1 + width > WIDTH {
-                out.push('\n');
-                column = 0;
-            }
-            let before = if column == 0 { indent } else { " " };
-            out.push_str(before);
-            out.push_str(word);
-            column += before.len() + width;
-        }
-        out.push('\n');
     }
 }
 

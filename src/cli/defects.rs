@@ -2,12 +2,13 @@
 
 use clap::Args;
 
-use super::dispatch::{Exit, SIM_CASES, print};
-use super::open::{open_local, other_local, planted};
+use super::dispatch::{Exit, SIM_CASES, listed, print};
+use super::open::{defect, open_local, other_local, planted};
 use super::{TargetArgs, TargetName, seed};
 use crate::defect::other::WHOLE;
-use crate::defect::{DEFECTS, Defect, trial};
+use crate::defect::{DEFECTS, trial};
 use crate::generate::Shape;
+use crate::repeat::program;
 use crate::report::{self, Style};
 use crate::target::Target;
 
@@ -21,6 +22,9 @@ pub struct DefectsArgs {
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
+    /// List them by name, with the mistake of each, and run nothing
+    #[arg(long, conflicts_with_all = ["names", "target", "cases", "seed", "seeds", "plans", "other_profile"])]
+    pub list: bool,
     /// How many plans each may take [default: 256 on sim, 20 on local]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cases: Option<u32>,
@@ -44,6 +48,7 @@ pub struct DefectsArgs {
 
 const EXAMPLES: &str = "\
 Examples:
+  shakedown defects --list                         their names, and what each does wrong
   shakedown defects                                all of them, on sim
   shakedown defects force-push --seeds 20 --plans
   shakedown defects --harmless other-profile --cases 5000
@@ -53,18 +58,20 @@ Examples:
 
 /// Plants each defect and prints what catches it.
 pub fn run(args: &DefectsArgs) -> Exit {
+    if args.list {
+        return listed(match args.harmless {
+            true => report::lists::harmless,
+            false => report::lists::defects,
+        });
+    }
     if args.harmless {
         return harmless(args);
     }
     let mut chosen = Vec::new();
     for name in &args.names {
-        match Defect::by_name(name) {
-            Some(defect) => chosen.push(defect),
-            None => {
-                let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
-                eprintln!("unknown defect `{name}`; known: {}", known.join(", "));
-                return Exit::Usage;
-            }
+        match defect(name) {
+            Ok(defect) => chosen.push(defect),
+            Err(exit) => return exit,
         }
     }
     if chosen.is_empty() {
@@ -111,7 +118,7 @@ pub fn run(args: &DefectsArgs) -> Exit {
                 .iter()
                 .find_map(|trial| trial::why_not_asked(trial, &profile));
             if let Some(why) = why {
-                print(&report::not_asked_row(defect, &why));
+                print(&report::not_asked_row(defect, &why, style));
                 not_asked += 1;
                 continue;
             }
@@ -166,13 +173,12 @@ fn harmless(args: &DefectsArgs) -> Exit {
             trial::harmless_sims().into_iter().map(boxed).collect()
         }
     };
-    let known: Vec<&str> = systems.iter().map(|(name, ..)| *name).collect();
-    if let Some(name) = args
-        .names
-        .iter()
-        .find(|name| !known.contains(&name.as_str()))
-    {
-        eprintln!("unknown system `{name}`; known: {}", known.join(", "));
+    let is_known = |name: &str| systems.iter().any(|(own, ..)| *own == name);
+    if let Some(name) = args.names.iter().find(|name| !is_known(name)) {
+        eprintln!(
+            "unknown system `{name}`; `{} defects --harmless --list` lists them",
+            program()
+        );
         return Exit::Usage;
     }
     systems.retain(|(own, ..)| args.names.is_empty() || args.names.iter().any(|name| name == own));

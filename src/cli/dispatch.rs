@@ -14,6 +14,7 @@ use crate::cli::{self, Cli, Command, WorkerArgs};
 use crate::defect::Defect;
 use crate::defect::other::WHOLE;
 use crate::history::Dialect;
+use crate::report::{self, Style};
 use crate::worker::production::worker_main;
 
 /// Plans that a campaign generates on each target when nothing else is asked for.
@@ -72,6 +73,9 @@ pub fn main() -> ExitCode {
         Some(Command::Report(args)) => cli::report::run(&args),
         Some(Command::Profile(args)) => cli::profile::run(&args),
         Some(Command::Rules(args)) => cli::rules::run(&args),
+        Some(Command::Faults) => listed(report::lists::faults),
+        Some(Command::Steps) => listed(report::lists::steps),
+        Some(Command::Sometimes) => listed(report::lists::sometimes),
         Some(Command::Shrink(args)) => cli::shrink::run(&args, cli.quiet),
         Some(Command::Scenario(args)) => cli::scenario::run(&args),
         Some(Command::Defects(args)) => cli::defects::run(&args),
@@ -83,6 +87,12 @@ pub fn main() -> ExitCode {
         Some(Command::AgentStub(args)) => return agent_stub::run(&args),
     };
     ExitCode::from(exit as u8)
+}
+
+/// Prints a list.
+pub fn listed(list: fn(Style) -> String) -> Exit {
+    print(&list(Style::of_stdout()));
+    Exit::Held
 }
 
 /// What the harness logs: what the environment says, else errors, but not what S3 refuses a client.

@@ -8,6 +8,7 @@ use super::{SiteName, TargetArgs, TargetName};
 use crate::defect::other::WHOLE;
 use crate::defect::{Defect, trial};
 use crate::profile::Profile;
+use crate::repeat::program;
 use crate::target::local::{Astro, Local, Sites};
 use crate::target::sim::Sim;
 use crate::target::{Profiled, Target, TargetError};
@@ -102,6 +103,17 @@ fn started(
     }))
 }
 
+/// The planted defect of a name; an unknown name is reported.
+pub fn defect(name: &str) -> Result<&'static Defect, Exit> {
+    Defect::by_name(name).ok_or_else(|| {
+        eprintln!(
+            "unknown defect `{name}`; `{} defects --list` lists them",
+            program()
+        );
+        Exit::Usage
+    })
+}
+
 /// A target by its name, with a defect in every container where one is named.
 pub fn open_with(
     name: TargetName,
@@ -111,10 +123,7 @@ pub fn open_with(
     let Some(defect) = defect else {
         return open(name, args);
     };
-    let Some(defect) = Defect::by_name(defect) else {
-        eprintln!("unknown defect `{defect}`; `shakedown defects` shows their names");
-        return Err(Exit::Usage);
-    };
+    let defect = self::defect(defect)?;
     // A planted panic is part of the run, and no news.
     std::panic::set_hook(Box::new(|_| {}));
     let target = Some(name);

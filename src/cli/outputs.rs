@@ -189,8 +189,14 @@ impl<'a> Outputs<'a> {
         self.kept.extend(KeptCase::of(finished));
     }
 
-    /// Writes the page of each violation, and returns where: beside the campaign's page, or in
-    /// the campaign's folder.
+    /// Where the history of a found plan's run is written.
+    pub fn history_of(found: &Finding, out: &Path) -> PathBuf {
+        let name = found.file.file_name().unwrap_or_default();
+        out.join(name).with_extension("jsonl")
+    }
+
+    /// Writes the history of each violation into the campaign's folder and its page, and returns
+    /// where the pages are: beside the campaign's page, or in that folder too.
     ///
     /// # Errors
     /// Where one cannot be written.
@@ -206,6 +212,10 @@ impl<'a> Outputs<'a> {
             .map(|found| {
                 let name = found.file.file_name().unwrap_or_default();
                 let path = folder.join(name).with_extension("html");
+                let history = Self::history_of(found, out);
+                let written =
+                    std::fs::create_dir_all(out).and_then(|()| found.history.write_file(&history));
+                written.map_err(|why| WriteError { path: history, why })?;
                 write(&path, &page::finding(found, self.site, &self.replay(found)))?;
                 Ok(path)
             })

@@ -1,6 +1,6 @@
 //! What `shakedown run` does: a campaign, and its reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::outputs::{OutputArgs, Outputs};
@@ -84,6 +84,8 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         Err(exit) => return exit,
     };
     let setup = plans.target.setup(target.name(), plans.defect.as_deref());
+    let command = repeat(args, &setup, seed, cases);
+    let out = PathBuf::from("shakedown-out");
     let config = Config {
         cases: Some(cases.into()),
         seed,
@@ -91,9 +93,14 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         kept_for,
         keep_going: args.keep_going,
         quiet,
-        out: PathBuf::from("shakedown-out"),
-        regressions: PathBuf::from("proptest-regressions"),
-        command: repeat(args, &setup, seed, cases).to_string(),
+        // What a planted mistake breaks is no regression.
+        regressions: match plans.defect {
+            None => PathBuf::from("proptest-regressions"),
+            Some(_) => out.clone(),
+        },
+        replays: plans.defect.is_none(),
+        out,
+        command: command.to_string(),
         shape,
     };
     let mut outputs = Outputs::new(&args.output, target.site(), setup);
@@ -101,7 +108,7 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         outputs.see(finished);
     });
     match ended {
-        Ok(summary) => report_all(&summary, &config, &args.output, &outputs),
+        Ok(summary) => report_all(&summary, &config.out, &command, &args.output, &outputs),
         Err(error) => failed(&error),
     }
 }
@@ -122,25 +129,25 @@ pub fn repeat(args: &RunArgs, setup: &Setup, seed: u64, cases: u32) -> Repeat {
 /// Prints the result of a campaign, and writes the reports that were asked for.
 fn report_all(
     summary: &Summary,
-    config: &Config,
+    out: &Path,
+    command: &Repeat,
     output: &OutputArgs,
     outputs: &Outputs<'_>,
 ) -> Exit {
     let style = output.style();
-    let pages = outputs.run_pages(summary, &config.out);
+    let pages = outputs.run_pages(summary, out);
     for (index, found) in summary.found.iter().enumerate() {
         output.print(&report::violation(found, &outputs.replay(found), style));
         if let Some(page) = pages.iter().flatten().nth(index) {
-            output.print(&format!(
-                "{} {}\n",
-                style.strong("Timeline"),
-                page.display()
-            ));
+            let history = Outputs::history_of(found, out);
+            for (what, path) in [("Timeline", page), ("History", &history)] {
+                output.print(&format!("{} {}\n", style.strong(what), path.display()));
+            }
         }
         output.print("\n");
     }
     output.print(&report::summary(summary, style));
-    let written = pages.and_then(|pages| outputs.finish(summary, &config.command, &pages));
+    let written = pages.and_then(|pages| outputs.finish(summary, &command.as_called(), &pages));
     if !summary.found.is_empty() {
         if let Err(error) = written {
             eprintln!("{error}");

@@ -10,14 +10,13 @@ use clap::Args;
 use super::outputs::{OutputArgs, WriteError, kind};
 use super::{SiteName, TargetArgs, seed};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
-use crate::cli::open::{open, planted};
-use crate::defect::{DEFECTS, Defect};
+use crate::cli::open::{defect, open, planted};
 use crate::finding::{Finding, Origin};
 use crate::regression::Seed;
 use crate::repeat::{Command, Repeat};
-use crate::report;
 use crate::report::checks::{Check, CheckResult, Checks};
 use crate::report::page::run::Run;
+use crate::report::{self, Style};
 use crate::scenario::{Grade, Scenario, ScenarioRun};
 use crate::target::Target;
 use crate::verdict::Verdict;
@@ -56,7 +55,7 @@ Examples:
 pub fn run(args: &ScenarioArgs) -> Exit {
     let chosen: Vec<&Scenario> = match args.name.as_str() {
         "list" => {
-            print(&report::scenario_list());
+            print(&report::lists::scenarios(Style::of_stdout()));
             return Exit::Held;
         }
         "all" => Scenario::all().iter().collect(),
@@ -188,7 +187,7 @@ fn report_one(
 fn unknown_name(name: &str) -> Exit {
     eprint!(
         "unknown scenario `{name}`; write `all`, or one of these names:\n{}",
-        report::scenario_list()
+        report::lists::scenarios(Style::of_stderr())
     );
     Exit::Usage
 }
@@ -200,15 +199,10 @@ fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + S
         time_scale: Some(scenario.time_scale(args.target.time_scale())),
         ..args.target.clone()
     };
-    let Some(defect) = &args.defect else {
-        return open(name, &target);
-    };
-    let Some(defect) = Defect::by_name(defect) else {
-        let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
-        eprintln!("unknown defect `{defect}`; known: {}", known.join(", "));
-        return Err(Exit::Usage);
-    };
-    planted(defect, &target)
+    match &args.defect {
+        None => open(name, &target),
+        Some(name) => planted(defect(name)?, &target),
+    }
 }
 
 /// The command that runs a scenario again, or all, with the program as it was called.

@@ -99,9 +99,10 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         plans: soak::hash_of_plans(&shape, seed).map_err(|error| failed(&error))?,
     };
     let of_proptest = std::env::var_os("PROPTEST_CASES").is_some();
+    let command = repeat(&asked, target.name(), seed);
     let config = Config {
         campaign: campaign::Config {
-            command: repeat(&asked, target.name(), seed).to_string(),
+            command: command.to_string(),
             seed,
             shape,
             cases: args
@@ -113,6 +114,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
             quiet,
             out,
             regressions: PathBuf::from("proptest-regressions"),
+            replays: true,
         },
         identity,
         shard,
@@ -122,7 +124,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     if !quiet {
         eprintln!(
             "{}, in {}",
-            config.campaign.command,
+            command.as_called(),
             config.campaign.out.display()
         );
     }
@@ -149,7 +151,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     };
     let replay = |bug: &Finding| bugs.replay(bug);
     output.print(&report::soak(&ended, &replay, style));
-    let campaign = Campaign::of_soak(&ended, &config.campaign.command);
+    let campaign = Campaign::of_soak(&ended, &command.as_called());
     let written = bugs.write(output, campaign, &ended.state.totals);
     Ok(exit(&ended).where_written(written))
 }

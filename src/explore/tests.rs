@@ -353,7 +353,7 @@ fn what_is_reached_is_what_coverage_counts() {
     let mut missing: Vec<Sometimes> = Sometimes::all().collect();
     for scope in scopes {
         let explored = run(scope, 2);
-        let style = Style { coloured: false };
+        let style = Style::PLAIN;
         assert!(
             explored.failure.is_none(),
             "{}",

@@ -3,15 +3,11 @@
 use super::{Branch, Death, Event, GitOutcome, Level, S3Operation, S3Outcome, What};
 use crate::plan::Mark;
 
-/// The event in at most `width` columns.
-pub(crate) fn line(event: &Event, width: usize) -> String {
+/// The event in one line.
+pub(crate) fn line(event: &Event) -> String {
     let (who, what) = describe(&event.what);
     let text = format!("{:>9.3} s  {who:<12} {what}", event.at.as_secs_f64());
-    let one_line = text.replace(['\n', '\r'], " ");
-    if one_line.chars().count() <= width {
-        return one_line;
-    }
-    one_line.chars().take(width - 1).chain(['…']).collect()
+    text.replace(['\n', '\r'], " ")
 }
 
 /// Who did it or whom it concerns, and what it was.

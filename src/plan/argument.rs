@@ -77,6 +77,9 @@ pub(super) trait Form {
     /// What is written.
     type Value;
 
+    /// How it is written, as a list of steps shows it: `CLIENT`, or the words to choose from.
+    fn usage() -> String;
+
     /// Whether a word can be it, where that decides between two kinds of the same name.
     fn fits(_word: &str) -> bool {
         true
@@ -101,6 +104,10 @@ pub(super) trait Form {
 
 impl Form for SessionId {
     type Value = Self;
+
+    fn usage() -> String {
+        "SESSION".into()
+    }
 
     fn fits(word: &str) -> bool {
         word.contains('/')
@@ -143,6 +150,10 @@ impl Form for SessionId {
 impl Form for ClientId {
     type Value = Self;
 
+    fn usage() -> String {
+        "CLIENT".into()
+    }
+
     fn fits(word: &str) -> bool {
         !SessionId::fits(word)
     }
@@ -176,6 +187,10 @@ impl Form for ClientId {
 /// One client, or everyone where the line ends before it.
 impl Form for Option<ClientId> {
     type Value = Self;
+
+    fn usage() -> String {
+        "[CLIENT]".into()
+    }
 
     fn read(words: &mut Words<'_>, plan: &Plan) -> Result<Self, ParseError> {
         let word = words.next();
@@ -229,13 +244,21 @@ pub(super) trait Word: Copy + fmt::Display + 'static {
 impl<W: Word> Form for W {
     type Value = Self;
 
+    /// A few words are written out; of more there is a list.
+    fn usage() -> String {
+        let words: Vec<&str> = Self::ALL.iter().map(|(text, _)| *text).collect();
+        match words.len() {
+            ..=4 => words.join("|"),
+            _ => without_article(Self::WHAT).to_uppercase(),
+        }
+    }
+
     fn read(words: &mut Words<'_>, _: &Plan) -> Result<Self, ParseError> {
         let word = words.need(Self::WHAT)?;
         let known = Self::ALL.iter().find(|(text, _)| *text == word.text);
         known.map(|(_, value)| *value).ok_or_else(|| {
-            let what = Self::WHAT.trim_start_matches("an ");
             let known = Self::ALL.iter().map(|(text, _)| *text);
-            words.unknown(word, what.trim_start_matches("a "), known)
+            words.unknown(word, without_article(Self::WHAT), known)
         })
     }
 
@@ -250,9 +273,18 @@ impl<W: Word> Form for W {
     }
 }
 
+fn without_article(what: &str) -> &str {
+    let rest = what.strip_prefix("an ").or(what.strip_prefix("a "));
+    rest.unwrap_or(what)
+}
+
 /// A fault, with its own arguments.
 impl Form for Fault {
     type Value = Self;
+
+    fn usage() -> String {
+        "FAULT".into()
+    }
 
     fn read(words: &mut Words<'_>, plan: &Plan) -> Result<Self, ParseError> {
         let word = words.need("a fault")?;

@@ -25,7 +25,7 @@ table!(
         }
             = "Lets the system run until the session's work enters the phase and so many more of \
                its requests have reached an endpoint. Goes on when nothing is left to do, or after \
-               [`UNTIL_BOUND`](super::UNTIL_BOUND).",
+               10 minutes of the system's time.",
             StepRow::of(Role::Time, 1);
         "crash" Crash(client: ClientId)
             = "SIGKILL; memory is lost, the workspace is kept.",

@@ -91,6 +91,20 @@ macro_rules! table {
                 match self { $(Self::$variant => $about),+ }
             }
 
+            /// How it is written in a plan: its name, then its arguments.
+            pub fn usage(self) -> String {
+                let arguments: Vec<String> = match self {
+                    $(Self::$variant => vec![
+                        $($(<form!($tuple $(, $tuple_form)?) as Form>::usage()),+)?
+                        $($(<form!($field $(, $field_form)?) as Form>::usage()),+)?
+                    ]),+
+                };
+                let words: Vec<&str> = std::iter::once(self.name())
+                    .chain(arguments.iter().map(String::as_str))
+                    .collect();
+                words.join(" ")
+            }
+
             /// The rest of its row in the table.
             pub const fn row(self) -> &'static $row_type {
                 match self {

@@ -24,9 +24,9 @@ pub fn conformance(compared: &[Compared], targets: [&str; 2], style: Style) -> S
             plan.plan.steps.len()
         );
         for difference in &plan.differences {
-            let _ = writeln!(text, "    {}", difference.what);
+            style.paragraph(&mut text, "    ", &difference.what);
             for (target, side) in targets.iter().zip(&difference.sides) {
-                let _ = writeln!(text, "        {target}: {side}");
+                style.paragraph(&mut text, "        ", &format!("{target}: {side}"));
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Style, WIDTH, paragraph};
+use super::Style;
 use crate::explain::{Change, Explained, Explanation, WithoutOutcome};
 use crate::history::{History, describe};
 
@@ -14,7 +14,7 @@ const LAST_EVENTS: usize = 6;
 /// The explanation, below headings of its own.
 pub(super) fn explained(of: &Explanation, history: &History, style: Style) -> String {
     let mut out = format!("\n{}\n", style.strong("Why"));
-    paragraph(&mut out, "  ", &of.summary);
+    style.paragraph(&mut out, "  ", &of.summary);
     let _ = writeln!(out, "\n{}", style.strong("Step by step"));
     for step in &of.steps {
         one_step(&mut out, step, &of.decisive, history, style);
@@ -62,7 +62,7 @@ fn one_step(
             let also = also.join(", ");
             let _ = write!(text, " ({steps} {also} {make} no sense then)");
         }
-        paragraph(out, "          ", &style.strong(&text));
+        style.paragraph(out, "          ", &style.strong(&text));
     }
     for Change {
         about,
@@ -75,7 +75,7 @@ fn one_step(
         } else {
             format!("{about}: {observed}; expected {expected}")
         };
-        paragraph(out, "          ", &text);
+        style.paragraph(out, "          ", &text);
     }
     let shown = &step.events;
     let middle = FIRST_EVENTS..shown.len().saturating_sub(LAST_EVENTS);
@@ -83,13 +83,18 @@ fn one_step(
     let skipped: Vec<usize> = middle.filter(|at| !is_decisive(&shown[*at])).collect();
     for (at, index) in shown.iter().enumerate() {
         if skipped.len() > 1 && at == skipped[0] {
-            let _ = writeln!(out, "            … {} more", skipped.len());
+            let _ = writeln!(
+                out,
+                "            {} {} more",
+                style.ellipsis(),
+                skipped.len()
+            );
         }
         if skipped.len() > 1 && skipped.contains(&at) {
             continue;
         }
         if let Some(event) = history.events.get(*index) {
-            let line = describe::line(event, WIDTH - 9);
+            let line = style.cut(&describe::line(event), 9);
             let line = if is_decisive(index) {
                 style.bad(&format!("       > {line}"))
             } else {

@@ -62,33 +62,29 @@ fn write_exploration(to: &mut String, explored: &Explored, style: Style) -> std:
         SearchEnd::Interrupted => style.odd("NOT COMPLETE: interrupted"),
     };
     writeln!(to, "{how}")?;
-    writeln!(
-        to,
-        "  {} distinct states, {} transitions, to depth {}, in {:.1} s: {:.0} states/s; {} MiB",
+    let facts = format!(
+        "{} distinct states, {} transitions, to depth {}, in {:.1} s: {:.0} states/s; {} MiB\n\
+         made of {} situations of a client and {} of the breaker, up to a renaming of clients\n\
+         recovery followed from every one: {} more states, the longest in {} steps",
         now.states,
         explored.transitions,
         now.depth,
         now.time.as_secs_f64(),
         now.states as f64 / now.time.as_secs_f64(),
         now.memory >> 20,
-    )?;
-    writeln!(
-        to,
-        "  made of {} situations of a client and {} of the breaker, up to a renaming of clients",
-        explored.parts, explored.breakers,
-    )?;
-    writeln!(
-        to,
-        "  recovery followed from every one: {} more states, the longest in {} steps",
-        explored.recovering, explored.longest_recovery,
-    )?;
+        explored.parts,
+        explored.breakers,
+        explored.recovering,
+        explored.longest_recovery,
+    );
+    style.paragraph(to, "  ", &facts);
     if explored.failure.is_none() {
-        write_rules(to)?;
+        write_rules(to, style);
     }
     write_reached(to, explored, style)
 }
 
-fn write_rules(to: &mut String) -> std::fmt::Result {
+fn write_rules(to: &mut String, style: Style) {
     let of = |always: bool| -> String {
         let rules = INVARIANTS.iter();
         let rules = rules.filter(|i| matches!(i.check, Check::Always(_)) == always);
@@ -98,12 +94,12 @@ fn write_rules(to: &mut String) -> std::fmt::Result {
         ids.retain(|id| listed.insert(*id));
         ids.join(", ")
     };
-    writeln!(to, "  always: {}", of(true))?;
-    writeln!(
-        to,
-        "  after recovery, on every path and in bounded steps: {}",
+    style.paragraph(to, "  ", &format!("always: {}", of(true)));
+    let text = format!(
+        "after recovery, on every path and in bounded steps: {}",
         of(false)
-    )
+    );
+    style.paragraph(to, "  ", &text);
 }
 
 fn write_reached(to: &mut String, explored: &Explored, style: Style) -> std::fmt::Result {
@@ -113,22 +109,22 @@ fn write_reached(to: &mut String, explored: &Explored, style: Style) -> std::fmt
         .map(|(entry, path)| format!("{entry} ({})", path.steps.len() + 1))
         .collect();
     let all = Sometimes::all().count();
-    writeln!(
-        to,
-        "  sometimes: {} of {all} reached, with the steps of the shortest path: {}",
+    let text = format!(
+        "sometimes: {} of {all} reached, with the steps of the shortest path: {}",
         reached.len(),
         reached.join(", ")
-    )?;
+    );
+    style.paragraph(to, "  ", &text);
     let missed: Vec<String> = Sometimes::all()
         .filter(|entry| explored.reached.iter().all(|(other, _)| other != entry))
         .map(|entry| {
             let why = why_not(entry, explored);
-            format!("    {entry}: {why}")
+            format!("{entry}: {why}")
         })
         .collect();
     if !missed.is_empty() {
         writeln!(to, "  {}", style.odd("not reached:"))?;
-        writeln!(to, "{}", missed.join("\n"))?;
+        style.paragraph(to, "    ", &missed.join("\n"));
     }
     Ok(())
 }
@@ -157,10 +153,10 @@ fn write_failure(
         }
         Wrong::Circles => "recovers: after everything is healed it never settles".into(),
     };
-    writeln!(to, "{} {what}", style.bad("VIOLATED"))?;
+    style.hanging(to, "  ", &format!("{} {what}", style.bad("VIOLATED")));
     if let Some(broken) = &story.broken {
-        writeln!(to, "  expected: {}", broken.breach.expected)?;
-        writeln!(to, "  observed: {}", broken.breach.observed)?;
+        style.paragraph(to, "  ", &format!("expected: {}", broken.breach.expected));
+        style.paragraph(to, "  ", &format!("observed: {}", broken.breach.observed));
     }
     if story.broken.as_ref().map(|broken| broken.rule) != failure.rule() {
         let text = "the judge of whole histories does not say the same of this path";
@@ -182,8 +178,8 @@ pub fn story_of(explored: &Explored, failure: &Failure) -> Story {
 /// The head of the table of mutants.
 pub fn mutants_head() -> String {
     format!(
-        "{:<28} {:<6} {:<28} {:>6} {:>9}  {}\n",
-        "mutant", "", "property", "depth", "states", "what it is"
+        "{:<28} {:<6} {:<28} {:>5} {:>8}\n",
+        "mutant", "", "property", "depth", "states"
     )
 }
 
@@ -255,8 +251,10 @@ pub fn mutants_row(planted: &Planted, explored: &Explored, style: Style) -> Stri
             (style.good("caught"), property, depth)
         }
     };
-    format!(
-        "{:<28} {caught} {property:<28} {depth:>6} {:>9}  {}\n",
-        planted.name, explored.progress.states, planted.what
-    )
+    let mut row = format!(
+        "{:<28} {caught} {property:<28} {depth:>5} {:>8}\n",
+        planted.name, explored.progress.states
+    );
+    style.paragraph(&mut row, "  ", planted.what);
+    row
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::Style;
 use super::summary::{counted, grouped};
-use super::{Style, paragraph};
 use crate::defect::Defect;
 use crate::explore::plans::{Level, PlansEnd, Pruned, Summary};
 use crate::regression::Seed;
@@ -25,18 +25,20 @@ pub fn explored(of: &Summary, style: Style) -> String {
         counted(of.sessions as u64, "session"),
         seeds.join(", "),
     );
-    paragraph(&mut out, "  ", &facts);
-    row(&mut out, "plans with so many steps", of, |level| {
+    style.paragraph(&mut out, "  ", &facts);
+    row(&mut out, "plans with so many steps", of, style, |level| {
         level.steps as u64
     });
-    row(&mut out, "run", of, |level| level.run);
-    row(&mut out, "  held", of, |level| level.held);
-    row(&mut out, "  violated", of, |level| level.violated);
-    row(&mut out, "  unknown", of, |level| level.unknown);
+    row(&mut out, "run", of, style, |level| level.run);
+    row(&mut out, "  held", of, style, |level| level.held);
+    row(&mut out, "  violated", of, style, |level| level.violated);
+    row(&mut out, "  unknown", of, style, |level| level.unknown);
     for (at, why) in Pruned::ALL.into_iter().enumerate() {
-        row(&mut out, why.words(), of, |level| level.pruned[at]);
+        row(&mut out, why.words(), of, style, |level| level.pruned[at]);
     }
-    row(&mut out, "distinct states led to", of, |level| level.states);
+    row(&mut out, "distinct states led to", of, style, |level| {
+        level.states
+    });
     if let (Some(level), false) = (of.levels.last(), of.ended == PlansEnd::Covered) {
         let (done, all) = level.begun_from;
         let text = format!(
@@ -45,11 +47,11 @@ pub fn explored(of: &Summary, style: Style) -> String {
             grouped(done),
             grouped(all)
         );
-        paragraph(&mut out, "  ", &style.odd(&text));
+        style.paragraph(&mut out, "  ", &style.odd(&text));
     }
     for (plan, seed, why) in &of.unknown {
         let text = format!("unknown with seed {}: {why}\n{plan}", Seed(*seed));
-        paragraph(&mut out, "  ", &style.odd(&text));
+        style.paragraph(&mut out, "  ", &style.odd(&text));
     }
     out
 }
@@ -72,28 +74,35 @@ fn headline(of: &Summary, style: Style) -> String {
         (PlansEnd::TimeOver, ..) => style.odd("held as far as there was time"),
         (PlansEnd::MaxPlans, ..) => style.odd("held as far as plans were asked for"),
     };
-    format!("{} explored: {verdict}; {run} run, {all}\n", of.target)
+    let mut out = String::new();
+    let text = format!("{} explored: {verdict}; {run} run, {all}", of.target);
+    style.hanging(&mut out, "  ", &text);
+    out
 }
 
 fn seconds(of: &Summary) -> String {
     format!("{:.1} s", of.took.as_secs_f64())
 }
 
-fn row(out: &mut String, name: &str, of: &Summary, number: impl Fn(&Level) -> u64) {
+fn row(out: &mut String, name: &str, of: &Summary, style: Style, number: impl Fn(&Level) -> u64) {
     let numbers: String = of
         .levels
         .iter()
-        .map(|level| format!(" {:>13}", grouped(number(level))))
+        .map(|level| format!(" {:>11}", grouped(number(level))))
         .collect();
+    let gap = match 42 + numbers.len() <= style.width {
+        true => "",
+        false => "\n      ",
+    };
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "  {name:<40}{numbers}");
+    let _ = writeln!(out, "  {name:<40}{gap}{numbers}");
 }
 
 /// The head of the table of defects and their shortest plans.
 pub fn shortest_head() -> String {
     format!(
-        "{:<26} {:<18} {:<18} {:>5} {:>10} {:>12} {:>9}\n",
-        "defect", "should break", "breaks", "steps", "proven", "plans run", "took"
+        "{:<25} {:<17} {:>7} {:>9} {:>10} {:>7}\n",
+        "defect", "breaks", "steps", "proven", "plans run", "took"
     )
 }
 
@@ -115,9 +124,8 @@ pub fn shortest_row(defect: &Defect, of: &Summary, style: Style) -> String {
         ),
     };
     let row = format!(
-        "{:<26} {:<18} {broke:<18} {steps:>5} {proven:>10} {:>12} {:>9}",
+        "{:<25} {broke:<17} {steps:>7} {proven:>9} {:>10} {:>7}",
         defect.name,
-        defect.rule.id(),
         grouped(of.run()),
         seconds(of),
     );

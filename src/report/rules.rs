@@ -1,8 +1,6 @@
 //! The rules of the contract: when each is checked, its text, its evidence, and its kinds of breach.
 
-use std::fmt::Write;
-
-use super::{Style, paragraph};
+use super::Style;
 use crate::invariant::{Check, INVARIANTS, evidence_of, kinds_of};
 use crate::verdict::Rule;
 
@@ -22,20 +20,14 @@ fn one(rule: Rule, style: Style) -> String {
         _ => "after recovery",
     };
     let mut out = format!("{}  checked {when}\n", style.strong(rule.id()));
-    paragraph(&mut out, "  ", rule.words());
+    style.paragraph(&mut out, "  ", rule.words());
     let evidence: Vec<&str> = evidence_of(rule).iter().map(|it| it.word()).collect();
     let needs = match evidence.len() {
         0 => "needs no evidence of one kind: it is asked of all that is seen".into(),
         _ => format!("evidence: {}", evidence.join(", ")),
     };
-    paragraph(&mut out, "  ", &needs);
-    let kinds = kinds_of(rule);
-    let width = kinds.iter().map(|kind| kind.id.len()).max().unwrap_or(0);
-    for kind in kinds {
-        let mut words = String::new();
-        paragraph(&mut words, &" ".repeat(width + 6), kind.words);
-        // Writing to a string cannot fail.
-        let _ = write!(out, "    {:<width$}  {}", kind.id, words.trim_start());
-    }
+    style.paragraph(&mut out, "  ", &needs);
+    let kinds = kinds_of(rule).iter().map(|kind| (kind.id, kind.words));
+    style.list(&mut out, "    ", kinds);
     out
 }

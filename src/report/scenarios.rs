@@ -2,19 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::Style;
 use super::checks::{Check, CheckResult, CheckRun};
 use super::summary::counted;
-use super::{Style, WIDTH, paragraph};
 use crate::history::describe;
 use crate::regression::Seed;
 use crate::scenario::{Count, Expectation, Grade, Scenario, ScenarioRun, Sight, Since, Unmet, Why};
 use crate::verdict::Verdict;
-
-/// The scenarios by number, name and title.
-pub fn scenario_list() -> String {
-    let line = |of: &Scenario| format!("{:>3} {:<36}{}\n", of.number, of.name, of.title);
-    Scenario::all().iter().map(line).collect()
-}
 
 /// A scenario's line, and below it why it did not pass. A violated rule is reported by
 /// [`super::violation`]. `repeat` is the command that runs it again.
@@ -25,19 +19,20 @@ pub fn scenario(of: &ScenarioRun, repeat: &str, style: Style) -> String {
         Grade::Unknown => style.odd("UNKNOWN"),
     };
     let Scenario { number, name, .. } = of.scenario;
-    let name = format!("{name:<35}");
-    let mut out = format!(
-        "{word} {number:>2} {} {:>2} of {} expectations met; {}\n",
-        style.strong(&name),
+    let mut out = String::new();
+    let head = format!(
+        "{word} {number:>2} {}: {} of {} expectations met; {}",
+        style.strong(name),
         of.scenario.expect.len() - of.unmet.len(),
         of.scenario.expect.len(),
         watched(of)
     );
+    style.hanging(&mut out, "           ", &head);
     for text in of_the_run(of) {
-        paragraph(&mut out, "  ", &text);
+        style.paragraph(&mut out, "  ", &text);
     }
     for unmet in &of.unmet {
-        self::unmet(&mut out, unmet);
+        self::unmet(&mut out, unmet, style);
     }
     if of.grade() != Grade::Passed {
         let _ = writeln!(
@@ -124,16 +119,16 @@ fn watched(of: &ScenarioRun) -> String {
     text
 }
 
-fn unmet(out: &mut String, unmet: &Unmet) {
+fn unmet(out: &mut String, unmet: &Unmet, style: Style) {
     let (text, seen) = described(unmet);
-    paragraph(out, "  ", &text);
-    paragraph(out, "    ", &seen);
+    style.paragraph(out, "  ", &text);
+    style.paragraph(out, "    ", &seen);
     let is_other = matches!(unmet.why, Why::Seen(_)) && !unmet.instead.is_empty();
     if is_other {
-        paragraph(out, "    ", "The nearest to it:");
+        style.paragraph(out, "    ", "The nearest to it:");
     }
     for event in &unmet.instead {
-        let _ = writeln!(out, "    {}", describe::line(event, WIDTH - 4));
+        let _ = writeln!(out, "    {}", style.cut(&describe::line(event), 4));
     }
 }
 

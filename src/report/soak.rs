@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::Style;
 use super::summary::{Headline, counted, ended, totals};
-use super::{Style, paragraph};
-use crate::campaign::{Failures, Quarters, Shard, Totals};
+use crate::campaign::{CampaignEnd, Failures, Quarters, Shard, Totals};
 use crate::finding::Finding;
 use crate::finding::family::Family;
 use crate::repeat::Setup;
@@ -22,19 +22,18 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
     let mut out = String::new();
     match news {
         News::Resumed(state) => {
-            let _ = writeln!(
-                out,
+            let text = format!(
                 "going on with the soak of seed {}: {} done, {} found, start {}",
                 state.identity.seed,
                 counted(state.done, "case"),
                 counted(state.totals.families().count() as u64, "bug"),
                 state.starts,
             );
+            style.hanging(&mut out, "  ", &text);
         }
         News::Bug(bug) => {
             let violation = &bug.violation;
-            let _ = writeln!(
-                out,
+            let text = format!(
                 "{} {} ({}) by case {}: {}, {} after {} of shrinking; kept in {}",
                 style.bad("VIOLATED"),
                 style.strong(violation.rule.id()),
@@ -45,6 +44,7 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
                 counted(bug.shrink_runs.into(), "run"),
                 bug.file.display(),
             );
+            style.hanging(&mut out, "  ", &text);
             let _ = writeln!(out, "  {replay}");
         }
         News::Known(known) => {
@@ -85,7 +85,7 @@ pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style)
         ..headline(&state.identity, &state.totals, text, style)
     };
     head.write(&mut out, style);
-    totals(&mut out, &state.totals, worked, style);
+    totals(&mut out, &state.totals, worked, of.end, style);
     if let Some(quarters) = state.samples.quarters() {
         let text = figures(&quarters);
         let text = if is_worse(&quarters) {
@@ -93,7 +93,7 @@ pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style)
         } else {
             text
         };
-        paragraph(&mut out, "  ", &text);
+        style.paragraph(&mut out, "  ", &text);
     }
     if !of.pending.is_empty() {
         let cases: Vec<String> = of.pending.iter().map(u64::to_string).collect();
@@ -101,7 +101,7 @@ pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style)
             "cut off while shrinking what broke a rule in case {}: `--resume` goes on with it",
             cases.join(", ")
         );
-        paragraph(&mut out, "  ", &style.odd(&text));
+        style.paragraph(&mut out, "  ", &style.odd(&text));
     }
     out
 }
@@ -119,7 +119,7 @@ pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) ->
     // The shards worked side by side.
     let longest = of.parts.iter().map(|part| part.worked_ms).max();
     let took = Duration::from_millis(longest.unwrap_or_default());
-    totals(&mut out, &of.totals, took, style);
+    totals(&mut out, &of.totals, took, CampaignEnd::Completed, style);
     for part in &of.parts {
         let figures = part.quarters.as_ref().map(figures).unwrap_or_default();
         let ended = if part.is_complete {
@@ -134,7 +134,7 @@ pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) ->
             part.worked_ms as f64 / 1000.0,
             counted(part.starts.into(), "start"),
         );
-        paragraph(&mut out, "  ", text.trim_end_matches("; "));
+        style.paragraph(&mut out, "  ", text.trim_end_matches("; "));
     }
     if !of.missing.is_empty() {
         let missing: Vec<String> = of.missing.iter().map(u32::to_string).collect();
@@ -148,7 +148,7 @@ pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) ->
             missing.join(", "),
             of.shards
         );
-        paragraph(&mut out, "  ", &style.bad(&text));
+        style.paragraph(&mut out, "  ", &style.bad(&text));
     }
     out
 }
@@ -193,10 +193,10 @@ fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Finding) -> String, 
             style.strong(violation.rule.id()),
             violation.kind
         );
-        paragraph(out, "  ", &times(failures, &family));
+        style.paragraph(out, "  ", &times(failures, &family));
         super::plan_lines(out, &bug.plan, violation, style);
-        paragraph(out, "  ", &format!("expected: {}", violation.expected));
-        paragraph(out, "  ", &format!("observed: {}", violation.observed));
+        style.paragraph(out, "  ", &format!("expected: {}", violation.expected));
+        style.paragraph(out, "  ", &format!("observed: {}", violation.observed));
         let _ = writeln!(out, "  {}\n", replay(bug));
     }
 }

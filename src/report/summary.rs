@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Style, paragraph};
+use super::Style;
 use crate::campaign::{CampaignEnd, Summary, Totals};
 use crate::coverage::{Coverage, Sometimes};
-use crate::plan::Phase;
+use crate::plan::{Phase, StepKind};
 use crate::regression::Seed;
+use crate::repeat::program;
 use crate::verdict::NotAsked;
 
 /// The summary of a campaign, without its violations.
@@ -23,14 +24,15 @@ pub fn summary(of: &Summary, style: Style) -> String {
         more: format!("{:.1} s", of.took.as_secs_f64()),
     };
     head.write(&mut out, style);
-    totals(&mut out, &of.totals, of.took, style);
+    totals(&mut out, &of.totals, of.took, of.end, style);
     if of.kept_left_out > 0 {
         let text = format!(
-            "left out {}, for which there was no time; all of them: shakedown run --target {}",
+            "left out {}, for which there was no time; all of them: {} run --target {}",
             counted(of.kept_left_out, "kept plan"),
+            program(),
             of.target
         );
-        paragraph(&mut out, "  ", &style.odd(&text));
+        style.paragraph(&mut out, "  ", &style.odd(&text));
     }
     out
 }
@@ -66,18 +68,17 @@ impl Headline<'_> {
             None if totals.unknown > 0 => style.odd("not all could be judged"),
             None => style.good("all held"),
         };
-        let replayed = match totals.replayed {
+        let kept = match totals.replayed {
             0 => String::new(),
-            n => format!(" ({n} of them kept plans)"),
+            n => format!(" ({} kept, {} new)", grouped(n), grouped(totals.cases)),
         };
         let bugs = match self.bugs {
             0 => String::new(),
             1 => " by 1 bug".into(),
             bugs => format!(" by {bugs} bugs"),
         };
-        let _ = writeln!(
-            out,
-            "{} {verdict}: {} plans held{replayed}, {} violated{bugs}, {} unknown; seed {}, {}",
+        let text = format!(
+            "{} {verdict}: {} plans held, {} violated{bugs}, {} unknown{kept}; seed {}, {}",
             self.what,
             grouped(totals.held),
             grouped(totals.violated),
@@ -85,27 +86,36 @@ impl Headline<'_> {
             self.seed,
             self.more,
         );
+        style.hanging(out, "  ", &text);
     }
 }
 
 /// What was reached, what was left out, and what could not be judged.
-pub(super) fn totals(out: &mut String, of: &Totals, took: Duration, style: Style) {
+pub(super) fn totals(
+    out: &mut String,
+    of: &Totals,
+    took: Duration,
+    end: CampaignEnd,
+    style: Style,
+) {
     if of.coverage.events > 0 {
         reached(out, &of.coverage, took, style);
+        // One that ended at its first violation had no time to reach them.
+        sometimes(out, &of.coverage, end != CampaignEnd::AtViolation, style);
     }
     for (why, count) in &of.left_out {
         let text = format!("left out {}: {why}", counted(*count, "step"));
-        paragraph(out, "  ", &style.odd(&text));
+        style.paragraph(out, "  ", &style.odd(&text));
     }
     out.push_str(&not_asked(&of.not_asked, style));
     for unjudged in &of.unjudged {
         let text = format!("unknown: {} ({})", unjudged.why, unjudged.place());
-        paragraph(out, "  ", &style.odd(&text));
+        style.paragraph(out, "  ", &style.odd(&text));
     }
     let rest = of.unknown.saturating_sub(of.unjudged.len() as u64);
     if rest > 0 {
         let text = format!("and {} more", grouped(rest));
-        paragraph(out, "  ", &style.odd(&text));
+        style.paragraph(out, "  ", &style.odd(&text));
     }
 }
 
@@ -113,7 +123,7 @@ pub(super) fn totals(out: &mut String, of: &Totals, took: Duration, style: Style
 pub fn not_asked<'a>(of: impl IntoIterator<Item = &'a NotAsked>, style: Style) -> String {
     let mut out = String::new();
     for unasked in of {
-        paragraph(&mut out, "  ", &style.odd(&format!("not asked: {unasked}")));
+        style.paragraph(&mut out, "  ", &style.odd(&format!("not asked: {unasked}")));
     }
     out
 }
@@ -135,20 +145,19 @@ fn reached(out: &mut String, cover: &Coverage, took: Duration, style: Style) {
         counted(cover.dead_letters, "dead letter"),
         counted(cover.deaths, "container death"),
     ];
-    paragraph(out, "  ", &facts.join(", "));
-    faults(out, cover);
-    phases(out, cover);
-    sometimes(out, cover, style);
+    style.paragraph(out, "  ", &facts.join(", "));
+    faults(out, cover, style);
+    phases(out, cover, style);
 }
 
-/// Each fault's count, two to a line.
-fn faults(out: &mut String, cover: &Coverage) {
+/// Each fault's count, two to a line where they have room.
+fn faults(out: &mut String, cover: &Coverage, style: Style) {
     let mut cells: Vec<String> = cover
         .faults
         .iter()
         .map(|(name, count)| cell(name, count.injected, Some(count.hits)))
         .collect();
-    for name in ["crash", "workspace-lost", "push-from-outside", "redeliver"] {
+    for name in StepKind::disturbing_at_once() {
         if let Some(by_phase) = cover.disturbed.get(name) {
             let count = by_phase.idle + by_phase.phases.iter().sum::<u64>();
             cells.push(cell(name, count, None));
@@ -157,61 +166,58 @@ fn faults(out: &mut String, cover: &Coverage) {
     if cells.is_empty() {
         return;
     }
-    let _ = writeln!(
-        out,
-        "  {0}    {0}",
-        format!("{:<18}{:>9} {:>11}", "fault", "made", "hit")
-    );
-    for pair in cells.chunks(2) {
-        let _ = writeln!(out, "  {}", pair.join("    "));
+    let head = format!("{:<18}{:>8} {:>10}", "fault", "made", "hit");
+    let in_a_line = if style.width < 2 * (head.len() + 3) {
+        1
+    } else {
+        2
+    };
+    for line in std::iter::once([head.clone(), head].as_slice()).chain(cells.chunks(in_a_line)) {
+        let line = line[..in_a_line.min(line.len())].join("   ");
+        let _ = writeln!(out, "  {}", line.trim_end());
     }
 }
 
 fn cell(name: &str, made: u64, hits: Option<u64>) -> String {
     let hits = hits.map(grouped).unwrap_or_default();
-    format!("{name:<18}{:>9} {hits:>11}", grouped(made))
+    format!("{name:<18}{:>8} {hits:>10}", grouped(made))
 }
 
-fn phases(out: &mut String, cover: &Coverage) {
+/// What happened in each phase, in as many tables below each other as the width needs.
+fn phases(out: &mut String, cover: &Coverage, style: Style) {
     if cover.phases.is_empty() {
         return;
     }
-    let row = |out: &mut String, name: &str, cells: [String; 8], last: &str| {
-        let _ = write!(out, "  {name:<8}");
-        for cell in cells {
-            let _ = write!(out, "{cell:>11}");
-        }
-        let _ = writeln!(out, "{last}");
-    };
-    row(out, "phase", Phase::ALL.map(|phase| phase.to_string()), "");
-    let entered = |phase| cover.phases.get(&phase).copied().unwrap_or_default();
-    row(
-        out,
-        "entered",
-        Phase::ALL.map(|phase| grouped(entered(phase))),
-        "",
-    );
     let died = |phase| {
         let rows = ["crash", "out-of-memory", "workspace-lost", "exit"];
         let of = |row| cover.disturbed.get(row).map_or(0, |by| by.of(phase));
         rows.into_iter().map(of).sum()
     };
-    row(
-        out,
-        "died in",
-        Phase::ALL.map(|phase| grouped(died(phase))),
-        "",
-    );
+    let mut rows = ["phase", "entered", "died in"].map(|name| format!("  {name:<8}"));
+    let names = rows.clone();
+    for phase in Phase::ALL {
+        let entered = cover.phases.get(&phase).copied().unwrap_or_default();
+        let cells = [phase.to_string(), grouped(entered), grouped(died(phase))];
+        let width = cells.iter().map(String::len).max().unwrap_or_default() + 1;
+        if rows[0].len() + width > style.width {
+            let _ = writeln!(out, "{}", rows.join("\n"));
+            rows.clone_from(&names);
+        }
+        for (row, cell) in rows.iter_mut().zip(cells) {
+            let _ = write!(row, "{cell:>width$}");
+        }
+    }
+    let _ = writeln!(out, "{}", rows.join("\n"));
 }
 
-fn sometimes(out: &mut String, cover: &Coverage, style: Style) {
+fn sometimes(out: &mut String, cover: &Coverage, lists_missing: bool, style: Style) {
     let missing = cover.not_reached();
     let all = Sometimes::all().count();
     let _ = writeln!(out, "  sometimes: {} of {all} reached", all - missing.len());
-    if !missing.is_empty() {
+    if !missing.is_empty() && lists_missing {
         let names: Vec<String> = missing.iter().map(Sometimes::to_string).collect();
         let text = format!("not reached: {}", names.join(", "));
-        paragraph(out, "    ", &style.odd(&text));
+        style.paragraph(out, "    ", &style.odd(&text));
     }
 }
 

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use super::Style;
 use crate::defect::Defect;
 use crate::defect::trial::Trial;
+use crate::verdict::Violation;
 
 /// The table's head.
 pub fn trials_head() -> String {
     format!(
-        "{:<26} {:<18} {:<18} {:>7} {:>11} {:>9} {:>9} {:>7}\n",
-        "defect", "should break", "broke", "caught", "plans", "found at", "shrunk to", "runs"
+        "{:<25} {:<17} {:>6} {:>9} {:>5} {:>8} {:>4}\n",
+        "defect", "should break", "caught", "plans", "steps", "shrunk", "runs"
     )
 }
 
@@ -20,16 +21,11 @@ pub fn trials_row(defect: &Defect, trials: &[Trial], style: Style) -> String {
     let mut rules: Vec<&str> = caught.iter().map(|c| c.violation.rule.id()).collect();
     rules.sort_unstable();
     rules.dedup();
-    let first = match (caught.len(), rules.as_slice()) {
-        (0, _) => "-".to_owned(),
-        (_, [one]) => (*one).to_owned(),
-        (_, several) => format!("{} and {}", several[0], several.len() - 1),
-    };
     let plans: Vec<u32> = trials.iter().map(|t| t.plans).collect();
     let most = plans.iter().max().copied().unwrap_or_default();
     let share = format!("{}/{}", caught.len(), trials.len());
     let mut row = format!(
-        "{:<26} {:<18} {first:<18} {share:>7} {:>11}",
+        "{:<25} {:<17} {share:>6} {:>9}",
         defect.name,
         defect.rule.id(),
         format!("{} (<={most})", median(&plans)),
@@ -42,44 +38,53 @@ pub fn trials_row(defect: &Defect, trials: &[Trial], style: Style) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             row,
-            " {:>9} {:>9} {:>7}",
+            " {:>5} {:>8} {:>4}",
             median(&found),
             format!("{} (<={longest})", median(&shrunk)),
             median(&runs)
         );
     }
     let missed = caught.len() < trials.len();
-    let row = if missed { style.bad(&row) } else { row };
-    format!("{row}\n")
+    let mut row = if missed { style.bad(&row) } else { row };
+    row.push('\n');
+    if !rules.is_empty() && rules != [defect.rule.id()] {
+        style.paragraph(&mut row, "  ", &format!("broke {}", rules.join(", ")));
+    }
+    row
 }
 
 /// The row of a defect that cannot be seen of a system, and why.
-pub fn not_asked_row(defect: &Defect, why: &str) -> String {
-    format!(
-        "{:<26} {:<18} not asked: {why}\n",
-        defect.name,
-        defect.rule.id()
-    )
+pub fn not_asked_row(defect: &Defect, why: &str, style: Style) -> String {
+    let mut row = format!("{:<25} {:<17} not asked:\n", defect.name, defect.rule.id());
+    style.paragraph(&mut row, "  ", why);
+    row
 }
 
 /// A line on a system that keeps the contract in another way, with the plan that a rule objects
 /// to.
 pub fn harmless_row(name: &str, what: &str, trial: &Trial, style: Style) -> String {
-    let row = format!(
-        "{name:<20} {:>5} plans, {} unknown, seed {:<4}  {what}",
+    let verdict = match trial.caught {
+        None => style.good("held"),
+        Some(_) => style.bad("violated"),
+    };
+    let head = format!(
+        "{verdict} {name}: {} plans, {} unknown, seed {}; {what}",
         trial.plans, trial.unknown, trial.seed
     );
-    match &trial.caught {
-        None => format!("{} {row}\n", style.good("held")),
-        Some(caught) => format!(
-            "{} {row}\n  {} ({}): {}\n{}\n",
-            style.bad("violated"),
-            caught.violation.rule,
-            caught.violation.kind,
-            caught.violation.observed,
-            caught.plan
-        ),
+    let mut out = String::new();
+    style.hanging(&mut out, "  ", &head);
+    if let Some(caught) = &trial.caught {
+        let Violation {
+            rule,
+            kind,
+            observed,
+            ..
+        } = &caught.violation;
+        style.paragraph(&mut out, "  ", &format!("{rule} ({kind}): {observed}"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{}", caught.plan);
     }
+    out
 }
 
 fn median(numbers: &[u32]) -> u32 {

@@ -160,7 +160,11 @@ fn an_expectation_that_is_not_met_fails_a_scenario_whose_rules_hold() {
             .run(&target, 1, &Interrupt::default());
         assert_eq!(ended.grade(), Grade::Failed, "{name}");
         assert_eq!(ended.outcome.verdict, Verdict::Held, "{name}");
-        let text = report::scenario(&ended, "the command", Style { coloured: false });
+        let wide = Style {
+            width: 200,
+            ..Style::PLAIN
+        };
+        let text = report::scenario(&ended, "the command", wide);
         for part in parts.iter().chain(&["the command"]) {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }

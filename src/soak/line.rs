@@ -1,6 +1,5 @@
 //! The one line that shows how far a soak is.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::state::SoakState;
 use crate::campaign::Sample;
 use crate::coverage::Sometimes;
+use crate::report::Style;
 
 /// The time between two lines where standard error is no terminal, at first and later on.
 const FIRST_LINES: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ struct Rate {
 
 impl Line {
     pub(super) fn begin(is_quiet: bool) -> Self {
-        let is_shown = !is_quiet && std::io::stderr().is_terminal();
+        let is_shown = !is_quiet && Style::can_redraw();
         let bar = is_shown.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
             let style = ProgressStyle::with_template("{wide_msg}");

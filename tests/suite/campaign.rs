@@ -26,6 +26,7 @@ fn campaign(folder: &Path, sim: &Sim) -> Summary {
         quiet: true,
         out: folder.join("out"),
         regressions: folder.join("proptest-regressions"),
+        replays: true,
         command: "shakedown run --seed 7".into(),
     };
     run(sim, &config, &Interrupt::default()).unwrap()
@@ -40,7 +41,7 @@ fn a_defect_is_found_shrunk_kept_and_found_again() {
     assert!(!found.is_known());
     assert!(found.plan.steps.len() <= 4, "{}", found.plan);
     assert!(found.history.events.len() > 1);
-    let text = summary(&first, Style { coloured: false });
+    let text = summary(&first, Style::PLAIN);
     assert!(text.starts_with("sim violated: "), "{text}");
 
     // The kept plan shows it alone, with the seed that its comments name.

@@ -25,7 +25,7 @@ fn what_breaks_a_rule_is_kept_and_runs_first_from_then_on() {
     // No other plan is needed to see it again.
     let again = check.cases(1).report().unwrap_err();
     assert!(
-        again.contains("sim violated: 0 plans held (1 of them kept plans), 1 violated"),
+        again.contains("sim violated: 0 plans held, 1 violated, 0 unknown (1 kept, 0 new)"),
         "{again}"
     );
     let right = Sim::default();
@@ -35,7 +35,7 @@ fn what_breaks_a_rule_is_kept_and_runs_first_from_then_on() {
         .report();
     let fixed = fixed.unwrap();
     assert!(
-        fixed.contains("3 plans held (1 of them kept plans)"),
+        fixed.contains("3 plans held, 0 violated, 0 unknown (1 kept, 2 new)"),
         "{fixed}"
     );
 }

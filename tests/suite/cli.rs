@@ -129,8 +129,8 @@ fn the_rules_are_printed_with_their_kinds_of_breach() {
     assert_eq!(
         String::from_utf8_lossy(&one.stdout),
         "stays-up  checked always
-  A container survives everything but crash and out-of-memory, and is up again within 120 s of
-  those.
+  A container survives everything but crash and out-of-memory, and is up again
+  within 120 s of those.
   evidence: process
     down  A container was still down when its time to restart was over.
     exit  A container ended by itself.

@@ -11,6 +11,7 @@ mod conformance;
 mod docs;
 mod environment;
 mod exploration;
+mod first_use;
 mod foreign;
 mod history;
 mod layers;

@@ -97,19 +97,24 @@ fn a_violation_is_reported_to_people_machines_and_ci() {
 fn every_report_says_alike_when_a_violation_was_seen() {
     let folder = tempfile::tempdir().unwrap();
     let plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n";
-    std::fs::create_dir(folder.path().join("proptest-regressions")).unwrap();
-    std::fs::write(folder.path().join("proptest-regressions/k.plan"), plan).unwrap();
-    let args = "run --target sim --seed 1 --defect deploys-failed-build --quiet --json --html \
-                pages --junit junit.xml";
-    let out = shakedown(folder.path(), &args.split_whitespace().collect::<Vec<_>>());
-    // The build's first object goes up once all has been healed: no fault had begun.
-    let parts = ["on sim, while it recovered, ", "Seen while it recovered. "];
-    check(&out, 1, &parts);
-    let first: Value = serde_json::from_str(stdout(&out).lines().next().unwrap()).unwrap();
+    std::fs::write(folder.path().join("k.plan"), plan).unwrap();
+    let defect = "--target sim --seed 1 --defect deploys-failed-build --quiet --json";
+    let run = |command: &str| {
+        let args = format!("{command} {defect}");
+        let out = shakedown(folder.path(), &args.split(' ').collect::<Vec<_>>());
+        // The build's first object goes up once all has been healed: no fault had begun.
+        let parts = ["on sim, while it recovered, ", "Seen while it recovered. "];
+        check(&out, 1, &parts);
+        let first = stdout(&out).lines().next().unwrap().to_owned();
+        serde_json::from_str::<Value>(&first).unwrap()
+    };
+    let first = run("replay k.plan");
     assert_eq!(
         (&first["step"], &first["after_recovery"]),
         (&Value::Null, &false.into())
     );
+    // A generated plan comes to the same when it is shrunk.
+    run("run --html pages --junit junit.xml");
     let campaign = data(&folder.path().join("pages/index.html"));
     let row = &campaign["violations"][0];
     assert_eq!(row["place"], "while it recovered");

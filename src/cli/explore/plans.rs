@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
-use crate::cli::open::{open, planted};
+use crate::cli::open::{defect, open, planted};
 use crate::cli::{TargetArgs, TargetName, seed};
 use crate::defect::{DEFECTS, Defect};
 use crate::explore::plans::alphabet::Alphabet;
@@ -177,14 +177,12 @@ fn right_worker(
 
 /// Planted defects: each is to be shown, and by how short a plan is the question.
 fn defects(args: &PlansArgs, name: &str, mut config: Config, interrupt: &Interrupt) -> Exit {
-    let chosen: Vec<&'static Defect> = match (name, Defect::by_name(name)) {
-        ("all", _) => DEFECTS.iter().collect(),
-        (_, Some(defect)) => vec![defect],
-        (_, None) => {
-            let known: Vec<&str> = DEFECTS.iter().map(|defect| defect.name).collect();
-            eprintln!("unknown defect `{name}`; known: all, {}", known.join(", "));
-            return Exit::Usage;
-        }
+    let chosen: Vec<&'static Defect> = match name {
+        "all" => DEFECTS.iter().collect(),
+        name => match defect(name) {
+            Ok(defect) => vec![defect],
+            Err(exit) => return exit,
+        },
     };
     // A planted panic is part of the search, and no news.
     std::panic::set_hook(Box::new(|_| {}));

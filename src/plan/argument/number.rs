@@ -14,6 +14,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 impl Form for Duration {
     type Value = Self;
 
+    fn usage() -> String {
+        "TIME".into()
+    }
+
     fn read(words: &mut Words<'_>, _: &Plan) -> Result<Self, ParseError> {
         let word = words.need("a time, such as 30s")?;
         let digits = word
@@ -69,6 +73,10 @@ pub(in crate::plan) struct Requests;
 impl Form for Requests {
     type Value = u32;
 
+    fn usage() -> String {
+        "[+N]".into()
+    }
+
     fn read(words: &mut Words<'_>, _: &Plan) -> Result<u32, ParseError> {
         let Some(word) = words.next() else {
             return Ok(0);
@@ -102,6 +110,10 @@ pub(in crate::plan) struct Started;
 impl Form for Started {
     type Value = u32;
 
+    fn usage() -> String {
+        "started [+N]".into()
+    }
+
     fn read(words: &mut Words<'_>, plan: &Plan) -> Result<u32, ParseError> {
         let word = words.need("`started`")?;
         if word.text != "started" {
@@ -125,6 +137,10 @@ pub(in crate::plan) struct Objects;
 
 impl Form for Objects {
     type Value = u32;
+
+    fn usage() -> String {
+        "N".into()
+    }
 
     fn read(words: &mut Words<'_>, _: &Plan) -> Result<u32, ParseError> {
         const RANGE: RangeInclusive<u32> = 0..=1000;
@@ -157,16 +173,24 @@ impl Form for Objects {
 /// The status of an agent's error.
 pub(in crate::plan) struct Status;
 
+impl Status {
+    const KNOWN: [&str; 3] = ["429", "500", "529"];
+}
+
 impl Form for Status {
     type Value = u16;
 
+    fn usage() -> String {
+        Self::KNOWN.join("|")
+    }
+
     fn read(words: &mut Words<'_>, _: &Plan) -> Result<u16, ParseError> {
         let word = words.need("a status")?;
-        let known = ["429", "500", "529"];
-        let status = known.contains(&word.text).then(|| word.text.parse().ok());
+        let is_known = Self::KNOWN.contains(&word.text);
+        let status = is_known.then(|| word.text.parse().ok());
         status
             .flatten()
-            .ok_or_else(|| words.unknown(word, "status", known))
+            .ok_or_else(|| words.unknown(word, "status", Self::KNOWN))
     }
 
     fn print(value: &u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {

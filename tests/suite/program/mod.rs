@@ -4,7 +4,15 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Variables that change what the program does, by how their names begin.
-const UNWANTED: [&str; 6] = ["PROPTEST_", "SLURM_", "AWS_", "GIT_", "JOB_", "RUST_LOG"];
+const UNWANTED: [&str; 7] = [
+    "PROPTEST_",
+    "SLURM_",
+    "AWS_",
+    "GIT_",
+    "JOB_",
+    "RUST_LOG",
+    "CARGO_PKG_",
+];
 
 /// The program in a folder, with nothing of the caller's environment that changes what it does.
 pub fn command(folder: &Path, args: &[&str]) -> Command {

@@ -137,6 +137,7 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
         quiet: true,
         out: folder.join("out"),
         regressions: folder.join("regressions"),
+        replays: true,
         command: "shakedown run --target sim --cases 150 --seed 0x3 --keep-going".into(),
     };
     let target = planted_sim(defect("drops-conflict"));
@@ -184,6 +185,7 @@ pub fn shards(folder: &Path) -> Vec<SoakOutcome> {
                 quiet: true,
                 out: folder.join(format!("shard-{index}")),
                 regressions: folder.join("regressions"),
+                replays: true,
                 command: "shakedown soak --seed 7".into(),
             },
         };
