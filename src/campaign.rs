@@ -266,7 +266,7 @@ pub fn run_one_recorded(
     };
     let judge = |plan: &Plan, seed| {
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        runner::run_recorded(&target, plan, seed, &mut **record)
+        runner::run_confirmed_recorded(&target, plan, seed, &mut **record)
     };
     let ran = Case { plan, seed }.ran(&judge);
     (ran.outcome, ran.coverage)

@@ -93,7 +93,7 @@ pub fn compare_all(
 /// Runs a plan on both targets and compares what is there in the end.
 pub fn compare(name: &str, plan: &Plan, targets: [&(dyn Target + Sync); 2], seed: u64) -> Compared {
     let began = Instant::now();
-    let outcomes = targets.map(|target| runner::run(target, plan, seed));
+    let outcomes = targets.map(|target| runner::run_confirmed(target, plan, seed));
     let mut compared = Compared {
         name: name.into(),
         plan: plan.clone(),

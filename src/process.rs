@@ -52,6 +52,14 @@ pub fn has_members(group: i32) -> bool {
         && running().iter().any(|process| process.group == group)
 }
 
+/// Whether a signal stops a process now; without `/proc` that is not known.
+pub fn is_stopped(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything; the state follows it.
+    let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    state.starts_with(['T', 't'])
+}
+
 /// Kills a process and all its descendants, whatever their groups; without `/proc`, only itself.
 pub fn kill_tree(root: i32) {
     // Stopped processes start no others, so nothing escapes between looking and killing.

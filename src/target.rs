@@ -59,12 +59,38 @@ pub trait Target {
     /// When it cannot be started; nothing is left behind then.
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError>;
 
+    /// Starts one as [`start`](Self::start) does, to which everything takes so many times as long in
+    /// real time as usual, so that the machine's own stalls matter less. Where time is virtual, or
+    /// not the tester's to set, it is started as usual.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    fn start_slowed(
+        &self,
+        sessions: &[SessionId],
+        seed: u64,
+        times: u32,
+    ) -> Result<Box<dyn Run>, TargetError> {
+        let _ = times;
+        self.start(sessions, seed)
+    }
+
     /// A target where runs cost less and the same system runs, if there is one: what is wrong with
     /// the one is likely to show on the other. Shrinking tries there first, and asks the target
     /// itself in the end.
     fn twin(&self) -> Option<&(dyn Target + Sync)> {
         None
     }
+}
+
+/// Why what a run shows may be the doing of the machine that it ran on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Doubt {
+    /// Something stalled for so long that a right system may miss a time limit.
+    Stalled(String),
+    /// The machine refused what the system needs: room, memory, processes. Nothing that was seen is
+    /// then sure to be the system's.
+    Failed(String),
 }
 
 /// A started system. Dropping it removes every trace of it.
@@ -138,9 +164,8 @@ pub trait Run {
     /// The system's own time since the start.
     fn now(&self) -> Duration;
 
-    /// Why what was seen may be the doing of this machine and not of the system, where it may;
-    /// a violation that depends on time is then not believed.
-    fn doubt(&self) -> Option<String> {
+    /// Why what was seen may be the doing of this machine and not of the system, where it may.
+    fn doubt(&self) -> Option<Doubt> {
         None
     }
 

@@ -27,6 +27,7 @@ fn outcome(verdict: Verdict) -> Outcome {
         history: History::default(),
         left_out: vec![],
         settled: None,
+        doubt: None,
     }
 }
 

@@ -196,14 +196,14 @@ fn first_violation(
     let is_certain = seed.is_some() && target.is_deterministic();
     let tries = if is_certain { 1 } else { TRIES };
     let first = seed.unwrap_or_default();
-    let mut last = (first, runner::run(target, plan, first));
+    let mut last = (first, runner::run_confirmed(target, plan, first));
     for more in 1..tries {
         let is_over = interrupt.load(std::sync::atomic::Ordering::Relaxed);
         if is_over || matches!(last.1.verdict, Verdict::Violated(_)) {
             break;
         }
         let seed = first.wrapping_add(more);
-        last = (seed, runner::run(target, plan, seed));
+        last = (seed, runner::run_confirmed(target, plan, seed));
     }
     last
 }

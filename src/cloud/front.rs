@@ -208,8 +208,15 @@ async fn accept(
                     connection(services.clone(), client.clone(), stream, until_cut.clone());
                 connections.spawn(connection);
             }
-            // Out of file descriptors, for one: others may be closed meanwhile.
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            // One that was given up meanwhile is none; without files or memory, the machine is short.
+            Err(error) => {
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    let failure =
+                        format!("a connection of {client} could not be accepted: {error}");
+                    services.recorder.fail(failure);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         while connections.try_join_next().is_some() {}
     }

@@ -69,12 +69,22 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
         }
         return unauthorized();
     }
-    let services = services.clone();
+    let (recorder, services) = (services.clone(), services.clone());
     let serving = tokio::task::spawn_blocking(move || serve(&services, &asked, &wish));
     match serving.await {
         Ok(Ok(response)) => Answer::Reply(response),
-        Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
-        Err(_) => Answer::Close,
+        Ok(Err(error)) => {
+            recorder
+                .recorder
+                .fail(format!("the git remote failed: {error}"));
+            text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n"))
+        }
+        Err(error) => {
+            recorder
+                .recorder
+                .fail(format!("the git remote failed: {error}"));
+            Answer::Close
+        }
     }
 }
 
@@ -166,6 +176,12 @@ fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response
     if wish.part == Exchange::Push {
         return push(services, asked, wish);
     }
+    // Who sees where a branch is sees it after the push that brought it there was recorded, however
+    // long that takes: nothing that follows from it comes first in the record.
+    let _lock = match wish.part {
+        Exchange::FetchObjects => None,
+        _ => services.remote.lock(&wish.client),
+    };
     let (response, _) = run(&services.remote, asked, wish)?;
     let is_version_2 = asked
         .parts
@@ -255,7 +271,42 @@ fn run(remote: &Remote, asked: &Asked, wish: &Wish) -> io::Result<(Response<Body
         backend.stdin(Stdio::from(body));
     }
     let output = remote.children.run(&mut backend)?;
+    // What a push is answered has what went wrong in it; what a fetch is answered is all content.
+    let answered: &[u8] = match wish.part {
+        Exchange::Push => &output.stdout,
+        _ => &[],
+    };
+    let said = [&output.stderr, answered].map(String::from_utf8_lossy);
+    if let Some(words) = said.iter().find_map(|said| shortage(said)) {
+        return Err(io::Error::other(words));
+    }
     cgi_response(&output.stdout)
+}
+
+/// The words for what no system can be blamed for, where a program says them: those of the system's
+/// errors for a machine that lacks something.
+fn shortage(said: &str) -> Option<&'static str> {
+    const WORDS: [&str; 8] = [
+        "No space left on device",
+        "Disk quota exceeded",
+        "Cannot allocate memory",
+        "Out of memory",
+        "Resource temporarily unavailable",
+        "Too many open files",
+        "Read-only file system",
+        "Input/output error",
+    ];
+    // As git says it, behind a colon at the end of a line; a file may hold any words.
+    let is_said = |words: &&str| {
+        let mut lines = said.lines().map(str::trim_end);
+        lines.any(|line| {
+            let is_of_git = ["fatal: ", "error: "]
+                .iter()
+                .any(|kind| line.contains(kind));
+            is_of_git && line.ends_with(*words)
+        })
+    };
+    WORDS.into_iter().find(is_said)
 }
 
 /// Reads a CGI program's output: header lines, an empty line, the body.

@@ -46,6 +46,7 @@ struct Recorded {
     trap: Option<Trap>,
     sprung: bool,
     held: Option<ClientId>,
+    failure: Option<String>,
 }
 
 impl Recorder {
@@ -88,6 +89,18 @@ impl Recorder {
         state.events.push(Event { at, what });
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// Takes notice that the cloud itself could not do its work: what the system did from then on is
+    /// not judged.
+    pub(super) fn fail(&self, why: impl Into<String>) {
+        self.state().failure.get_or_insert(why.into());
+        self.changed.notify_waiters();
+    }
+
+    /// What the cloud could not do, if anything.
+    pub fn failure(&self) -> Option<String> {
+        self.state().failure.clone()
     }
 
     /// Takes notice of what was seen elsewhere, for the trap: a commit, a start, a death.

@@ -65,7 +65,12 @@ pub(super) async fn answer(
         // What has begun is done, although the container may be gone before the answer.
         match tokio::spawn(work).await {
             Ok(answer) => answer,
-            Err(_) => Answer::Close,
+            Err(error) => {
+                // Where the cloud is taken down, nobody asks any more.
+                let failure = format!("answering a request of {client} failed: {error}");
+                services.recorder.fail(failure);
+                Answer::Close
+            }
         }
     };
     services.recorder.while_held(&client).await;

@@ -167,8 +167,18 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     let mut request = Request::from_parts(asked.parts.clone(), s3s::Body::from(asked.body.clone()));
     request.extensions_mut().insert(call.clone());
     let Some(response) = call_service(services, request).await else {
+        services
+            .recorder
+            .fail("the store of objects gave no answer");
         return Answer::Close;
     };
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        // No fault answers so.
+        let said = String::from_utf8_lossy(response.body()).into_owned();
+        services
+            .recorder
+            .fail(format!("the store of objects failed: {said}"));
+    }
     let is_slowed = call.slowed.load(Ordering::Relaxed);
     if !call.changed.load(Ordering::Relaxed) {
         record(if loses_answer || is_slowed {

@@ -48,9 +48,9 @@ impl Run for SlowRun {
     fn now(&self) -> Duration {
         self.0.now()
     }
-    fn doubt(&self) -> Option<String> {
+    fn doubt(&self) -> Option<Doubt> {
         let is_busy = self.1.is_empty();
-        is_busy.then(|| "the machine was busy".into())
+        is_busy.then(|| Doubt::Stalled("the machine was busy".into()))
     }
     fn build_commits(&mut self, _: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
         let of_marks = self.1.iter().filter(|build| build.marks == marks);
@@ -112,7 +112,7 @@ fn on_a_slow_machine_only_what_does_not_hang_on_time_is_a_violation() {
     let breaks = "instruct acme/home break-build";
     check(None, breaks, "held");
     check(Some("deploys-failed-build"), breaks, "no-broken-deploy");
-    let busy = "the machine was busy; seen was: ";
+    let busy = "was violated, but the machine was busy. Observed was: ";
     check(Some("tells-no-error"), breaks, busy);
     // Of one rule, one kind depends on time and the other does not.
     let denied = "instruct acme/home change\ninject s3-denied\nuntil acme/home done";
@@ -203,7 +203,10 @@ struct Flaky {
     sims: [Sim; 2],
     /// In which runs the second one is used, by number.
     wrong: &'static [u32],
-    runs: std::cell::Cell<u32>,
+    /// In which runs the machine stalls.
+    stalled: &'static [u32],
+    /// How much slower each run was asked to be.
+    runs: std::cell::RefCell<Vec<u32>>,
 }
 
 impl Target for Flaky {
@@ -214,38 +217,63 @@ impl Target for Flaky {
         false
     }
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
-        let number = self.runs.replace(self.runs.get() + 1);
-        self.sims[usize::from(self.wrong.contains(&number))].start(sessions, seed)
+        self.start_slowed(sessions, seed, 1)
+    }
+    fn start_slowed(
+        &self,
+        sessions: &[SessionId],
+        seed: u64,
+        times: u32,
+    ) -> Result<Box<dyn Run>, TargetError> {
+        let number = self.runs.borrow().len() as u32;
+        self.runs.borrow_mut().push(times);
+        let is_wrong = self.wrong.contains(&number);
+        let run = self.sims[usize::from(is_wrong)].start(sessions, seed)?;
+        Ok(match self.stalled.contains(&number) {
+            true => Box::new(SlowRun(run, Vec::new())),
+            false => run,
+        })
     }
 }
 
 #[test]
-fn in_real_time_a_violation_that_depends_on_time_is_believed_when_it_shows_again() {
+fn in_real_time_a_violation_is_believed_when_it_shows_again_and_not_only_in_stalls() {
     let plan: Plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n"
         .parse()
         .unwrap();
-    let verdict = |defect: &str, wrong| {
-        let defect = Defect::by_name(defect).expect("a known defect");
+    let check = |defect: &str, wrong, stalled, slowness: &[u32], expected: &str| {
+        let planted = Defect::by_name(defect).expect("a known defect");
         let target = Flaky {
-            sims: [Sim::default(), trial::planted_sim(defect)],
+            sims: [Sim::default(), trial::planted_sim(planted)],
             wrong,
-            runs: std::cell::Cell::new(0),
+            stalled,
+            runs: std::cell::RefCell::default(),
         };
         let outcome = run_confirmed(&target, &plan, 1);
-        let end = outcome.history.end.unwrap();
-        assert_eq!(end.verdict, outcome.verdict);
-        (outcome.verdict, target.runs.get())
+        assert_eq!(outcome.history.end.unwrap().verdict, outcome.verdict);
+        let verdict = match outcome.verdict {
+            Verdict::Held => "held".into(),
+            Verdict::Violated(violation) => violation.rule.to_string(),
+            Verdict::Unknown { why } => why,
+        };
+        let case = format!("{defect}, wrong in {wrong:?}, stalled in {stalled:?}");
+        assert!(verdict.contains(expected), "{case}: {verdict}");
+        assert_eq!(*target.runs.borrow(), slowness, "{case}");
     };
-    let (once, runs) = verdict("tells-no-error", &[0]);
-    assert!(matches!(once, Verdict::Unknown { why } if why.contains("in 1 of 3 runs")));
-    assert_eq!(runs, 3);
-    let (again, runs) = verdict("tells-no-error", &[0, 2]);
-    assert!(matches!(again, Verdict::Violated(it) if it.rule.id() == "errors-told"));
-    assert_eq!(runs, 3);
-    // What no slowness can make is believed at once.
-    let (sure, runs) = verdict("deploys-failed-build", &[0]);
-    assert!(matches!(sure, Verdict::Violated(it) if it.rule.id() == "no-broken-deploy"));
-    assert_eq!(runs, 1);
+    let (by_time, rule) = ("tells-no-error", "errors-told");
+    check(by_time, &[], &[0], &[1], "held");
+    check(by_time, &[0], &[], &[1, 1, 2], "violated in 1 of 3 runs");
+    check(by_time, &[0, 1], &[], &[1, 1], rule);
+    check(by_time, &[0, 2], &[], &[1, 1, 2], rule);
+    check(by_time, &[0, 1], &[0], &[1, 1], rule);
+    let stalls = "only where the machine stalled: the machine was busy";
+    check(by_time, &[0, 1, 2, 3], &[0, 1, 2, 3], &[1, 1, 2, 4], stalls);
+    check(by_time, &[0, 1, 2, 3], &[0, 1, 2], &[1, 1, 2, 4], rule);
+    // What no slowness can make is believed at once, or when it shows again.
+    let (sure, rule) = ("deploys-failed-build", "no-broken-deploy");
+    check(sure, &[0], &[], &[1], rule);
+    check(sure, &[0], &[0], &[1, 1, 2], "violated in 1 of 3 runs");
+    check(sure, &[0, 1], &[0, 1], &[1, 1], rule);
 }
 
 #[test]

@@ -227,3 +227,47 @@ until acme/home done
     let recovery = explanation.steps.last().unwrap();
     assert!(recovery.violates && recovery.step.is_none());
 }
+
+/// A simulated target that is wrong in its first runs only.
+struct Once {
+    wrong: Sim,
+    right: Sim,
+    left: std::cell::Cell<u32>,
+}
+
+impl Target for Once {
+    fn name(&self) -> &'static str {
+        "once"
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(1));
+        match left {
+            0 => self.right.start(sessions, seed),
+            _ => self.wrong.start(sessions, seed),
+        }
+    }
+}
+
+#[test]
+fn a_smaller_plan_that_shows_nothing_in_the_end_is_no_finding() {
+    let target = Once {
+        wrong: trial::planted_sim(defect("force-push")),
+        right: Sim::default(),
+        // The run that finds it, and two that make a candidate be believed.
+        left: std::cell::Cell::new(3),
+    };
+    let plan: Plan = LONG.parse().unwrap();
+    let found = Finding::of_run(&target, &plan, 3).expect("the plan violates a rule");
+    let budget = Budget::for_target(&target);
+    let smallest = shrink_here(&target, &found, &budget, &mut |_| {});
+    assert!(smallest.shrink_runs > 2, "{} runs", smallest.shrink_runs);
+    assert_eq!(smallest.plan, found.plan);
+    assert_eq!(smallest.id, found.id);
+    assert_eq!(smallest.reproduced, (1, 4));
+}

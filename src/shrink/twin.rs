@@ -41,7 +41,8 @@ pub(super) fn shrink_on_twin(
     let as_it_is = smallest.plan.clone();
     for times in SLOWER {
         smallest.plan = with_longer_waits(&as_it_is, times);
-        if times > 1 && smallest.plan == as_it_is {
+        let is_spent = began.elapsed() >= budget.time;
+        if times > 1 && (smallest.plan == as_it_is || is_spent) {
             break;
         }
         let (shown, of) = confirm(target, &mut smallest, violation, &|| {
@@ -79,7 +80,7 @@ pub(super) fn confirm(
     let (mut shown, mut of) = (0, 0);
     while of < CONFIRMATIONS {
         let is_hopeless = shown == 0 && of >= DOUBTED;
-        if is_hopeless || of > 0 && is_spent() {
+        if is_hopeless || shown > 0 && is_spent() {
             break;
         }
         of += 1;

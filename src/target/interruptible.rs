@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Run, Target, TargetError};
+use super::{Doubt, Run, Target, TargetError};
 use crate::history::{Event, OwnBuild, Snapshot};
 use crate::plan::{ClientId, Mark, SessionId, Step};
 use crate::profile::Profile;
@@ -56,9 +56,18 @@ impl Target for Interruptible<'_> {
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        self.start_slowed(sessions, seed, 1)
+    }
+
+    fn start_slowed(
+        &self,
+        sessions: &[SessionId],
+        seed: u64,
+        times: u32,
+    ) -> Result<Box<dyn Run>, TargetError> {
         check(&self.interrupt)?;
         Ok(Box::new(InterruptibleRun {
-            run: self.target.start(sessions, seed)?,
+            run: self.target.start_slowed(sessions, seed, times)?,
             interrupt: self.interrupt.clone(),
         }))
     }
@@ -94,7 +103,7 @@ impl Run for InterruptibleRun {
         self.run.now()
     }
 
-    fn doubt(&self) -> Option<String> {
+    fn doubt(&self) -> Option<Doubt> {
         self.run.doubt()
     }
 

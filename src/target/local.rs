@@ -7,7 +7,7 @@ mod astro;
 mod checkouts;
 mod container;
 mod foreign;
-mod load;
+mod machine;
 mod memory;
 mod output;
 mod own_builds;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use self::checkouts::Checkouts;
 use self::container::{Container, Program};
 use self::foreign::System;
-use self::load::LoadWatch;
+use self::machine::MachineWatch;
 use self::output::LogSink;
 use self::own_builds::OwnBuilds;
 use self::run::LocalRun;
@@ -187,10 +187,35 @@ impl Target for Local {
         self.twin.as_ref().map(|twin| twin as &(dyn Target + Sync))
     }
 
+    fn start_slowed(
+        &self,
+        sessions: &[SessionId],
+        seed: u64,
+        times: u32,
+    ) -> Result<Box<dyn Run>, TargetError> {
+        let slowed = Self {
+            // Beyond real time there is nothing to gain, and a worker that knows no other is wrong.
+            time_scale: match self.time_scale < 1.0 {
+                true => (self.time_scale * f64::from(times)).min(1.0),
+                false => self.time_scale,
+            },
+            ..self.clone()
+        };
+        slowed.start(sessions, seed)
+    }
+
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
         if let Some(start) = &self.profile.start {
             foreign::set_up(&self.profile, start)?;
         }
+        let machine = MachineWatch::start(self.time_scale).map_err(|error| {
+            TargetError::new(
+                "looking whether the machine has what a run needs",
+                error,
+                "make room, or set TMPDIR to a folder with more; close other programs, or raise \
+                 `ulimit -u`",
+            )
+        })?;
         let thread = CloudThread::start().map_err(|error| {
             TargetError::new(
                 "starting the thread of the loopback cloud",
@@ -260,15 +285,8 @@ impl Target for Local {
             checkouts.extend(checkout.map(|checkout| (session.clone(), checkout, branch)));
         }
         let checkouts = Checkouts::new(checkouts.into_iter());
-        let load = LoadWatch::start().map_err(|error| {
-            TargetError::new(
-                "starting the thread that watches the machine's load",
-                error,
-                "close other programs, or raise `ulimit -u`",
-            )
-        })?;
         let mut run = LocalRun::new(
-            containers, checkouts, own_builds, cloud, thread, load, folder,
+            containers, checkouts, own_builds, cloud, thread, machine, folder,
         );
         run.restart = self.profile.limits.restart / 24;
         run.system = profile.start.is_some().then(|| System {

@@ -67,6 +67,15 @@ impl Target for Profiled {
         self.target.start(sessions, seed)
     }
 
+    fn start_slowed(
+        &self,
+        sessions: &[SessionId],
+        seed: u64,
+        times: u32,
+    ) -> Result<Box<dyn Run>, TargetError> {
+        self.target.start_slowed(sessions, seed, times)
+    }
+
     fn twin(&self) -> Option<&(dyn Target + Sync)> {
         self.twin
             .as_deref()

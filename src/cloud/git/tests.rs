@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cloud::tests::{cloud, front, home, other, recorded, soon};
@@ -381,4 +382,69 @@ async fn large_and_compressed_requests_are_served() {
         )
         .await
         .unwrap();
+}
+
+/// Whoever learns from the remote where a branch is learns it after that was recorded.
+#[tokio::test]
+async fn refs_are_read_after_the_push_that_moved_them_was_recorded() {
+    let cloud = cloud();
+    let checkout = Checkout::cloned(&cloud).await;
+    checkout.commit("edit-1").await;
+    // The branch has moved when this hook runs, and the push is not over before it ends.
+    let repository = cloud.repository(&home().client);
+    let hook = repository.join("hooks/post-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let script = "#!/bin/sh\n: >moved\nwhile [ ! -e over ]; do sleep 0.02; done\n";
+    std::fs::write(&hook, script).unwrap();
+    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o755)).unwrap();
+    recorded(&cloud);
+    let push = "git push -q origin thread-home";
+    {
+        // The first push is given up, as by a time limit, and goes on at the remote.
+        let mut first = std::pin::pin!(checkout.git(push));
+        while !repository.join("moved").exists() {
+            let pause = std::time::Duration::from_millis(10);
+            let early = tokio::time::timeout(pause, &mut first).await;
+            assert!(early.is_err(), "it was over before it began: {early:?}");
+        }
+    }
+    let mut second = std::pin::pin!(checkout.git(push));
+    let pause = std::time::Duration::from_millis(500);
+    let early = tokio::time::timeout(pause, &mut second).await;
+    assert!(early.is_err(), "it saw the branch too early: {early:?}");
+    std::fs::write(repository.join("over"), "").unwrap();
+    second.await.unwrap();
+    let events = recorded(&cloud);
+    assert_eq!(
+        pushes(&events),
+        [(GitOutcome::Done, vec!["Change (edit-1)"])]
+    );
+    let order: Vec<&What> = events
+        .iter()
+        .filter(|what| matches!(what, What::PushBegan { .. } | What::Pushed { .. }))
+        .collect();
+    assert!(
+        matches!(
+            order[..],
+            [
+                What::PushBegan { .. },
+                What::Pushed { .. },
+                What::PushBegan { .. }
+            ]
+        ),
+        "{order:?}"
+    );
+}
+
+#[test]
+fn only_what_git_says_of_the_machine_is_the_machines() {
+    let shortage = crate::cloud::git::shortage;
+    let full = "0056\u{2}fatal: sha1 file 'x' write error: No space left on device\n0000";
+    assert_eq!(shortage(full), Some("No space left on device"));
+    assert_eq!(
+        shortage("error: cannot fork() for x: Cannot allocate memory"),
+        Some("Cannot allocate memory")
+    );
+    assert_eq!(shortage("error: failed to push some refs"), None);
+    assert_eq!(shortage("content: No space left on device\n"), None);
 }

@@ -120,6 +120,12 @@ impl Container {
         }
     }
 
+    /// Whether a signal stops the process now.
+    pub(super) fn is_stopped(&self) -> bool {
+        let id = self.process.as_ref().map(Child::id);
+        id.is_some_and(process::is_stopped)
+    }
+
     /// Sets how much memory the process and all that it starts may have, from now on.
     pub(super) fn set_limit(&mut self, limit: Limit) -> Result<(), TargetError> {
         self.limit = limit;

@@ -1,14 +1,14 @@
 //! A run on the local target: steps, and the time in which the system works on its own.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 
 use super::checkouts::Checkouts;
 use super::container::Container;
 use super::foreign::System;
-use super::load::LoadWatch;
+use super::machine::{MachineWatch, Stalled};
 use super::own_builds::OwnBuilds;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
@@ -16,7 +16,7 @@ use crate::history::{Death, Event, Level, OwnBuild, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
 use crate::profile::Seen;
 use crate::scratch::Scratch;
-use crate::target::{Run, TargetError};
+use crate::target::{Doubt, Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
 const RESTART: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(super) struct LocalRun {
     own_builds: BTreeMap<ClientId, OwnBuilds>,
     pub(super) cloud: Cloud,
     pub(super) thread: CloudThread,
-    load: LoadWatch,
+    machine: MachineWatch,
     pub(super) folder: Scratch,
     /// How soon a container that died is started again.
     pub(super) restart: Duration,
@@ -50,6 +50,8 @@ pub(super) struct Slot {
     starts_at: Duration,
     /// Its requests, ever, when it last started.
     pub(super) requests_at_start: u64,
+    /// Since when something stops its process, as far as that was seen.
+    stopped: Option<Instant>,
 }
 
 impl LocalRun {
@@ -59,13 +61,14 @@ impl LocalRun {
         own_builds: BTreeMap<ClientId, OwnBuilds>,
         cloud: Cloud,
         thread: CloudThread,
-        load: LoadWatch,
+        machine: MachineWatch,
         folder: Scratch,
     ) -> Self {
         let slot = |container| Slot {
             container,
             starts_at: Duration::ZERO,
             requests_at_start: 0,
+            stopped: None,
         };
         Self {
             containers: containers
@@ -76,7 +79,7 @@ impl LocalRun {
             own_builds,
             cloud,
             thread,
-            load,
+            machine,
             folder,
             events: Vec::new(),
             last_change: Duration::ZERO,
@@ -169,8 +172,21 @@ impl LocalRun {
         self.events.push(event);
     }
 
+    /// What the cloud or the machine could not do, and the system is not to blame for.
+    fn failure(&self) -> Option<String> {
+        let of_cloud = self.recorder().failure();
+        of_cloud.or_else(|| self.machine.failure())
+    }
+
     /// Takes in what reached the endpoints, and what changed in the workspaces meanwhile.
     fn collect(&mut self) -> Result<(), TargetError> {
+        if let Some(why) = self.failure() {
+            return Err(TargetError::new(
+                "running a plan on this machine",
+                why,
+                "give the machine what it lacks, and run it again",
+            ));
+        }
         for event in self.recorder().drain() {
             if let What::PushBegan { client } | What::Pushed { client, .. } = &event.what {
                 // What is pushed was committed before.
@@ -209,6 +225,7 @@ impl LocalRun {
             if let Some(cause) = self.slot(&client)?.container.take_death()? {
                 self.has_died(&client, cause)?;
             }
+            self.notice_stop(&client)?;
             let now = self.recorder().now();
             let requests = self.recorder().requests(&client);
             let slot = self.slot(&client)?;
@@ -217,6 +234,20 @@ impl LocalRun {
                 slot.container.start()?;
                 self.emit(What::Started { client });
             }
+        }
+        Ok(())
+    }
+
+    /// Notices when something outside of the run stops a container's process, and lets it go on.
+    fn notice_stop(&mut self, client: &ClientId) -> Result<(), TargetError> {
+        let slot = self.slot(client)?;
+        let began = slot.stopped.take();
+        if slot.container.is_stopped() {
+            slot.stopped = began.or(Some(Instant::now()));
+        }
+        if let Some(began) = began {
+            // Also while it lasts: the run may end before the stop does.
+            self.machine.record(Stalled::Container, began.elapsed());
         }
         Ok(())
     }
@@ -325,8 +356,10 @@ impl Run for LocalRun {
         self.recorder().now()
     }
 
-    fn doubt(&self) -> Option<String> {
-        self.load.doubt()
+    fn doubt(&self) -> Option<Doubt> {
+        self.failure()
+            .map(Doubt::Failed)
+            .or_else(|| self.machine.doubt())
     }
 
     fn build_commits(&mut self, client: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
