@@ -13,6 +13,7 @@ use super::{CampaignError, Config, Shard};
 use crate::generate;
 use crate::plan::Plan;
 use crate::regression::Kept;
+use crate::target::TargetError;
 
 /// A thread may be so many cases ahead of the oldest one that is not done: what waits to be taken
 /// is bounded.
@@ -99,12 +100,24 @@ impl<'a> Cases<'a> {
             let (send, done) = mpsc::channel();
             for job in 0..self.config.jobs.max(1) {
                 let (send, shared) = (send.clone(), &shared);
-                scope.spawn(move || {
+                let work = move || {
                     if let Err(error) = self.work(job, shared, run, &send) {
                         // The campaign may have ended, and the channel with it.
                         let _ = send.send(Err(error));
                     }
-                });
+                };
+                match std::thread::Builder::new().spawn_scoped(scope, work) {
+                    Err(error) if job == 0 => {
+                        return Err(CampaignError::Target(TargetError::new(
+                            "starting a thread that runs plans",
+                            error,
+                            "close other programs, or raise `ulimit -u`",
+                        )));
+                    }
+                    // The others do its work.
+                    Err(_) => break,
+                    Ok(_) => {}
+                }
             }
             drop(send);
             let result = self.collect(&done, &shared, asked);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::history::{Header, History, Incomplete, ReadHistory};
+use crate::history::{Header, History, Incomplete, ReadHistory, What};
 use crate::judge;
 use crate::site::SiteKind;
 use crate::verdict::Verdict;
@@ -80,27 +80,37 @@ impl Saved {
         );
         let unknown = |why: String| Verdict::Unknown { why };
         match (judged, end.map(|end| &end.verdict)) {
-            // The machine was busy.
-            (Verdict::Violated(violation), Some(Verdict::Unknown { why }))
-                if violation.depends_on_time() =>
-            {
-                unknown(why.clone())
-            }
+            // It may have been the machine's doing.
+            (Verdict::Violated(_), Some(Verdict::Unknown { why })) => unknown(why.clone()),
             (judged @ (Verdict::Violated(_) | Verdict::Unknown { .. }), _) => judged,
             (Verdict::Held, None) => unknown(match &self.incomplete {
                 Some(place) => format!("incomplete: not judged to the end; {place}"),
                 None => "incomplete: not judged to the end".into(),
             }),
-            (Verdict::Held, Some(Verdict::Held)) if settled.is_some() => Verdict::Held,
-            (Verdict::Held, Some(Verdict::Held)) => {
+            (Verdict::Held, Some(Verdict::Held)) if settled.is_none() => {
                 unknown("the run held, but what was seen after recovery is not here".into())
             }
+            (Verdict::Held, Some(Verdict::Held)) if !self.has_every_step() => {
+                unknown("the run held, but some of its steps are not here".into())
+            }
+            (Verdict::Held, Some(Verdict::Held)) => Verdict::Held,
             (Verdict::Held, Some(Verdict::Violated(violation))) => unknown(format!(
                 "the run, judged by version {}, violated {} ({}); judged again, no rule is broken",
                 self.header.program, violation.rule, violation.kind
             )),
             (Verdict::Held, Some(Verdict::Unknown { why })) => unknown(why.clone()),
         }
+    }
+
+    /// Whether every step of the plan began or was left out, and recovery began.
+    fn has_every_step(&self) -> bool {
+        let events = &self.history.events;
+        let begun = |what: &&What| matches!(what, What::StepBegan { index: Some(_), .. });
+        let begun = events.iter().map(|event| &event.what).filter(begun).count();
+        let end = self.history.end.as_ref();
+        let left_out = end.map_or(0, |end| end.left_out.len());
+        begun + left_out == self.header.plan.steps.len()
+            && events.iter().any(|event| event.what == What::Healed)
     }
 }
 

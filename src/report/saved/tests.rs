@@ -153,6 +153,48 @@ fn what_is_no_history_is_refused_with_its_place() {
     );
 }
 
+/// Histories that end as they should, and whose events are missing.
+#[test]
+fn what_has_lost_its_events_is_not_held() {
+    let (outcome, _) = run_on(
+        &Sim::default(),
+        "# shakedown plan v1\nsession acme/home\nwait 5s\n",
+        7,
+    );
+    assert_eq!(outcome.verdict, Verdict::Held);
+    let without = |is_lost: fn(&What) -> bool| {
+        let mut history = outcome.history.clone();
+        history.events.retain(|event| !is_lost(&event.what));
+        history.end.as_mut().unwrap().events = history.events.len();
+        let mut bytes = Vec::new();
+        history.write_json_lines(&mut bytes).unwrap();
+        bytes
+    };
+    assert_eq!(verdict_of(&without(|_| false)), Ok(Verdict::Held));
+    not_held(&without(|_| true), "some of its steps are not here");
+    let steps = |what: &What| matches!(what, What::StepBegan { .. });
+    not_held(&without(steps), "some of its steps are not here");
+    not_held(
+        &without(|what| *what == What::Healed),
+        "some of its steps are not here",
+    );
+}
+
+/// A run that is unknown is not violated for what came before that was seen.
+#[test]
+fn what_the_machine_may_have_done_stays_unknown() {
+    let steps = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n";
+    let (outcome, bytes) = run_on(&planted("deploys-failed-build"), steps, 7);
+    assert!(matches!(outcome.verdict, Verdict::Violated(_)));
+    let mut history = outcome.history;
+    let why = "only where the machine stalled".to_owned();
+    history.end.as_mut().unwrap().verdict = Verdict::Unknown { why };
+    let mut unknown = Vec::new();
+    history.write_json_lines(&mut unknown).unwrap();
+    assert_ne!(unknown, bytes);
+    not_held(&unknown, "only where the machine stalled");
+}
+
 /// Every number in a history, made as large or as small as its text can be.
 #[test]
 fn no_number_in_a_history_makes_the_judge_panic() {
