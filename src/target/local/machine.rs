@@ -12,6 +12,7 @@ mod system;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -98,7 +99,7 @@ impl MachineWatch {
         let began = Instant::now();
         let sampler = Sampler::shared()?;
         // What is short from the beginning is reported before a run fails for it.
-        if let Some(why) = probes::shortage(probes::NEEDED) {
+        if let Some(why) = probes::shortage(&sampler.folder, probes::NEEDED) {
             return Err(io::Error::other(why));
         }
         let watch = Self {
@@ -213,6 +214,8 @@ impl SeenState {
 /// The threads that look at the machine while any run goes on.
 struct Sampler {
     seen: Arc<Seen>,
+    /// Where it writes.
+    folder: PathBuf,
     stop: Vec<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -231,12 +234,14 @@ impl Sampler {
     }
 
     fn start() -> io::Result<Self> {
+        let seen = Arc::default();
+        let mut probes = Probes::new(&seen)?;
         let mut sampler = Self {
-            seen: Arc::default(),
+            seen,
+            folder: probes.folder().to_owned(),
             stop: Vec::new(),
             threads: Vec::new(),
         };
-        let mut probes = Probes::new(&sampler.seen)?;
         sampler.every(PROBE, "probes", move |seen, _| probes.run(seen))?;
         let mut system = System::new();
         let mut asked = Instant::now();
@@ -302,6 +307,7 @@ mod tests {
         let began = Instant::now();
         let sampler = Arc::new(Sampler {
             seen: seen(stalls),
+            folder: PathBuf::new(),
             stop: Vec::new(),
             threads: Vec::new(),
         });
@@ -343,6 +349,7 @@ mod tests {
     fn what_was_before_the_run_is_not_of_it() {
         let sampler = Arc::new(Sampler {
             seen: seen(&[(Stalled::Disk, 9_000)]),
+            folder: PathBuf::new(),
             stop: Vec::new(),
             threads: Vec::new(),
         });

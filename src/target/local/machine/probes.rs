@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use nix::sys::statvfs::statvfs;
@@ -23,6 +24,11 @@ pub(super) struct Probes {
 }
 
 impl Probes {
+    /// Where they write, as runs do.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Runs them once, so that what is short is known at once.
     pub(super) fn new(seen: &Seen) -> io::Result<Self> {
         let mut probes = Self {
@@ -44,7 +50,7 @@ impl Probes {
             seen.state()
                 .fail(format!("writing {} failed: {error}", path.display()));
         }
-        if let Some(why) = shortage(SHORT) {
+        if let Some(why) = shortage(self.folder.path(), SHORT) {
             seen.state().fail(why);
         }
         if self.has_program {
@@ -71,11 +77,10 @@ fn timed(seen: &Seen, what: Stalled, act: impl FnOnce() -> io::Result<()>) -> io
     done
 }
 
-/// What there is too little of where temporary files go, of so many MiB.
-pub(super) fn shortage(needed: u64) -> Option<String> {
-    let folder = std::env::temp_dir();
+/// What there is too little of in a folder, of so many MiB.
+pub(super) fn shortage(folder: &Path, needed: u64) -> Option<String> {
     // What cannot be asked is seen when it is needed.
-    let of = statvfs(&folder).ok()?;
+    let of = statvfs(folder).ok()?;
     #[allow(clippy::useless_conversion)] // The types differ between systems.
     let free = u64::from(of.blocks_available()) * u64::from(of.fragment_size()) / (1 << 20);
     if free < needed {
