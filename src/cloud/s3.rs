@@ -203,12 +203,30 @@ async fn call_service(services: &Services, request: Request<s3s::Body>) -> Optio
     let response = services.s3.service.call(request).await.ok()?;
     let (mut parts, body) = response.into_parts();
     let mut bytes = body.collect().await.ok()?.to_bytes();
+    if !parts.status.is_success() && bytes.ends_with(b"</Code></Error>") {
+        bytes = with_message(&bytes);
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     if asks_location && parts.status == StatusCode::OK {
         // S3 answers with the constraint itself, without an element around it.
         bytes = unwrap_location(&bytes);
         parts.headers.remove(CONTENT_LENGTH);
     }
     Some(Response::from_parts(parts, bytes))
+}
+
+/// Adds the message that S3 gives with an error, where `s3s` gives none.
+fn with_message(bytes: &[u8]) -> Bytes {
+    let text = String::from_utf8_lossy(bytes);
+    let message = match text.contains("<Code>SignatureDoesNotMatch</Code>") {
+        true => {
+            "The request signature we calculated does not match the signature you provided. \
+             Check your key and signing method."
+        }
+        false => "The request cannot be served as it is.",
+    };
+    let message = format!("</Code><Message>{message}</Message></Error>");
+    text.replace("</Code></Error>", &message).into()
 }
 
 fn unwrap_location(bytes: &[u8]) -> Bytes {

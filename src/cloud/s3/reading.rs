@@ -104,8 +104,9 @@ impl Buckets {
     ) -> S3Result<GetObjectAttributesOutput> {
         check_version(input.version_id.as_deref())?;
         let wants = |name| {
-            let mut names = input.object_attributes.iter();
-            names.any(|attribute| attribute.as_str() == name)
+            // Some clients write all of them in one header.
+            let mut said = input.object_attributes.iter();
+            said.any(|said| said.as_str().split(',').any(|it| it.trim() == name))
         };
         self.within(call, &input.bucket, |bucket| {
             let object = self.find(call, bucket, &input.bucket, &input.key)?;
