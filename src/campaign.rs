@@ -4,6 +4,7 @@
 //! the order of the cases, so that a campaign comes out the same on any number of threads.
 
 mod case;
+mod environment;
 mod keep;
 mod samples;
 mod shard;
@@ -17,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proptest::strategy::BoxedStrategy;
-use proptest::test_runner::{Config as ProptestConfig, RngSeed};
+use proptest::test_runner::Config as ProptestConfig;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +35,10 @@ use crate::target::{Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{NotAsked, Verdict};
 
 pub use case::tree;
-pub(crate) use case::{Case, Ran};
+pub(crate) use case::{Case, Ran, sweep as sweep_cases};
+pub(crate) use environment::{
+    check as check_environment, normalize_seed, seed as seed_of_environment,
+};
 pub(crate) use samples::processor_time;
 pub use samples::{Quarters, Sample, Samples};
 pub use shard::{Shard, ShardError};
@@ -85,10 +89,9 @@ pub fn cases_or(asked: Option<u32>, default: u32) -> u32 {
 
 /// The seed: what is asked for, else `PROPTEST_RNG_SEED`, else one drawn at random.
 pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
-    asked.unwrap_or_else(|| match ProptestConfig::default().rng_seed {
-        RngSeed::Fixed(seed) => seed,
-        RngSeed::Random => case::drawn_seed(),
-    })
+    asked
+        .or_else(seed_of_environment)
+        .unwrap_or_else(case::drawn_seed)
 }
 
 /// The result of a campaign.
@@ -220,6 +223,12 @@ pub fn run_watched(
     };
     // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.shape.sessions, config.seed)?);
+    for left in case::sweep(&config.out) {
+        eprintln!(
+            "removed {}, the plan that a killed run was at; its seed and the number of the case give it again",
+            left.display()
+        );
+    }
     let judge = |plan: &Plan, seed| runner::run_confirmed(&target, plan, seed);
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     campaign.watch = Some(watch);
@@ -331,13 +340,14 @@ impl<'a> Campaign<'a> {
         let total = kept.len() as u64 + config.cases.unwrap_or_default();
         let title = format!("{} seed {}", self.summary.target, Seed(config.seed));
         let mut progress = Progress::begin(config.quiet, &title, total);
-        let name = self.case_file_name();
+        let (name, own) = (self.case_file_name(), std::process::id());
         let cases = Cases {
             config,
             shard: Shard::WHOLE,
             done: 0,
             kept: &kept,
-            case_file: &|job| config.out.join(format!("{name}-running-{job}.plan")),
+            // Another process may run the same in the same folder.
+            case_file: &|job| config.out.join(format!("{name}-running-{own}-{job}.plan")),
         };
         let (mut arrived, mut steps) = (0, 0);
         let began = Instant::now();
@@ -400,7 +410,15 @@ impl<'a> Campaign<'a> {
         let file = match (&outcome.verdict, kept) {
             (Verdict::Held, _) => None,
             (_, Some(path)) => Some(path.to_owned()),
-            (_, None) => Some(self.put_down(&case, &outcome.history)?),
+            (_, None) => match self.put_down(&case, &outcome.history) {
+                Ok(file) => Some(file),
+                // What was found is reported all the same.
+                Err(error @ CampaignError::Write { .. }) => {
+                    eprintln!("{error}");
+                    None
+                }
+                Err(error) => return Err(error),
+            },
         };
         if let Some(watch) = &mut self.watch {
             watch(&Finished {

@@ -57,6 +57,9 @@ pub struct Cli {
     /// Print only what went wrong, and the summary
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Without a command: where plans go that do not hold [default: shakedown-out]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<std::path::PathBuf>,
 }
 
 const MORE: &str = "\
@@ -69,7 +72,7 @@ Examples:
 Exit codes:
    0  every rule held
    1  a rule was violated; the report names it and the command that shows it again
-   2  the harness could not judge, or was interrupted
+   2  the harness could not judge, was interrupted, or could not write what was asked for
   64  the arguments or a plan are wrong
 
 Environment:

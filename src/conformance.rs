@@ -72,19 +72,20 @@ pub fn compare_all(
     let next = AtomicUsize::new(0);
     let done: Mutex<BTreeMap<usize, Compared>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((name, plan)) = plans.get(index) else {
-                        return;
-                    };
-                    let compared = compare(name, plan, targets, seed);
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.insert(index, compared);
-                }
-            });
+        let work = || loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((name, plan)) = plans.get(index) else {
+                return;
+            };
+            let compared = compare(name, plan, targets, seed);
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.insert(index, compared);
+        };
+        for _ in 1..jobs {
+            // Fewer threads do the same work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
+        work();
     });
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.into_values().collect()

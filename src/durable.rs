@@ -27,6 +27,26 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Does something to a file whose folder is made where it is missing; another process may remove that folder, empty, at
+/// any time.
+///
+/// # Errors
+/// Where the folder cannot be made, or what is done fails.
+pub fn in_its_folder<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    const TRIES: usize = 100;
+    let mut tries = 0;
+    loop {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        tries += 1;
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
+            done => return done,
+        }
+    }
+}
+
 /// Gives a file a second name, in the place of what went by that name before.
 ///
 /// # Errors

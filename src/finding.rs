@@ -137,6 +137,18 @@ impl Finding {
         Self::of(on, given, plan, seed, &outcome.verdict, &outcome.history)
     }
 
+    /// What does not fit together, where something does not: it was changed or damaged.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let (step, steps) = (self.violation.step?, self.plan.steps.len());
+        (step >= steps).then(|| {
+            format!(
+                "step {} of the plan of {} violates, which has {steps}",
+                step.saturating_add(1),
+                self.id
+            )
+        })
+    }
+
     /// Whether it is a kept plan that was run again.
     pub fn is_known(&self) -> bool {
         self.origin == Origin::Kept

@@ -42,8 +42,20 @@
 
 #![deny(missing_docs)]
 
+/// As that of the standard library, in the whole crate; what cannot be written is no panic, and control characters are
+/// shown and not obeyed.
+macro_rules! eprintln {
+    ($($part:tt)*) => {
+        $crate::terminal::say(format_args!($($part)*))
+    };
+}
+
+mod terminal;
+
 // What is done, and who says what makes sense.
 pub(crate) mod files;
+
+mod reading;
 
 pub(crate) mod error;
 

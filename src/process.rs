@@ -8,10 +8,13 @@ pub use child::{LONGEST, command, finish, git, installer, output, spawn_piped};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+
+use crate::error::TargetError;
 
 /// Lets a child be killed when this process dies, where the system can do that; also when this
 /// process died before the child ran its program.
@@ -33,6 +36,40 @@ pub fn die_with_parent(command: &mut Command) {
     unsafe {
         command.pre_exec(before_exec);
     }
+}
+
+/// Why a command cannot go on without a thread.
+pub fn no_thread(what: &str, why: &io::Error) -> TargetError {
+    TargetError::new(
+        format!("starting a thread {what}"),
+        why,
+        "close other programs, raise `ulimit -u` or the container's limit of processes, or ask for fewer `--jobs`",
+    )
+}
+
+/// So many threads are needed at once, at least: of the plans, of signals, and on local of the cloud.
+const THREADS: usize = 16;
+
+/// Starts as many threads as a campaign has at once, and lets them end.
+///
+/// # Errors
+/// When the system refuses one.
+pub fn check_threads() -> Result<(), TargetError> {
+    let (hold, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let started = std::thread::scope(|scope| {
+        let wait = || {
+            // Ends when the sender is gone.
+            let _ = held.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        };
+        let started = (0..THREADS).try_for_each(|_| {
+            let thread = std::thread::Builder::new();
+            thread.spawn_scoped(scope, wait).map(drop)
+        });
+        drop(hold);
+        started
+    });
+    started.map_err(|why| no_thread(&format!("beside {THREADS} others"), &why))
 }
 
 /// Kills all processes of a group; one that has ended by itself is no error.
@@ -62,12 +99,28 @@ pub fn is_stopped(id: u32) -> bool {
 
 /// Kills a process and all its descendants, whatever their groups; without `/proc`, only itself.
 pub fn kill_tree(root: i32) {
+    for id in tree(root) {
+        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+    }
+}
+
+/// Kills all descendants of this process.
+pub fn kill_descendants() {
+    let own = Pid::this().as_raw();
+    for id in tree(own).into_iter().filter(|id| *id != own) {
+        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+    }
+}
+
+/// A process and its descendants, all of them stopped but this process itself.
+fn tree(root: i32) -> Vec<i32> {
     // Stopped processes start no others, so nothing escapes between looking and killing.
+    let own = Pid::this().as_raw();
     let mut tree = vec![root];
     let mut seen = 0;
     while seen < tree.len() {
         let begin = std::mem::replace(&mut seen, tree.len());
-        for id in &tree[begin..] {
+        for id in tree[begin..].iter().filter(|id| **id != own) {
             // A process that has ended meanwhile needs no signal.
             let _ = kill(Pid::from_raw(*id), Signal::SIGSTOP);
         }
@@ -77,9 +130,7 @@ pub fn kill_tree(root: i32) {
             }
         }
     }
-    for id in tree {
-        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-    }
+    tree
 }
 
 struct Process {

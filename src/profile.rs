@@ -33,6 +33,7 @@ pub use text::{Text, Values};
 pub use words::{LineReader, Reading, Words};
 
 use crate::plan::Step;
+use crate::reading;
 use crate::verdict::Rule;
 
 /// All that is particular to one system.
@@ -99,15 +100,30 @@ impl Profile {
         file::parse(text)
     }
 
+    /// Reads a profile from the bytes of its file.
+    ///
+    /// # Errors
+    /// Its mistakes, in the order of their places.
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
+        let text = reading::text(bytes).map_err(|no| {
+            vec![Mistake {
+                line: no.line,
+                column: no.column,
+                message: no.why,
+            }]
+        })?;
+        Self::parse(text)
+    }
+
     /// Reads a profile from a file.
     ///
     /// # Errors
     /// Where the file cannot be read, or has mistakes.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let text = std::fs::read_to_string(path)
+        let bytes = reading::bytes(path, reading::LARGEST_TEXT)
             .map_err(|error| ProfileError::unreadable(path, &error))?;
         let mut profile =
-            Self::parse(&text).map_err(|mistakes| ProfileError::mistaken(path, mistakes))?;
+            Self::parse_bytes(&bytes).map_err(|mistakes| ProfileError::mistaken(path, mistakes))?;
         profile.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(profile)
     }

@@ -11,7 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::durable;
 use crate::finding::Finding;
 use crate::plan::{ParseError, Plan};
+use crate::reading;
 use crate::site::cksum;
+use crate::terminal::quoted;
 
 /// A plan file, and what its comments say of it.
 #[derive(Clone, Debug)]
@@ -52,21 +54,64 @@ pub enum ReadError {
 /// # Errors
 /// Where the file cannot be read, or is not a plan.
 pub fn read(path: &Path) -> Result<Kept, ReadError> {
-    let text = std::fs::read_to_string(path).map_err(|why| ReadError::Io {
+    let bytes = reading::bytes(path, reading::LARGEST_TEXT).map_err(|why| ReadError::Io {
         path: path.to_owned(),
         why,
     })?;
-    let plan: Plan = text.parse().map_err(|error| ReadError::Parse {
+    let kept = parse(&bytes).map_err(|error| ReadError::Parse {
         path: path.to_owned(),
         error,
     })?;
-    let comments = || plan.comments.iter().map(|(_, text)| text.trim());
     Ok(Kept {
         path: path.to_owned(),
-        seed: comments().find_map(|text| parse_seed(text.strip_prefix("seed ")?)),
-        target: comments().find_map(target_in).map(str::to_owned),
+        ..kept
+    })
+}
+
+/// Reads a plan and what its comments say from the bytes of its file; the path stays empty.
+///
+/// # Errors
+/// Where they are no plan, or a seed is damaged.
+pub fn parse(bytes: &[u8]) -> Result<Kept, ParseError> {
+    let text = reading::text(bytes).map_err(|no| ParseError {
+        line: no.line,
+        column: no.column,
+        message: no.why,
+    })?;
+    let plan: Plan = text.parse()?;
+    let target = plan
+        .comments
+        .iter()
+        .find_map(|(_, text)| target_in(text.trim()));
+    Ok(Kept {
+        path: PathBuf::new(),
+        seed: seed_in(text)?,
+        target: target.map(str::to_owned),
         plan,
     })
+}
+
+/// The seed of the first comment that names one, such as `# seed 0x1f3c`.
+fn seed_in(text: &str) -> Result<Option<u64>, ParseError> {
+    for (line, number) in text.lines().zip(1..) {
+        let Some(comment) = line.trim_start().strip_prefix('#') else {
+            continue;
+        };
+        let mut words = comment.split_whitespace();
+        let (Some("seed"), Some(word), None) = (words.next(), words.next(), words.next()) else {
+            // More words are a sentence about a seed.
+            continue;
+        };
+        return parse_seed(word).map(Some).ok_or_else(|| ParseError {
+            line: number,
+            column: line.chars().count() - comment.trim_start().chars().count() + 6,
+            message: format!(
+                "`{}` is not a seed; write a whole number, or 0x and hexadecimal digits, or remove this line",
+                quoted(word)
+            ),
+        });
+    }
+    Ok(None)
 }
 
 /// Reads every `*.plan` file of a folder, by name. A folder that is missing holds none.

@@ -375,6 +375,7 @@ impl<'a> Live<'a> {
             let Some(event) = self.events.get(self.judged) else {
                 return Ok(());
             };
+            system.goes_on()?;
             self.judged += 1;
             (self.record)(event);
             if let Err(violation) = self.judge.take(event) {

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -24,6 +24,8 @@ const IN_MEMORY: &str = "/dev/shm";
 /// The least free memory for it, there and as a whole: a plan's sites and repositories take up to 200 MB, and several plans
 /// run at once.
 const ROOM: u64 = 4 << 30;
+/// Folders and files that are to go with this process, also where it ends at once.
+static HERE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A folder that is removed when this is dropped.
 #[derive(Debug)]
@@ -68,8 +70,10 @@ impl Scratch {
         let lock = File::create(&unnamed)?;
         lock.try_lock().map_err(io::Error::from)?;
         fs::rename(unnamed, folder.path().join(IN_USE))?;
+        let folder = TempDir::keep(folder);
+        goes_with_process(&folder);
         Ok(Self {
-            folder: TempDir::keep(folder),
+            folder,
             _lock: lock,
         })
     }
@@ -81,12 +85,33 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // An owner that is still writing may have put a file there once more.
-        for _ in 0..100 {
-            match fs::remove_dir_all(&self.folder) {
-                Ok(()) => return,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        remove(&self.folder);
+        is_gone(&self.folder);
+    }
+}
+
+/// Lets a folder or a file be removed where this process ends at once.
+pub fn goes_with_process(path: &Path) {
+    let mut here = HERE.lock().unwrap_or_else(PoisonError::into_inner);
+    here.push(path.to_owned());
+}
+
+/// It was removed, or is to stay.
+pub fn is_gone(path: &Path) {
+    let mut here = HERE.lock().unwrap_or_else(PoisonError::into_inner);
+    here.retain(|other| other != path);
+}
+
+/// Removes all that is to go with this process, which ends next.
+pub fn remove_all() {
+    let here = std::mem::take(&mut *HERE.lock().unwrap_or_else(PoisonError::into_inner));
+    for path in here {
+        match path.is_dir() {
+            true => remove(&path),
+            false => {
+                let _ = fs::remove_file(&path);
+                // Where it was the last one there.
+                let _ = path.parent().map(fs::remove_dir);
             }
         }
     }
@@ -115,6 +140,20 @@ fn available(meminfo: &str) -> Option<u64> {
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes << 10)
 }
+fn remove(folder: &Path) {
+    // An owner that is still writing may have put a file there once more.
+    for _ in 0..100 {
+        match fs::remove_dir_all(folder) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// A folder with no lock in it whose owner was killed between making the one and the other is empty, or holds a file
+/// `new`, and is older than this.
+const MAKING: Duration = Duration::from_secs(60);
 
 /// Removes the folders whose owners are gone. What cannot be removed belongs to another user.
 fn sweep(root: &Path) {
@@ -125,12 +164,24 @@ fn sweep(root: &Path) {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let is_left =
-            File::open(entry.path().join(IN_USE)).is_ok_and(|lock| lock.try_lock().is_ok());
+        let is_left = match File::open(entry.path().join(IN_USE)) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            Err(_) => was_never_used(&entry.path()),
+        };
         if is_left {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether a folder was made, and its owner killed before it was locked under its name.
+fn was_never_used(folder: &Path) -> bool {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_unused = names.into_iter().all(|entry| entry.file_name() == "new");
+    let age = fs::metadata(folder).and_then(|of| of.modified());
+    let age = age.ok().and_then(|at| at.elapsed().ok());
+    let is_locked = File::open(folder.join("new")).is_ok_and(|lock| lock.try_lock().is_err());
+    is_unused && !is_locked && age.is_some_and(|age| age > MAKING)
 }
 
 #[cfg(test)]

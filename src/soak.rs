@@ -99,6 +99,12 @@ pub enum FolderError {
         asked: String,
     },
     #[error(
+        "{} holds what a soak left ({}), and no state.json; nothing was changed: copy its \
+         state.previous.json to state.json and go on by --resume, or name another folder with --out",
+        folder.display(), remains.display()
+    )]
+    NoState { folder: PathBuf, remains: PathBuf },
+    #[error(
         "another soak is at work in {} (process {holder}); wait for its end, or name another folder \
          with --out", folder.display()
     )]
@@ -132,8 +138,8 @@ pub fn run(
     };
     let folder = Folder::open(&config.campaign.out, &config.campaign.regressions)?;
     let _lock = Lock::take(&config.campaign.out)?;
+    let state = begin(config, &folder)?;
     folder.sweep();
-    let state = begin(config)?;
     // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.campaign.shape.sessions, config.campaign.seed)?);
     folder.write_state(&state)?;
@@ -186,7 +192,7 @@ pub fn hash_of_plans(shape: &Shape, seed: u64) -> Result<String, CampaignError> 
 }
 
 /// The state to go on from.
-fn begin(config: &Config) -> Result<SoakState, CampaignError> {
+fn begin(config: &Config, folder: &Folder) -> Result<SoakState, CampaignError> {
     let differs = |what, found, asked| FolderError::Differs {
         folder: config.campaign.out.clone(),
         what,
@@ -194,7 +200,13 @@ fn begin(config: &Config) -> Result<SoakState, CampaignError> {
         asked,
     };
     let mut state = match SoakState::read(&config.campaign.out)? {
-        None => SoakState::new(config.identity.clone(), config.shard),
+        None => match folder.remains() {
+            Some(remains) => {
+                let folder = config.campaign.out.clone();
+                return Err(FolderError::NoState { folder, remains }.into());
+            }
+            None => SoakState::new(config.identity.clone(), config.shard),
+        },
         Some(state) if !config.resume => {
             return Err(FolderError::Exists {
                 folder: config.campaign.out.clone(),

@@ -183,6 +183,20 @@ pub trait Run {
         Vec::new()
     }
 
+    /// Is shown, before its first step, what is set once the run is to end: a step that takes long looks at it now
+    /// and then, and ends early. What comes of the run is of no interest then.
+    fn watch(&mut self, interrupt: &Interrupt) {
+        let _ = interrupt;
+    }
+
+    /// Why the run is not to go on, where it is not.
+    ///
+    /// # Errors
+    /// That it was interrupted.
+    fn goes_on(&self) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     /// A hash of all that the system's future depends on, if it can be computed: two runs with the
     /// same seed and hash go on in the same way, bit for bit.
     fn fingerprint(&self) -> Option<u64> {

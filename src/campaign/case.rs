@@ -14,9 +14,11 @@ use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, Tes
 use super::Judge;
 use crate::chance::Chance;
 use crate::coverage::Coverage;
+use crate::durable;
 use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::runner::Outcome;
+use crate::scratch;
 
 /// A plan, and the seed that it runs with.
 #[derive(Clone, Debug)]
@@ -50,6 +52,15 @@ impl Case {
             plan: tree.current(),
             seed,
         })
+    }
+
+    /// The plan with the seed as its comment.
+    pub(super) fn text(&self) -> String {
+        let mut plan = self.plan.clone();
+        plan.comments.retain(|(_, text)| !is_seed(text));
+        let seed = format!(" seed {}", Seed(self.seed));
+        plan.comments.insert(0, (0, seed));
+        plan.to_string()
     }
 
     /// Runs the case. A panic is a failure of the harness, so its verdict is unknown.
@@ -105,7 +116,8 @@ pub(super) fn drawn_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// A file that holds one case at a time, so that a run that is killed loses nothing.
+/// A file that holds one case at a time, so that a run that is killed loses nothing. It is locked for as long as its
+/// owner lives.
 pub(crate) struct CaseFile {
     path: PathBuf,
     file: File,
@@ -113,29 +125,45 @@ pub(crate) struct CaseFile {
 
 impl CaseFile {
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
+        let file = durable::in_its_folder(path, || File::create(path))?;
+        file.try_lock()?;
+        scratch::goes_with_process(path);
         Ok(Self {
             path: path.to_owned(),
-            file: File::create(path)?,
+            file,
         })
     }
 
     pub(crate) fn write(&mut self, case: &Case) -> io::Result<()> {
-        let mut plan = case.plan.clone();
-        plan.comments.retain(|(_, text)| !is_seed(text));
-        plan.comments
-            .insert(0, (0, format!(" seed {}", Seed(case.seed))));
         self.file.rewind()?;
         self.file.set_len(0)?;
-        self.file.write_all(plan.to_string().as_bytes())
+        self.file.write_all(case.text().as_bytes())
     }
 
     /// Takes the file away: what it contains is known to have held, or is stored elsewhere.
     pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
+}
+
+impl Drop for CaseFile {
+    fn drop(&mut self) {
+        scratch::is_gone(&self.path);
+    }
+}
+
+/// Removes the files in a folder that owners who were killed left, and returns them. A file is one of
+/// those if its name has `running`, and nobody holds its lock.
+pub(crate) fn sweep(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_one = name.contains("running-") && name.ends_with(".plan");
+        is_one && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    };
+    let left = entries.map(|entry| entry.path()).filter(is_left);
+    left.filter(|path| std::fs::remove_file(path).is_ok())
+        .collect()
 }
 
 fn is_seed(comment: &str) -> bool {

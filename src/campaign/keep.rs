@@ -1,9 +1,10 @@
 //! What stays of a plan that did not hold: the plan, its history, and its smallest form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::case::{Case, CaseFile};
+use super::case::Case;
 use super::{Campaign, CampaignError};
+use crate::durable;
 use crate::finding::shrink_budget;
 use crate::history::History;
 use crate::progress::Progress;
@@ -28,11 +29,23 @@ impl Campaign<'_> {
             progress.end();
             found.explain_on(target);
             let folder = &self.config.regressions;
-            let kept = regression::keep(folder, found, &self.config.command);
-            found.file = kept.map_err(|why| CampaignError::Write {
-                path: folder.clone(),
-                why,
-            })?;
+            match regression::keep(folder, found, &self.config.command) {
+                Ok(file) => found.file = file,
+                // What was found is reported all the same; the plan stays where it was written first.
+                Err(why) if found.file.as_os_str().is_empty() => {
+                    eprintln!(
+                        "while keeping a plan in {}: {why}; the report has it",
+                        folder.display()
+                    );
+                }
+                Err(why) => eprintln!(
+                    "while keeping a plan in {}: {why}; it stays as {}, unshrunk: make the folder writable and \
+                     keep it with `shakedown shrink {}`",
+                    folder.display(),
+                    found.file.display(),
+                    found.file.display()
+                ),
+            }
         }
         Ok(())
     }
@@ -45,9 +58,16 @@ impl Campaign<'_> {
     ) -> Result<PathBuf, CampaignError> {
         let name = format!("{}-run-{}.plan", self.case_file_name(), Seed(case.seed));
         let path = self.config.out.join(name);
-        CaseFile::at(&path)
-            .and_then(|mut case_file| case_file.write(case))
-            .and_then(|()| history.write_file(&path.with_extension("jsonl")))
+        let mut events = Vec::new();
+        history
+            .write_json_lines(&mut events)
+            .and_then(|()| {
+                let write = |path: &Path, bytes: &[u8]| {
+                    durable::in_its_folder(path, || durable::write(path, bytes))
+                };
+                write(&path, case.text().as_bytes())?;
+                write(&path.with_extension("jsonl"), &events)
+            })
             .map_err(|why| CampaignError::Write {
                 path: path.clone(),
                 why,

@@ -90,6 +90,19 @@ pub struct Quarters {
 }
 
 impl Samples {
+    /// What does not fit together, where something does not: it was changed or damaged.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let sums = |of: &Sample| (of.at_ms, of.plans);
+        let goes_back = |pair: &[Sample]| {
+            let ((time, plans), (later, more)) = (sums(&pair[0]), sums(&pair[1]));
+            later < time || more < plans
+        };
+        if self.every_ms == 0 || self.taken.len() > MOST || self.taken.windows(2).any(goes_back) {
+            return Some("the samples are not those of a soak".into());
+        }
+        None
+    }
+
     /// Whether it is time for another sample.
     pub fn is_due(&self, at_ms: u64) -> bool {
         let last = self.taken.last();

@@ -12,8 +12,8 @@ use super::case::{Case, CaseFile};
 use super::{CampaignError, Config, Shard};
 use crate::generate;
 use crate::plan::Plan;
+use crate::process::no_thread;
 use crate::regression::Kept;
-use crate::target::TargetError;
 
 /// A thread may be so many cases ahead of the oldest one that is not done: what waits to be taken
 /// is bounded.
@@ -107,16 +107,16 @@ impl<'a> Cases<'a> {
                     }
                 };
                 match std::thread::Builder::new().spawn_scoped(scope, work) {
-                    Err(error) if job == 0 => {
-                        return Err(CampaignError::Target(TargetError::new(
-                            "starting a thread that runs plans",
-                            error,
-                            "close other programs, or raise `ulimit -u`",
-                        )));
-                    }
-                    // The others do its work.
-                    Err(_) => break,
                     Ok(_) => {}
+                    // Fewer do the same work.
+                    Err(why) if job > 0 => {
+                        eprintln!(
+                            "only {job} plans run at once: {}",
+                            no_thread("for more", &why)
+                        );
+                        break;
+                    }
+                    Err(why) => return Err(no_thread("for the plans", &why).into()),
                 }
             }
             drop(send);

@@ -270,6 +270,10 @@ impl Totals {
                 self.plans()
             ));
         }
+        let bugs = self.failures.iter().flat_map(|of| &of.bugs);
+        if let Some(why) = bugs.chain(&self.known).find_map(Finding::contradiction) {
+            return Some(why);
+        }
         let is_odd = |of: &&Failures| {
             let is_listed = |seen: &Seen| of.bugs.iter().any(|bug| bug.id == seen.bug);
             of.count < of.seen.len() as u64 || of.bugs.is_empty() || !of.seen.iter().all(is_listed)

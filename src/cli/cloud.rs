@@ -8,15 +8,17 @@ use std::path::PathBuf;
 use clap::Args;
 use nix::sys::signal::SigHandler;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
-use crate::cli::dispatch::{Exit, print};
+use crate::cli::dispatch::{Exit, print_data};
+use crate::cli::signals::{any, listened};
 use crate::cloud::{Cloud, CloudConfig, Request};
 use crate::plan::SessionId;
 use crate::profile::Profile;
 use crate::target::TargetError;
+use crate::target::local::check_needs;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -84,6 +86,7 @@ fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
         let _inside = runtime.enter();
         Signals::listen().map_err(failed)?
     };
+    check_needs(&config.git, false)?;
     let cloud = Cloud::start(config.clone(), runtime.handle())?;
     let requests = cloud.watch();
     let mut text = String::new();
@@ -96,7 +99,7 @@ fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
             let _ = writeln!(text, "{begins}{name}='{value}'");
         }
     }
-    print(&text);
+    print_data(&text);
     if !quiet {
         eprintln!("the loopback cloud answers; Ctrl-C ends it");
     }
@@ -105,17 +108,11 @@ fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
 }
 
 /// What ends the program from outside.
-struct Signals {
-    int: Signal,
-    term: Signal,
-}
+struct Signals(Vec<Signal>);
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
-            int: signal(SignalKind::interrupt())?,
-            term: signal(SignalKind::terminate())?,
-        })
+        listened().map(Self)
     }
 }
 
@@ -127,18 +124,19 @@ async fn show_until_ended(
 ) {
     let (ended, mut end) = oneshot::channel();
     // Not a task: a read under way would hold up the end of the runtime.
-    std::thread::spawn(move || match input_ends() {
+    let read = move || match input_ends() {
         true => drop(ended.send(())),
         // Kept open, so that it never resolves.
         false => std::mem::forget(ended),
-    });
+    };
+    // Where there is no thread for it, it counts as having ended.
+    let _ = std::thread::Builder::new().spawn(read);
     loop {
         let request = tokio::select! {
             // What was answered before the end is shown.
             biased;
             Some(request) = requests.recv() => request,
-            _ = signals.int.recv() => return,
-            _ = signals.term.recv() => return,
+            () = any(&mut signals.0) => return,
             _ = &mut end => return,
         };
         if !quiet {

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::cli::dispatch::{Exit, print};
+use crate::cli::dispatch::{Exit, print_data};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,6 +23,6 @@ Examples:
 pub fn run(args: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "shakedown", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print_data(&String::from_utf8_lossy(&script));
     Exit::Held
 }

@@ -59,13 +59,16 @@ pub fn run(args: &ConformanceArgs) -> Exit {
 }
 
 fn compare(args: &ConformanceArgs) -> Result<Exit, Exit> {
+    let files: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+    args.output.distinct(&files, &[])?;
     let plans = plans(&args.files)?;
     let on = TargetArgs {
         target: None,
         time_scale: args.time_scale,
         ..TargetArgs::of(TargetName::Sim)
     };
-    let (sim, local) = (open(TargetName::Sim, &on)?, open(TargetName::Local, &on)?);
+    let sim = open(TargetName::Sim, &TargetArgs::of(TargetName::Sim))?;
+    let local = open(TargetName::Local, &on)?;
     let interrupt = interrupted_by_signals();
     let [sim, local] = [&*sim, &*local].map(|target| Interruptible {
         target,

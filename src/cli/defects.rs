@@ -1,16 +1,19 @@
 //! `shakedown defects`: mistakes that are planted, and systems that are right in other ways.
 
+use std::sync::atomic::Ordering;
+
 use clap::Args;
 
-use super::dispatch::{Exit, SIM_CASES, listed, print};
+use super::dispatch::{Exit, SIM_CASES, interrupted_by_signals, listed, print};
 use super::open::{defect, open_local, other_local, planted};
 use super::{TargetArgs, TargetName, seed};
 use crate::defect::other::WHOLE;
-use crate::defect::{DEFECTS, trial};
+use crate::defect::trial::{self, Trial};
+use crate::defect::{DEFECTS, Defect};
 use crate::generate::Shape;
 use crate::repeat::program;
 use crate::report::{self, Style};
-use crate::target::Target;
+use crate::target::{Interrupt, Interruptible, Target};
 
 /// Plans that may be needed to catch a planted defect on local.
 const LOCAL_TRIAL_CASES: u32 = 20;
@@ -38,11 +41,11 @@ pub struct DefectsArgs {
     #[arg(long)]
     pub plans: bool,
     /// Run systems on sim that keep the contract in other ways instead: no rule may object
-    #[arg(long, conflicts_with = "plans")]
+    #[arg(long, conflicts_with_all = ["plans", "profile"])]
     pub harmless: bool,
     /// Plant the defects on sim in a system with another profile (profiles/other.toml), and say which of
     /// them what is left of the evidence cannot show
-    #[arg(long, conflicts_with_all = ["harmless", "target"])]
+    #[arg(long, conflicts_with_all = ["harmless", "target", "site", "time_scale", "profile"])]
     pub other_profile: bool,
 }
 
@@ -64,62 +67,56 @@ pub fn run(args: &DefectsArgs) -> Exit {
             false => report::lists::defects,
         });
     }
-    if args.harmless {
-        return harmless(args);
+    if args.seed.checked_add(args.seeds).is_none() {
+        eprintln!(
+            "the last seed would be beyond {}; begin with a smaller --seed",
+            u64::MAX
+        );
+        return Exit::Usage;
     }
-    let mut chosen = Vec::new();
-    for name in &args.names {
-        match defect(name) {
-            Ok(defect) => chosen.push(defect),
-            Err(exit) => return exit,
-        }
-    }
-    if chosen.is_empty() {
-        chosen.extend(DEFECTS);
-    }
+    let interrupt = interrupted_by_signals();
+    let ended = match args.harmless {
+        true => harmless(args, &interrupt),
+        false => plant(args, &interrupt),
+    };
+    ended.unwrap_or_else(|exit| exit)
+}
+
+fn plant(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
+    let chosen = chosen(&args.names)?;
     let on = args.target.target.unwrap_or(TargetName::Sim);
+    args.target.check_effect(on)?;
     let cases = args.cases.unwrap_or(match on {
         TargetName::Sim => SIM_CASES,
         TargetName::Local => LOCAL_TRIAL_CASES,
     });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
+    let try_all = |target: &(dyn Target + Sync)| try_all(target, args, cases, interrupt);
     let style = Style::of_stdout();
-    print(&report::trials_head());
-    let mut missed = 0;
-    let mut not_asked = 0;
-    let try_all = |target: &dyn Target| {
-        let seeds = args.seed..args.seed + args.seeds;
-        seeds
-            .map(|seed| trial::run(target, &Shape::default(), seed, cases))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|why| {
-                eprintln!("{why}");
-                Exit::Unknown
-            })
-    };
-    for defect in &chosen {
-        let target: Box<dyn Target> = match planted(defect, &args.target) {
-            Ok(_) if args.other_profile => Box::new(WHOLE.sim(Some(defect))),
-            Ok(target) => target,
-            Err(exit) => return exit,
+    let mut counts = Counts::default();
+    for (index, defect) in chosen.iter().enumerate() {
+        let target: Box<dyn Target + Sync> = match planted(defect, &args.target)? {
+            _ if args.other_profile => Box::new(WHOLE.sim(Some(defect))),
+            target => target,
         };
-        let trials = match try_all(&*target) {
-            Ok(trials) => trials,
-            Err(exit) => return exit,
+        if index == 0 {
+            print(&report::trials_head());
+        }
+        let Some(trials) = try_all(&*target)? else {
+            break;
         };
-        if args.other_profile && trials.iter().all(|trial| trial.caught.is_none()) {
-            let by_reference = match try_all(&trial::planted_sim(defect)) {
-                Ok(trials) => trials,
-                Err(exit) => return exit,
+        let is_missed = |trial: &Trial| trial.caught.is_none();
+        if args.other_profile && trials.iter().all(is_missed) {
+            let Some(by_reference) = try_all(&trial::planted_sim(defect))? else {
+                break;
             };
             let profile = WHOLE.profile();
-            let why = by_reference
-                .iter()
-                .find_map(|trial| trial::why_not_asked(trial, &profile));
+            let mut reasons = by_reference.iter();
+            let why = reasons.find_map(|trial| trial::why_not_asked(trial, &profile));
             if let Some(why) = why {
                 print(&report::not_asked_row(defect, &why, style));
-                not_asked += 1;
+                counts.not_asked += 1;
                 continue;
             }
         }
@@ -132,44 +129,119 @@ pub fn run(args: &DefectsArgs) -> Exit {
                 caught.violation.observed, caught.plan
             ));
         }
-        missed += usize::from(trials.iter().any(|trial| trial.caught.is_none()));
+        match trials.iter().any(is_missed) {
+            false => counts.caught += 1,
+            // Nothing was asked of a plan that could not be judged.
+            true if trials
+                .iter()
+                .any(|of| is_missed(of) && of.unknown == of.plans) =>
+            {
+                counts.unknown += 1;
+            }
+            true => counts.missed += 1,
+        }
     }
-    print(&format!(
-        "{} of {} defects caught with every seed\n",
-        chosen.len() - missed - not_asked,
-        chosen.len() - not_asked
-    ));
-    if not_asked > 0 {
+    let is_cut_off = interrupt.load(Ordering::Relaxed);
+    Ok(counts.report(is_cut_off, chosen.len()))
+}
+
+/// How many defects came to what.
+#[derive(Default)]
+struct Counts {
+    caught: usize,
+    missed: usize,
+    not_asked: usize,
+    unknown: usize,
+}
+
+impl Counts {
+    fn report(&self, is_cut_off: bool, all: usize) -> Exit {
+        let asked = self.caught + self.missed + self.unknown;
         print(&format!(
-            "{not_asked} not asked: what is seen of the system cannot show them\n"
+            "{} of {asked} defects caught with every seed\n",
+            self.caught
         ));
-    }
-    if missed == 0 {
-        Exit::Held
-    } else {
-        Exit::Violated
+        if self.not_asked > 0 {
+            print(&format!(
+                "{} not asked: what is seen of the system cannot show them\n",
+                self.not_asked
+            ));
+        }
+        if self.unknown > 0 {
+            print(&format!(
+                "{} could not be tried: none of their plans could be judged; `shakedown run` with the \
+                 same options says why\n",
+                self.unknown
+            ));
+        }
+        if is_cut_off {
+            let tried = asked + self.not_asked;
+            print(&format!(
+                "interrupted: {} of {all} were not tried\n",
+                all - tried
+            ));
+        }
+        match self {
+            _ if self.missed > 0 => Exit::Violated,
+            _ if is_cut_off || self.unknown > 0 => Exit::Unknown,
+            _ => Exit::Held,
+        }
     }
 }
 
+fn chosen(names: &[String]) -> Result<Vec<&'static Defect>, Exit> {
+    if names.is_empty() {
+        return Ok(DEFECTS.iter().collect());
+    }
+    names.iter().map(|name| defect(name)).collect()
+}
+
+/// The trials with all seeds; `None` where they were cut off.
+fn try_all(
+    target: &(dyn Target + Sync),
+    args: &DefectsArgs,
+    cases: u32,
+    interrupt: &Interrupt,
+) -> Result<Option<Vec<Trial>>, Exit> {
+    let target = Interruptible {
+        target,
+        interrupt: interrupt.clone(),
+    };
+    let mut trials = Vec::new();
+    for turn in 0..args.seeds {
+        let seed = args.seed.wrapping_add(turn);
+        let trial = trial::run(&target, &Shape::default(), seed, cases, interrupt);
+        trials.push(trial.map_err(|why| {
+            eprintln!("{why}");
+            Exit::Unknown
+        })?);
+        if interrupt.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(trials))
+}
+
 /// Runs plans on systems that keep the contract in other ways, and prints what a rule says of them.
-fn harmless(args: &DefectsArgs) -> Exit {
-    let mut exit = Exit::Held;
+fn harmless(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
+    args.target
+        .check_effect(args.target.target.unwrap_or(TargetName::Sim))?;
     let on_local = args.target.target == Some(TargetName::Local);
     let cases = match on_local {
         true => LOCAL_TRIAL_CASES,
         false => SIM_CASES,
     };
     let cases = args.cases.unwrap_or(cases);
-    let mut systems: Vec<(&str, &str, Box<dyn Target>)> = match on_local {
+    let mut systems: Vec<(&str, &str, Box<dyn Target + Sync>)> = match on_local {
         true => match open_local(&args.target) {
             Ok(local) => vec![(WHOLE.name, WHOLE.what, Box::new(other_local(local)))],
             Err(error) => {
                 eprintln!("{error}");
-                return Exit::Unknown;
+                return Err(Exit::Unknown);
             }
         },
         false => {
-            let boxed = |(name, what, sim)| (name, what, Box::new(sim) as Box<dyn Target>);
+            let boxed = |(name, what, sim)| (name, what, Box::new(sim) as Box<dyn Target + Sync>);
             trial::harmless_sims().into_iter().map(boxed).collect()
         }
     };
@@ -179,25 +251,28 @@ fn harmless(args: &DefectsArgs) -> Exit {
             "unknown system `{name}`; `{} defects --harmless --list` lists them",
             program()
         );
-        return Exit::Usage;
+        return Err(Exit::Usage);
     }
     systems.retain(|(own, ..)| args.names.is_empty() || args.names.iter().any(|name| name == own));
-    for (name, what, target) in &systems {
-        for seed in args.seed..args.seed + args.seeds {
-            match trial::run(&**target, &Shape::default(), seed, cases) {
-                Ok(trial) => {
-                    let row = report::harmless_row(name, what, &trial, Style::of_stdout());
-                    print(&row);
-                    if trial.caught.is_some() {
-                        exit = Exit::Violated;
-                    }
-                }
-                Err(why) => {
-                    eprintln!("{why}");
-                    return Exit::Unknown;
-                }
+    let mut exit = Exit::Held;
+    for (at, (name, what, target)) in systems.iter().enumerate() {
+        let Some(trials) = try_all(&**target, args, cases, interrupt)? else {
+            let left = systems.len() - at;
+            print(&format!(
+                "interrupted: {left} of {} were not tried\n",
+                systems.len()
+            ));
+            return Ok(match exit {
+                Exit::Held => Exit::Unknown,
+                worse => worse,
+            });
+        };
+        for trial in &trials {
+            print(&report::harmless_row(name, what, trial, Style::of_stdout()));
+            if trial.caught.is_some() {
+                exit = Exit::Violated;
             }
         }
     }
-    exit
+    Ok(exit)
 }

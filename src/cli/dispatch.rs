@@ -1,6 +1,6 @@
 //! The program: arguments, then a command, then an exit code.
 
-use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,13 +8,16 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::agent_stub;
+use crate::campaign;
 use crate::cli::outputs::WriteError;
 pub use crate::cli::signals::interrupted_by_signals;
 use crate::cli::{self, Cli, Command, WorkerArgs};
 use crate::defect::Defect;
 use crate::defect::other::WHOLE;
 use crate::history::Dialect;
+use crate::process;
 use crate::report::{self, Style};
+pub use crate::terminal::{print, print_data};
 use crate::worker::production::worker_main;
 
 /// Plans that a campaign generates on each target when nothing else is asked for.
@@ -50,22 +53,83 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too. What cannot be printed has no reader.
-            let _ = error.print();
+            let text = error.render().to_string();
             let exit = if error.use_stderr() {
+                crate::terminal::print_aside(&text);
                 Exit::Usage
             } else {
+                // Help and version come this way too.
+                print(&text);
                 Exit::Held
             };
-            return ExitCode::from(exit as u8);
+            return ended(exit);
         }
     };
+    campaign::normalize_seed();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .with_env_filter(logged())
         .init();
-    let exit = match cli.command {
-        None => cli::run::default_campaigns(cli.quiet),
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string);
+        eprintln!(
+            "a mistake of shakedown itself, at {}: {message}; report it, with the command and its files",
+            place.unwrap_or_default()
+        );
+    }));
+    // What went wrong is printed by the hook, or planted.
+    let done = catch_unwind(AssertUnwindSafe(|| carry_out(cli)));
+    done.unwrap_or_else(|_| ended(Exit::Unknown))
+}
+
+/// The exit code; what was to be printed is held only where it was.
+fn ended(exit: Exit) -> ExitCode {
+    let Some(why) = crate::terminal::failure() else {
+        return ExitCode::from(exit as u8);
+    };
+    eprintln!("while writing to standard output: {why}; send it to a place that takes all of it");
+    ExitCode::from(match exit {
+        Exit::Held => Exit::Unknown,
+        worse => worse,
+    } as u8)
+}
+
+fn carry_out(cli: Cli) -> ExitCode {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let value = value.to_string_lossy().into_owned();
+        Some((name.into_string().ok()?, value))
+    });
+    if let Err(why) = campaign::check_environment(variables) {
+        eprintln!("{why}");
+        return ended(Exit::Usage);
+    }
+    let is_short = matches!(
+        cli.command,
+        Some(
+            Command::Merge(_)
+                | Command::Report(_)
+                | Command::Profile(_)
+                | Command::Rules(_)
+                | Command::Faults
+                | Command::Steps
+                | Command::Sometimes
+                | Command::Completions(_)
+                | Command::Worker(_)
+                | Command::AgentStub(_)
+        )
+    );
+    if let Some(Err(error)) = (!is_short).then(process::check_threads) {
+        eprintln!("{error}");
+        return ended(Exit::Unknown);
+    }
+    ended(match cli.command {
+        Some(_) if cli.out.is_some() => {
+            eprintln!("--out before a command has no effect; write it after the command");
+            Exit::Usage
+        }
+        None => cli::run::default_campaigns(cli.out, cli.quiet),
         Some(Command::Run(args)) => cli::run::run(&args, cli.quiet, &interrupted_by_signals()),
         Some(Command::Soak(args)) => cli::soak::run(&args, cli.quiet),
         Some(Command::Merge(args)) => cli::merge::run(&args),
@@ -85,8 +149,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
         Some(Command::AgentStub(args)) => return agent_stub::run(&args),
-    };
-    ExitCode::from(exit as u8)
+    })
 }
 
 /// Prints a list.
@@ -124,9 +187,4 @@ fn worker(args: &WorkerArgs) -> ExitCode {
             defect.plant(ports, settings);
         }
     })
-}
-
-/// Prints to standard output. A reader that closed it does not want the rest.
-pub fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -4,7 +4,7 @@ mod mutants;
 pub mod plans;
 mod scope;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -12,6 +12,7 @@ use clap::Args;
 use self::plans::PlansArgs;
 use self::scope::ScopeArgs;
 use super::TargetName;
+use super::soak::time;
 use crate::cli::dispatch::{Exit, print};
 use crate::explore::run::{self, Explored, SearchEnd};
 use crate::explore::scope::Bounds;
@@ -27,16 +28,16 @@ pub struct ExploreArgs {
     #[command(flatten)]
     pub scope: ScopeArgs,
     /// End after so many distinct states [default: no bound]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "target", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_states: Option<u64>,
     /// End after so long, such as 90s, 5m or 1h [default: no bound]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub time: Option<Duration>,
     /// End before more memory than this is used, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(64..))]
+    #[arg(long, value_name = "MIB", conflicts_with = "target", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(64..=1 << 40))]
     pub memory: u64,
     /// How many threads [default: one a core]
-    #[arg(long, alias = "jobs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, alias = "jobs", value_name = "N", conflicts_with_all = ["mutants", "mutant"], value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Then explore the same with stateright, and compare what both saw
     #[arg(long, conflicts_with_all = ["target", "mutants", "mutant"])]
@@ -69,6 +70,14 @@ Examples:
 
 /// Explores what was asked for.
 pub fn run(args: &ExploreArgs, quiet: bool) -> Exit {
+    let alphabet = Path::new(&args.plans.alphabet);
+    let written = [
+        ("--plan", args.plan.as_deref()),
+        ("--write", args.plans.write.as_deref()),
+    ];
+    if let Err(exit) = super::outputs::distinct(&[alphabet], &written) {
+        return exit;
+    }
     match args.target {
         Some(target) => plans::run(&args.plans, target, &args.bounds(quiet)),
         None => model(args, quiet),
@@ -196,19 +205,4 @@ impl Line {
     fn end(self) {
         self.progress.end();
     }
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: Option<u64> = digits.parse().ok();
-    let seconds = match (&text[digits.len()..], number) {
-        ("s" | "", Some(n)) => Some(n),
-        ("m", Some(n)) => n.checked_mul(60),
-        ("h", Some(n)) => n.checked_mul(3600),
-        _ => None,
-    };
-    seconds
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "write a whole number and its unit, such as 90s, 5m or 1h".into())
 }

@@ -1,10 +1,13 @@
 //! A plan that is run again: from its file, or from a history, with all that is known of its run.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use clap::ValueEnum as _;
 
 use super::outputs::name;
+use super::target::TIME_SCALES;
 use super::{TargetArgs, TargetName};
 use crate::cli::dispatch::Exit;
 use crate::history::Header;
@@ -70,6 +73,15 @@ pub fn read(
 impl Given {
     /// Takes the options of a run that the command line does not name.
     fn take_options(&mut self, header: &Header) -> Result<(), String> {
+        let odd = header
+            .time_scale
+            .filter(|scale| !TIME_SCALES.contains(scale));
+        if let Some(scale) = odd.filter(|_| self.target.time_scale.is_none()) {
+            return Err(format!(
+                "it ran with the time scale {scale}, which cannot be asked for; name another with \
+                 --time-scale"
+            ));
+        }
         let target = &mut self.target;
         let profile = header.profile.read()?;
         if target.profile.is_none() && profile != Profile::reference() {
@@ -87,6 +99,9 @@ impl Given {
 
 /// A history is JSON, which no plan is.
 fn is_history(file: &Path) -> bool {
-    let begins = std::fs::read(file).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"{"));
-    begins || file.extension().is_some_and(|of| of == "jsonl")
+    // As much as what comes before it can have.
+    let mut begins = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(4096).read_to_end(&mut begins));
+    let is_json = read.is_ok() && begins.trim_ascii_start().starts_with(b"{");
+    is_json || file.extension().is_some_and(|of| of == "jsonl")
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::bugs::Bugs;
 use super::outputs::OutputArgs;
-use crate::cli::dispatch::{Exit, print};
+use crate::cli::dispatch::{Exit, print_data};
 use crate::finding::Finding;
 use crate::report::page::campaign::Campaign;
 use crate::report::{self, lines};
@@ -35,6 +35,9 @@ and one for each bug; --json a line of type `totals`, one of type `shard` for ea
 
 /// Reports what the shards of a soak found together.
 pub fn run(args: &MergeArgs) -> Exit {
+    if let Err(exit) = args.output.distinct(&[], &[]) {
+        return exit;
+    }
     let merged = match soak::merge(&args.folders) {
         Ok(merged) => merged,
         Err(error) => {
@@ -50,9 +53,9 @@ pub fn run(args: &MergeArgs) -> Exit {
     let output = &args.output;
     output.print(&report::merged(&merged, &replay, output.style()));
     if output.json {
-        print(&lines::other("totals", &merged.totals));
+        print_data(&lines::other("totals", &merged.totals));
         for part in &merged.parts {
-            print(&lines::other("shard", part));
+            print_data(&lines::other("shard", part));
         }
     }
     let campaign = Campaign::of_merged(&merged, &command(args));

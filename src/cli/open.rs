@@ -9,7 +9,7 @@ use crate::defect::other::WHOLE;
 use crate::defect::{Defect, trial};
 use crate::profile::Profile;
 use crate::repeat::program;
-use crate::target::local::{Astro, Local, Sites};
+use crate::target::local::{Astro, Local, Sites, check_needs};
 use crate::target::sim::Sim;
 use crate::target::{Profiled, Target, TargetError};
 
@@ -26,10 +26,6 @@ pub fn planted(defect: &'static Defect, on: &TargetArgs) -> Result<Box<dyn Targe
 
 /// A target by its name; where it cannot be had, says why and ends.
 pub fn open(name: TargetName, args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
-    if name == TargetName::Sim && args.site() != SiteName::Shell {
-        eprintln!("sim builds no real site; use `--site` with `--target local`");
-        return Err(Exit::Usage);
-    }
     opened(name, args, Sim::default(), &[])
 }
 
@@ -40,6 +36,7 @@ fn opened(
     sim: Sim,
     of_worker: &[&str],
 ) -> Result<Box<dyn Target + Sync>, Exit> {
+    args.check_effect(name)?;
     let profile = args.read_profile()?;
     if let Some(profile) = profile.as_ref().filter(|profile| profile.start.is_some()) {
         return started(name, profile, args, of_worker);
@@ -91,7 +88,11 @@ fn started(
         );
         return Err(Exit::Usage);
     }
-    let local = Local::new().map_err(|error| {
+    let local = Local::new().and_then(|local| {
+        check_needs(&local.git, false)?;
+        Ok(local)
+    });
+    let local = local.map_err(|error| {
         eprintln!("{error}");
         Exit::Unknown
     })?;
@@ -151,12 +152,14 @@ pub fn other_local(local: Local) -> Local {
 }
 
 pub fn open_local(args: &TargetArgs) -> Result<Local, TargetError> {
+    let local = Local::new()?;
+    check_needs(&local.git, args.site() == SiteName::Astro)?;
     Ok(Local {
         time_scale: args.time_scale(),
         sites: match args.site() {
             SiteName::Shell => Sites::Shell,
             SiteName::Astro => Sites::Astro(Astro::install(Path::new("target"))?),
         },
-        ..Local::new()?
+        ..local
     })
 }

@@ -1,11 +1,12 @@
 //! Where commands report: the terminal, pages, JSON lines, JUnit XML.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::SiteName;
+use super::dispatch::Exit;
 use crate::campaign::{Finished, Summary};
 use crate::finding::Finding;
 use crate::repeat::{Repeat, Setup};
@@ -42,6 +43,43 @@ pub struct RunOutputArgs {
     /// Print a JSON line; what people read goes to standard error
     #[arg(long)]
     pub json: bool,
+}
+
+/// Checks that no two of these are one file: what is read, and what is written by which option.
+///
+/// # Errors
+/// Where two are; says which.
+pub fn distinct(read: &[&Path], written: &[(&str, Option<&Path>)]) -> Result<(), Exit> {
+    let is_file = |path: &&Path| path.metadata().map_or(true, |of| of.is_file());
+    let place = |path: &Path| {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok();
+        let own = path.canonicalize().ok();
+        own.or_else(|| Some(folder?.join(path.file_name()?)))
+            .unwrap_or_else(|| path.to_owned())
+    };
+    let read = read.iter().map(|path| ("what is read", *path));
+    let written = written
+        .iter()
+        .filter_map(|(option, path)| Some((*option, (*path)?)));
+    let mut known: Vec<(&str, PathBuf)> = Vec::new();
+    for (what, path) in read.chain(written).filter(|(_, path)| is_file(path)) {
+        let path = place(path);
+        let same = known
+            .iter()
+            .find(|(other, of)| *of == path && (*other, what) != ("what is read", "what is read"));
+        if let Some((other, _)) = same {
+            eprintln!(
+                "{other} and {what} are one file, {}; name another for one of them",
+                path.display()
+            );
+            return Err(Exit::Usage);
+        }
+        known.push((what, path));
+    }
+    Ok(())
 }
 
 impl RunOutputArgs {
@@ -88,6 +126,19 @@ impl OutputArgs {
         })
     }
 
+    /// Checks that what is read, and what is written, here and by these other options, are different files.
+    ///
+    /// # Errors
+    /// Where two are one; says which.
+    pub fn distinct(&self, read: &[&Path], more: &[(&str, Option<&Path>)]) -> Result<(), Exit> {
+        let page = self.index_page();
+        let own = [
+            ("--html", page.as_deref()),
+            ("--junit", self.junit.as_deref()),
+        ];
+        distinct(read, &[&own, more].concat())
+    }
+
     /// Writes the page of one run beside that of all, where that is asked for, and returns the link
     /// to it.
     ///
@@ -115,7 +166,7 @@ impl OutputArgs {
             write(path, &junit(of, kept))?;
         }
         if self.json {
-            crate::cli::dispatch::print(&lines::summary(of));
+            crate::cli::dispatch::print_data(&lines::summary(of));
         }
         Ok(())
     }
@@ -133,7 +184,7 @@ impl OutputArgs {
             write(path, &junit_of_checks(of))?;
         }
         if self.json {
-            crate::cli::dispatch::print(&of.lines());
+            crate::cli::dispatch::print_data(&of.lines());
         }
         Ok(())
     }
@@ -148,8 +199,7 @@ fn style(json: bool) -> Style {
 
 fn print(text: &str, json: bool) {
     if json {
-        // A reader that closed it does not want the rest.
-        let _ = io::stderr().write_all(text.as_bytes());
+        crate::terminal::print_aside(text);
     } else {
         crate::cli::dispatch::print(text);
     }
@@ -160,6 +210,8 @@ pub struct Outputs<'a> {
     args: &'a OutputArgs,
     site: SiteKind,
     setup: Setup,
+    /// What runs all of it again.
+    command: String,
     kept: Vec<KeptCase>,
 }
 
@@ -172,11 +224,12 @@ pub struct WriteError {
 }
 
 impl<'a> Outputs<'a> {
-    pub fn new(args: &'a OutputArgs, site: SiteKind, setup: Setup) -> Self {
+    pub fn new(args: &'a OutputArgs, site: SiteKind, setup: Setup, command: &str) -> Self {
         Self {
             args,
             site,
             setup,
+            command: command.to_owned(),
             kept: Vec::new(),
         }
     }
@@ -184,7 +237,7 @@ impl<'a> Outputs<'a> {
     /// Takes note of a plan that has run.
     pub fn see(&mut self, finished: &Finished<'_>) {
         if self.args.json {
-            crate::cli::dispatch::print(&lines::plan(&self.setup.target, finished));
+            crate::cli::dispatch::print_data(&lines::plan(&self.setup.target, finished));
         }
         self.kept.extend(KeptCase::of(finished));
     }
@@ -210,7 +263,8 @@ impl<'a> Outputs<'a> {
             .found
             .iter()
             .map(|found| {
-                let name = found.file.file_name().unwrap_or_default();
+                let unnamed = format!("{}.plan", found.id);
+                let name = found.file.file_name().unwrap_or(unnamed.as_ref());
                 let path = folder.join(name).with_extension("html");
                 let history = Self::history_of(found, out);
                 let written =
@@ -244,6 +298,9 @@ impl<'a> Outputs<'a> {
 
     /// The command that runs a found plan again.
     pub fn replay(&self, found: &Finding) -> String {
+        if found.file.as_os_str().is_empty() {
+            return self.command.clone();
+        }
         Repeat::replay(&self.setup, &found.file, found.seed).as_called()
     }
 }

@@ -6,7 +6,7 @@ use crate::invariant::not_asked;
 use crate::profile::{OTHER, Profile, REFERENCE, schema};
 use clap::{Args, Subcommand};
 
-use crate::cli::dispatch::{Exit, print};
+use crate::cli::dispatch::{Exit, print, print_data};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -53,7 +53,10 @@ pub fn run(args: &ProfileArgs) -> Exit {
     };
     match text {
         Ok(text) => {
-            print(&text);
+            match &args.command {
+                ProfileCommand::Check { .. } => print(&text),
+                ProfileCommand::Show { .. } | ProfileCommand::Schema => print_data(&text),
+            }
             Exit::Held
         }
         Err(error) => {

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::outputs::RunOutputArgs;
+use super::outputs::{RunOutputArgs, distinct};
 use super::{TargetArgs, given, seed};
 use crate::campaign::{self, Finished};
-use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print_data};
 use crate::cli::open::open_with;
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin};
@@ -19,7 +19,7 @@ use crate::repeat::Repeat;
 use crate::report::page::run::Run;
 use crate::report::{self, lines};
 use crate::runner::{self, Outcome};
-use crate::target::Target;
+use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
@@ -58,11 +58,21 @@ pub fn run(args: &ReplayArgs) -> Exit {
 }
 
 fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
+    let history = ("--history", args.history.as_deref());
+    distinct(
+        &[&args.file],
+        &[history, ("--html", args.output.html.as_deref())],
+    )?;
     let given = given::read(&args.file, &args.target, args.seed, args.defect.as_deref())?;
     let target = open_with(given.name, &given.target, given.defect.as_deref())?;
     let seed = given.seed.unwrap_or_default();
     let began = Instant::now();
-    let (outcome, coverage) = run_written(args, &*target, &given.plan, seed)?;
+    let interrupt = interrupted_by_signals();
+    let target = Interruptible {
+        target: &*target,
+        interrupt: interrupt.clone(),
+    };
+    let (outcome, coverage) = run_written(args, &target, &given.plan, seed, &interrupt)?;
     let took = began.elapsed();
     let setup = given.target.setup(target.name(), given.defect.as_deref());
     let replay = Repeat::replay(&setup, &args.file, seed).as_called();
@@ -73,7 +83,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
             file: args.file.clone(),
             ..found
         };
-        found.explain_on(&*target);
+        found.explain_on(&target);
         found
     });
     let output = &args.output;
@@ -108,7 +118,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
             took,
             file: (!held).then_some(&*args.file),
         };
-        print(&lines::plan(target.name(), &finished));
+        print_data(&lines::plan(target.name(), &finished));
     }
     let style = output.style();
     for (step, why) in &outcome.left_out {
@@ -150,10 +160,10 @@ fn run_written(
     target: &(dyn Target + Sync),
     plan: &Plan,
     seed: u64,
+    interrupt: &Interrupt,
 ) -> Result<(Outcome, Coverage), Exit> {
-    let interrupt = interrupted_by_signals();
     let Some(path) = &args.history else {
-        return Ok(campaign::run_one(target, plan.clone(), seed, &interrupt));
+        return Ok(campaign::run_one(target, plan.clone(), seed, interrupt));
     };
     let failed = |error: std::io::Error| {
         eprintln!(
@@ -163,7 +173,7 @@ fn run_written(
         Exit::Unknown
     };
     let mut writer = Writer::create(path, &runner::header(target, plan, seed)).map_err(failed)?;
-    let ran = campaign::run_one_recorded(target, plan.clone(), seed, &interrupt, &mut |event| {
+    let ran = campaign::run_one_recorded(target, plan.clone(), seed, interrupt, &mut |event| {
         writer.event(event);
     });
     writer.finish(ran.0.history.end.as_ref()).map_err(failed)?;

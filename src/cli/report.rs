@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum as _};
 
-use super::outputs::{kind, name, write};
+use super::outputs::{distinct, kind, name, write};
 use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::cli::dispatch::{Exit, print};
 use crate::finding::{Finding, Origin};
@@ -42,6 +42,13 @@ Examples:
 
 /// Judges the history again and writes its page.
 pub fn run(args: &ReportArgs) -> Exit {
+    let path = match &args.html {
+        Some(path) => path.clone(),
+        None => args.history.with_extension("html"),
+    };
+    if let Err(exit) = distinct(&[&args.history], &[("the page (--html)", Some(&path))]) {
+        return exit;
+    }
     let saved = match saved::read(&args.history) {
         Ok(saved) => saved,
         Err(error) => {
@@ -54,10 +61,6 @@ pub fn run(args: &ReportArgs) -> Exit {
     };
     let site = args.site.map_or(saved.site, kind);
     let verdict = saved.judge(site);
-    let path = match &args.html {
-        Some(path) => path.clone(),
-        None => args.history.with_extension("html"),
-    };
     if let Err(error) = write(&path, &page_of(&saved, args, site, &verdict)) {
         eprintln!("{error}");
         return Exit::Unknown;

@@ -10,6 +10,7 @@ use super::{PlansArgs, TargetName};
 use crate::campaign::{self, CampaignEnd, CampaignError, Config, Summary};
 use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals};
 use crate::cli::open::open_with;
+use crate::durable;
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report;
 use crate::soak::FolderError;
@@ -26,6 +27,9 @@ pub struct RunArgs {
     /// Go on after a violation
     #[arg(long)]
     pub keep_going: bool,
+    /// Where plans are while they run, and stay if they do not hold [default: shakedown-out]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -45,13 +49,16 @@ each plan, and a `summary`.";
 /// Without a command, kept plans begin on local only within this time; `shakedown run --target local` and `cargo test` run
 /// all of them.
 const KEPT_FOR: Duration = Duration::from_secs(10);
+/// Where plans go that do not hold, where nothing else is asked for.
+const OUT: &str = "shakedown-out";
 
 /// Both targets, one after the other; the second only when the first held.
-pub fn default_campaigns(quiet: bool) -> Exit {
+pub fn default_campaigns(out: Option<PathBuf>, quiet: bool) -> Exit {
     let args = |name, cases| RunArgs {
         plans: PlansArgs::of(name),
         cases,
         keep_going: false,
+        out: out.clone(),
         output: OutputArgs::default(),
     };
     let interrupt = interrupted_by_signals();
@@ -76,6 +83,9 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         TargetName::Sim => SIM_CASES,
         TargetName::Local => LOCAL_CASES,
     };
+    if let Err(exit) = args.output.distinct(&[], &[]) {
+        return exit;
+    }
     let shape = plans.shape();
     let seed = campaign::seed_or_drawn(plans.seed);
     let cases = campaign::cases_or(args.cases, default_cases);
@@ -83,9 +93,12 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    let out = match folder(args.out.as_deref()) {
+        Ok(out) => out,
+        Err(exit) => return exit,
+    };
     let setup = plans.target.setup(target.name(), plans.defect.as_deref());
     let command = repeat(args, &setup, seed, cases);
-    let out = PathBuf::from("shakedown-out");
     let config = Config {
         cases: Some(cases.into()),
         seed,
@@ -103,7 +116,7 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         command: command.to_string(),
         shape,
     };
-    let mut outputs = Outputs::new(&args.output, target.site(), setup);
+    let mut outputs = Outputs::new(&args.output, target.site(), setup, &config.command);
     let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
         outputs.see(finished);
     });
@@ -111,6 +124,36 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         Ok(summary) => report_all(&summary, &config.out, &command, &args.output, &outputs),
         Err(error) => failed(&error),
     }
+}
+
+/// The folder of plans while they run and of those that did not hold: the one that was asked for; without one, a
+/// temporary one where the usual one cannot be written, which is printed.
+fn folder(asked: Option<&Path>) -> Result<PathBuf, Exit> {
+    let usual = asked.unwrap_or(Path::new(OUT));
+    let Err(why) = can_write(usual) else {
+        return Ok(usual.to_owned());
+    };
+    let why = format!("{}: cannot write there: {why}", usual.display());
+    if asked.is_some() {
+        eprintln!("{why}; name a folder that can be written with --out");
+        return Err(Exit::Unknown);
+    }
+    let other = std::env::temp_dir().join(format!("{OUT}-{}", std::process::id()));
+    eprintln!(
+        "{why}; plans that do not hold are written to {}, or where --out says",
+        other.display()
+    );
+    Ok(other)
+}
+
+/// Whether files can be made in a folder, which is left as it was.
+fn can_write(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".{}.probe", std::process::id()));
+    durable::in_its_folder(&probe, || std::fs::write(&probe, "probe"))?;
+    std::fs::remove_file(&probe)?;
+    // Where nothing else is in it.
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
 }
 
 /// The command that runs the same campaign again.

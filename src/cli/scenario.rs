@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError, kind};
-use super::{SiteName, TargetArgs, seed};
+use super::{SiteName, TargetArgs, TargetName, seed};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
 use crate::cli::open::{defect, open, planted};
 use crate::finding::{Finding, Origin};
@@ -19,6 +19,7 @@ use crate::report::page::run::Run;
 use crate::report::{self, Style};
 use crate::scenario::{Grade, Scenario, ScenarioRun};
 use crate::target::Target;
+use crate::terminal::quoted;
 use crate::verdict::Verdict;
 
 #[derive(Debug, Args)]
@@ -51,9 +52,37 @@ Examples:
 --html writes a list of the scenarios, and the timeline of each; --junit a test case for each;
 --json a line of type `scenario` for each, and a `summary`.";
 
+impl ScenarioArgs {
+    /// Whether there is any option beside those that have a value by default.
+    fn has_options(&self) -> bool {
+        let TargetArgs {
+            target,
+            site,
+            time_scale,
+            profile,
+            recorded: _,
+        } = &self.target;
+        let OutputArgs { html, junit, json } = &self.output;
+        target.is_some()
+            || site.is_some()
+            || time_scale.is_some()
+            || self.defect.is_some()
+            || *json
+            || [profile, html, junit, &self.history]
+                .into_iter()
+                .any(Option::is_some)
+    }
+}
+
 /// Runs the scenarios that were asked for; the worst of them says how it ends.
 pub fn run(args: &ScenarioArgs) -> Exit {
     let chosen: Vec<&Scenario> = match args.name.as_str() {
+        "list" if args.has_options() => {
+            eprintln!(
+                "`scenario list` runs nothing, and takes no options; name a scenario, or `all`"
+            );
+            return Exit::Usage;
+        }
         "list" => {
             print(&report::lists::scenarios(Style::of_stdout()));
             return Exit::Held;
@@ -64,6 +93,10 @@ pub fn run(args: &ScenarioArgs) -> Exit {
             None => return unknown_name(name),
         },
     };
+    let history = ("--history", args.history.as_deref());
+    if let Err(exit) = args.output.distinct(&[], &[history]) {
+        return exit;
+    }
     if args.history.is_some() && chosen.len() > 1 {
         eprintln!("--history is for one scenario; name it instead of `all`");
         return Exit::Usage;
@@ -185,9 +218,14 @@ fn report_one(
 }
 
 fn unknown_name(name: &str) -> Exit {
-    eprint!(
-        "unknown scenario `{name}`; write `all`, or one of these names:\n{}",
-        report::lists::scenarios(Style::of_stderr())
+    eprintln!(
+        "unknown scenario `{}`; write `all`, or one of these names:\n{}",
+        quoted(name),
+        report::lists::scenarios(Style {
+            coloured: false,
+            ..Style::of_stderr()
+        })
+        .trim_end()
     );
     Exit::Usage
 }
@@ -195,9 +233,12 @@ fn unknown_name(name: &str) -> Exit {
 /// The target that was asked for, with the defect planted that was asked for.
 fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + Sync>, Exit> {
     let name = args.target.name();
-    let target = TargetArgs {
-        time_scale: Some(scenario.time_scale(args.target.time_scale())),
-        ..args.target.clone()
+    let target = match name {
+        TargetName::Sim => args.target.clone(),
+        TargetName::Local => TargetArgs {
+            time_scale: Some(scenario.time_scale(args.target.time_scale())),
+            ..args.target.clone()
+        },
     };
     match &args.defect {
         None => open(name, &target),

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::outputs::{RunOutputArgs, write};
+use super::outputs::{RunOutputArgs, distinct, write};
 use super::soak::time;
 use super::{TargetArgs, given, seed};
 use crate::campaign::Finished;
-use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print_data};
 use crate::cli::open::open_with;
 use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
@@ -76,8 +76,16 @@ pub fn run(args: &ShrinkArgs, quiet: bool) -> Exit {
 }
 
 fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
+    distinct(&[&args.file], &[("--html", args.output.html.as_deref())])?;
     let given = given::read(&args.file, &args.target, args.seed, args.defect.as_deref())?;
     let target = open_with(given.name, &given.target, given.defect.as_deref())?;
+    if args.no_twin && target.twin().is_none() {
+        eprintln!(
+            "{} has no twin; --no-twin is for `--target local`",
+            target.name()
+        );
+        return Err(Exit::Usage);
+    }
     let setup = given.target.setup(target.name(), given.defect.as_deref());
     let interrupt = interrupted_by_signals();
     let target = Interruptible {
@@ -177,7 +185,7 @@ fn not_violated(
             took,
             file: None,
         };
-        print(&lines::plan(target.name(), &finished));
+        print_data(&lines::plan(target.name(), &finished));
     }
     written.map_err(|error| {
         eprintln!("{error}");
@@ -246,7 +254,7 @@ fn keep_and_report(
     let output = &args.output;
     output.print(&report::violation(&smallest, &replay, output.style()));
     if output.json {
-        print(&lines::shrunk(&smallest, &replay));
+        print_data(&lines::shrunk(&smallest, &replay));
     }
     if let Some(path) = &output.html
         && let Err(error) = write(path, &page::finding(&smallest, target.site(), &replay))

@@ -1,19 +1,22 @@
-//! Ctrl-C: the first one ends after the step under way, the second at once.
+//! Ctrl-C and its like: the first one ends after the step under way, the second at once.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use crate::target::Interrupt;
-use tokio::signal::unix::{SignalKind, signal};
+use nix::sys::signal::{SigHandler, Signal};
+use tokio::signal::unix::{Signal as Listened, SignalKind, signal};
 
 use crate::cli::dispatch::Exit;
+use crate::{process, scratch};
 
-/// An interrupt that the first SIGINT or SIGTERM sets; the second ends the program at once.
+/// An interrupt that the first SIGINT, SIGTERM, SIGHUP or SIGQUIT sets; the second ends the program at once.
 pub fn interrupted_by_signals() -> Interrupt {
     let interrupt = Interrupt::default();
     let to_set = interrupt.clone();
     let (ready, is_ready) = mpsc::channel();
-    std::thread::spawn(move || {
+    let thread = std::thread::Builder::new().name("signals".into());
+    let listening = thread.spawn(move || {
         let listened = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -23,24 +26,52 @@ pub fn interrupted_by_signals() -> Interrupt {
             tracing::warn!("cannot listen for signals: {error}");
         }
     });
-    // Comes when the thread listens, or has given up.
-    let _ = is_ready.recv();
+    match listening {
+        // Comes when the thread listens, or has given up.
+        Ok(_) => drop(is_ready.recv()),
+        Err(error) => tracing::warn!("cannot listen for signals: {error}"),
+    }
     interrupt
 }
 
+/// The signals that end the program, listened to from now on; within a runtime.
+pub fn listened() -> std::io::Result<Vec<Listened>> {
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::quit(),
+    ];
+    let hangup = (!ignores_hangup()).then_some(SignalKind::hangup());
+    kinds.into_iter().chain(hangup).map(signal).collect()
+}
+
 async fn listen(interrupt: &Interrupt, ready: &mpsc::Sender<()>) -> std::io::Result<()> {
-    let mut int = signal(SignalKind::interrupt())?;
-    let mut term = signal(SignalKind::terminate())?;
+    let mut listened = listened()?;
     let _ = ready.send(());
-    for is_first in [true, false] {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-        if is_first {
-            eprintln!("ending after the step under way; once more ends at once");
-            interrupt.store(true, Ordering::Relaxed);
-        }
-    }
+    any(&mut listened).await;
+    interrupt.store(true, Ordering::Relaxed);
+    eprintln!("ending after the step under way; once more ends at once");
+    any(&mut listened).await;
+    eprintln!("ended at once; what was running is stopped, and its folders are removed");
+    process::kill_descendants();
+    scratch::remove_all();
     std::process::exit(Exit::Unknown as i32)
+}
+
+/// Waits for any of the signals.
+pub async fn any(listened: &mut [Listened]) {
+    let each = listened.iter_mut().map(|signal| Box::pin(signal.recv()));
+    futures::future::select_all(each).await;
+}
+
+/// Whether SIGHUP is to be ignored, as `nohup` has it for its program.
+fn ignores_hangup() -> bool {
+    // SAFETY: no handler of this program is put in its place or taken away: both are the system's own.
+    let before = unsafe { nix::sys::signal::signal(Signal::SIGHUP, SigHandler::SigIgn) };
+    let is_ignored = matches!(before, Ok(SigHandler::SigIgn));
+    if !is_ignored {
+        // SAFETY: as above.
+        let _ = unsafe { nix::sys::signal::signal(Signal::SIGHUP, SigHandler::SigDfl) };
+    }
+    is_ignored
 }

@@ -10,7 +10,7 @@ use super::outputs::OutputArgs;
 use super::run::failed;
 use super::{PlansArgs, SiteName, TargetName};
 use crate::campaign::{self, CampaignEnd, Shard};
-use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print_data};
 use crate::cli::open::open_with;
 use crate::finding::Finding;
 use crate::regression::{Seed, parse_seed};
@@ -70,6 +70,7 @@ pub fn run(args: &SoakArgs, quiet: bool) -> Exit {
 }
 
 fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
+    args.output.distinct(&[], &[])?;
     let shard = shard(args)?;
     let out = match shard {
         Shard::WHOLE => args.out.clone(),
@@ -79,9 +80,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     let seed = match (asked.seed, shard) {
         (Some(seed), _) => seed,
         (None, Shard::WHOLE) => campaign::seed_or_drawn(None),
-        (None, _) if std::env::var_os("PROPTEST_RNG_SEED").is_some() => {
-            campaign::seed_or_drawn(None)
-        }
+        (None, _) if let Some(seed) = campaign::seed_of_environment() => seed,
         (None, _) => {
             eprintln!("all shards of a soak need one seed; add --seed S to each");
             return Err(Exit::Usage);
@@ -138,8 +137,8 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         };
         output.print(&report::soak_news(&news, &again, style));
         match news {
-            News::Bug(bug) if output.json => print(&lines::other("bug", bug)),
-            News::Known(known) if output.json => print(&lines::other("known", known)),
+            News::Bug(bug) if output.json => print_data(&lines::other("bug", bug)),
+            News::Known(known) if output.json => print_data(&lines::other("known", known)),
             _ => {}
         }
     };

@@ -1,5 +1,6 @@
 //! What plans run on: the arguments for it, and the target that they ask for.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -163,6 +164,25 @@ impl TargetArgs {
         Ok(Some(profile.into()))
     }
 
+    /// Checks that what is asked for has an effect on the target.
+    ///
+    /// # Errors
+    /// Where it has none; says so.
+    pub fn check_effect(&self, on: TargetName) -> Result<(), Exit> {
+        if on == TargetName::Local {
+            return Ok(());
+        }
+        let why = if self.site() != SiteName::Shell {
+            "sim builds no real site; use `--site` with `--target local`"
+        } else if self.time_scale.is_some() {
+            "sim has no real time; use `--time-scale` with `--target local`"
+        } else {
+            return Ok(());
+        };
+        eprintln!("{why}");
+        Err(Exit::Usage)
+    }
+
     /// What builds the sites.
     pub fn site(&self) -> SiteName {
         self.site.unwrap_or(SiteName::Shell)
@@ -216,6 +236,9 @@ impl TargetName {
     }
 }
 
+/// Below a thousandth no machine starts a process within the system's own time limits.
+pub const TIME_SCALES: RangeInclusive<f64> = 0.001..=1.0;
+
 pub fn time_scale(text: &str) -> Result<f64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let scale = match text.split_once('/') {
@@ -223,7 +246,7 @@ pub fn time_scale(text: &str) -> Result<f64, String> {
         None => number(text),
     };
     scale
-        .filter(|scale| (0.001..=1.0).contains(scale))
+        .filter(|scale| TIME_SCALES.contains(scale))
         .ok_or_else(|| "write a number from 0.001 to 1, or a fraction such as 1/30".into())
 }
 

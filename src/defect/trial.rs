@@ -1,6 +1,7 @@
 //! Trials: is a planted defect caught, by which rule, after how many plans, with how long a plan?
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Defect;
 use super::harmless::HARMLESS;
@@ -14,8 +15,8 @@ use crate::profile::Profile;
 use crate::runner;
 use crate::shrink::Budget;
 use crate::site::SiteKind;
-use crate::target::Target;
 use crate::target::sim::Sim;
+use crate::target::{Interrupt, Target};
 use crate::verdict::Verdict;
 
 /// The result of a trial.
@@ -35,11 +36,17 @@ pub fn planted_sim(defect: &'static Defect) -> Sim {
     Sim::planted(defect.name, Arc::new(plant))
 }
 
-/// Runs generated plans until one catches what is wrong with the target, and shrinks it.
+/// Runs generated plans until one catches what is wrong with the target, and shrinks it; or until it is interrupted.
 ///
 /// # Errors
 /// When no plan can be generated.
-pub fn run(target: &dyn Target, shape: &Shape, seed: u64, plans: u32) -> Result<Trial, String> {
+pub fn run(
+    target: &dyn Target,
+    shape: &Shape,
+    seed: u64,
+    plans: u32,
+    interrupt: &Interrupt,
+) -> Result<Trial, String> {
     let strategy = generate::plans(&shape.clone().possible(|step| target.cannot(step)));
     let mut trial = Trial {
         seed,
@@ -48,6 +55,9 @@ pub fn run(target: &dyn Target, shape: &Shape, seed: u64, plans: u32) -> Result<
         unknown: 0,
     };
     for index in 0..plans {
+        if interrupt.load(Ordering::Relaxed) {
+            break;
+        }
         let (plan, run_seed) = campaign::case(&strategy, seed, index)?;
         trial.plans += 1;
         let outcome = runner::run_confirmed(target, &plan, run_seed);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Event, FORMAT, Header, History, HistoryEnd};
+use crate::reading::{self, has_long_number, too_large};
 
 /// Writes a history while it happens.
 pub struct Writer<W: Write> {
@@ -176,11 +177,22 @@ fn header(line: &[u8]) -> Result<Header, String> {
     if line.is_empty() {
         return Err("the file is empty".into());
     }
-    let value: Value = serde_json::from_slice(line)
+    let line = reading::text(line).map_err(|no| no.why)?;
+    let value: Value = serde_json::from_str(line)
         .map_err(|why| format!("this is no history, which begins with a header: {why}"))?;
     match value.get("history").and_then(Value::as_u64) {
         Some(version) if version == u64::from(FORMAT) => {
-            serde_json::from_value(value).map_err(|why| format!("the header cannot be read: {why}"))
+            if let Some(why) = too_large(&value) {
+                return Err(format!("the header cannot be read: {why}"));
+            }
+            let header: Header = serde_json::from_value(value)
+                .map_err(|why| format!("the header cannot be read: {why}"))?;
+            match header.time_scale {
+                Some(scale) if !(1e-6..=1e3).contains(&scale) => {
+                    Err(format!("the header's time scale is {scale}, which is none of a run"))
+                }
+                _ => Ok(header),
+            }
         }
         Some(version) => Err(format!(
             "the history has format {version}, and this program knows {FORMAT}; use a newer program"
@@ -195,6 +207,14 @@ fn header(line: &[u8]) -> Result<Header, String> {
 }
 
 fn read_line(header: &Header, line: &[u8], events: usize) -> Result<Line, String> {
+    if has_long_number(line)
+        && let Some(why) = serde_json::from_slice(line)
+            .ok()
+            .as_ref()
+            .and_then(too_large)
+    {
+        return Err(why);
+    }
     if line.starts_with(b"{\"end\"") {
         let Last { end } = serde_json::from_slice::<Last<HistoryEnd>>(line)
             .map_err(|why| format!("the last line cannot be read: {why}"))?;

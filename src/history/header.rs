@@ -1,7 +1,6 @@
 //! The first and the last line of a history: what was run, and how it ended.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -12,9 +11,6 @@ use crate::verdict::{NotAsked, Verdict};
 
 /// The version of the form of a history's file.
 pub const FORMAT: u32 = 1;
-
-/// No run lasts longer; a longer time in a history was not written by this program.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What a history is of: all that is needed to judge it, to draw it and to run its plan again.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -109,27 +105,24 @@ pub struct HistoryEnd {
 impl Header {
     /// Why an event cannot be of this run, where it cannot.
     pub(super) fn objects_to(&self, event: &Event) -> Option<String> {
-        let mut times = vec![event.at];
-        match &event.what {
-            What::StepBegan {
-                index: Some(index),
-                step,
-                mark,
-            } => match self.plan.steps.get(*index) {
-                None => return Some(self.no_step(*index)),
-                Some(of_plan) if of_plan != step || self.plan.marks()[*index] != *mark => {
-                    return Some(format!(
-                        "step {} is `{step}`, which is not the plan's `{of_plan}`",
-                        index + 1
-                    ));
-                }
-                Some(_) => {}
-            },
-            What::Logged { stamp, .. } => times.push(*stamp),
-            What::AgentAsked { retry_after, .. } => times.extend(*retry_after),
-            _ => {}
+        let What::StepBegan {
+            index: Some(index),
+            step,
+            mark,
+        } = &event.what
+        else {
+            return None;
+        };
+        match self.plan.steps.get(*index) {
+            None => Some(self.no_step(*index)),
+            Some(of_plan) if of_plan != step || self.plan.marks()[*index] != *mark => {
+                Some(format!(
+                    "step {} is `{step}`, which is not the plan's `{of_plan}`",
+                    index + 1
+                ))
+            }
+            Some(_) => None,
         }
-        too_long(&times)
     }
 
     /// Why the last line cannot be of this run after so many events, where it cannot.
@@ -141,28 +134,17 @@ impl Header {
             ));
         }
         let mut steps: Vec<usize> = end.left_out.iter().map(|(step, _)| *step).collect();
-        let mut times = Vec::new();
         if let Verdict::Violated(violation) = &end.verdict {
             steps.extend(violation.step);
-            times.push(violation.at);
         }
         let unknown = |step: &&usize| **step >= self.plan.steps.len();
-        steps
-            .iter()
-            .find(unknown)
-            .map(|step| self.no_step(*step))
-            .or_else(|| too_long(&times))
+        steps.iter().find(unknown).map(|step| self.no_step(*step))
     }
 
     fn no_step(&self, index: usize) -> String {
         let steps = self.plan.steps.len();
         format!("the step of index {index} is not in the plan, which has {steps}")
     }
-}
-
-fn too_long(times: &[Duration]) -> Option<String> {
-    let long = times.iter().find(|time| **time > LONGEST)?;
-    Some(format!("{} s is no time of a run", long.as_secs()))
 }
 
 /// A seed, as every report writes it.

@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::line::{self, ParseError, Words};
 use super::{ClientId, Fault, FaultKind, Plan, SessionId};
+use crate::terminal::quoted;
 
 pub(super) use number::{Objects, Requests, Started, Status};
 pub(super) use product::Product;
@@ -118,10 +119,13 @@ impl Form for SessionId {
         let named = |session: &&Self| session.to_string() == word.text;
         let session = plan.sessions.iter().find(named).cloned();
         session.ok_or_else(|| {
-            let remedy = format!(
-                "session `{0}` was not declared; add the line `session {0}` at the top",
-                word.text
-            );
+            let name = quoted(word.text);
+            let remedy = match Self::parse(word.text) {
+                Some(new) => format!(
+                    "session `{new}` was not declared; add the line `session {new}` below the first one"
+                ),
+                None => format!("`{name}` is not a session; write {}", super::name::FORM),
+            };
             words.error(word, remedy)
         })
     }
@@ -219,11 +223,14 @@ fn client_of(words: &Words<'_>, word: line::Word<'_>, plan: &Plan) -> Result<Cli
     let mut clients = plan.sessions.iter().map(|session| &session.client);
     let client = clients.find(|client| &*client.0 == word.text).cloned();
     client.ok_or_else(|| {
-        let remedy = format!(
-            "client `{0}` has no declared session; add a line such as `session {0}/home` at the \
-             top",
-            word.text
-        );
+        let name = quoted(word.text);
+        let remedy = match SessionId::parse(&format!("{}/home", word.text)) {
+            Some(new) => format!(
+                "client `{name}` has no declared session; add a line such as `session {new}` below the \
+                 first one"
+            ),
+            None => format!("`{name}` is not a client; write the client of a declared session"),
+        };
         words.error(word, remedy)
     })
 }

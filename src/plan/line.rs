@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::terminal::quoted;
+
 /// What is wrong with a plan's text, and where. Lines and columns count from 1.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
@@ -70,7 +72,7 @@ impl<'a> Words<'a> {
                 format!(
                     "`{}` is more than this step takes; remove it, or put a comment on a line of \
                      its own",
-                    word.text
+                    quoted(word.text)
                 ),
             )),
         }
@@ -90,7 +92,7 @@ impl<'a> Words<'a> {
         what: &str,
         known: impl IntoIterator<Item = &'b str>,
     ) -> ParseError {
-        let mut message = format!("unknown {what} `{}`; known: ", word.text);
+        let mut message = format!("unknown {what} `{}`; known: ", quoted(word.text));
         for (n, word) in known.into_iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
             let _ = write!(message, "{comma}{word}");

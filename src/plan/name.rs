@@ -146,6 +146,10 @@ fn uuid(name: &str) -> String {
     parts.join("-")
 }
 
+/// How a session is written.
+pub(super) const FORM: &str = "client/thread in lower-case letters, digits and inner hyphens, each of at \
+                               most 40 characters";
+
 /// Whether a text can name a client or a thread: it becomes part of bucket and branch names.
 fn is_name(text: &str) -> bool {
     (1..=40).contains(&text.len())

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::line::{ParseError, Word, Words};
+use super::name::FORM;
 use super::{Plan, SessionId, StepKind};
+use crate::terminal::{is_order, quoted};
 
 /// The first line of every plan; the version lets old plans be read for ever.
 pub const VERSION_LINE: &str = "# shakedown plan v1";
@@ -38,6 +40,7 @@ impl FromStr for Plan {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let mut plan = Self::default();
+        no_orders(text)?;
         let mut lines = text.lines().enumerate();
         match lines.next() {
             Some((_, first)) if first.trim_end() == VERSION_LINE => {}
@@ -46,8 +49,9 @@ impl FromStr for Plan {
                     line: 1,
                     column: "# shakedown plan ".len() + 1,
                     message: format!(
-                        "`{first}` is a version that this program does not know; it reads \
-                         `{VERSION_LINE}`, so use a newer program"
+                        "`{}` is a version that this program does not know; it reads \
+                         `{VERSION_LINE}`, so use a newer program",
+                        quoted(first)
                     ),
                 });
             }
@@ -81,6 +85,27 @@ impl FromStr for Plan {
     }
 }
 
+/// A plan has no characters that a terminal obeys: it is printed, and sent to colleagues.
+fn no_orders(text: &str) -> Result<(), ParseError> {
+    let Some((line, number)) = text
+        .lines()
+        .zip(1..)
+        .find(|(line, _)| line.contains(is_order))
+    else {
+        return Ok(());
+    };
+    let before = line.chars().take_while(|c| !is_order(*c)).count();
+    let order = line.chars().nth(before).unwrap_or_default();
+    Err(ParseError {
+        line: number,
+        column: before + 1,
+        message: format!(
+            "the control character {} is not part of a plan; remove it",
+            order.escape_unicode()
+        ),
+    })
+}
+
 /// Each word that a line can begin with.
 fn words_of_lines() -> impl Iterator<Item = &'static str> {
     // Two kinds are called `until`.
@@ -98,11 +123,7 @@ fn words_of_lines() -> impl Iterator<Item = &'static str> {
 fn session(word: Word<'_>, words: &mut Words<'_>, plan: &Plan) -> Result<SessionId, ParseError> {
     let name = words.need("a session, as client/thread")?;
     let session = SessionId::parse(name.text).ok_or_else(|| {
-        let remedy = format!(
-            "`{}` is not a session; write client/thread in lower-case letters, digits and inner \
-             hyphens",
-            name.text
-        );
+        let remedy = format!("`{}` is not a session; write {FORM}", quoted(name.text));
         words.error(name, remedy)
     })?;
     if plan.sessions.contains(&session) {
@@ -132,7 +153,7 @@ mod tests {
         check_error(
             "instruct acme/blog change",
             10,
-            "add the line `session acme/blog`",
+            "add the line `session acme/blog` below the first one",
         );
         check_error(
             "  instruct acme/home chnge",
@@ -140,6 +161,18 @@ mod tests {
             "known: change, break-build",
         );
         check_error("crash globex", 7, "no declared session");
+        check_error(
+            "instruct home change",
+            10,
+            "`home` is not a session; write client/thread",
+        );
+        check_error("crash Acme!", 7, "`Acme!` is not a client");
+        check_error("# a \u{1b}]0;title\u{7}", 5, "control character \\u{1b}");
+        check_error(
+            &format!("crash {}", "x".repeat(10_000_000)),
+            7,
+            "… (10000000 bytes)",
+        );
         check_error("wait 30", 6, "not a time");
         check_error("wait 99999999999999999999h", 6, "not a time");
         check_error("wait 25h", 6, "from 1ms to 24h");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::history::{Header, History, Incomplete, ReadHistory, What};
 use crate::judge;
+use crate::reading;
 use crate::site::SiteKind;
 use crate::verdict::Verdict;
 
@@ -33,7 +34,7 @@ pub enum SavedError {
 /// # Errors
 /// Where the file cannot be read, or does not begin with a header.
 pub fn read(path: &Path) -> Result<Saved, SavedError> {
-    let bytes = std::fs::read(path).map_err(|why| SavedError::Io {
+    let bytes = reading::bytes(path, reading::LARGEST_RECORD).map_err(|why| SavedError::Io {
         path: path.to_owned(),
         why,
     })?;

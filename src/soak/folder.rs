@@ -14,10 +14,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::state::SoakState;
-use crate::campaign::{CampaignError, Case, Shard};
+use crate::campaign::{CampaignError, Case, Shard, sweep_cases};
 use crate::durable;
 use crate::finding::Finding;
 use crate::plan::Plan;
+use crate::reading;
 use crate::regression::{self, Seed};
 
 /// So many bugs have their history kept; it can be had again from the plan.
@@ -56,14 +57,26 @@ impl Folder {
         self.root.join(format!("running-{job}.plan"))
     }
 
+    /// What is there of an earlier soak, where there is something, that its state would know of.
+    pub(super) fn remains(&self) -> Option<PathBuf> {
+        let names = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let before = self.root.join("state.previous.json");
+        let found = names(self.found())
+            .chain(names(self.bugs()))
+            .map(|entry| entry.path());
+        let is_whole = |path: &PathBuf| {
+            // What begins with a dot was being written.
+            path.exists()
+                && !path
+                    .file_name()
+                    .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+        };
+        std::iter::once(before).chain(found).find(is_whole)
+    }
+
     /// Removes what a killed soak left half written, and the plans that it was running: they run again.
     pub(super) fn sweep(&self) {
-        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        for entry in entries {
-            if entry.file_name().to_string_lossy().starts_with("running-") {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        sweep_cases(&self.root);
         let folders = [
             self.root.clone(),
             self.found(),
@@ -109,14 +122,15 @@ impl Folder {
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
-            let text = fs::read(&path).map_err(failed(&path))?;
-            let found: Finding =
-                serde_json::from_slice(&text).map_err(|error| super::StateError::Damaged {
+            let text = reading::bytes(&path, reading::LARGEST_RECORD).map_err(failed(&path))?;
+            let found = read_finding(&text).map_err(|(line, column, why)| {
+                super::StateError::DamagedFinding {
                     path: path.clone(),
-                    line: error.line(),
-                    column: error.column(),
-                    why: error.to_string(),
-                })?;
+                    line,
+                    column,
+                    why,
+                }
+            })?;
             match found.case() {
                 Some(case) if case >= shard.case(done) => {
                     all.insert(case, found);
@@ -177,6 +191,17 @@ impl Folder {
         let name = format!("{}-case-{number}.plan", bug.id);
         let path = self.bugs().join(name);
         durable::write(&path, with_seed(&case.plan, case.seed).as_bytes()).map_err(failed(&path))
+    }
+}
+
+/// Reads a finding; where it is damaged, returns the place and why.
+fn read_finding(text: &[u8]) -> Result<Finding, (usize, usize, String)> {
+    let damaged = |error: serde_json::Error| (error.line(), error.column(), error.to_string());
+    let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
+    let found: Finding = serde_json::from_slice(text).map_err(damaged)?;
+    match reading::too_large(&value).or_else(|| found.contradiction()) {
+        Some(why) => Err((1, 1, why)),
+        None => Ok(found),
     }
 }
 

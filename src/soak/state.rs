@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Samples, Shard, Totals};
 use crate::durable;
+use crate::reading::{self, too_large};
 use crate::repeat::Setup;
 
 /// The version of the form that this program writes, and the only one that it reads.
 pub const FORMAT: u32 = 2;
+
+/// The most steps that a plan can be asked to have, as the command line has it.
+const MOST_STEPS: usize = 10_000;
 
 /// What a soak is a soak of. Only soaks that agree in all of it add up.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -109,6 +113,16 @@ pub enum StateError {
         why: String,
     },
     #[error(
+        "{}:{line}:{column}: what the soak found is damaged: {why}; nothing was changed: remove the file, and \
+         its case is run again", path.display()
+    )]
+    DamagedFinding {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        why: String,
+    },
+    #[error(
         "{}:1:1: the soak's state has the form {found}, and this program reads the form {FORMAT}; use \
          the program that wrote it, or soak into another folder",
         path.display()
@@ -147,7 +161,7 @@ impl SoakState {
     /// Where the file cannot be read, is damaged, or is of a newer form.
     pub fn read(folder: &Path) -> Result<Option<Self>, StateError> {
         let path = Self::path(folder);
-        let text = match std::fs::read(&path) {
+        let text = match reading::bytes(&path, reading::LARGEST_RECORD) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(StateError::Io { path, why }),
@@ -162,6 +176,17 @@ impl SoakState {
             column: error.column(),
             why: error.to_string(),
         };
+        let value: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| damaged(&path, &error))?;
+        if let Some(why) = too_large(&value) {
+            let (line, column) = (1, 1);
+            return Err(StateError::Damaged {
+                path,
+                line,
+                column,
+                why,
+            });
+        }
         let form: Form = serde_json::from_slice(&text).map_err(|error| damaged(&path, &error))?;
         if form.shakedown_soak != FORMAT {
             return Err(StateError::OtherForm {
@@ -201,6 +226,23 @@ impl SoakState {
         let Shard { index, count } = self.shard;
         if index >= count {
             return Some(format!("there is no shard {index} of {count}"));
+        }
+        let most = self.identity.max_steps;
+        if !(1..=MOST_STEPS).contains(&most) {
+            return Some(format!(
+                "plans of at most {most} steps are none that can be asked for"
+            ));
+        }
+        if let Some(scale) = self.identity.setup.time_scale
+            && !(0.001..=1.0).contains(&scale)
+        {
+            return Some(format!("there is no time scale {scale}"));
+        }
+        if self.starts == u32::MAX {
+            return Some(format!("no soak was started {} times", self.starts));
+        }
+        if let Some(why) = self.samples.contradiction() {
+            return Some(why);
         }
         if self.totals.cases != self.done {
             return Some(format!(

@@ -159,6 +159,8 @@ fn what_was_found_once_stays_found_though_it_does_not_show_again() {
     let case = Case::generate(&strategy, SEED, 3).unwrap();
     // As a soak leaves it that is killed while it shrinks.
     let left = Folder::open(&config.campaign.out, &config.campaign.regressions).unwrap();
+    let state = SoakState::new(config.identity.clone(), config.shard);
+    left.write_state(&state).unwrap();
     let found = Finding {
         origin: Origin::Case(3),
         ..stale("sim", case.plan, case.seed)

@@ -66,8 +66,10 @@ impl Target for Interruptible<'_> {
         times: u32,
     ) -> Result<Box<dyn Run>, TargetError> {
         check(&self.interrupt)?;
+        let mut run = self.target.start_slowed(sessions, seed, times)?;
+        run.watch(&self.interrupt);
         Ok(Box::new(InterruptibleRun {
-            run: self.target.start_slowed(sessions, seed, times)?,
+            run,
             interrupt: self.interrupt.clone(),
         }))
     }
@@ -86,7 +88,8 @@ impl Run for InterruptibleRun {
         events: &mut Vec<Event>,
     ) -> Result<(), TargetError> {
         check(&self.interrupt)?;
-        self.run.apply(step, mark, events)
+        self.run.apply(step, mark, events)?;
+        check(&self.interrupt)
     }
 
     fn rest(
@@ -96,7 +99,9 @@ impl Run for InterruptibleRun {
         events: &mut Vec<Event>,
     ) -> Result<bool, TargetError> {
         check(&self.interrupt)?;
-        self.run.rest(quiet, bound, events)
+        let rested = self.run.rest(quiet, bound, events)?;
+        check(&self.interrupt)?;
+        Ok(rested)
     }
 
     fn now(&self) -> Duration {
@@ -114,6 +119,15 @@ impl Run for InterruptibleRun {
 
     fn build_commits(&mut self, client: &ClientId, marks: &[Mark]) -> Vec<OwnBuild> {
         self.run.build_commits(client, marks)
+    }
+
+    fn watch(&mut self, interrupt: &Interrupt) {
+        self.run.watch(interrupt);
+    }
+
+    fn goes_on(&self) -> Result<(), TargetError> {
+        check(&self.interrupt)?;
+        self.run.goes_on()
     }
 
     fn fingerprint(&self) -> Option<u64> {

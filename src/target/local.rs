@@ -9,6 +9,7 @@ mod container;
 mod foreign;
 mod machine;
 mod memory;
+mod needs;
 mod output;
 mod own_builds;
 mod run;
@@ -38,6 +39,7 @@ use crate::site::SiteKind;
 
 pub use self::astro::Astro;
 pub use self::container::WorkerCommand;
+pub(crate) use self::needs::check as check_needs;
 
 /// What the sites are built with.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -30,13 +30,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use self::queue::{Letter, QueuePort, Which};
 use self::time::Timers;
 use self::world::{Link, Log, Watch, World};
-use super::{Run, Target, TargetError};
+use super::{Interrupt, Run, Target, TargetError};
 use crate::history::{Death, Dialect, Event, Snapshot, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step, UNTIL_BOUND, set_fault};
 use crate::profile::{LineReader, Profile, Seen};
@@ -138,6 +139,7 @@ impl Target for Sim {
             timers,
             containers,
             alter: self.alter.clone(),
+            interrupt: Interrupt::default(),
         };
         for client in 0..run.containers.len() {
             run.start(client);
@@ -154,6 +156,7 @@ struct SimRun {
     timers: Rc<Timers>,
     containers: Vec<Option<Container>>,
     alter: Option<Arc<Alter>>,
+    interrupt: Interrupt,
 }
 
 impl SimRun {
@@ -207,7 +210,7 @@ impl SimRun {
 
     /// Lets the system run until something holds, at most until a moment, which is then reached.
     fn run_until(&mut self, limit: Duration, mut holds: impl FnMut(&World) -> bool) {
-        while !holds(&self.world.borrow()) {
+        while !holds(&self.world.borrow()) && !self.interrupt.load(Ordering::Relaxed) {
             match self.timers.next() {
                 Some(at) if at <= limit => self.go_on(),
                 _ => return self.timers.skip_to(limit),
@@ -385,6 +388,9 @@ impl Run for SimRun {
                 self.timers.skip_to(limit);
                 break false;
             }
+            if self.interrupt.load(Ordering::Relaxed) {
+                break false;
+            }
             self.go_on();
         };
         events.append(&mut self.world.borrow_mut().events);
@@ -393,6 +399,10 @@ impl Run for SimRun {
 
     fn now(&self) -> Duration {
         self.timers.now()
+    }
+
+    fn watch(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {

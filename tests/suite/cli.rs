@@ -36,7 +36,7 @@ fn a_bad_plan_is_reported_with_its_place_and_the_remedy() {
         "wait 30s\ninstruct globex/home change",
         &[
             "bad.plan:4:10: ",
-            "add the line `session globex/home` at the top",
+            "add the line `session globex/home` below the first one",
         ],
     );
     check_bad_plan(
@@ -265,7 +265,7 @@ fn a_target_that_cannot_start_is_reported_once_with_the_remedy() {
     )
     .unwrap();
     let out = without_git(&["replay", "a.plan", "--target", "local"]);
-    check(&out, 2, &["UNKNOWN on local: ", "install git"]);
+    check(&out, 2, &["`git` cannot be run", "install git"]);
     assert_eq!(left_in(folder.path()), ["a.plan"]);
 }
 

@@ -16,10 +16,18 @@ use crate::target::Interrupt;
 pub fn all(bounds: Bounds, interrupt: &Interrupt, style: Style) -> Exit {
     print(&report::mutants_head());
     let mut missed = 0;
-    for planted in MUTANTS {
+    for (done, planted) in MUTANTS.iter().enumerate() {
         let explored = run::explore(planted.scope(), bounds, 1, interrupt, |_| {});
         if explored.ended == SearchEnd::Interrupted {
-            return Exit::Unknown;
+            print(&format!(
+                "interrupted: {} of {} mutants were not explored\n",
+                MUTANTS.len() - done,
+                MUTANTS.len()
+            ));
+            return match missed {
+                0 => Exit::Unknown,
+                _ => Exit::Violated,
+            };
         }
         missed += usize::from(explored.failure.is_none());
         print(&report::mutants_row(planted, &explored, style));
@@ -74,10 +82,11 @@ fn on_sim(planted: &Planted, explored: &Explored) -> Option<Shown> {
     let defect = Defect::by_name(planted.defect?)?;
     let failure = explored.failure.as_ref()?;
     // A planted panic is part of the run, and no news.
+    let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let plan = report::story_of(explored, failure).plan;
     let rule = failure.rule().unwrap_or(defect.rule);
     let shown = nearby::find(&trial::planted_sim(defect), &plan, rule, nearby::MOST_RUNS);
-    let _ = std::panic::take_hook();
+    std::panic::set_hook(hook);
     shown
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
+use crate::cli::dispatch::{Exit, interrupted_by_signals, print, print_data};
 use crate::cli::open::{defect, open, planted};
 use crate::cli::{TargetArgs, TargetName, seed};
 use crate::defect::{DEFECTS, Defect};
@@ -17,6 +17,19 @@ use crate::regression;
 use crate::repeat::{Command, Repeat};
 use crate::report::{self, Style};
 use crate::target::{Interrupt, Target};
+
+/// What a list of the alphabet makes no use of.
+const LISTED: [&str; 9] = [
+    "depth",
+    "defect",
+    "seed",
+    "seeds",
+    "max_plans",
+    "keep_going",
+    "write",
+    "time",
+    "threads",
+];
 
 #[derive(Debug, Args)]
 pub struct PlansArgs {
@@ -36,7 +49,7 @@ pub struct PlansArgs {
     )]
     pub alphabet: String,
     /// Print the alphabet as a plan file, and run nothing
-    #[arg(long, requires = "target")]
+    #[arg(long, requires = "target", conflicts_with_all = LISTED)]
     pub list: bool,
     /// The run seed of every plan
     #[arg(long, value_name = "S", default_value = "1", requires = "target", value_parser = seed)]
@@ -96,7 +109,7 @@ pub fn run(args: &PlansArgs, target: TargetName, bounds: &Bounds) -> Exit {
         }
     };
     if args.list {
-        print(&alphabet.to_plan().to_string());
+        print_data(&alphabet.to_plan().to_string());
         return Exit::Held;
     }
     let config = Config {

@@ -6,37 +6,41 @@ use crate::explore::scope::Scope;
 use crate::explore::system::{Habits, ModelFault, Order};
 use crate::plan::{Edit, FaultKind};
 
+/// What has a scope of its own, or none.
+const OTHERS: [&str; 3] = ["target", "mutants", "mutant"];
+
 #[derive(Debug, Args)]
 pub struct ScopeArgs {
     /// How many clients
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
     pub clients: u8,
     /// How many sessions each client has
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     pub sessions: u8,
     /// How many instructions are sent in all
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub instructions: u8,
     /// How many faults may be active at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub faults: u8,
     /// How many faults are injected in all
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=8))]
     pub injections: u8,
     /// How many crashes there may be in all
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub crashes: u8,
     /// How many commits are pushed from outside in all
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub outsiders: u8,
     /// How many messages come again, or ask to push again, in all
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(long, value_name = "N", conflicts_with_all = OTHERS, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub repeats: u8,
     /// What the instructions ask for, such as change,break-build
     #[arg(
         long,
         value_name = "EDITS",
         value_delimiter = ',',
+        conflicts_with_all = OTHERS,
         default_value = "change"
     )]
     pub edits: Vec<String>,
@@ -45,11 +49,12 @@ pub struct ScopeArgs {
         long,
         value_name = "FAULTS",
         value_delimiter = ',',
+        conflicts_with_all = OTHERS,
         default_value = "s3-denied"
     )]
     pub of: Vec<String>,
     /// How the system goes about its work
-    #[arg(long, value_enum, default_value_t = System::PushFirst)]
+    #[arg(long, value_enum, conflicts_with_all = OTHERS, default_value_t = System::PushFirst)]
     pub system: System,
 }
 

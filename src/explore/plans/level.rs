@@ -92,9 +92,9 @@ impl Search {
         let mut progress = Progress::begin(config.quiet, &title, prefixes as u64);
         std::thread::scope(|scope| {
             let (send, done) = mpsc::sync_channel(1024);
-            for _ in 0..config.jobs.max(1) {
+            for job in 0..config.jobs.max(1) {
                 let (send, batches, stop) = (send.clone(), &batches, &stop);
-                scope.spawn(move || {
+                let work = move || {
                     while !stop.load(Ordering::Relaxed) {
                         let batch = batches.fetch_add(1, Ordering::Relaxed);
                         let first = batch * BATCH;
@@ -108,7 +108,13 @@ impl Search {
                             }
                         }
                     }
-                });
+                };
+                if job == 0 {
+                    scope.spawn(work);
+                } else {
+                    // Fewer threads do the same work.
+                    let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+                }
             }
             drop(send);
             let (mut early, mut expected) = (BTreeMap::new(), 0);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Form, Scope, Variety};
 use crate::plan::Plan;
 use crate::plan::line::{ParseError, Words};
+use crate::terminal::quoted;
 
 /// The longest `wait` that a plan may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -40,7 +41,7 @@ impl Form for Duration {
             .ok_or_else(|| {
                 let remedy = format!(
                     "`{}` is not a time; write a whole number with ms, s, m or h, from 1ms to 24h",
-                    word.text
+                    quoted(word.text)
                 );
                 words.error(word, remedy)
             })
@@ -86,7 +87,7 @@ impl Form for Requests {
         number.filter(|n| (1..=1000).contains(n)).ok_or_else(|| {
             let remedy = format!(
                 "`{}` is not a number of requests; write +1 to +1000",
-                word.text
+                quoted(word.text)
             );
             words.error(word, remedy)
         })
@@ -149,7 +150,7 @@ impl Form for Objects {
         number.filter(|n| RANGE.contains(n)).ok_or_else(|| {
             let remedy = format!(
                 "`{}` is not a number of objects; write a whole number from {} to {}",
-                word.text,
+                quoted(word.text),
                 RANGE.start(),
                 RANGE.end()
             );

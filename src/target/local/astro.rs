@@ -22,10 +22,9 @@ impl Astro {
     /// are there. This takes npm, and the network or npm's own cache.
     ///
     /// # Errors
-    /// When node or npm is missing or too old, npm fails, or the folder cannot be written to.
+    /// When npm fails, or the folder cannot be written to.
     pub fn install(cache: &Path) -> Result<Self, TargetError> {
         let doing = || format!("installing Astro in {}", cache.display());
-        need_node(doing)?;
         let failed = |why: &dyn std::fmt::Display| {
             let remedy = "make sure that npm reaches its registry and the folder can be written to";
             TargetError::new(doing(), why, remedy)
@@ -61,37 +60,6 @@ impl Astro {
     }
 }
 
-fn need_node(doing: impl Fn() -> String) -> Result<(), TargetError> {
-    const INSTALL: &str = "install Node.js 20.3 or newer, with npm, and put both on PATH; or leave \
-                           out `--site astro`";
-    for program in ["node", "npm"] {
-        let asked = process::output(process::installer(program).arg("--version"));
-        let why = match asked {
-            Ok(output) if !output.status.success() => format!("`{program}` does not work"),
-            Ok(output) if program == "node" => {
-                let version = String::from_utf8_lossy(&output.stdout);
-                if is_new_enough(version.trim()) {
-                    continue;
-                }
-                format!("node is of version {}", version.trim())
-            }
-            Ok(_) => continue,
-            Err(error) => format!("`{program}` cannot be run: {error}"),
-        };
-        return Err(TargetError::new(doing(), why, INSTALL));
-    }
-    Ok(())
-}
-
-/// Whether Astro 5 runs on a version of node, such as `v20.3.1`.
-fn is_new_enough(version: &str) -> bool {
-    let mut numbers = version
-        .trim_start_matches('v')
-        .split('.')
-        .map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(20), Some(3))
-}
-
 fn install_in(folder: &Path) -> io::Result<()> {
     let template = SiteKind::Astro.template();
     for name in [PACKAGE, "package-lock.json"] {
@@ -109,23 +77,4 @@ fn install_in(folder: &Path) -> io::Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!("npm ci: {}", said.trim())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_node_are_compared_as_numbers() {
-        for (version, enough) in [
-            ("v20.3.0", true),
-            ("v22.0.1", true),
-            ("v100.0.0", true),
-            ("v20.2.9", false),
-            ("v9.9.9", false),
-            ("", false),
-        ] {
-            assert_eq!(is_new_enough(version), enough, "{version}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! A run on the local target: steps, and the time in which the system works on its own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -16,7 +17,7 @@ use crate::history::{Death, Event, Level, OwnBuild, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
 use crate::profile::Seen;
 use crate::scratch::Scratch;
-use crate::target::{Doubt, Run, TargetError};
+use crate::target::{Doubt, Interrupt, Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
 const RESTART: Duration = Duration::from_secs(5);
@@ -41,6 +42,7 @@ pub(super) struct LocalRun {
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
+    interrupt: Interrupt,
 }
 
 /// A client's place for a container.
@@ -83,6 +85,7 @@ impl LocalRun {
             folder,
             events: Vec::new(),
             last_change: Duration::ZERO,
+            interrupt: Interrupt::default(),
             restart: RESTART,
             system: None,
         }
@@ -302,7 +305,7 @@ impl LocalRun {
                 return Ok(true);
             }
             let now = self.recorder().now();
-            if now >= limit {
+            if now >= limit || self.interrupt.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             let left = self.recorder().real(limit - now).min(TICK);
@@ -354,6 +357,10 @@ impl Run for LocalRun {
 
     fn now(&self) -> Duration {
         self.recorder().now()
+    }
+
+    fn watch(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
     }
 
     fn doubt(&self) -> Option<Doubt> {
