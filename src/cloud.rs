@@ -6,6 +6,7 @@
 
 mod answer;
 mod front;
+mod protocol;
 mod recorder;
 mod route;
 mod services;
@@ -26,7 +27,6 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -334,9 +334,10 @@ impl Cloud {
         queue: &str,
         body: &str,
     ) -> Result<(), TargetError> {
-        let sent = self.services.sqs.send(queue, body, Duration::ZERO);
-        sent.map(drop)
-            .ok_or_else(|| unsendable(session, queue, &"there is no such queue"))
+        match self.services.sqs.send(&session.client, queue, body) {
+            true => Ok(()),
+            false => Err(unsendable(session, queue, &"there is no such queue")),
+        }
     }
 
     fn names(&self) -> &Names {

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Branch, Claim, Event, History, What};
+use crate::history::{Branch, CallAnswer, Claim, Event, History, What};
 use crate::plan::{ClientId, Edit, Fault, Mark, Phase, Plan, Step};
 
 pub use sometimes::Sometimes;
@@ -75,6 +75,9 @@ pub struct Coverage {
     pub disturbed: BTreeMap<&'static str, ByPhase>,
     /// Containers that ended.
     pub deaths: u64,
+    /// What was asked of services that the tester does not serve, and how often.
+    #[serde(default)]
+    pub not_served: BTreeMap<String, u64>,
     /// Pushes that reached the remote.
     pub git_pushes: u64,
     /// Fetches that reached the remote.
@@ -119,6 +122,9 @@ impl Coverage {
         add_counts(&mut self.edits, &other.edits);
         add_counts(&mut self.phases, &other.phases);
         add_counts(&mut self.sometimes, &other.sometimes);
+        for (name, count) in &other.not_served {
+            *self.not_served.entry(name.clone()).or_default() += count;
+        }
         for (name, count) in &other.faults {
             let sum = self.faults.entry(name).or_default();
             sum.injected += count.injected;
@@ -247,6 +253,10 @@ impl<'a> Watch<'a> {
             What::Delivered { .. } => self.sum.deliveries += 1,
             What::DeadLettered { .. } => self.sum.dead_letters += 1,
             What::Died { .. } => self.sum.deaths += 1,
+            What::Called { call, .. } if call.answer == CallAnswer::NotServed => {
+                let name = format!("{} {}", call.service, call.operation);
+                *self.sum.not_served.entry(name).or_default() += 1;
+            }
             _ => {}
         }
     }
@@ -277,6 +287,8 @@ pub(crate) fn seen_at_work(what: &What) -> Option<&ClientId> {
         | What::ObjectDeleted { client, .. }
         | What::S3Asked { client, .. }
         | What::Refused { client, .. }
+        | What::TaskReported { client, .. }
+        | What::Called { client, .. }
         | What::Logged { client, .. } => Some(client),
         _ => None,
     }

@@ -3,6 +3,7 @@
 //! There are three kinds of event: what the tester did, what reached an endpoint (the
 //! record that judgement rests on), and what the system claimed (log lines, session records).
 
+mod call;
 mod file;
 mod header;
 mod make;
@@ -20,6 +21,7 @@ use crate::plan::{ClientId, Mark, Phase, Place, SessionId, Step};
 use crate::profile::{Evidence, Profile};
 use crate::verdict::NotAsked;
 
+pub use call::{CallAnswer, ServiceCall, TaskReport};
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{FORMAT, Header, HistoryEnd, ProfileRef};
 pub use outcome::{Claim, Death, GitOutcome, Level, S3Operation, S3Outcome};
@@ -214,6 +216,27 @@ pub enum What {
         place: Place,
     },
 
+    // Other services.
+    /// A task's end or heartbeat was reported by its token.
+    TaskReported {
+        /// The client whose container it is of.
+        client: ClientId,
+        /// The token that the task was given with.
+        token: Arc<str>,
+        /// What is reported.
+        report: TaskReport,
+        /// The error that refused it, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<Arc<str>>,
+    },
+    /// A service was asked for something that is no event of its own.
+    Called {
+        /// The client whose container it is of.
+        client: ClientId,
+        /// What was asked, and how it was answered.
+        call: Arc<ServiceCall>,
+    },
+
     /// A token or key was in what reached an endpoint: a log line, a record, a commit, an object.
     SecretSeen {
         /// The client whose container it is of.
@@ -266,6 +289,8 @@ impl What {
     pub fn evidence(&self) -> Option<Evidence> {
         Some(match self {
             Self::StepBegan { .. } | Self::Healed | Self::SiteBuilt { .. } => return None,
+            // No rule asks for these.
+            Self::TaskReported { .. } | Self::Called { .. } => return None,
             Self::Sent { .. }
             | Self::Delivered { .. }
             | Self::Acknowledged { .. }
@@ -327,6 +352,8 @@ impl What {
             | Self::ObjectDeleted { client, .. }
             | Self::S3Asked { client, .. }
             | Self::Refused { client, .. }
+            | Self::TaskReported { client, .. }
+            | Self::Called { client, .. }
             | Self::SecretSeen { client, .. }
             | Self::Started { client }
             | Self::Died { client, .. } => (Some(client), None),

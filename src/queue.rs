@@ -1,13 +1,19 @@
 //! A queue as SQS keeps one: at-least-once delivery, a visibility timeout, a receive count, dead
-//! letters, and either the order of one message group or none.
+//! letters, and either the order of each message group or none.
 //!
 //! It knows nothing of the wire, of events or of how time passes: whatever is ordered can be its
 //! clock. The simulated target and the loopback cloud have one of durations; the exploration has
 //! one of two moments.
 
+mod repeats;
+
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use self::repeats::Repeats;
 
 /// How long a message stays invisible after a receive that does not say it.
 pub const VISIBILITY: Duration = Duration::from_secs(120);
@@ -17,7 +23,7 @@ pub const MAX_RECEIVES: u32 = 3;
 /// What distinguishes one queue from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rules {
-    /// First in, first out: a message that is hidden blocks those behind it.
+    /// First in, first out: a message that is hidden blocks those of its group that are behind it.
     pub is_fifo: bool,
     /// After so many receives a message goes to the dead letters, where there are such.
     pub max_receives: Option<u32>,
@@ -34,25 +40,23 @@ impl Rules {
         is_fifo: false,
         max_receives: None,
     };
-    /// Of the instructions that were given up.
-    pub const DEAD_LETTERS: Self = Self {
-        is_fifo: true,
-        max_receives: None,
-    };
 }
 
-/// Messages in the order sent, with `B` as their bodies. No two have the same identity `I`.
+/// Messages in the order sent, with `B` as their bodies. No two have the same identity `I`. They are
+/// in groups named by `G`; where that has no content, there is one group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Queue<B, I = u64, T = Duration> {
+pub struct Queue<B, I = u64, T = Duration, G = ()> {
     rules: Rules,
-    messages: Vec<Message<B, I, T>>,
+    messages: Vec<Message<B, I, T, G>>,
 }
 
 /// A message, visible or not.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Message<B, I = u64, T = Duration> {
+pub struct Message<B, I = u64, T = Duration, G = ()> {
     /// Which message it is.
     pub id: I,
+    /// The group within which order is kept.
+    pub group: G,
     /// What was sent.
     pub body: B,
     /// How often it was delivered.
@@ -60,7 +64,7 @@ pub struct Message<B, I = u64, T = Duration> {
     visible_at: T,
 }
 
-impl<B, I: Copy, T: Ord> Message<B, I, T> {
+impl<B, I: Copy, T: Ord, G> Message<B, I, T, G> {
     /// What a receiver needs to delete this delivery of the message.
     pub fn receipt(&self) -> Receipt<I> {
         Receipt {
@@ -123,14 +127,32 @@ pub enum Next {
 
 /// What became of a message by a receive.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Received<B, I = u64, T = Duration> {
+pub enum Received<B, I = u64, T = Duration, G = ()> {
     /// It is in flight.
-    Delivered(Message<B, I, T>),
+    Delivered(Message<B, I, T, G>),
     /// It is a dead letter, and no longer in the queue; the receive goes on.
-    DeadLettered(Message<B, I, T>),
+    DeadLettered(Message<B, I, T, G>),
+}
+
+/// How many messages are in a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Depth {
+    /// Those that can be received now, their groups aside.
+    pub visible: usize,
+    /// Those that were received and are hidden.
+    pub in_flight: usize,
+    /// Those that are not to be received yet for the first time.
+    pub delayed: usize,
 }
 
 impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
+    /// Adds a message that becomes visible at a time.
+    pub fn send(&mut self, id: I, body: B, visible_at: T) {
+        self.send_in((), id, body, visible_at);
+    }
+}
+
+impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord, G: Clone + Eq + Hash> Queue<B, I, T, G> {
     /// A queue without messages.
     pub fn new(rules: Rules) -> Self {
         Self {
@@ -139,15 +161,21 @@ impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
         }
     }
 
-    /// Whether a message blocks those behind it.
+    /// Whether a message blocks those of its group that are behind it.
     pub fn is_fifo(&self) -> bool {
         self.rules.is_fifo
     }
 
-    /// Adds a message that becomes visible at a time.
-    pub fn send(&mut self, id: I, body: B, visible_at: T) {
+    /// Changes after how many receives a message goes to the dead letters.
+    pub fn set_max_receives(&mut self, max: Option<u32>) {
+        self.rules.max_receives = max;
+    }
+
+    /// Adds a message of a group that becomes visible at a time.
+    pub fn send_in(&mut self, group: G, id: I, body: B, visible_at: T) {
         self.messages.push(Message {
             id,
+            group,
             body,
             receives: 0,
             visible_at,
@@ -156,20 +184,56 @@ impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
 
     /// What a receive would come upon next.
     pub fn next(&self, now: T) -> Option<Next> {
-        let at = self.messages.iter().position(|m| !m.is_hidden(now))?;
-        if self.rules.is_fifo && at > 0 {
-            return None;
-        }
+        self.next_beside(&[], now)
+    }
+
+    /// What a receive that took some messages already would come upon next. Those do not hold up
+    /// their groups.
+    fn next_beside(&self, taken: &[I], now: T) -> Option<Next> {
+        let all = self.messages.iter().enumerate();
+        let mut left = all.filter(|(_, one)| !taken.contains(&one.id));
+        let (at, message) = if !self.rules.is_fifo {
+            left.find(|(_, one)| !one.is_hidden(now))?
+        } else if size_of::<G>() == 0 {
+            left.next().filter(|(_, first)| !first.is_hidden(now))?
+        } else {
+            let mut held_up = HashSet::new();
+            left.find(|(_, one)| {
+                let is_first = held_up.insert(&one.group);
+                is_first && !one.is_hidden(now)
+            })?
+        };
         Some(match self.rules.max_receives {
-            Some(max) if self.messages[at].receives >= max => Next::GiveUp(at),
+            Some(max) if message.receives >= max => Next::GiveUp(at),
             _ => Next::Deliver(at),
         })
     }
 
     /// Takes the next visible message and hides it until a time, unless it was received too often.
     /// To be called again until there is a message for the receiver, or none.
-    pub fn receive(&mut self, now: T, until: T) -> Option<Received<B, I, T>> {
-        Some(match self.next(now)? {
+    pub fn receive(&mut self, now: T, until: T) -> Option<Received<B, I, T, G>> {
+        let next = self.next(now)?;
+        Some(self.take(next, until))
+    }
+
+    /// Takes at most so many messages in one receive, several of a group in their order, and what was
+    /// received too often before them.
+    pub fn receive_up_to(&mut self, most: usize, now: T, until: T) -> Vec<Received<B, I, T, G>> {
+        let (mut received, mut taken) = (Vec::new(), Vec::new());
+        while taken.len() < most
+            && let Some(next) = self.next_beside(&taken, now)
+        {
+            let one = self.take(next, until);
+            if let Received::Delivered(message) = &one {
+                taken.push(message.id);
+            }
+            received.push(one);
+        }
+        received
+    }
+
+    fn take(&mut self, next: Next, until: T) -> Received<B, I, T, G> {
+        match next {
             Next::GiveUp(at) => Received::DeadLettered(self.messages.remove(at)),
             Next::Deliver(at) => {
                 let message = &mut self.messages[at];
@@ -177,17 +241,24 @@ impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
                 message.visible_at = until;
                 Received::Delivered(message.clone())
             }
-        })
+        }
     }
 
     /// When the next message becomes visible by itself, where one is hidden now.
     pub fn next_visible(&self, now: T) -> Option<T> {
         let mut hidden = self.messages.iter().map(|message| message.visible_at);
-        if self.rules.is_fifo {
-            hidden.next().filter(|at| *at > now)
-        } else {
-            hidden.filter(|at| *at > now).min()
+        if !self.rules.is_fifo {
+            return hidden.filter(|at| *at > now).min();
         }
+        if size_of::<G>() == 0 {
+            return hidden.next().filter(|at| *at > now);
+        }
+        let mut groups = HashSet::new();
+        let firsts = self.messages.iter().filter(|one| groups.insert(&one.group));
+        firsts
+            .map(|one| one.visible_at)
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// Deletes the message of a receipt; `None` where it is gone already, which is no error.
@@ -199,7 +270,7 @@ impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
         &mut self,
         receipt: Receipt<I>,
         now: T,
-    ) -> Result<Option<Message<B, I, T>>, Expired> {
+    ) -> Result<Option<Message<B, I, T, G>>, Expired> {
         let Some(at) = self.position(receipt.id) else {
             return Ok(None);
         };
@@ -221,13 +292,42 @@ impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
     }
 
     /// All messages: visible, delayed and in flight.
-    pub fn messages(&self) -> &[Message<B, I, T>] {
+    pub fn messages(&self) -> &[Message<B, I, T, G>] {
         &self.messages
     }
 
+    /// How many messages there are.
+    pub fn depth(&self, now: T) -> Depth {
+        let mut depth = Depth::default();
+        for message in &self.messages {
+            *match (message.is_hidden(now), message.receives) {
+                (false, _) => &mut depth.visible,
+                (true, 0) => &mut depth.delayed,
+                (true, _) => &mut depth.in_flight,
+            } += 1;
+        }
+        depth
+    }
+
     /// The message of this identity.
-    pub fn message(&self, id: I) -> Option<&Message<B, I, T>> {
+    pub fn message(&self, id: I) -> Option<&Message<B, I, T, G>> {
         self.messages.iter().find(|message| message.id == id)
+    }
+
+    /// What the message of this identity holds.
+    pub fn body_mut(&mut self, id: I) -> Option<&mut B> {
+        let at = self.position(id)?;
+        Some(&mut self.messages[at].body)
+    }
+
+    /// Removes messages, and returns them in their order.
+    pub fn remove_where(
+        &mut self,
+        is_removed: impl Fn(&Message<B, I, T, G>) -> bool,
+    ) -> Vec<Message<B, I, T, G>> {
+        self.messages
+            .extract_if(.., |message| is_removed(message))
+            .collect()
     }
 
     fn position(&self, id: I) -> Option<usize> {
@@ -244,108 +344,4 @@ impl<B: Clone, I: Copy + PartialEq, T: Copy + Ord> Queue<B, I, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn seconds(n: u64) -> Duration {
-        Duration::from_secs(n)
-    }
-
-    fn queue(rules: Rules, bodies: &[&'static str]) -> Queue<&'static str> {
-        let mut queue = Queue::new(rules);
-        for (id, body) in (1..).zip(bodies) {
-            queue.send(id, *body, Duration::ZERO);
-        }
-        queue
-    }
-
-    /// The next message, and those that were given up before it.
-    fn receive(
-        queue: &mut Queue<&'static str>,
-        now: u64,
-    ) -> (Option<Message<&'static str>>, Vec<&'static str>) {
-        let mut dead = Vec::new();
-        while let Some(received) = queue.receive(seconds(now), seconds(now) + VISIBILITY) {
-            match received {
-                Received::Delivered(message) => return (Some(message), dead),
-                Received::DeadLettered(message) => dead.push(message.body),
-            }
-        }
-        (None, dead)
-    }
-
-    fn take(queue: &mut Queue<&'static str>, now: u64) -> Option<Message<&'static str>> {
-        receive(queue, now).0
-    }
-
-    #[test]
-    fn a_message_in_flight_blocks_those_behind_it() {
-        let mut fifo = queue(Rules::INSTRUCTIONS, &["a", "b"]);
-        let first = take(&mut fifo, 0).unwrap();
-        assert_eq!((first.body, first.receives), ("a", 1));
-        assert_eq!(take(&mut fifo, 1), None);
-        assert_eq!(fifo.next_visible(seconds(1)), Some(VISIBILITY));
-        assert!(fifo.delete(first.receipt(), seconds(2)).unwrap().is_some());
-        assert_eq!(take(&mut fifo, 3).unwrap().body, "b");
-    }
-
-    #[test]
-    fn a_standard_queue_delivers_past_a_message_in_flight() {
-        let mut standard = queue(Rules::RETRIES, &["a", "b"]);
-        let first = take(&mut standard, 0).unwrap();
-        assert_eq!(first.body, "a");
-        assert_eq!(take(&mut standard, 0).unwrap().body, "b");
-        assert_eq!(take(&mut standard, 0), None);
-        assert_eq!(take(&mut standard, 120).unwrap().body, "a");
-        let late = standard.delete(first.receipt(), seconds(121));
-        assert!(late.unwrap().is_some(), "it takes a late receipt");
-    }
-
-    #[test]
-    fn the_fourth_delivery_goes_to_the_dead_letters() {
-        let mut fifo = queue(Rules::INSTRUCTIONS, &["a", "b"]);
-        for receives in 1..=3 {
-            let message = take(&mut fifo, 200 * u64::from(receives)).unwrap();
-            assert_eq!((message.body, message.receives), ("a", receives));
-        }
-        let (next, dead) = receive(&mut fifo, 1000);
-        assert_eq!(next.unwrap().body, "b");
-        assert_eq!(dead, ["a"]);
-    }
-
-    #[test]
-    fn visibility_is_extended_only_while_in_flight() {
-        let mut fifo = queue(Rules::INSTRUCTIONS, &["a"]);
-        let receipt = take(&mut fifo, 0).unwrap().receipt();
-        assert_eq!(fifo.extend(receipt, seconds(100), seconds(220)), Ok(()));
-        assert_eq!(take(&mut fifo, 219), None);
-        let again = take(&mut fifo, 220).unwrap();
-        assert_eq!(again.receives, 2);
-        let late = fifo.extend(receipt, seconds(221), seconds(400));
-        assert_eq!(late, Err(Expired));
-        assert_eq!(fifo.delete(receipt, seconds(221)), Err(Expired));
-        let again = again.receipt();
-        assert!(fifo.delete(again, seconds(222)).unwrap().is_some());
-        assert_eq!(fifo.delete(again, seconds(223)), Ok(None));
-        assert_eq!(fifo.extend(again, seconds(223), seconds(400)), Err(Expired));
-    }
-
-    #[test]
-    fn a_receipt_is_read_as_it_is_written() {
-        let receipt = Receipt { id: 7, receives: 2 };
-        assert_eq!(receipt.to_string().parse(), Ok(receipt));
-        for text in ["", "x", "1", "1-x", "x-1"] {
-            assert_eq!(text.parse::<Receipt>(), Err(NoReceipt), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_delayed_message_is_hidden_until_its_time() {
-        let mut standard = Queue::new(Rules::RETRIES);
-        standard.send(1, "a", seconds(9));
-        assert_eq!(take(&mut standard, 8), None);
-        assert_eq!(standard.next_visible(seconds(8)), Some(seconds(9)));
-        assert!(standard.messages()[0].is_hidden(seconds(8)));
-        assert!(take(&mut standard, 9).is_some());
-    }
-}
+mod tests;

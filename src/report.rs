@@ -37,8 +37,8 @@ pub use scenarios::scenario;
 pub(crate) use scenarios::scenario_check;
 pub(crate) use soak::{merged, soak, soak_news};
 pub use style::Style;
-pub(crate) use summary::not_asked;
 pub use summary::summary;
+pub(crate) use summary::{not_asked, not_served};
 pub(crate) use trials::{harmless_row, not_asked_row, trials_head, trials_row};
 
 /// How many events before a violation are shown.

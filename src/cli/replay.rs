@@ -125,6 +125,7 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
         let text = format!("left out step {}: {why}", step + 1);
         output.print(&format!("{}\n", style.odd(&text)));
     }
+    output.print(&report::not_served(&coverage, style));
     output.print(&report::not_asked(outcome.history.not_asked(), style));
     Ok(match outcome.verdict {
         Verdict::Held => {

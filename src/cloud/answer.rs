@@ -1,13 +1,14 @@
 //! How a request ends: with a response, or in one of the ways a broken network has.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::plan::Outage;
 
@@ -77,13 +78,6 @@ impl AwsError {
     }
 }
 
-/// What an AWS JSON service answers.
-pub(super) fn aws_json(content_type: &'static str, result: Result<Value, AwsError>) -> Answer {
-    match result {
-        Ok(body) => json(StatusCode::OK, content_type, &body),
-        Err(error) => {
-            let body = json!({ "__type": error.code, "message": error.message });
-            json(StatusCode::BAD_REQUEST, content_type, &body)
-        }
-    }
-}
+/// The code of the error that an answer is; part of its extensions.
+#[derive(Clone, Debug)]
+pub(super) struct ErrorCode(pub(super) Arc<str>);

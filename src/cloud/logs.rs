@@ -1,14 +1,19 @@
-//! CloudWatch Logs: groups and streams in memory, and simple filter patterns.
+//! CloudWatch Logs: groups and streams in memory.
 
-use std::collections::BTreeMap;
+mod pattern;
+mod store;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, AwsError, JSON_1_1, aws_json};
-use super::credentials::has_secret;
-use super::route::{Asked, operation};
+use self::pattern::Pattern;
+use self::store::{Group, Groups, LogEvent, Stream};
+use super::answer::{Answer, AwsError};
+use super::credentials::{ACCOUNT, REGION, has_secret};
+use super::protocol;
+use super::route::Asked;
 use super::services::Services;
 use crate::history::What;
 use crate::plan::ClientId;
@@ -17,38 +22,56 @@ use crate::plan::ClientId;
 #[cfg(test)]
 pub const LOG_GROUP: &str = "/ecs/webordinary/edit";
 
+/// Operations that are no calls for the record.
+pub(super) const QUIET: &[&str] = &[
+    "PutLogEvents",
+    "CreateLogStream",
+    "DescribeLogGroups",
+    "DescribeLogStreams",
+    "GetLogEvents",
+    "FilterLogEvents",
+    "ListTagsForResource",
+    "ListTagsLogGroup",
+];
+
+/// How long a line may be older, and newer, than the present, in milliseconds.
+const OLDEST: u64 = 14 * DAY;
+const NEWEST: u64 = DAY / 12;
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
 /// All groups, streams and lines of one cloud.
 #[derive(Default)]
 pub(super) struct Logs {
-    groups: Mutex<BTreeMap<String, BTreeMap<String, Vec<LogEvent>>>>,
-}
-
-#[derive(Clone, Debug)]
-struct LogEvent {
-    /// Its place among all lines of the group.
-    id: usize,
-    /// Real milliseconds since the Unix epoch.
-    timestamp: u64,
-    message: String,
+    groups: Mutex<Groups>,
 }
 
 /// Answers a request to CloudWatch Logs.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
+    let Some(call) = &asked.call else {
+        return Answer::Close;
+    };
     let result = match serde_json::from_slice::<Value>(&asked.body) {
-        Ok(request) if operation(asked) == "PutLogEvents" => put(services, asked, &request),
-        Ok(request) => services.logs.call(operation(asked), &request),
+        Ok(request) if call.operation == "PutLogEvents" => put(services, asked, &request),
+        Ok(request) => {
+            let done = services.logs.call(&call.operation, &request);
+            done.unwrap_or_else(|| Err(protocol::not_served(call)))
+        }
         Err(error) => Err(AwsError::new("SerializationException", error.to_string())),
     };
-    aws_json(JSON_1_1, result)
+    protocol::answer(call, result)
 }
 
 fn put(services: &Services, asked: &Asked, request: &Value) -> Result<Value, AwsError> {
-    let events = services.logs.put(request)?;
-    for (timestamp, raw) in events {
+    let (taken, rejected) = services.logs.put(request)?;
+    for (timestamp, raw) in taken {
         let stamp = services.recorder.time_of_stamp(timestamp);
         record(services, &asked.client, &raw, stamp);
     }
-    Ok(json!({ "nextSequenceToken": "1" }))
+    let mut answer = json!({ "nextSequenceToken": "1" });
+    if let Some(rejected) = rejected {
+        answer["rejectedLogEventsInfo"] = rejected;
+    }
+    Ok(answer)
 }
 
 /// Records a line of a client's container.
@@ -81,42 +104,141 @@ impl ContainerLog {
     }
 }
 
+/// Lines with their times, and which of a request's lines were rejected.
+type Put = (Vec<(u64, String)>, Option<Value>);
+
 impl Logs {
-    fn call(&self, operation: &str, request: &Value) -> Result<Value, AwsError> {
-        match operation {
-            "CreateLogGroup" => {
-                let group = text(request, "logGroupName")?;
-                let mut groups = self.groups();
-                if groups.contains_key(group) {
-                    return Err(exists("log group"));
-                }
-                groups.insert(group.to_owned(), BTreeMap::new());
-                Ok(json!({}))
-            }
-            "CreateLogStream" => {
-                let name = text(request, "logStreamName")?;
-                let mut groups = self.groups();
-                let streams = streams(&mut groups, request)?;
-                if streams.contains_key(name) {
-                    return Err(exists("log stream"));
-                }
-                streams.insert(name.to_owned(), Vec::new());
-                Ok(json!({}))
-            }
-            "DescribeLogStreams" => self.describe(request),
+    /// Carries out an operation; `None` where it is none that is served.
+    fn call(&self, operation: &str, request: &Value) -> Option<Result<Value, AwsError>> {
+        let done = |changed: Result<(), AwsError>| changed.map(|()| json!({}));
+        Some(match operation {
+            "CreateLogGroup" => done(self.create_group(request)),
+            "DeleteLogGroup" => done(self.delete_group(request)),
+            "DescribeLogGroups" => self.describe_groups(request),
+            "PutRetentionPolicy" => done(self.retain(request, &request["retentionInDays"])),
+            "DeleteRetentionPolicy" => done(self.retain(request, &Value::Null)),
+            "TagLogGroup" | "TagResource" => done(self.tag(request)),
+            "UntagLogGroup" | "UntagResource" => done(self.untag(request)),
+            "ListTagsLogGroup" | "ListTagsForResource" => self.tags(request),
+            "CreateLogStream" => done(self.create_stream(request)),
+            "DeleteLogStream" => done(self.delete_stream(request)),
+            "DescribeLogStreams" => self.describe_streams(request),
             "GetLogEvents" => self.get(request),
             "FilterLogEvents" => self.filter(request),
-            other => Err(AwsError::new(
-                "UnrecognizedClientException",
-                format!("The loopback cloud does not support {other}"),
-            )),
-        }
+            _ => return None,
+        })
     }
 
-    /// Appends lines to a stream; returns their times and texts.
-    fn put(&self, request: &Value) -> Result<Vec<(u64, String)>, AwsError> {
+    fn create_group(&self, request: &Value) -> Result<(), AwsError> {
+        let name = name(request, "logGroupName")?;
+        let mut groups = self.groups();
+        if groups.contains_key(name) {
+            return Err(exists("log group"));
+        }
+        let group = Group {
+            created: now(),
+            tags: store::tags(&request["tags"]),
+            class: request["logGroupClass"].as_str().map(str::to_owned),
+            ..Group::default()
+        };
+        groups.insert(name.to_owned(), group);
+        Ok(())
+    }
+
+    fn delete_group(&self, request: &Value) -> Result<(), AwsError> {
+        let name = text(request, "logGroupName")?;
+        let deleted = self.groups().remove(name);
+        deleted.map(drop).ok_or_else(|| missing("log group"))
+    }
+
+    fn describe_groups(&self, request: &Value) -> Result<Value, AwsError> {
+        let prefix = request["logGroupNamePrefix"].as_str().unwrap_or_default();
+        let part = request["logGroupNamePattern"].as_str().unwrap_or_default();
+        let groups = self.groups();
+        let listed = groups
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix) && name.contains(part));
+        let listed = listed.map(|(name, group)| group.describe(name)).collect();
+        paged(request, "logGroups", listed)
+    }
+
+    fn retain(&self, request: &Value, days: &Value) -> Result<(), AwsError> {
+        const DAYS: [u64; 22] = [
+            1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557,
+            2922, 3288, 3653,
+        ];
+        let retention = match days {
+            Value::Null => None,
+            days => {
+                let allowed = days.as_u64().filter(|days| DAYS.contains(days));
+                Some(allowed.ok_or_else(|| invalid("Invalid retention value."))?)
+            }
+        };
+        let mut groups = self.groups();
+        group(&mut groups, request)?.retention = retention;
+        Ok(())
+    }
+
+    fn tag(&self, request: &Value) -> Result<(), AwsError> {
+        let mut groups = self.groups();
+        group(&mut groups, request)?
+            .tags
+            .extend(store::tags(&request["tags"]));
+        Ok(())
+    }
+
+    fn untag(&self, request: &Value) -> Result<(), AwsError> {
+        let keys = request["tagKeys"].as_array().or(request["tags"].as_array());
+        let keys: Vec<&str> = keys
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let mut groups = self.groups();
+        let tags = &mut group(&mut groups, request)?.tags;
+        tags.retain(|key, _| !keys.contains(&key.as_str()));
+        Ok(())
+    }
+
+    fn tags(&self, request: &Value) -> Result<Value, AwsError> {
+        let mut groups = self.groups();
+        Ok(json!({ "tags": group(&mut groups, request)?.tags }))
+    }
+
+    fn create_stream(&self, request: &Value) -> Result<(), AwsError> {
+        let name = text(request, "logStreamName")?;
+        if name.len() > 512 || name.contains([':', '*']) {
+            return Err(invalid(
+                "1 validation error detected: logStreamName is invalid",
+            ));
+        }
+        let mut groups = self.groups();
+        let streams = &mut group(&mut groups, request)?.streams;
+        if streams.contains_key(name) {
+            return Err(exists("log stream"));
+        }
+        let created = now();
+        streams.insert(
+            name.to_owned(),
+            Stream {
+                created,
+                ..Stream::default()
+            },
+        );
+        Ok(())
+    }
+
+    fn delete_stream(&self, request: &Value) -> Result<(), AwsError> {
+        let name = text(request, "logStreamName")?;
+        let mut groups = self.groups();
+        let deleted = group(&mut groups, request)?.streams.remove(name);
+        deleted.map(drop).ok_or_else(|| missing("log stream"))
+    }
+
+    /// Appends lines to a stream; those that are too old or too new are rejected.
+    fn put(&self, request: &Value) -> Result<Put, AwsError> {
         let sent = request["logEvents"].as_array();
-        let sent: Vec<(u64, String)> = sent
+        let mut sent: Vec<(u64, String)> = sent
             .into_iter()
             .flatten()
             .filter_map(|event| {
@@ -124,68 +246,113 @@ impl Logs {
                 Some((timestamp, event["message"].as_str()?.to_owned()))
             })
             .collect();
-        if sent.is_empty() {
+        let (Some((first, _)), Some((last, _))) = (sent.first(), sent.last()) else {
             return Err(invalid("1 validation error detected: no log events"));
-        }
+        };
         if !sent.is_sorted_by_key(|(timestamp, _)| *timestamp) {
             return Err(invalid(
                 "Log events in a single PutLogEvents request must be in chronological order.",
             ));
         }
+        if last - first > DAY {
+            return Err(invalid(
+                "The batch of log events in a single PutLogEvents request cannot span more than 24 \
+                 hours.",
+            ));
+        }
         let mut groups = self.groups();
-        let streams = streams(&mut groups, request)?;
-        let next = streams.values().map(Vec::len).sum::<usize>();
-        let stream = stream(streams, request)?;
+        let group = group(&mut groups, request)?;
+        let now = now();
+        let before = |limit: u64| sent.partition_point(|(at, _)| *at < now.saturating_sub(limit));
+        let (too_old, expired) = (
+            before(OLDEST),
+            group.retention.map_or(0, |days| before(days * DAY)),
+        );
+        let too_new = sent.partition_point(|(at, _)| *at <= now + NEWEST);
+        let mut rejected = serde_json::Map::new();
+        // Two of these places exclude the line that they name.
+        for (name, place, is_any) in [
+            ("tooOldLogEventEndIndex", too_old, too_old > 0),
+            ("expiredLogEventEndIndex", expired, expired > too_old),
+            ("tooNewLogEventStartIndex", too_new, too_new < sent.len()),
+        ] {
+            if is_any {
+                rejected.insert(name.into(), place.into());
+            }
+        }
+        let next = group.lines;
+        let name = text(request, "logStreamName")?;
+        let stream = group.streams.get_mut(name);
+        let stream = stream.ok_or_else(|| missing("log stream"))?;
+        sent.truncate(too_new);
+        sent.drain(..too_old.max(expired).min(too_new));
         for (n, (timestamp, message)) in sent.iter().enumerate() {
-            stream.push(LogEvent {
+            stream.events.push(LogEvent {
                 id: next + n,
                 timestamp: *timestamp,
+                ingested: now,
                 message: message.clone(),
             });
         }
-        Ok(sent)
+        group.lines += sent.len();
+        let rejected = (!rejected.is_empty()).then_some(Value::Object(rejected));
+        Ok((sent, rejected))
     }
 
-    fn describe(&self, request: &Value) -> Result<Value, AwsError> {
+    fn describe_streams(&self, request: &Value) -> Result<Value, AwsError> {
         let prefix = request["logStreamNamePrefix"].as_str().unwrap_or_default();
+        let by_time = request["orderBy"] == "LastEventTime";
+        if by_time && !prefix.is_empty() {
+            return Err(invalid(
+                "Cannot order by LastEventTime with a logStreamNamePrefix.",
+            ));
+        }
         let mut groups = self.groups();
-        let streams = streams(&mut groups, request)?;
-        let listed: Vec<Value> = streams
+        let of_group = group_name(request)?.to_owned();
+        let streams = &group(&mut groups, request)?.streams;
+        let mut listed: Vec<(&String, &Stream)> = streams
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
-            .map(|(name, events)| {
-                json!({
-                    "logStreamName": name,
-                    "firstEventTimestamp": events.first().map(|event| event.timestamp),
-                    "lastEventTimestamp": events.last().map(|event| event.timestamp),
-                })
-            })
             .collect();
-        Ok(json!({ "logStreams": listed }))
+        if by_time {
+            listed.sort_by_key(|(_, stream)| stream.last());
+        }
+        if request["descending"] == true {
+            listed.reverse();
+        }
+        let listed = listed.into_iter();
+        let listed = listed.map(|(name, stream)| stream.describe(&of_group, name));
+        paged(request, "logStreams", listed.collect())
     }
 
-    /// The lines of one stream. Pages go from the first line to the last; without a token and
-    /// `startFromHead` the last page comes.
+    /// The lines of one stream. A token goes on, or back, from a line; without one the last page
+    /// comes, or the first where `startFromHead` asks for it.
     fn get(&self, request: &Value) -> Result<Value, AwsError> {
         let mut groups = self.groups();
-        let streams = streams(&mut groups, request)?;
-        let events = stream(streams, request)?;
-        let within = in_time(request);
-        let events: Vec<&LogEvent> = events.iter().filter(|event| within(event)).collect();
-        let limit = limit(request);
-        let from_token = request["nextToken"]
-            .as_str()
-            .and_then(|token| token.strip_prefix("f/")?.parse().ok());
-        let from = match from_token {
-            Some(from) => from,
-            None if request["startFromHead"].as_bool() == Some(true) => 0,
-            None => events.len().saturating_sub(limit),
+        let group = group(&mut groups, request)?;
+        let within = group.in_time(request, now(), true);
+        let name = text(request, "logStreamName")?;
+        let stream = group.streams.get(name);
+        let events = &stream.ok_or_else(|| missing("log stream"))?.events;
+        let mut events: Vec<&LogEvent> = events.iter().filter(|event| within(event)).collect();
+        events.sort_by_key(|event| event.timestamp);
+        let limit = limit(request, 10_000);
+        let token = request["nextToken"].as_str().map(|token| {
+            let (way, at) = token.split_once('/')?;
+            Some((way, at.parse::<usize>().ok()?.min(events.len())))
+        });
+        let (from, until) = match token {
+            None if request["startFromHead"] == true => (0, limit),
+            None => (events.len().saturating_sub(limit), events.len()),
+            Some(Some(("f", at))) => (at, at.saturating_add(limit)),
+            Some(Some(("b", at))) => (at.saturating_sub(limit), at),
+            Some(_) => return Err(invalid("The specified nextToken is invalid.")),
         };
-        let page: Vec<Value> = events.iter().skip(from).take(limit).map(as_json).collect();
+        let page = &events[from..until.min(events.len())];
         Ok(json!({
             "nextForwardToken": format!("f/{}", from + page.len()),
             "nextBackwardToken": format!("b/{from}"),
-            "events": page,
+            "events": page.iter().map(|event| event.as_json()).collect::<Vec<_>>(),
         }))
     }
 
@@ -193,66 +360,73 @@ impl Logs {
         let pattern = Pattern::parse(request["filterPattern"].as_str().unwrap_or_default())?;
         let wanted = request["logStreamNames"].as_array();
         let prefix = request["logStreamNamePrefix"].as_str().unwrap_or_default();
-        let within = in_time(request);
         let mut groups = self.groups();
-        let streams = streams(&mut groups, request)?;
-        let mut found: Vec<(&String, &LogEvent)> = streams
+        let group = group(&mut groups, request)?;
+        let within = group.in_time(request, now(), false);
+        let mut found: Vec<(&String, &LogEvent)> = group
+            .streams
             .iter()
             .filter(|(name, _)| {
                 name.starts_with(prefix)
                     && wanted.is_none_or(|wanted| wanted.iter().any(|one| one == *name))
             })
-            .flat_map(|(name, events)| events.iter().map(move |event| (name, event)))
+            .flat_map(|(name, stream)| stream.events.iter().map(move |event| (name, event)))
             .filter(|(_, event)| within(event) && pattern.matches(&event.message))
             .collect();
         found.sort_by_key(|(_, event)| (event.timestamp, event.id));
-        let from: usize = request["nextToken"]
-            .as_str()
-            .map_or(Some(0), |token| token.parse().ok())
-            .ok_or_else(|| invalid("The specified nextToken is invalid."))?;
-        let limit = limit(request);
-        let page: Vec<Value> = found
-            .iter()
-            .skip(from)
-            .take(limit)
-            .map(|(name, event)| {
-                let mut event = as_json(event);
-                event["logStreamName"] = name.as_str().into();
-                event
-            })
-            .collect();
-        let mut answer = json!({ "events": page, "searchedLogStreams": [] });
-        if from + limit < found.len() {
-            answer["nextToken"] = (from + limit).to_string().into();
-        }
+        let listed = found.into_iter().map(|(name, event)| {
+            let mut json = event.as_json();
+            json["eventId"] = format!("{:056}", event.id).into();
+            json["logStreamName"] = name.as_str().into();
+            json
+        });
+        let mut answer = page(request, "events", listed.collect(), 10_000)?;
+        answer["searchedLogStreams"] = json!([]);
         Ok(answer)
     }
 
-    fn groups(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, Vec<LogEvent>>>> {
+    fn groups(&self) -> MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn as_json(event: &&LogEvent) -> Value {
-    json!({
-        "eventId": format!("{:056}", event.id),
-        "timestamp": event.timestamp,
-        "ingestionTime": event.timestamp,
-        "message": event.message,
+/// One page of a list of at most fifty.
+fn paged(request: &Value, name: &str, all: Vec<Value>) -> Result<Value, AwsError> {
+    page(request, name, all, 50)
+}
+
+fn page(request: &Value, name: &str, all: Vec<Value>, most: usize) -> Result<Value, AwsError> {
+    let from: usize = request["nextToken"]
+        .as_str()
+        .map_or(Some(0), |token| token.parse().ok())
+        .ok_or_else(|| invalid("The specified nextToken is invalid."))?;
+    let until = from.saturating_add(limit(request, most));
+    let is_more = until < all.len();
+    let page: Vec<Value> = all.into_iter().take(until).skip(from).collect();
+    let mut answer = json!({ name: page });
+    if is_more {
+        answer["nextToken"] = until.to_string().into();
+    }
+    Ok(answer)
+}
+
+fn limit(request: &Value, most: usize) -> usize {
+    let asked = request["limit"].as_u64();
+    let asked = asked.and_then(|asked| usize::try_from(asked).ok());
+    asked.unwrap_or(most).clamp(1, most)
+}
+
+/// Real milliseconds since the Unix epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
 }
 
-fn in_time(request: &Value) -> impl Fn(&LogEvent) -> bool + use<> {
-    let start = request["startTime"].as_u64().unwrap_or(0);
-    let end = request["endTime"].as_u64().unwrap_or(u64::MAX);
-    move |event| (start..=end).contains(&event.timestamp)
-}
-
-fn limit(request: &Value) -> usize {
-    let asked = request["limit"].as_u64().unwrap_or(10_000);
-    usize::try_from(asked)
-        .unwrap_or(usize::MAX)
-        .clamp(1, 10_000)
+/// The ARN of a group.
+fn arn(group: &str) -> String {
+    format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}")
 }
 
 fn text<'a>(request: &'a Value, field: &str) -> Result<&'a str, AwsError> {
@@ -262,20 +436,33 @@ fn text<'a>(request: &'a Value, field: &str) -> Result<&'a str, AwsError> {
         .ok_or_else(|| invalid(&format!("1 validation error detected: {field} is missing")))
 }
 
-fn streams<'a>(
-    groups: &'a mut BTreeMap<String, BTreeMap<String, Vec<LogEvent>>>,
-    request: &Value,
-) -> Result<&'a mut BTreeMap<String, Vec<LogEvent>>, AwsError> {
-    let group = text(request, "logGroupName")?;
-    groups.get_mut(group).ok_or_else(|| missing("log group"))
+fn name<'a>(request: &'a Value, field: &str) -> Result<&'a str, AwsError> {
+    let name = text(request, field)?;
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-/#".contains(c);
+    match name.len() <= 512 && name.chars().all(is_allowed) {
+        true => Ok(name),
+        false => Err(invalid(&format!(
+            "1 validation error detected: Value '{name}' at '{field}' failed to satisfy constraint: \
+             Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"
+        ))),
+    }
 }
 
-fn stream<'a>(
-    streams: &'a mut BTreeMap<String, Vec<LogEvent>>,
-    request: &Value,
-) -> Result<&'a mut Vec<LogEvent>, AwsError> {
-    let name = text(request, "logStreamName")?;
-    streams.get_mut(name).ok_or_else(|| missing("log stream"))
+/// The group that a request names, by its name or its ARN.
+fn group_name(request: &Value) -> Result<&str, AwsError> {
+    let fields = ["logGroupIdentifier", "resourceArn"];
+    let Some(named) = fields.iter().find_map(|field| request[field].as_str()) else {
+        return text(request, "logGroupName");
+    };
+    let name = named
+        .split_once(":log-group:")
+        .map_or(named, |(_, name)| name);
+    Ok(name.strip_suffix(":*").unwrap_or(name))
+}
+
+fn group<'a>(groups: &'a mut Groups, request: &Value) -> Result<&'a mut Group, AwsError> {
+    let name = group_name(request)?;
+    groups.get_mut(name).ok_or_else(|| missing("log group"))
 }
 
 fn invalid(message: &str) -> AwsError {
@@ -294,52 +481,6 @@ fn missing(what: &str) -> AwsError {
         "ResourceNotFoundException",
         format!("The specified {what} does not exist."),
     )
-}
-
-/// A filter pattern for unstructured lines: terms that must all be in a line, `?terms` of
-/// which one must, and `-terms` that must not.
-#[derive(Default)]
-struct Pattern {
-    all: Vec<String>,
-    any: Vec<String>,
-    none: Vec<String>,
-}
-
-impl Pattern {
-    fn parse(text: &str) -> Result<Self, AwsError> {
-        let text = text.trim();
-        if text.starts_with(['{', '[', '%']) {
-            return Err(invalid(
-                "The loopback cloud knows filter patterns of terms only: no JSON, no columns, no \
-                 regular expressions.",
-            ));
-        }
-        let mut pattern = Self::default();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (group, after) = match rest.as_bytes()[0] {
-                b'?' => (&mut pattern.any, &rest[1..]),
-                b'-' => (&mut pattern.none, &rest[1..]),
-                _ => (&mut pattern.all, rest),
-            };
-            let (term, after) = match after.strip_prefix('"') {
-                Some(quoted) => quoted
-                    .split_once('"')
-                    .ok_or_else(|| invalid("Invalid filter pattern: a quote is not closed"))?,
-                None => after.split_once(' ').unwrap_or((after, "")),
-            };
-            group.push(term.to_owned());
-            rest = after.trim_start();
-        }
-        Ok(pattern)
-    }
-
-    fn matches(&self, line: &str) -> bool {
-        let contains = |term: &String| line.contains(term.as_str());
-        self.all.iter().all(contains)
-            && (self.any.is_empty() || self.any.iter().any(contains))
-            && !self.none.iter().any(contains)
-    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ impl Recorder {
         self.began.elapsed().div_f64(self.time_scale)
     }
 
+    /// The time since the Unix epoch of a time of the run, in the system's own time.
+    pub(super) fn unix(&self, at: Duration) -> Duration {
+        self.began_unix + at
+    }
+
     /// How long a span of the system's own time takes in real time.
     pub fn real(&self, span: Duration) -> Duration {
         span.mul_f64(self.time_scale)

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 
-use super::answer::{Answer, AwsError, JSON_1_0, JSON_1_1, aws_json, reply};
-use super::credentials::ACCESS_KEY;
+use super::answer::{Answer, AwsError, ErrorCode, reply};
+use super::credentials::{ACCESS_KEY, has_secret};
 use super::faults::Active;
+use super::protocol::{self, AwsCall, Protocol};
 use super::services::Services;
 use super::watch::Request;
 use super::{agent, git, logs, s3, sqs, table};
+use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
 
 /// A request as a service sees it: whole, of a known container, with the faults of its arrival.
@@ -22,6 +23,8 @@ pub(super) struct Asked {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
     pub(super) faults: Active,
+    /// What it asks of AWS, where it is not for S3.
+    pub(super) call: Option<AwsCall>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +36,70 @@ enum Service {
     Agent,
     AgentStub,
     S3,
+    /// None that is served.
+    Unserved,
+}
+
+/// A service of AWS that is served, and how requests name it.
+struct Row {
+    service: Service,
+    /// Its name in signatures.
+    scope: &'static str,
+    /// What comes before the operation in `X-Amz-Target`, or the version in a form.
+    prefix: &'static str,
+    /// Whether it also takes forms.
+    takes_forms: bool,
+    /// Operations that are no event of their own kind: others record their effects, or they have none.
+    quiet: &'static [&'static str],
+}
+
+const AWS: [Row; 3] = [
+    Row {
+        service: Service::Table,
+        scope: "dynamodb",
+        prefix: "DynamoDB_20120810",
+        takes_forms: false,
+        quiet: table::QUIET,
+    },
+    Row {
+        service: Service::Sqs,
+        scope: "sqs",
+        prefix: "AmazonSQS",
+        takes_forms: true,
+        quiet: sqs::QUIET,
+    },
+    Row {
+        service: Service::Logs,
+        scope: "logs",
+        prefix: "Logs_20140328",
+        takes_forms: false,
+        quiet: logs::QUIET,
+    },
+];
+
+/// The other services, by how their paths begin.
+const PATHS: [(&str, Service); 3] = [
+    ("/git/", Service::Git),
+    ("/v1/", Service::Agent),
+    (crate::agent_stub::PATH, Service::AgentStub),
+];
+
+fn row(call: &AwsCall) -> Option<&'static Row> {
+    AWS.iter().find(|row| match call.protocol {
+        Protocol::Json(_) => call.prefix == row.prefix,
+        Protocol::Query => row.takes_forms && call.service == row.scope,
+        Protocol::Ec2 | Protocol::Cbor | Protocol::RestJson | Protocol::RestXml => false,
+    })
+}
+
+fn service_of(parts: &Parts, call: Option<&AwsCall>) -> Service {
+    if let Some(call) = call {
+        return row(call).map_or(Service::Unserved, |row| row.service);
+    }
+    let is_of_s3 = protocol::credential(parts).is_some_and(|of| of.contains("/s3"));
+    let mut paths = PATHS.iter().filter(|_| !is_of_s3);
+    let found = paths.find(|(begin, _)| parts.uri.path().starts_with(begin));
+    found.map_or(Service::S3, |(_, service)| *service)
 }
 
 /// Answers a request of the client's container.
@@ -46,15 +113,21 @@ pub(super) async fn answer(
     let Ok(body) = body.collect().await else {
         return Answer::Close;
     };
-    let service = service_of(&parts);
-    let what = named(service, &parts);
-    let counts = service != Service::Logs;
+    let body = body.to_bytes();
+    let call = AwsCall::read(&parts, &body);
+    let service = service_of(&parts, call.as_ref());
+    let what = match &call {
+        Some(call) => format!("{} {}", call.service, call.operation),
+        None => format!("{service:?} {} {}", parts.method, parts.uri),
+    };
+    let counts = !matches!(service, Service::Logs | Service::Unserved);
     services.recorder.arrive(&client, counts).await;
     let asked = Asked {
         client: client.clone(),
         parts,
-        body: body.to_bytes(),
+        body,
         faults: services.faults.active(),
+        call,
     };
     let polls = service == Service::Sqs && sqs::polls(&asked);
     let work = serve(services.clone(), service, asked);
@@ -86,92 +159,126 @@ pub(super) async fn answer(
     answer
 }
 
-/// What a request asks, for a person.
-fn named(service: Service, parts: &Parts) -> String {
-    match operation_in(parts) {
-        "" => format!("{service:?} {} {}", parts.method, parts.uri),
-        operation => format!("{service:?} {operation}"),
-    }
-}
-
-fn service_of(parts: &Parts) -> Service {
-    let target = parts
-        .headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok())
-        .unwrap_or_default();
-    let path = parts.uri.path();
-    if target.starts_with("DynamoDB_20120810.") {
-        Service::Table
-    } else if target.starts_with("AmazonSQS.") {
-        Service::Sqs
-    } else if target.starts_with("Logs_20140328.") {
-        Service::Logs
-    } else if path.starts_with("/git/") {
-        Service::Git
-    } else if path == "/v1/messages" {
-        Service::Agent
-    } else if path == crate::agent_stub::PATH {
-        Service::AgentStub
-    } else {
-        Service::S3
-    }
-}
-
 async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answer {
-    match service {
-        Service::S3 => s3::answer(&services, asked).await,
-        Service::Git => git::answer(&services, asked).await,
-        Service::Agent => agent::answer(&services, &asked),
-        Service::AgentStub => agent::answer_stub(&services, &asked),
-        Service::Table => {
-            signed(&asked, JSON_1_0).unwrap_or_else(|| table::answer(&services, &asked))
-        }
-        Service::Sqs => match signed(&asked, JSON_1_0) {
-            Some(refused) => refused,
-            None => sqs::answer(&services, &asked).await,
-        },
-        Service::Logs => match signed(&asked, JSON_1_1) {
-            Some(refused) => refused,
-            None => logs::answer(&services, &asked),
-        },
+    let Some(call) = &asked.call else {
+        return match service {
+            Service::Git => git::answer(&services, asked).await,
+            Service::Agent => agent::answer(&services, &asked),
+            Service::AgentStub => agent::answer_stub(&services, &asked),
+            _ => s3::answer(&services, asked).await,
+        };
+    };
+    if let Some(refused) = unsigned(&asked, call) {
+        return refused;
     }
+    let answer = match service {
+        Service::Table => table::answer(&services, &asked),
+        Service::Sqs => sqs::answer(&services, &asked).await,
+        Service::Logs => logs::answer(&services, &asked),
+        _ => unserved(call),
+    };
+    record(&services, &asked, call, &answer);
+    answer
 }
 
 /// Refuses a request that does not name the right access key. S3 checks whole signatures; for the
 /// others the key's name shows well enough that the container was configured.
-fn signed(asked: &Asked, content_type: &'static str) -> Option<Answer> {
-    let authorization = asked
-        .parts
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let (code, message) = match authorization {
-        Some(text) if text.contains(&format!("Credential={ACCESS_KEY}/")) => return None,
+fn unsigned(asked: &Asked, call: &AwsCall) -> Option<Answer> {
+    let is_form = matches!(call.protocol, Protocol::Query | Protocol::Ec2);
+    let (status, code, message) = match protocol::credential(&asked.parts) {
+        Some(credential) if credential.split('/').next() == Some(ACCESS_KEY) => return None,
+        Some(_) if is_form => (
+            StatusCode::FORBIDDEN,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        ),
         Some(_) => (
+            StatusCode::BAD_REQUEST,
             "UnrecognizedClientException",
             "The security token included in the request is invalid.",
         ),
+        None if is_form => (
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationToken",
+            "Request is missing Authentication Token",
+        ),
         None => (
+            StatusCode::BAD_REQUEST,
             "MissingAuthenticationTokenException",
             "Request is missing Authentication Token",
         ),
     };
-    Some(aws_json(content_type, Err(AwsError::new(code, message))))
+    Some(protocol::error(call, status, code, message))
 }
 
-/// The operation that an AWS JSON request names.
+/// What is answered for a service that there is not.
+fn unserved(call: &AwsCall) -> Answer {
+    let status = match call.protocol {
+        Protocol::RestJson | Protocol::RestXml => StatusCode::NOT_FOUND,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let AwsError { code, message } = protocol::not_served(call);
+    protocol::error(call, status, code, &message)
+}
+
+/// Records a call whose effects are no events of their own.
+fn record(services: &Services, asked: &Asked, call: &AwsCall, answer: &Answer) {
+    let Answer::Reply(response) = answer else {
+        return;
+    };
+    let error = response.extensions().get::<ErrorCode>();
+    let quiet = row(call).map_or(&[][..], |row| row.quiet);
+    let answer = match error {
+        Some(code) if protocol::is_not_served(code) => CallAnswer::NotServed,
+        _ if quiet.contains(&&*call.operation) => return,
+        Some(ErrorCode(code)) => CallAnswer::Failed(code.clone()),
+        None => CallAnswer::Done,
+    };
+    if has_secret(&asked.body) {
+        services.recorder.record(What::SecretSeen {
+            client: asked.client.clone(),
+            place: call.service.as_str().into(),
+        });
+    }
+    services.recorder.record(What::Called {
+        client: asked.client.clone(),
+        call: Arc::new(ServiceCall {
+            service: call.service.as_str().into(),
+            operation: call.operation.as_str().into(),
+            about: about(&asked.body),
+            answer,
+        }),
+    });
+}
+
+/// What names the thing that a request is about.
+const ABOUT: [&str; 9] = [
+    "QueueUrl",
+    "QueueName",
+    "SourceArn",
+    "TableName",
+    "logGroupName",
+    "task",
+    "cluster",
+    "stateMachineArn",
+    "SecretId",
+];
+
+fn about(body: &[u8]) -> Option<Arc<str>> {
+    if let Ok(request) = serde_json::from_slice::<serde_json::Value>(body) {
+        return ABOUT
+            .iter()
+            .find_map(|name| request[name].as_str())
+            .map(Arc::from);
+    }
+    let mut form = url::form_urlencoded::parse(body);
+    let found = form.find(|(name, _)| ABOUT.contains(&&**name));
+    found.map(|(_, value)| value.into())
+}
+
+/// The operation that an AWS request names.
 pub(super) fn operation(asked: &Asked) -> &str {
-    operation_in(&asked.parts)
-}
-
-fn operation_in(parts: &Parts) -> &str {
-    parts
-        .headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok())
-        .and_then(|target| target.split_once('.'))
-        .map_or("", |(_, operation)| operation)
+    asked.call.as_ref().map_or("", |call| &call.operation)
 }
 
 /// A plain text answer.

@@ -1,31 +1,41 @@
-//! SQS: for each client an instruction queue with dead letters, and a retry queue.
+//! SQS: for each client an instruction queue with dead letters, and a retry queue; and whatever queues
+//! are made.
 //!
 //! Times on the wire are in the system's own seconds.
 
+mod attributes;
+mod errors;
+mod letter;
+mod query;
+mod queues;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub(super) use self::wire::{answer, polls};
+use self::attributes::{Attributes, RedrivePolicy};
+use self::letter::Letter;
+use self::queues::{Queues, Sent, Stored};
+pub(super) use self::wire::{QUIET, answer, polls};
 use super::answer::AwsError;
-use super::credentials::ACCOUNT;
+use super::credentials::{ACCOUNT, REGION};
 use super::recorder::Recorder;
 use crate::history::What;
 use crate::plan::{ClientId, Mark, SessionId};
-use crate::profile::{Limits, Names, Profile};
-use crate::queue::{Expired, Receipt, Received, Rules};
-use crate::site;
-use crate::worker::ports::{Instruction, RetryRequest};
+use crate::profile::{Names, Profile};
+use crate::worker::ports::RetryRequest;
 
-type Queue = crate::queue::Queue<Arc<str>>;
-type Message = crate::queue::Message<Arc<str>>;
+type Message = crate::queue::Message<Letter, u64, Duration, Arc<str>>;
 
 pub(super) fn url(base: &str, queue: &str) -> String {
     format!("{base}/{ACCOUNT}/{queue}")
+}
+
+/// The ARN of a queue.
+fn arn(queue: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")
 }
 
 /// How many messages are in a client's queues.
@@ -42,7 +52,6 @@ pub struct Depths {
 
 /// All queues of one cloud.
 pub(super) struct Sqs {
-    limits: Limits,
     names: Names,
     recorder: Arc<Recorder>,
     state: Mutex<Queues>,
@@ -50,79 +59,31 @@ pub(super) struct Sqs {
     changed: Notify,
 }
 
-#[derive(Default)]
-struct Queues {
-    queues: BTreeMap<String, Queue>,
-    /// How many messages were ever sent.
-    sent: u64,
-    /// The sessions of the instructions whose messages have a form of their own.
-    announced: BTreeMap<Mark, SessionId>,
-    /// The body of the newest acknowledged instruction of a session.
-    handled: BTreeMap<SessionId, Arc<str>>,
-}
-
-impl Queues {
-    /// Puts a message in a queue; returns its id, or `None` where there is no such queue.
-    fn put_in(&mut self, queue: &str, body: Arc<str>, visible_at: Duration) -> Option<u64> {
-        let queue = self.queues.get_mut(queue)?;
-        self.sent += 1;
-        queue.send(self.sent, body, visible_at);
-        Some(self.sent)
-    }
-
-    /// How many messages of a queue are visible, and how many are in flight or delayed.
-    fn depth(&self, queue: &str, now: Duration) -> (usize, usize) {
-        let messages = self.queues.get(queue).map_or(&[][..], Queue::messages);
-        let hidden = messages.iter().filter(|one| one.is_hidden(now)).count();
-        (messages.len() - hidden, hidden)
-    }
-
-    /// The session and mark of an instruction's message: of the reference worker's form, or of the form
-    /// that a profile gives, in which its text occurs.
-    fn instruction_in(&self, body: &str) -> Option<(SessionId, Mark)> {
-        if let Ok(instruction) = serde_json::from_str::<Instruction>(body) {
-            let mark = Mark::parse(&instruction.instruction_id)?;
-            return Some((instruction.session_id, mark));
-        }
-        let mark = site::mark_in(site::instruction_in(body)?)?;
-        Some((self.announced.get(&mark)?.clone(), mark))
-    }
-
-    /// A receipt that was given at some time.
-    fn receipt(&self, text: &str) -> Result<Receipt, AwsError> {
-        let receipt = text.parse().ok();
-        receipt
-            .filter(|receipt: &Receipt| receipt.id <= self.sent)
-            .ok_or_else(|| {
-                AwsError::new(
-                    "com.amazonaws.sqs#ReceiptHandleIsInvalid",
-                    "The input receipt handle is invalid.",
-                )
-            })
-    }
-}
-
 impl Sqs {
     pub(super) fn new(clients: &[ClientId], profile: &Profile, recorder: Arc<Recorder>) -> Self {
         let (names, limits) = (profile.names.clone(), profile.limits);
-        let rules = Rules {
-            max_receives: Some(limits.receives),
-            ..Rules::INSTRUCTIONS
-        };
-        let mut queues = BTreeMap::new();
+        let mut queues = Queues::default();
+        let visibility = limits.visibility.as_secs().to_string();
         for client in clients {
-            queues.insert(names.queue(client), Queue::new(rules));
-            queues.insert(names.retry_queue(client), Queue::new(Rules::RETRIES));
-            queues.insert(names.dead_letters(client), Queue::new(Rules::DEAD_LETTERS));
+            let add = |queues: &mut Queues, name: String, more: &[(&str, String)]| {
+                let mut all = vec![("VisibilityTimeout", visibility.clone())];
+                if name.ends_with(".fifo") {
+                    all.push(("FifoQueue", "true".into()));
+                }
+                all.extend_from_slice(more);
+                queues.add(name, Attributes::of(&all));
+            };
+            let dead = names.dead_letters(client);
+            let policy = RedrivePolicy::text(&arn(&dead), limits.receives);
+            add(&mut queues, dead, &[]);
+            let policy = ("RedrivePolicy", policy);
+            add(&mut queues, names.queue(client), &[policy]);
+            add(&mut queues, names.retry_queue(client), &[]);
         }
         Self {
-            limits,
             names,
             recorder,
-            state: Mutex::new(Queues {
-                queues,
-                ..Queues::default()
-            }),
+            state: Mutex::new(queues),
             changed: Notify::new(),
         }
     }
@@ -132,41 +93,48 @@ impl Sqs {
         self.state().announced.insert(mark, session.clone());
     }
 
-    /// Sends a message that becomes visible after a delay; returns its id. `None` where there is
-    /// no such queue.
-    pub(super) fn send(&self, queue: &str, body: &str, delay: Duration) -> Option<u64> {
+    /// Sends a message of the tester to a client's queue. Returns whether there is such a queue.
+    pub(super) fn send(&self, client: &ClientId, queue: &str, body: &str) -> bool {
         let mut state = self.state();
-        let visible_at = self.recorder.now() + delay;
-        let id = state.put_in(queue, body.into(), visible_at)?;
-        self.record_sent(&state, body);
+        let now = self.recorder.now();
+        let is_sent = state.put(queue, Letter::to(client, body), now, now).is_ok();
+        if is_sent {
+            self.record_sent(&state, body);
+        }
         drop(state);
         self.changed.notify_waiters();
-        Some(id)
+        is_sent
     }
 
     /// Sends the session's newest acknowledged instruction once more. Returns whether there was
     /// one.
     pub(super) fn redeliver(&self, session: &SessionId) -> bool {
         let mut state = self.state();
-        let Some(body) = state.handled.get(session).cloned() else {
+        let Some(letter) = state.handled.get(session).cloned() else {
             return false;
         };
         let now = self.recorder.now();
         // No client sent it, so that is not recorded: the queue delivers it again by itself.
-        let sent = state.put_in(&self.names.queue(&session.client), body, now);
+        let sent = state.put(&self.names.queue(&session.client), letter, now, now);
         drop(state);
         self.changed.notify_waiters();
-        sent.is_some()
+        sent.is_ok()
     }
 
     pub(super) fn depths(&self, client: &ClientId) -> Depths {
         let state = self.state();
         let now = self.recorder.now();
-        let (visible, hidden) = state.depth(&self.names.queue(client), now);
-        let all = |queue: &str| state.queues.get(queue).map_or(0, |q| q.messages().len());
+        let depth = |queue: &str| {
+            state
+                .get(queue)
+                .map(|queue| queue.depth(now))
+                .unwrap_or_default()
+        };
+        let all = |queue: &str| state.get(queue).map_or(0, |queue| queue.letters().count());
+        let instructions = depth(&self.names.queue(client));
         Depths {
-            visible,
-            hidden,
+            visible: instructions.visible,
+            hidden: instructions.in_flight + instructions.delayed,
             retries: all(&self.names.retry_queue(client)),
             dead_letters: all(&self.names.dead_letters(client)),
         }
@@ -175,27 +143,53 @@ impl Sqs {
     /// The marks of the instructions in a queue, in order.
     pub(super) fn marks(&self, queue: &str) -> Vec<Mark> {
         let state = self.state();
-        let queue = state.queues.get(queue).into_iter();
-        let messages = queue.flat_map(Queue::messages);
-        messages
-            .filter_map(|message| Some(state.instruction_in(&message.body)?.1))
+        let letters = state.get(queue).into_iter().flat_map(Stored::letters);
+        letters
+            .filter_map(|letter| Some(state.instruction_in(&letter.text)?.1))
             .collect()
     }
 
-    /// Takes a message, waiting for one at most for `wait`.
+    /// Takes a message of a client.
+    fn take_in(
+        &self,
+        queue: &str,
+        letter: Letter,
+        delay: Option<Duration>,
+    ) -> Result<Sent, AwsError> {
+        let text = letter.text.clone();
+        let mut state = self.state();
+        let sent = state.send(queue, letter, delay, self.recorder.now())?;
+        if sent.is_new {
+            self.record_sent(&state, &text);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(sent)
+    }
+
+    /// Takes up to so many messages, waiting for the first at most for `wait`.
     async fn receive(
         &self,
         queue: &str,
-        visibility: Duration,
-        wait: Duration,
-    ) -> Result<Option<Message>, AwsError> {
+        most: usize,
+        visibility: Option<Duration>,
+        wait: Option<Duration>,
+    ) -> Result<Vec<Message>, AwsError> {
+        let wait = match wait {
+            Some(wait) => wait,
+            None => {
+                let mut state = self.state();
+                let attributes = &state.find(queue)?.attributes;
+                attributes.seconds("ReceiveMessageWaitTimeSeconds")
+            }
+        };
         let deadline = self.recorder.now() + wait;
         loop {
             let changed = self.changed.notified();
-            let (message, next) = self.take(queue, visibility)?;
+            let (messages, next) = self.take(queue, most, visibility)?;
             let now = self.recorder.now();
-            if message.is_some() || now >= deadline {
-                return Ok(message);
+            if !messages.is_empty() || now >= deadline {
+                return Ok(messages);
             }
             let until = next.unwrap_or(deadline).min(deadline);
             let pause = self.recorder.real(until.saturating_sub(now));
@@ -204,47 +198,38 @@ impl Sqs {
         }
     }
 
-    /// Takes a message if one is visible; else says when the next becomes visible by itself.
+    /// Takes messages that are visible, and says when the next becomes visible by itself.
     fn take(
         &self,
         name: &str,
-        visibility: Duration,
-    ) -> Result<(Option<Message>, Option<Duration>), AwsError> {
+        most: usize,
+        visibility: Option<Duration>,
+    ) -> Result<(Vec<Message>, Option<Duration>), AwsError> {
         let mut state = self.state();
         let now = self.recorder.now();
-        while let Some(received) = find(&mut state, name)?.receive(now, now + visibility) {
-            match received {
-                Received::Delivered(message) => {
-                    self.record_delivered(&state, &message);
-                    return Ok((Some(message), None));
-                }
-                Received::DeadLettered(message) => {
-                    let Some((session, mark)) = state.instruction_in(&message.body) else {
-                        continue;
-                    };
-                    let dead_letters = self.names.dead_letters(&session.client);
-                    self.recorder.record(What::DeadLettered { session, mark });
-                    state.put_in(&dead_letters, message.body, now);
-                }
+        let batch = state.receive(name, most, visibility, now)?;
+        for letter in &batch.given_up {
+            if let Some((session, mark)) = state.instruction_in(&letter.text) {
+                self.recorder.record(What::DeadLettered { session, mark });
             }
         }
-        Ok((None, find(&mut state, name)?.next_visible(now)))
+        for message in &batch.delivered {
+            self.record_delivered(&state, message);
+        }
+        Ok((batch.delivered, state.find(name)?.next_visible(now)))
     }
 
     fn delete(&self, name: &str, receipt: &str) -> Result<(), AwsError> {
         let mut state = self.state();
-        let now = self.recorder.now();
-        let known = state.receipt(receipt)?;
-        let deleted = find(&mut state, name)?.delete(known, now);
-        let deleted = deleted.map_err(|Expired| expired(receipt))?;
-        if let Some(message) = deleted
-            && let Some((session, mark)) = state.instruction_in(&message.body)
+        let deleted = state.delete(name, receipt, self.recorder.now())?;
+        if let Some(letter) = deleted
+            && let Some((session, mark)) = state.instruction_in(&letter.text)
         {
             self.recorder.record(What::Acknowledged {
                 session: session.clone(),
                 mark,
             });
-            state.handled.insert(session, message.body);
+            state.handled.insert(session, letter);
         }
         drop(state);
         // What was behind the message is free now.
@@ -253,22 +238,8 @@ impl Sqs {
     }
 
     fn extend(&self, name: &str, receipt: &str, visibility: Duration) -> Result<(), AwsError> {
-        let mut state = self.state();
         let now = self.recorder.now();
-        let known = state.receipt(receipt)?;
-        let queue = find(&mut state, name)?;
-        if queue.message(known.id).is_none() {
-            return Err(expired(receipt));
-        }
-        queue
-            .extend(known, now, now + visibility)
-            .map_err(|Expired| {
-                AwsError::new(
-                    "com.amazonaws.sqs#MessageNotInflight",
-                    "The message referred to is not in flight.",
-                )
-            })?;
-        drop(state);
+        self.state().extend(name, receipt, visibility, now)?;
         self.changed.notify_waiters();
         Ok(())
     }
@@ -282,13 +253,13 @@ impl Sqs {
     }
 
     fn record_delivered(&self, state: &Queues, message: &Message) {
-        if let Some((session, mark)) = state.instruction_in(&message.body) {
+        if let Some((session, mark)) = state.instruction_in(&message.body.text) {
             self.recorder.record(What::Delivered {
                 session,
                 mark,
                 receives: message.receives,
             });
-        } else if let Some(session) = retry_in(&message.body) {
+        } else if let Some(session) = retry_in(&message.body.text) {
             self.recorder.record(What::RetryDelivered { session });
         }
     }
@@ -298,29 +269,10 @@ impl Sqs {
     }
 }
 
-fn find<'a>(state: &'a mut Queues, name: &str) -> Result<&'a mut Queue, AwsError> {
-    state.queues.get_mut(name).ok_or_else(|| {
-        AwsError::new(
-            "com.amazonaws.sqs#QueueDoesNotExist",
-            "The specified queue does not exist.",
-        )
-    })
-}
-
 /// The session of a retry message.
 fn retry_in(body: &str) -> Option<SessionId> {
     let RetryRequest::RetryGitPush { session_id } = serde_json::from_str(body).ok()?;
     Some(session_id)
-}
-
-fn expired(receipt: &str) -> AwsError {
-    AwsError::new(
-        "com.amazonaws.sqs#InvalidParameterValueException",
-        format!(
-            "Value {receipt} for parameter ReceiptHandle is invalid. Reason: The receipt handle \
-             has expired."
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! DynamoDB: `dynoxide` in memory, with the session table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dynoxide::{Database, DynoxideError};
@@ -9,9 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, AwsError, JSON_1_0, aws_json, json as json_answer};
+use super::answer::{Answer, AwsError, ErrorCode, JSON_1_0, reply};
 use super::credentials::has_secret;
-use super::route::{Asked, operation};
+use super::protocol;
+use super::route::Asked;
 use super::services::Services;
 use crate::error::TargetError;
 use crate::history::{Record, What};
@@ -26,6 +28,8 @@ pub(super) struct Table {
     sessions: Vec<(String, SessionId)>,
     /// Held while an item changes and that is recorded, so that both have one order.
     changing: Mutex<()>,
+    /// Whether a table's items have a time to live.
+    has_ttl: AtomicBool,
 }
 
 impl Table {
@@ -53,17 +57,17 @@ impl Table {
                 .collect(),
             shape: shape.clone(),
             changing: Mutex::default(),
+            has_ttl: AtomicBool::new(false),
         };
         table
-            .call(
+            .own(
                 "CreateTable",
                 &json!({
                     "TableName": shape.table,
                     "BillingMode": "PAY_PER_REQUEST",
                     "AttributeDefinitions": [{ "AttributeName": shape.key, "AttributeType": "S" }],
                     "KeySchema": [{ "AttributeName": shape.key, "KeyType": "HASH" }],
-                })
-                .to_string(),
+                }),
             )
             .map_err(failed)?;
         Ok(table)
@@ -100,15 +104,13 @@ impl Table {
             return Ok(());
         }
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.call("UpdateItem", &request.to_string())
-            .map(drop)
-            .map_err(|error| {
-                TargetError::new(
-                    format!("setting failureInjection on {session}"),
-                    error,
-                    "this is a fault of the loopback cloud; report it",
-                )
-            })
+        self.own("UpdateItem", &request).map(drop).map_err(|error| {
+            TargetError::new(
+                format!("setting failureInjection on {session}"),
+                error,
+                "this is a fault of the loopback cloud; report it",
+            )
+        })
     }
 
     fn key(&self, session: &SessionId) -> Value {
@@ -123,17 +125,23 @@ impl Table {
             "Key": self.key(session),
             "ConsistentRead": true,
         });
-        let mut answer = self.call("GetItem", &request.to_string()).ok()?;
+        let mut answer = self.own("GetItem", &request).ok()?;
         match answer["Item"].take() {
             Value::Null => None,
             item => Some(item),
         }
     }
 
-    /// Carries out an operation of DynamoDB.
-    fn call(&self, operation: &str, body: &str) -> Result<Value, DynoxideError> {
+    /// Carries out an operation of DynamoDB for the cloud itself.
+    fn own(&self, operation: &str, request: &Value) -> Result<Value, DynoxideError> {
+        self.call(operation, &request.to_string())
+            .unwrap_or_else(|| Err(DynoxideError::InternalServerError(operation.to_owned())))
+    }
+
+    /// Carries out an operation of DynamoDB; `None` where it is none that is served.
+    fn call(&self, operation: &str, body: &str) -> Option<Result<Value, DynoxideError>> {
         let db = &self.database;
-        match operation {
+        Some(match operation {
             "GetItem" => run(body, |request| db.get_item(request)),
             "PutItem" => run(body, |request| db.put_item(request)),
             "UpdateItem" => run(body, |request| db.update_item(request)),
@@ -147,9 +155,33 @@ impl Table {
             "CreateTable" => run(body, |request| db.create_table(request)),
             "DescribeTable" => run(body, |request| db.describe_table(request)),
             "ListTables" => run(body, |request| db.list_tables(request)),
-            other => Err(DynoxideError::ValidationException(format!(
-                "The loopback cloud does not support {other}"
-            ))),
+            "UpdateTable" => run(body, |request| db.update_table(request)),
+            "DeleteTable" => run(body, |request| db.delete_table(request)),
+            "UpdateTimeToLive" => run(body, |request| db.update_time_to_live(request)),
+            "DescribeTimeToLive" => run(body, |request| db.describe_time_to_live(request)),
+            "TagResource" => run(body, |request| db.tag_resource(request).map(|_| json!({}))),
+            "UntagResource" => run(body, |request| {
+                db.untag_resource(request).map(|_| json!({}))
+            }),
+            "ListTagsOfResource" => run(body, |request| db.list_tags_of_resource(request)),
+            "ExecuteStatement" => run(body, |request| db.execute_statement(request)),
+            "BatchExecuteStatement" => run(body, |request| db.batch_execute_statement(request)),
+            "ExecuteTransaction" => run(body, |request| db.execute_transaction(request)),
+            "DescribeLimits" => Ok(json!({
+                "AccountMaxReadCapacityUnits": 80_000,
+                "AccountMaxWriteCapacityUnits": 80_000,
+                "TableMaxReadCapacityUnits": 40_000,
+                "TableMaxWriteCapacityUnits": 40_000,
+            })),
+            _ => return None,
+        })
+    }
+
+    /// Removes what is past its time to live, where a table has such.
+    fn sweep(&self) {
+        if self.has_ttl.load(Ordering::Relaxed) {
+            // What is not removed now is removed at another request.
+            let _ = self.database.sweep_ttl();
         }
     }
 }
@@ -178,13 +210,16 @@ fn run<Q: DeserializeOwned, A: Serialize>(
 
 /// Answers a request to DynamoDB.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
+    let Some(call) = &asked.call else {
+        return Answer::Close;
+    };
     if asked.faults.store_throttles() {
         services.recorder.record(What::Refused {
             client: asked.client.clone(),
             place: Place::Table,
         });
-        return aws_json(
-            JSON_1_0,
+        return protocol::answer(
+            call,
             Err(AwsError::new(
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded. \
@@ -192,34 +227,93 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
             )),
         );
     }
-    let operation = operation(asked);
+    let operation = &*call.operation;
     let body = String::from_utf8_lossy(&asked.body);
     let table = &services.table;
     let _changing = table
         .changing
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    match table.call(operation, &body) {
+    let sessions = &services.config.sessions;
+    let before = match names_no_items(operation) || table.has_ttl.load(Ordering::Relaxed) {
+        true => Some(table.records(sessions)),
+        false => None,
+    };
+    table.sweep();
+    let Some(result) = table.call(operation, &body) else {
+        return protocol::answer(call, Err(protocol::not_served(call)));
+    };
+    if let Some(before) = before {
+        record_changes(services, &before, &table.records(sessions));
+    }
+    match result {
         Ok(answer) => {
+            if operation == "UpdateTimeToLive" {
+                table.has_ttl.store(true, Ordering::Relaxed);
+            }
             if writes(operation) {
                 record_writes(services, asked, &body);
             }
-            json_answer(StatusCode::OK, JSON_1_0, &answer)
+            protocol::answer(call, Ok(answer))
         }
         Err(error) => {
             let status = StatusCode::from_u16(error.status_code())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body: Value = serde_json::from_str(&error.to_json()).unwrap_or_default();
-            json_answer(status, JSON_1_0, &body)
+            let code = body["__type"].as_str().unwrap_or_default();
+            let code = code.rsplit('#').next().unwrap_or_default().into();
+            let mut response = reply(status, JSON_1_0, body.to_string());
+            response.extensions_mut().insert(ErrorCode(code));
+            Answer::Reply(protocol::with_id(response))
         }
     }
 }
+
+/// Operations that are no calls for the record: they read, or what they write is recorded.
+pub(super) const QUIET: &[&str] = &[
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactGetItems",
+    "TransactWriteItems",
+    "DescribeTable",
+    "ListTables",
+];
 
 fn writes(operation: &str) -> bool {
     matches!(
         operation,
         "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems"
     )
+}
+
+/// Whether an operation may change items that it does not name by their keys.
+fn names_no_items(operation: &str) -> bool {
+    matches!(
+        operation,
+        "DeleteTable" | "ExecuteStatement" | "BatchExecuteStatement" | "ExecuteTransaction"
+    )
+}
+
+/// Records the sessions' records that are other ones than before.
+fn record_changes(
+    services: &Services,
+    before: &BTreeMap<SessionId, Record>,
+    now: &BTreeMap<SessionId, Record>,
+) {
+    let sessions = services.config.sessions.iter();
+    for session in sessions.filter(|session| before.get(session) != now.get(session)) {
+        let record = now.get(session).cloned().unwrap_or_default();
+        services.recorder.record(What::RecordWritten {
+            session: session.clone(),
+            record: record.into(),
+        });
+    }
 }
 
 /// Records the sessions' records that a request named, as they are now.

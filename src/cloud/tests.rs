@@ -8,6 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Credentials, Region};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
@@ -276,4 +277,65 @@ async fn a_container_that_reached_its_phase_waits_for_the_next_step() {
     cloud.recorder().release();
     soon(held).await.unwrap();
     assert!(soon(ask()).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_refused_in_its_own_shape_and_recorded_as_that() {
+    let cloud = cloud();
+    let address = front(&cloud).url().replace("http://", "");
+    let ask = async |scope: &str, path: &str, header: (&str, &str), body: &str| {
+        let scope = format!("{ACCESS_KEY}/20261129/{REGION}/{scope}/aws4_request");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={scope}, Signature=0\r\n{}: {}\r\n\r\n{body}",
+            body.len(),
+            header.0,
+            header.1,
+        );
+        let mut stream = TcpStream::connect(&*address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon(stream.read_to_string(&mut answer)).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse::<u16>().unwrap(), body.to_owned())
+    };
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let glue = ask("glue", "/", ("x-amz-target", "AWSGlue.GetJob"), "{}").await;
+    assert_eq!(glue.0, 400);
+    assert!(glue.1.contains("UnknownOperationException"), "{}", glue.1);
+    let sns = ask("sns", "/", form, "Action=Publish&Version=2010-03-31").await;
+    assert!(sns.1.contains("<Code>InvalidAction</Code>"), "{}", sns.1);
+    let lambda = ask("lambda", "/2015-03-31/functions/x", ("a", "b"), "{}").await;
+    assert_eq!(lambda.0, 404);
+    assert!(lambda.1.starts_with('{'), "{}", lambda.1);
+    let front = ask("cloudfront", "/2020-05-31/distribution", ("a", "b"), "").await;
+    assert!(front.1.contains("<ErrorResponse>"), "{}", front.1);
+    let logs = ask(
+        "logs",
+        "/",
+        ("x-amz-target", "Logs_20140328.GetQuery"),
+        "{}",
+    )
+    .await;
+    assert!(logs.1.contains("UnknownOperationException"), "{}", logs.1);
+    let calls: Vec<String> = recorded(&cloud)
+        .into_iter()
+        .map(|what| match what {
+            What::Called { client, call } => {
+                assert_eq!(client, home().client);
+                call.to_string()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            "glue GetJob: not served",
+            "sns Publish: not served",
+            "lambda POST /2015-03-31/functions/x: not served",
+            "cloudfront POST /2020-05-31/distribution: not served",
+            "logs GetQuery: not served",
+        ]
+    );
 }

@@ -116,6 +116,19 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             of(session, text)
         }
         What::Refused { client, place } => of(client, format!("{place}: refused")),
+        What::TaskReported {
+            client,
+            token,
+            report,
+            refused,
+        } => {
+            let refused = refused
+                .as_ref()
+                .map(|code| format!(": refused with {code}"));
+            let refused = refused.unwrap_or_default();
+            of(client, format!("task {token} {report}{refused}"))
+        }
+        What::Called { client, call } => of(client, call.to_string()),
         What::SecretSeen { client, place } => of(client, format!("a secret is in {place}")),
         What::Started { client } => of(client, "container started".into()),
         What::Died { client, cause } => of(client, format!("container died: {}", death(*cause))),

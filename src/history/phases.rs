@@ -130,7 +130,9 @@ impl Phases {
             | What::Fetched { client, .. }
             | What::ObjectDeleted { client, .. }
             | What::S3Asked { client, .. }
-            | What::Refused { client, .. } => {
+            | What::Refused { client, .. }
+            | What::TaskReported { client, .. }
+            | What::Called { client, .. } => {
                 self.at_work(client);
                 None
             }

@@ -39,6 +39,8 @@ impl Model {
             | What::Sent { .. }
             | What::RetrySent { .. }
             | What::Refused { .. }
+            | What::TaskReported { .. }
+            | What::Called { .. }
             | What::SecretSeen { .. } => {}
             What::SiteBuilt { build, .. } => self.own_builds.push(build.clone()),
             What::OutsiderPushed {

@@ -107,6 +107,7 @@ pub(super) fn totals(
         let text = format!("left out {}: {why}", counted(*count, "step"));
         style.paragraph(out, "  ", &style.odd(&text));
     }
+    out.push_str(&not_served(&of.coverage, style));
     out.push_str(&not_asked(&of.not_asked, style));
     for unjudged in &of.unjudged {
         let text = format!("unknown: {} ({})", unjudged.why, unjudged.place());
@@ -124,6 +125,17 @@ pub fn not_asked<'a>(of: impl IntoIterator<Item = &'a NotAsked>, style: Style) -
     let mut out = String::new();
     for unasked in of {
         style.paragraph(&mut out, "  ", &style.odd(&format!("not asked: {unasked}")));
+    }
+    out
+}
+
+/// What was asked of services that are not served, a line each.
+pub(crate) fn not_served(cover: &Coverage, style: Style) -> String {
+    let mut out = String::new();
+    for (call, count) in &cover.not_served {
+        let times = counted(*count, "time");
+        let text = format!("not served: {call}, asked {times} and refused");
+        style.paragraph(&mut out, "  ", &style.odd(&text));
     }
     out
 }

@@ -161,9 +161,10 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         | What::ObjectDeleted { client: of, .. }
         | What::S3Asked { client: of, .. } => (client(of), Some(Place::S3)),
         What::Refused { client: of, place } => (client(of), Some(*place)),
-        What::SiteBuilt { client: of, .. } | What::SecretSeen { client: of, .. } => {
-            (client(of), None)
-        }
+        What::SiteBuilt { client: of, .. }
+        | What::TaskReported { client: of, .. }
+        | What::Called { client: of, .. }
+        | What::SecretSeen { client: of, .. } => (client(of), None),
         What::Started { client: of } | What::Died { client: of, .. } => {
             (client(of), Some(Place::Container))
         }

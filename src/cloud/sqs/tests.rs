@@ -290,7 +290,10 @@ async fn queues_are_found_by_name_and_described() {
         .message_body("{}");
     let refused = soon(stranger.clone().send()).await;
     assert!(refused.is_err(), "a FIFO queue wants a group");
-    soon(stranger.message_group_id("acme").send())
+    let grouped = stranger.message_group_id("acme");
+    let refused = soon(grouped.clone().send()).await;
+    assert!(refused.is_err(), "and an id, as its content is none");
+    soon(grouped.message_deduplication_id("1").send())
         .await
         .unwrap();
 }

@@ -184,7 +184,7 @@ fn a_record_is_read_where_the_profile_says() {
         let item =
             json!({ "thread": { "S": "s-home" }, "status": { "S": "idle" }, "state": state });
         let request = json!({ "TableName": SESSION_TABLE, "Item": item });
-        table.call("PutItem", &request.to_string()).unwrap();
+        table.own("PutItem", &request).unwrap();
         let mut named = BTreeSet::new();
         table.keys_in(&request, &mut named);
         assert_eq!(named, [home()].into());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::history::{Claim, GitOutcome, Level, S3Outcome, What};
+use crate::history::{CallAnswer, Claim, GitOutcome, Level, S3Outcome, TaskReport, What};
 use crate::model::Model;
 use crate::plan::{self, ClientId, Plan, SessionId};
 
@@ -129,6 +129,8 @@ impl Lanes {
             | What::PushBegan { client }
             | What::Pushed { client, .. }
             | What::Refused { client, .. }
+            | What::TaskReported { client, .. }
+            | What::Called { client, .. }
             | What::SecretSeen { client, .. }
             | What::Started { client }
             | What::Died { client, .. } => self.client(LaneKind::Container, client),
@@ -200,7 +202,11 @@ impl Kind {
                 plan::Place::Queue => Self::Queue,
                 plan::Place::Build | plan::Place::Container => Self::Container,
             },
-            What::SecretSeen { .. } | What::Started { .. } | What::Died { .. } => Self::Container,
+            What::TaskReported { .. }
+            | What::Called { .. }
+            | What::SecretSeen { .. }
+            | What::Started { .. }
+            | What::Died { .. } => Self::Container,
             What::Logged { .. } => Self::Log,
         }
     }
@@ -255,6 +261,18 @@ impl Tone {
                 _ => Self::Odd,
             },
             What::OutsiderPushed { .. } => Self::Odd,
+            What::TaskReported {
+                report, refused, ..
+            } => match (report, refused) {
+                (_, Some(_)) => Self::Bad,
+                (TaskReport::Success(_), None) => Self::Good,
+                (TaskReport::Failure { .. }, None) => Self::Odd,
+                (TaskReport::Heartbeat, None) => Self::Plain,
+            },
+            What::Called { call, .. } => match call.answer {
+                CallAnswer::Done => Self::Plain,
+                CallAnswer::Failed(_) | CallAnswer::NotServed => Self::Odd,
+            },
             What::Refused { .. }
             | What::SecretSeen { .. }
             | What::Died { .. }
