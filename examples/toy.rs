@@ -247,7 +247,7 @@ impl Run for System {
 }
 
 #[cfg(test)]
-mod tests {
+mod proptests {
     use super::*;
 
     /// The one line.

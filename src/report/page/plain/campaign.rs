@@ -94,7 +94,10 @@ fn tiles(of: &Campaign) -> String {
     let counts: Vec<String> = of
         .counts
         .iter()
-        .map(|count| format!("{} {}", grouped(count.count), count.name))
+        .map(|count| match count.count {
+            1 => format!("1 {}", singular(&count.name)),
+            many => format!("{} {}", grouped(many), count.name),
+        })
         .map(|count| escaped(&count.replace(' ', "\u{a0}")))
         .collect();
     format!(
@@ -102,6 +105,15 @@ fn tiles(of: &Campaign) -> String {
         tiles.concat(),
         counts.join(" · ")
     )
+}
+
+/// `git push` of `git pushes`.
+fn singular(name: &str) -> String {
+    match name.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None if name.ends_with("shes") || name.ends_with("ches") => name[..name.len() - 2].into(),
+        None => name.strip_suffix('s').unwrap_or(name).into(),
+    }
 }
 
 fn violation(of: &ViolationRow) -> String {
@@ -241,4 +253,19 @@ fn rest(of: &Campaign) -> String {
         list("Plans that the harness could not judge", unjudged),
     ]
     .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_as_short_as_their_cells_and_of_one_thing_in_the_singular() {
+        let shown = [99_999, 123_456, 4_123_456, 620_000_000].map(brief);
+        let expected = ["99,999", "123\u{202f}k", "4.1\u{202f}M", "620\u{202f}M"];
+        assert_eq!(shown, expected);
+        let names = ["git pushes", "git fetches", "message deliveries", "steps"];
+        let expected = ["git push", "git fetch", "message delivery", "step"];
+        assert_eq!(names.map(singular), expected);
+    }
 }
