@@ -70,8 +70,8 @@ impl Values {
         self
     }
 
-    /// The value of a placeholder without its braces.
-    fn get(&self, name: &str) -> Option<String> {
+    /// The value of a placeholder, which is without its braces.
+    pub fn get(&self, name: &str) -> Option<String> {
         if let Some(name) = name.strip_suffix(".json") {
             return self
                 .get(name)

@@ -7,6 +7,7 @@ mod astro;
 mod checkouts;
 mod container;
 mod foreign;
+mod jobs;
 mod machine;
 mod memory;
 mod needs;
@@ -33,7 +34,7 @@ use super::sim::Sim;
 use super::{Run, Target, TargetError};
 use crate::cloud::{Cloud, CloudConfig, Front};
 use crate::plan::{ClientId, Fault, SessionId, Step};
-use crate::profile::Profile;
+use crate::profile::{Per, Profile};
 use crate::scratch::Scratch;
 use crate::site::SiteKind;
 
@@ -259,8 +260,11 @@ impl Target for Local {
                 }
                 Some(start) => {
                     let values = foreign::values(&profile, &config, &front, &root, &home);
-                    let program =
-                        foreign::program(&profile, start, &values, &root, &home, &front.url())?;
+                    let program = match start.per {
+                        Per::Client => foreign::program(&profile, start, &values, &front.url())?,
+                        // Each instruction has its own.
+                        Per::Instruction => Program::default(),
+                    };
                     systems.insert(client.clone(), values);
                     (program, Some(LogSink::new(cloud.container_log(client))))
                 }

@@ -49,6 +49,38 @@ fn a_worker_in_another_language_is_started_given_work_and_judged() {
 }
 
 #[test]
+fn a_process_for_each_instruction_is_started_and_started_again_when_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/job.toml");
+    let plan = "\
+# shakedown plan v1
+session acme/home
+instruct acme/home change
+until acme/home thinking
+crash acme
+until acme/home done
+instruct acme/home change
+until acme/home done
+";
+    std::fs::write(folder.path().join("a.plan"), plan).unwrap();
+    let profile = profile.to_str().unwrap();
+    let args = [
+        "replay",
+        "a.plan",
+        "--profile",
+        profile,
+        "--history",
+        "a.jsonl",
+    ];
+    check(&program::run(folder.path(), &args), 0, &["HELD on local"]);
+    let history = std::fs::read_to_string(folder.path().join("a.jsonl")).unwrap();
+    let times = |part: &str| history.matches(part).count();
+    assert_eq!(times("\"event\":\"died\""), 1);
+    assert_eq!(times("\"receives\":2"), 1, "{history}");
+    assert_eq!(times("\"event\":\"acknowledged\""), 2);
+}
+
+#[test]
 fn what_a_started_system_cannot_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/profile.toml");

@@ -17,7 +17,7 @@ use crate::process;
 use crate::target::TargetError;
 
 /// A program that plays the container's part, and its arguments.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct WorkerCommand {
     /// The program.
     pub program: PathBuf,
@@ -26,7 +26,7 @@ pub struct WorkerCommand {
 }
 
 /// What a container is started as.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Program {
     pub(super) command: WorkerCommand,
     /// All that its environment has.
@@ -143,17 +143,10 @@ impl Container {
 
     /// How the process ended by itself, if it did since it was last asked.
     pub(super) fn take_death(&mut self) -> Result<Option<Death>, TargetError> {
-        let Some(process) = &mut self.process else {
+        let was_limited = self.is_limited();
+        let Some(status) = self.take_end()? else {
             return Ok(None);
         };
-        let ended = process.try_wait().map_err(|error| {
-            TargetError::new("looking after a worker process", error, "run it again")
-        })?;
-        let Some(status) = ended else {
-            return Ok(None);
-        };
-        let was_limited = self.limit != Limit::None;
-        self.kill()?;
         death(status, was_limited).map(Some).ok_or_else(|| {
             TargetError::new(
                 "looking after a worker process",
@@ -161,6 +154,26 @@ impl Container {
                 "see in the kernel's log whether memory ran out, and run it again",
             )
         })
+    }
+
+    /// Whether its memory is limited.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limit != Limit::None
+    }
+
+    /// How the process ended, where that is no accident, if it did since it was last asked.
+    pub(super) fn take_end(&mut self) -> Result<Option<ExitStatus>, TargetError> {
+        let Some(process) = &mut self.process else {
+            return Ok(None);
+        };
+        let ended = process.try_wait().map_err(|error| {
+            TargetError::new("looking after a worker process", error, "run it again")
+        })?;
+        if ended.is_some() {
+            // What it left behind belongs to it.
+            self.kill()?;
+        }
+        Ok(ended)
     }
 
     /// Kills the process with everything that it started, and waits until all are gone.

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::container::{Program, WorkerCommand};
+use super::jobs::{Job, Jobs};
 use crate::cloud::{
     ACCESS_KEY, ACCOUNT, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, REGION, SECRET_KEY,
 };
+use crate::history::What;
 use crate::plan::{ClientId, Edit, Fault, Mark, SessionId, Step};
 use crate::process;
-use crate::profile::{Accept, Profile, Start, Text, Values};
+use crate::profile::{Accept, Per, Profile, Start, Text, Values};
 use crate::site::instruction_text;
 use crate::target::TargetError;
 
@@ -34,23 +36,36 @@ impl System {
         self.profile.start.as_ref()
     }
 
-    /// Hands an instruction to the system, as its profile says.
+    /// Hands an instruction to the system, as its profile says. Returns what no endpoint records of it.
     ///
     /// # Errors
     /// Where that cannot be done.
     pub(super) fn accept(
         &self,
         cloud: &Cloud,
+        jobs: &mut Jobs,
         session: &SessionId,
         edit: Edit,
         mark: Mark,
-    ) -> Result<(), TargetError> {
+    ) -> Result<Option<What>, TargetError> {
         let Some((start, values)) = self.start().zip(self.values.get(&session.client)) else {
-            return Ok(());
+            return Ok(None);
         };
         let values = of_session(values, &self.profile, session)
             .with("instruction", instruction_text(edit, mark))
             .with("mark", mark.to_string());
+        if start.per == Per::Instruction {
+            jobs.add(Job {
+                session: session.clone(),
+                mark,
+                values: values.clone(),
+                starts: 0,
+            });
+            return Ok(Some(What::Sent {
+                session: session.clone(),
+                mark,
+            }));
+        }
         cloud.announce(session, mark);
         for accept in &start.accept {
             match accept {
@@ -73,7 +88,7 @@ impl System {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -225,10 +240,10 @@ pub(super) fn program(
     profile: &Profile,
     start: &Start,
     values: &Values,
-    workspace: &Path,
-    home: &Path,
     agent_url: &str,
 ) -> Result<Program, TargetError> {
+    let path = |name: &str| PathBuf::from(values.get(name).unwrap_or_default());
+    let (home, workspace) = (path("home"), path("workspace"));
     let failed = |error: io::Error| {
         TargetError::new(
             format!("preparing the HOME of a container in {}", home.display()),
@@ -236,8 +251,8 @@ pub(super) fn program(
             "set TMPDIR to a folder that can be written to",
         )
     };
-    let folders = Folders::make(home.to_owned()).map_err(failed)?;
-    fs::create_dir_all(workspace).map_err(failed)?;
+    let folders = Folders::make(home.clone()).map_err(failed)?;
+    fs::create_dir_all(&workspace).map_err(failed)?;
     for agent in &start.agents {
         write_stub(&folders.bin.join(agent), agent_url).map_err(failed)?;
     }

@@ -9,13 +9,14 @@ use regex::Regex;
 use super::checkouts::Checkouts;
 use super::container::Container;
 use super::foreign::System;
+use super::jobs::Jobs;
 use super::machine::{MachineWatch, Stalled};
 use super::own_builds::OwnBuilds;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
 use crate::history::{Death, Event, Level, OwnBuild, Snapshot, What};
 use crate::plan::{ClientId, Mark, Step};
-use crate::profile::Seen;
+use crate::profile::{Per, Seen};
 use crate::scratch::Scratch;
 use crate::target::{Doubt, Interrupt, Run, TargetError};
 
@@ -39,6 +40,8 @@ pub(super) struct LocalRun {
     pub(super) restart: Duration,
     /// The user's own system, where that is what runs.
     pub(super) system: Option<System>,
+    /// The instructions of a system with a process for each.
+    pub(super) jobs: Jobs,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -49,7 +52,9 @@ pub(super) struct LocalRun {
 pub(super) struct Slot {
     pub(super) container: Container,
     /// When it is started again, where it is down.
-    starts_at: Duration,
+    pub(super) starts_at: Duration,
+    /// Whether a process for an instruction could be started now.
+    pub(super) is_platform_up: bool,
     /// Its requests, ever, when it last started.
     pub(super) requests_at_start: u64,
     /// Since when something stops its process, as far as that was seen.
@@ -69,6 +74,7 @@ impl LocalRun {
         let slot = |container| Slot {
             container,
             starts_at: Duration::ZERO,
+            is_platform_up: false,
             requests_at_start: 0,
             stopped: None,
         };
@@ -88,6 +94,7 @@ impl LocalRun {
             interrupt: Interrupt::default(),
             restart: RESTART,
             system: None,
+            jobs: Jobs::default(),
         }
     }
 
@@ -135,6 +142,8 @@ impl LocalRun {
         });
         match word {
             Some(word) => lines.any(|line| word.is_match(line)),
+            // Its processes come with its instructions.
+            None if self.is_per_instruction() => true,
             None => self.recorder().requests(client) > 0 || lines.next().is_some(),
         }
     }
@@ -149,7 +158,16 @@ impl LocalRun {
 
     pub(super) fn is_up(&self, client: &ClientId) -> bool {
         let slot = self.containers.get(client);
-        slot.is_some_and(|slot| slot.container.is_up())
+        slot.is_some_and(|slot| match self.is_per_instruction() {
+            true => slot.is_platform_up,
+            false => slot.container.is_up(),
+        })
+    }
+
+    /// Whether each instruction has a process of its own.
+    fn is_per_instruction(&self) -> bool {
+        let start = self.system.as_ref().and_then(System::start);
+        start.is_some_and(|start| start.per == Per::Instruction)
     }
 
     pub(super) fn slot(&mut self, client: &ClientId) -> Result<&mut Slot, TargetError> {
@@ -224,7 +242,12 @@ impl LocalRun {
     /// Notices containers that ended by themselves, and starts those that are due.
     fn look_after_containers(&mut self) -> Result<(), TargetError> {
         let clients: Vec<ClientId> = self.containers.keys().cloned().collect();
+        let is_per_instruction = self.is_per_instruction();
         for client in clients {
+            if is_per_instruction {
+                self.look_after_jobs(&client)?;
+                continue;
+            }
             if let Some(cause) = self.slot(&client)?.container.take_death()? {
                 self.has_died(&client, cause)?;
             }
@@ -257,16 +280,18 @@ impl LocalRun {
 
     /// Kills a client's container, if it is up. Returns whether it was.
     pub(super) fn kill(&mut self, client: &ClientId, cause: Death) -> Result<bool, TargetError> {
-        let slot = self.slot(client)?;
-        let was_up = slot.container.is_up();
+        let was_up = self.is_up(client);
         if was_up {
-            slot.container.kill()?;
-            self.has_died(client, cause)?;
+            self.slot(client)?.container.kill()?;
+            match self.is_per_instruction() {
+                true => self.job_died(client, cause)?,
+                false => self.has_died(client, cause)?,
+            }
         }
         Ok(was_up)
     }
 
-    fn has_died(&mut self, client: &ClientId, cause: Death) -> Result<(), TargetError> {
+    pub(super) fn has_died(&mut self, client: &ClientId, cause: Death) -> Result<(), TargetError> {
         self.collect()?;
         if cause == Death::OutOfMemory {
             // What the platform says of it, in its own name.
@@ -319,7 +344,7 @@ impl LocalRun {
     /// Whether no message of the client is left, visible or not.
     pub(super) fn has_no_message(&self, client: &ClientId) -> bool {
         let depths = self.cloud.depths(client);
-        depths.visible + depths.hidden + depths.retries == 0
+        depths.visible + depths.hidden + depths.retries == 0 && self.jobs.is_idle(client)
     }
 }
 
@@ -346,8 +371,8 @@ impl Run for LocalRun {
         let rested = self.run_until(began + bound, |run| {
             let is_idle = run
                 .containers
-                .iter()
-                .all(|(client, slot)| slot.container.is_up() && run.has_no_message(client));
+                .keys()
+                .all(|client| run.is_up(client) && run.has_no_message(client));
             let quiet_since = run.last_change.max(began);
             Ok(is_idle && run.now() >= quiet_since + quiet)
         });
@@ -379,16 +404,22 @@ impl Run for LocalRun {
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, TargetError> {
-        let up =
-            |(client, slot): (&ClientId, &Slot)| slot.container.is_up().then(|| client.clone());
+        let clients = self.containers.keys();
+        let running = clients
+            .filter(|client| self.is_up(client))
+            .cloned()
+            .collect();
+        let (mut queued, mut dead_letters) = (self.cloud.queued(), self.cloud.dead_letters());
+        queued.extend(self.jobs.queued());
+        dead_letters.extend(self.jobs.given_up());
         Ok(Snapshot {
             remote: Seen::Seen(self.cloud.remote_branches()?),
             workspaces: Seen::Seen(self.checkouts.look_at_all()?),
             sites: Seen::Seen(self.cloud.sites()),
             records: Seen::Seen(self.cloud.records()),
-            queued: Seen::Seen(self.cloud.queued()),
-            dead_letters: Seen::Seen(self.cloud.dead_letters()),
-            running: Seen::Seen(self.containers.iter().filter_map(up).collect()),
+            queued: Seen::Seen(queued),
+            dead_letters: Seen::Seen(dead_letters),
+            running: Seen::Seen(running),
         })
     }
 }

@@ -53,7 +53,13 @@ impl LocalRun {
             Step::Instruct(session, edit) => {
                 let mark = need(mark)?;
                 match &self.system {
-                    Some(system) => system.accept(&self.cloud, session, *edit, mark)?,
+                    Some(system) => {
+                        let unseen =
+                            system.accept(&self.cloud, &mut self.jobs, session, *edit, mark)?;
+                        if let Some(what) = unseen {
+                            self.emit(what);
+                        }
+                    }
                     None => self.cloud.send_instruction(session, *edit, mark)?,
                 }
             }
