@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::history::{History, What};
 use crate::plan::{ClientId, Edit, Fault, Mark, Place, Plan, SessionId, Step, Subject};
+use crate::profile::Limits;
 use crate::verdict::{Rule, Violation};
 
 /// What is known of a violation's reason. All of it may mislead: it orders what is tried.
@@ -19,10 +20,17 @@ pub(super) struct Clues {
     /// The edit that it names.
     pub edit: Option<Edit>,
     place: Option<Place>,
+    /// Long enough for all that is due: the system promises to come to rest within it.
+    pub long: Duration,
 }
 
 impl Clues {
-    pub(super) fn of(plan: &Plan, violation: &Violation, history: &History) -> Self {
+    pub(super) fn of(
+        plan: &Plan,
+        violation: &Violation,
+        history: &History,
+        limits: &Limits,
+    ) -> Self {
         let mut clues = Self {
             rule: violation.rule,
             kind: violation.kind.clone(),
@@ -30,6 +38,7 @@ impl Clues {
             client: None,
             edit: None,
             place: None,
+            long: limits.recovery,
         };
         clues.read(plan, &violation.observed);
         clues.read(plan, &violation.expected);

@@ -125,7 +125,14 @@ impl<'a> Search<'a> {
     }
 
     fn clues(&self) -> Clues {
-        Clues::of(&self.best.plan, &self.best.violation, &self.best.history)
+        let best = &self.best;
+        let limits = self.target.profile().limits;
+        Clues::of(&best.plan, &best.violation, &best.history, &limits)
+    }
+
+    /// As [`Clues::long`].
+    fn long(&self) -> Duration {
+        self.target.profile().limits.recovery
     }
 
     fn lasted(&self) -> Vec<Duration> {
@@ -199,7 +206,7 @@ impl<'a> Search<'a> {
     /// Fewer times to wait for, until none can be spared.
     fn merge_times(&mut self) {
         loop {
-            let mut candidates = time::with_one_wait(&self.best.plan);
+            let mut candidates = time::with_one_wait(&self.best.plan, self.long());
             candidates.extend(time::with_merged_waits(&self.best.plan, &self.lasted()));
             if !self.first_shorter(candidates) {
                 break;
@@ -242,7 +249,7 @@ impl<'a> Search<'a> {
 
     fn lengthen_waits(&mut self) {
         if self.best.plan.steps.len() <= WAITS_UP_TO {
-            self.first_shorter(time::with_longer_wait(&self.best.plan));
+            self.first_shorter(time::with_longer_wait(&self.best.plan, self.long()));
         }
     }
 

@@ -15,9 +15,6 @@ use super::clues::{Clues, is_of_s3};
 
 pub(super) use more::more;
 
-/// Long enough for five syncs of one client to fail and the breaker's cool-down to end.
-pub(super) const LONG: Duration = Duration::from_secs(600);
-
 /// Disturbances of a plan that are tried alone.
 const DISTURBANCES: usize = 5;
 
@@ -34,6 +31,7 @@ pub(super) fn sketches(plan: &Plan, clues: &Clues) -> Vec<Plan> {
         plan,
         home: &home,
         edit,
+        long: clues.long,
     };
     let mut found: Vec<Vec<Step>> = Vec::new();
     if clues.rule == Rule::Breaker {
@@ -134,6 +132,8 @@ struct Sketcher<'a> {
     plan: &'a Plan,
     home: &'a SessionId,
     edit: Edit,
+    /// As [`Clues::long`].
+    long: Duration,
 }
 
 impl Sketcher<'_> {
@@ -164,16 +164,16 @@ impl Sketcher<'_> {
     /// One instruction, disturbed when it matters to it.
     fn alone(&self, disturbance: &Step) -> Vec<Vec<Step>> {
         let step = || disturbance.clone();
-        let all_along = || vec![step(), self.instruct(), Step::Wait(LONG)];
+        let all_along = || vec![step(), self.instruct(), Step::Wait(self.long)];
         let from = |phase| {
             let until = self.until(phase);
-            vec![self.instruct(), until, step(), Step::Wait(LONG)]
+            vec![self.instruct(), until, step(), Step::Wait(self.long)]
         };
         let at = |until: Step| vec![self.instruct(), until, step()];
         match disturbance {
             Step::Inject(Fault::OutOfMemory(_)) => {
                 let hungry = Step::Instruct(self.home.clone(), Edit::MemoryHungry);
-                vec![vec![step(), hungry, Step::Wait(LONG)]]
+                vec![vec![step(), hungry, Step::Wait(self.long)]]
             }
             // Without git no edit begins.
             Step::Inject(fault) if fault.place() == Place::Git => {
@@ -181,7 +181,7 @@ impl Sketcher<'_> {
             }
             Step::Inject(Fault::Partition(_)) => vec![all_along(), from(Phase::Received)],
             Step::Inject(fault) if is_of_s3(fault) => {
-                vec![vec![step(), self.deployed(), Step::Wait(LONG)]]
+                vec![vec![step(), self.deployed(), Step::Wait(self.long)]]
             }
             Step::Inject(_) => vec![all_along()],
             Step::Crash(_) | Step::LoseWorkspace(_) => {
@@ -190,7 +190,7 @@ impl Sketcher<'_> {
                 moments.into_iter().map(at).collect()
             }
             Step::PushFromOutside(..) => vec![at(self.until(Phase::Committing))],
-            Step::Redeliver(_) => vec![at(Step::Wait(LONG))],
+            Step::Redeliver(_) => vec![at(Step::Wait(self.long))],
             _ => Vec::new(),
         }
     }
@@ -241,10 +241,10 @@ impl Sketcher<'_> {
         if clues.kind == "opened-early"
             && let Some(other) = &other
         {
-            found.extend(interrupted_row(&own, under, other));
+            found.extend(interrupted_row(&own, under, other, self.long));
         }
         for fault in [likely.clone(), Fault::S3Denied(None)] {
-            let alone = vec![Step::Inject(fault), own.clone(), Step::Wait(LONG)];
+            let alone = vec![Step::Inject(fault), own.clone(), Step::Wait(self.long)];
             found.push(alone.clone());
             if let Some(other) = &other {
                 let mut both = alone.clone();
@@ -256,7 +256,7 @@ impl Sketcher<'_> {
                 then.push(last.clone());
                 found.push(then.clone());
                 // Half as long meets it in another state.
-                then[2] = Step::Wait(LONG / 2);
+                then[2] = Step::Wait(self.long / 2);
                 found.push(then);
             }
         }
@@ -268,7 +268,7 @@ impl Sketcher<'_> {
         let Step::Inject(_) = disturbance else {
             return Vec::new();
         };
-        let (step, wait) = (|| disturbance.clone(), || Step::Wait(LONG));
+        let (step, wait) = (|| disturbance.clone(), || Step::Wait(self.long));
         let mut found = Vec::new();
         let again = |step: &&Step| matches!(step, Step::Instruct(of, _) if of == self.home);
         if self.plan.steps.iter().filter(again).count() > 1 {
@@ -302,7 +302,7 @@ impl Sketcher<'_> {
 }
 
 /// A row of failures of one client with a sync of another one among them, soon or late.
-fn interrupted_row(own: &Step, under: &ClientId, other: &Step) -> Vec<Vec<Step>> {
+fn interrupted_row(own: &Step, under: &ClientId, other: &Step, long: Duration) -> Vec<Vec<Step>> {
     // Meanwhile what is put off is tried a few times, or until the breaker opens.
     let waits = [90, 210].map(Duration::from_secs);
     let row = |wait| {
@@ -311,7 +311,7 @@ fn interrupted_row(own: &Step, under: &ClientId, other: &Step) -> Vec<Vec<Step>>
             own.clone(),
             Step::Wait(wait),
             other.clone(),
-            Step::Wait(LONG),
+            Step::Wait(long),
         ]
     };
     waits.into_iter().map(row).collect()

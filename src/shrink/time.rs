@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use crate::plan::{Plan, SessionId, Step, Subject};
 
-use super::sketch::LONG;
-
 /// Whether a step lets time pass.
 pub(super) fn is_time(step: &Step) -> bool {
     matches!(
@@ -38,16 +36,16 @@ pub(super) fn only(plan: &Plan, lasted: &[Duration], keep: &dyn Fn(&SessionId) -
     }
 }
 
-/// The plan with a single long wait, at each place in turn, the last first. Nothing where the plan
+/// The plan with a single wait that is long, at each place in turn, the last first. Nothing where the plan
 /// would not be shorter for it.
-pub(super) fn with_one_wait(plan: &Plan) -> Vec<Plan> {
+pub(super) fn with_one_wait(plan: &Plan, long: Duration) -> Vec<Plan> {
     let rest: Vec<Step> = plan.steps.iter().filter(|s| !is_time(s)).cloned().collect();
     if plan.steps.len() < rest.len() + 2 {
         return Vec::new();
     }
     let waiting_after = |count: usize| {
         let mut steps = rest.clone();
-        steps.insert(count, Step::Wait(LONG));
+        steps.insert(count, Step::Wait(long));
         Plan {
             steps,
             ..plan.clone()
@@ -78,11 +76,11 @@ pub(super) fn with_merged_waits(plan: &Plan, lasted: &[Duration]) -> Vec<Plan> {
 }
 
 /// The plan with one of its times made long, and another step left out.
-pub(super) fn with_longer_wait(plan: &Plan) -> Vec<Plan> {
+pub(super) fn with_longer_wait(plan: &Plan, long: Duration) -> Vec<Plan> {
     let mut found = Vec::new();
     for at in (0..plan.steps.len()).rev() {
         let is_short = match &plan.steps[at] {
-            Step::Wait(time) => *time < LONG,
+            Step::Wait(time) => *time < long,
             step => is_time(step),
         };
         if !is_short {
@@ -90,7 +88,7 @@ pub(super) fn with_longer_wait(plan: &Plan) -> Vec<Plan> {
         }
         for gone in (0..plan.steps.len()).rev().filter(|gone| *gone != at) {
             let mut candidate = plan.clone();
-            candidate.steps[at] = Step::Wait(LONG);
+            candidate.steps[at] = Step::Wait(long);
             candidate.steps.remove(gone);
             found.push(candidate);
         }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{LONG, Sketcher, disturbances, whole};
+use super::{Sketcher, disturbances, whole};
 use crate::plan::{Edit, Fault, Outage, Outsider, Phase, Plan, SessionId, Step};
 use crate::shrink::clues::{Clues, is_of_s3};
 use crate::verdict::Rule;
@@ -33,6 +33,7 @@ pub(in crate::shrink) fn more(plan: &Plan, clues: &Clues) -> Vec<(Plan, u64)> {
         plan,
         home: &home,
         edit: clues.edit.unwrap_or(Edit::Change),
+        long: clues.long,
     };
     if clues.rule == Rule::Breaker {
         let sketches = sketcher.breaker(clues);
@@ -135,7 +136,7 @@ impl Sketcher<'_> {
                 vec![vec![disturbance.clone(), hungry, self.until(Phase::Done)]]
             }
             Step::Inject(fault) => {
-                let ends = [self.until(Phase::Done), Step::Wait(LONG)];
+                let ends = [self.until(Phase::Done), Step::Wait(self.long)];
                 let mut found = Vec::new();
                 for moment in moments(fault) {
                     for end in &ends {
@@ -171,7 +172,7 @@ impl Sketcher<'_> {
         }
         let down = Step::Inject(Fault::S3Down(Outage::Timeout));
         let other = Step::Instruct(other.clone(), Edit::Change);
-        let (own, long) = (self.deployed(), Step::Wait(LONG));
+        let (own, long) = (self.deployed(), Step::Wait(self.long));
         vec![
             vec![down.clone(), own.clone(), other.clone(), long.clone()],
             vec![down, own, long, other],
@@ -242,7 +243,7 @@ impl Sketcher<'_> {
             fault.clone(),
             self.deployed(),
         ];
-        let [one, some, half, long] = [ONE, SOME, LONG / 2, LONG].map(Step::Wait);
+        let [one, some, half, long] = [ONE, SOME, self.long / 2, self.long].map(Step::Wait);
         let up_to = |steps: &[Step], end: &Step| [steps, std::slice::from_ref(end)].concat();
         let mut found = vec![
             up_to(&first, &self.until(Phase::Done)),
@@ -306,6 +307,7 @@ fn moments(fault: &Fault) -> &'static [Option<Phase>] {
 mod tests {
     use super::*;
     use crate::history::History;
+    use crate::profile::Limits;
     use crate::verdict::Violation;
 
     /// What is tried for a violation of this rule and kind that a plan of these steps showed.
@@ -323,7 +325,7 @@ mod tests {
             expected: String::new(),
             observed: "acme/home".into(),
         };
-        let clues = Clues::of(&plan, &violation, &History::default());
+        let clues = Clues::of(&plan, &violation, &History::default(), &Limits::CONTRACT);
         let line = |(plan, more): &(Plan, u64)| {
             let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
             format!("{}; seed +{more}", steps.join("; "))
