@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use crate::program;
 
 /// A running cloud, and the environment that it printed.
-struct Cloud {
+pub struct Cloud {
     process: Child,
     /// Its standard input; the cloud ends when it is dropped.
     input: Option<ChildStdin>,
-    environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, String>,
 }
 
 impl Cloud {
     /// Starts it in a folder, and reads what it prints.
-    fn start(args: &[&str]) -> Self {
+    pub fn start(args: &[&str]) -> Self {
         let folder = std::env::temp_dir();
         let mut process = program::command(&folder, &["cloud"])
             .args(args)
@@ -48,8 +48,12 @@ impl Cloud {
         }
     }
 
+    pub fn url(&self) -> &str {
+        &self.environment["AWS_ENDPOINT_URL"]
+    }
+
     fn address(&self) -> &str {
-        self.environment["AWS_ENDPOINT_URL"].trim_start_matches("http://")
+        self.url().trim_start_matches("http://")
     }
 
     /// How it ended, and what it had printed on standard error.

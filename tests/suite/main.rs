@@ -7,6 +7,7 @@ mod bad_input;
 mod campaign;
 mod check;
 mod cli;
+mod clients;
 mod cloud;
 mod conformance;
 mod docs;

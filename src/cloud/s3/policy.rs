@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use self::condition::Condition;
 use super::acl::OWNER_ID;
+use crate::cloud::credentials::ACCOUNT;
 
-/// The account that every bucket and every key is of.
-pub(super) const ACCOUNT: &str = "000000000000";
 /// Who signs with the cloud's access key.
 pub(super) const CALLER: &str = "arn:aws:iam::000000000000:user/loopback";
 
@@ -140,7 +139,7 @@ impl Statement {
         let resources = Listed::parse(value, "Resource", strings)
             .ok_or("Missing required field Resource")??;
         let of_bucket = format!("arn:aws:s3:::{bucket}");
-        let is_foreign = |of: &&String| !of.starts_with(&of_bucket);
+        let is_foreign = |of: &&String| !of.starts_with(&of_bucket) && !is_match(of, &of_bucket);
         if let Some(other) = resources.entries.iter().find(is_foreign) {
             return Err(format!("Policy has invalid resource: {other}"));
         }

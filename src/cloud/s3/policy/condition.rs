@@ -4,7 +4,8 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderName, REFERER, USER_AGENT};
 use serde_json::{Map, Value};
 
-use super::{ACCOUNT, Ask, CALLER, is_match, strings};
+use super::{Ask, CALLER, is_match, strings};
+use crate::cloud::credentials::ACCOUNT;
 
 /// One condition: a key of the request, compared with values.
 pub(super) struct Condition {

@@ -88,6 +88,10 @@ fn what_is_negated_hits_all_else() {
 #[test]
 fn what_s3_would_not_take_is_refused() {
     assert!(policy("Deny", "s3:*", "another.bucket/*").is_err());
+    assert!(
+        policy("Deny", "s3:*", "*").is_ok(),
+        "a pattern that is of it too"
+    );
     assert!(policy("Forbid", "s3:*", &format!("{BUCKET}/*")).is_err());
     assert!(Policy::parse("nonsense", BUCKET).is_err());
     assert!(Policy::parse("{}", BUCKET).is_err());

@@ -1,0 +1,55 @@
+//! The loopback cloud as other people's clients ask it: real ones, from PyPI.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::cloud::Cloud;
+use crate::program;
+
+/// Runs a program to its end, which must be good. Returns what it printed.
+fn run(command: &mut Command) -> String {
+    let out = command.output().unwrap_or_else(|error| {
+        panic!("{command:?} cannot be started: {error}; these tests need Python 3.10 or newer")
+    });
+    let text = [&out.stdout[..], &out.stderr[..]].map(String::from_utf8_lossy);
+    assert!(out.status.success(), "{command:?}:\n{}", text.concat());
+    text.concat()
+}
+
+/// Python with the clients, installed once under `target/` from a list of fixed versions.
+fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let list = root.join("tests/suite/clients/requirements.txt");
+        let wanted = std::fs::read_to_string(&list).unwrap();
+        let folder = root.join("target/python-clients");
+        // Written last: an installation that was cut off is done again.
+        let installed = folder.join("installed.txt");
+        let python = folder.join("bin/python");
+        if std::fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
+            let mut make = program::without_callers("python3");
+            run(make.args(["-m", "venv", "--clear"]).arg(&folder));
+            let mut install = Command::new(&python);
+            install.args(["-m", "pip", "install", "--quiet", "--no-deps"]);
+            run(install.arg("--requirement").arg(&list));
+            std::fs::write(installed, wanted).unwrap();
+        }
+        python
+    })
+}
+
+#[test]
+fn boto3_and_the_aws_cli_find_s3_as_they_know_it() {
+    let cloud = Cloud::start(&["--quiet", "acme/home", "globex/home"]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/clients/s3.py");
+    let home = tempfile::tempdir().unwrap();
+    let mut client = program::without_callers(python().to_str().unwrap());
+    client.args([script, cloud.url()]).env("HOME", home.path());
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
+        client.env(name, &cloud.environment[name]);
+    }
+    let region = &cloud.environment["AWS_REGION"];
+    print!("{}", run(client.env("AWS_DEFAULT_REGION", region)));
+}
