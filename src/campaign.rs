@@ -23,6 +23,7 @@ use proptest::test_runner::Config as ProptestConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::coverage::Coverage;
+use crate::durable;
 use crate::finding::{Finding, Origin};
 use crate::generate::Shape;
 use crate::history::Event;
@@ -223,6 +224,10 @@ pub fn run_watched(
     };
     // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.shape.sessions, config.seed)?);
+    for folder in [&config.out, &config.regressions] {
+        // One that is missing holds nothing; what stays in the others does no harm.
+        let _ = durable::sweep(folder);
+    }
     for left in case::sweep(&config.out) {
         eprintln!(
             "removed {}, the plan that a killed run was at; its seed and the number of the case give it again",

@@ -33,6 +33,7 @@ pub(crate) use explore::{
 };
 pub(crate) use plans::{explored, shortest_head, shortest_row};
 pub(crate) use rules::rules;
+pub use saved::judge_again;
 pub use scenarios::scenario;
 pub(crate) use scenarios::scenario_check;
 pub(crate) use soak::{merged, soak, soak_news};

@@ -66,6 +66,15 @@ fn parse(bytes: &[u8]) -> Result<Saved, Incomplete> {
     })
 }
 
+/// Judges the bytes of a history's file again, as `shakedown report` does.
+///
+/// # Errors
+/// Where they do not begin with a header that this program understands.
+pub fn judge_again(bytes: &[u8]) -> Result<Verdict, Incomplete> {
+    let saved = parse(bytes)?;
+    Ok(saved.judge(saved.site))
+}
+
 impl Saved {
     /// Judges the history again. One that is not all of a run is never held; neither is one whose
     /// run ended otherwise than its events say.

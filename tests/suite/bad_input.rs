@@ -2,7 +2,7 @@
 //! and that nothing is left of it.
 
 mod arguments;
-mod case;
+pub mod case;
 mod environment;
 mod files;
 mod limits;

@@ -1,6 +1,6 @@
 //! Soaks that are killed at random moments: nothing that was found is lost, and nothing is left.
 //!
-//! `SOAK_KILLS=50 SOAK_KILL_SEED=7 cargo test --test suite killed -- --nocapture` kills more often.
+//! `tests/kill soak 50` kills more often.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
