@@ -24,6 +24,8 @@ use crate::target::{Doubt, Interrupt, Run, TargetError};
 const RESTART: Duration = Duration::from_secs(5);
 /// How often the containers are looked after, in real time.
 const TICK: Duration = Duration::from_millis(5);
+/// How often they are asked whether something stops them: shorter stops are no stalls.
+const STOP_LOOK: Duration = Duration::from_millis(50);
 /// How long a worker may take to say that it is there, in real time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -59,6 +61,8 @@ pub(super) struct Slot {
     pub(super) requests_at_start: u64,
     /// Since when something stops its process, as far as that was seen.
     stopped: Option<Instant>,
+    /// When that was last looked at.
+    looked: Instant,
 }
 
 impl LocalRun {
@@ -77,6 +81,7 @@ impl LocalRun {
             is_platform_up: false,
             requests_at_start: 0,
             stopped: None,
+            looked: Instant::now(),
         };
         Self {
             containers: containers
@@ -267,6 +272,10 @@ impl LocalRun {
     /// Notices when something outside of the run stops a container's process, and lets it go on.
     fn notice_stop(&mut self, client: &ClientId) -> Result<(), TargetError> {
         let slot = self.slot(client)?;
+        if slot.looked.elapsed() < STOP_LOOK {
+            return Ok(());
+        }
+        slot.looked = Instant::now();
         let began = slot.stopped.take();
         if slot.container.is_stopped() {
             slot.stopped = began.or(Some(Instant::now()));
