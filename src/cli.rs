@@ -12,6 +12,7 @@ mod merge;
 mod open;
 mod outputs;
 mod profile;
+mod profile_try;
 mod replay;
 mod report;
 mod rules;

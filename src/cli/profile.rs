@@ -1,11 +1,15 @@
 //! `shakedown profile`: checks a system's profile, prints one, and the schema for editors.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::invariant::not_asked;
 use crate::profile::{OTHER, Profile, REFERENCE, schema};
 use clap::{Args, Subcommand};
 
+use crate::plan::Edit;
+
+use super::profile_try;
 use crate::cli::dispatch::{Exit, print, print_data};
 
 #[derive(Debug, Args)]
@@ -19,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   shakedown profile show >my.toml                  a complete profile to start from
   shakedown profile check my.toml
+  shakedown profile try my.toml                    one instruction, and what was seen of it
   shakedown profile schema >profile.schema.json    for the editor";
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +32,17 @@ enum ProfileCommand {
     Check {
         /// The profile
         file: PathBuf,
+    },
+    /// Start the system that a profile starts, give it work, and show what was seen of it
+    Try {
+        /// The profile
+        file: PathBuf,
+        /// What is asked of it, one after the other
+        #[arg(long, value_name = "EDIT", value_delimiter = ',', default_value = "change", value_parser = edit)]
+        edits: Vec<Edit>,
+        /// How long each may take, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        within: u64,
     },
     /// Print a profile as its file has it
     Show {
@@ -43,6 +59,11 @@ enum ProfileCommand {
 /// Runs the command.
 pub fn run(args: &ProfileArgs) -> Exit {
     let text = match &args.command {
+        ProfileCommand::Try {
+            file,
+            edits,
+            within,
+        } => return profile_try::run(file, edits, Duration::from_secs(*within)),
         ProfileCommand::Check { file } => Profile::read(file).map(|profile| checked(&profile)),
         ProfileCommand::Show { other: true, .. } => Ok(OTHER.to_owned()),
         ProfileCommand::Show { file: None, .. } => Ok(REFERENCE.to_owned()),
@@ -55,7 +76,7 @@ pub fn run(args: &ProfileArgs) -> Exit {
         Ok(text) => {
             match &args.command {
                 ProfileCommand::Check { .. } => print(&text),
-                ProfileCommand::Show { .. } | ProfileCommand::Schema => print_data(&text),
+                _ => print_data(&text),
             }
             Exit::Held
         }
@@ -80,4 +101,9 @@ fn checked(profile: &Profile) -> String {
         text.push_str(&format!("  not injected: {fault}: {why}\n"));
     }
     text
+}
+
+fn edit(text: &str) -> Result<Edit, String> {
+    text.parse()
+        .map_err(|error: crate::plan::UnknownWord| error.to_string())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use regex::{Regex, RegexSet};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::Profile;
@@ -29,7 +29,9 @@ pub struct Words {
 }
 
 /// A claim, by its name in a profile.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 enum ClaimWord {
     SyncAttempt,
@@ -41,6 +43,14 @@ enum ClaimWord {
     SavedLocally,
     BuildDone,
     BuildFailed,
+}
+
+impl ClaimWord {
+    fn name(self) -> String {
+        // As profiles write it.
+        let word = serde_json::to_value(self).unwrap_or_default();
+        word.as_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// The section `[words]`.
@@ -119,6 +129,27 @@ impl WordsSection {
 }
 
 impl Words {
+    /// Every expression with its place in the profile, to see which ones match.
+    pub fn expressions(&self) -> Vec<(String, &Regex)> {
+        let single = [
+            ("line", &self.line),
+            ("error", &self.error),
+            ("warning", &self.warning),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(name, it)| Some((name.to_owned(), it.as_ref()?)));
+        let claims = self
+            .kinds
+            .iter()
+            .map(|(word, it)| (format!("claims.{}", word.name()), it));
+        let phases = self
+            .phases
+            .iter()
+            .map(|(phase, it)| (format!("phases.{phase}"), it));
+        single.chain(claims).chain(phases).collect()
+    }
+
     /// What the text of a line claims; the first expression that matches counts.
     pub fn claim(&self, text: &str) -> Option<Claim> {
         let first = self.claims.matches(text).iter().next()?;

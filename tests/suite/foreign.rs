@@ -81,6 +81,24 @@ until acme/home done
 }
 
 #[test]
+fn a_profile_is_tried_with_one_instruction() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/profile.toml");
+    let out = program::run(
+        folder.path(),
+        &["profile", "try", profile.to_str().unwrap()],
+    );
+    let parts = [
+        "instruction edit-1 delivered, receive 1",
+        "remote has edit-1",
+        "nothing was deployed to the bucket `site-acme`",
+    ];
+    check(&out, 0, &parts);
+    let out = program::run(folder.path(), &["profile", "try", "missing.toml"]);
+    check(&out, 64, &["missing.toml"]);
+}
+
+#[test]
 fn what_a_started_system_cannot_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/profile.toml");
