@@ -6,8 +6,10 @@ mod completions;
 mod conformance;
 mod defects;
 mod dispatch;
+mod doctor;
 mod explore;
 mod given;
+mod init;
 mod merge;
 mod open;
 mod outputs;
@@ -31,7 +33,9 @@ use self::cloud::CloudArgs;
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
 use self::defects::DefectsArgs;
+use self::doctor::DoctorArgs;
 use self::explore::ExploreArgs;
+use self::init::InitArgs;
 use self::merge::MergeArgs;
 use self::profile::ProfileArgs;
 use self::replay::ReplayArgs;
@@ -68,6 +72,8 @@ Examples:
   shakedown                                        what a change must pass
   shakedown run --target local --seed 0x1f3c
   shakedown soak --for 8h                          until the morning
+  shakedown doctor                                 what of this machine can be used
+  shakedown init my-system                         begin with a system of your own
   shakedown help soak                              each command has examples of its own
 
 Exit codes:
@@ -101,6 +107,10 @@ pub enum Command {
     Rules(RulesArgs),
     /// Check or print a profile: all that is particular to one system
     Profile(ProfileArgs),
+    /// Write the first files for a system of your own: its profile, a plan, a workflow for CI
+    Init(InitArgs),
+    /// Look at what of this machine can be used, and print how to get what is missing
+    Doctor(DoctorArgs),
     /// List the faults that a plan can inject
     Faults,
     /// List the steps of a plan, and the edits and phases that they name

@@ -39,6 +39,7 @@ pub use logs::ContainerLog;
 #[cfg(test)]
 pub use logs::LOG_GROUP;
 pub use recorder::{Recorder, Trap};
+pub(crate) use remote::find_backend;
 pub use sqs::Depths;
 pub use watch::Request;
 

@@ -176,7 +176,7 @@ pub fn program() -> String {
 }
 
 /// A word as a POSIX shell reads it.
-fn quoted(word: impl AsRef<Path>) -> String {
+pub fn quoted(word: impl AsRef<Path>) -> String {
     let word = word.as_ref().display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

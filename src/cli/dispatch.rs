@@ -137,6 +137,8 @@ fn carry_out(cli: Cli) -> ExitCode {
         Some(Command::Report(args)) => cli::report::run(&args),
         Some(Command::Profile(args)) => cli::profile::run(&args),
         Some(Command::Rules(args)) => cli::rules::run(&args),
+        Some(Command::Init(args)) => cli::init::run(&args),
+        Some(Command::Doctor(args)) => cli::doctor::run(&args),
         Some(Command::Faults) => listed(report::lists::faults),
         Some(Command::Steps) => listed(report::lists::steps),
         Some(Command::Sometimes) => listed(report::lists::sometimes),

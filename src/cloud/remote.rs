@@ -193,7 +193,7 @@ impl Remote {
 }
 
 /// Asks git which one it is, and where its programs are.
-fn find_backend(git_program: &str) -> Result<PathBuf, TargetError> {
+pub(crate) fn find_backend(git_program: &str) -> Result<PathBuf, TargetError> {
     let doing = "looking for git, which keeps the repositories";
     let failed = |why: String| TargetError::new(doing, why, INSTALL_GIT);
     let ask = |argument: &str| {

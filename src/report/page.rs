@@ -25,6 +25,9 @@ use campaign::Campaign;
 pub use plain::Made;
 use run::Run;
 
+/// The browsers that the pages are tested with, by the names of their programs.
+pub(crate) const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
 const BASE_STYLE: &str = include_str!("page/html/base.css");
 const BASE_SCRIPT: &str = include_str!("page/html/base.js");
 const RUN: Template = Template {

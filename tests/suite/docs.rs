@@ -91,6 +91,21 @@ fn every_command_in_the_documents_exists_with_its_options() {
 }
 
 #[test]
+fn the_site_has_every_document_and_no_document_leads_out_of_it() {
+    let contents = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SUMMARY.md");
+    let contents = std::fs::read_to_string(contents).unwrap();
+    for (path, text) in documents().into_iter().skip(1) {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let is_listed = contents.contains(&format!("({name})"));
+        assert!(
+            is_listed || !name.ends_with(".md") || name == "SUMMARY.md",
+            "{name}"
+        );
+        assert!(!text.contains("](../"), "{name} leads out of the site");
+    }
+}
+
+#[test]
 fn every_link_between_the_documents_leads_to_a_file() {
     for (path, text) in documents() {
         for link in text.split("](").skip(1) {

@@ -125,3 +125,81 @@ fn a_command_to_repeat_a_run_is_called_as_the_program_was() {
         &[&format!("\n  {} {rest}", env!("CARGO_BIN_EXE_shakedown"))],
     );
 }
+
+#[test]
+fn init_writes_what_a_system_begins_with_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = run(folder.path(), &["init", "mine"]);
+    check(
+        &out,
+        0,
+        &[
+            "wrote mine/shakedown.toml",
+            "profile check mine/shakedown.toml",
+        ],
+    );
+    assert!(
+        folder
+            .path()
+            .join("mine/.github/workflows/shakedown.yml")
+            .exists()
+    );
+    for args in [
+        &["profile", "check", "mine/shakedown.toml"][..],
+        &[
+            "replay",
+            "mine/plans/first.plan",
+            "--profile",
+            "mine/shakedown.toml",
+        ],
+        &["run", "--cases", "2", "--profile", "mine/shakedown.toml"],
+    ] {
+        check(&run(folder.path(), args), 0, &[]);
+    }
+    let again = run(folder.path(), &["init", "mine"]);
+    check(
+        &again,
+        64,
+        &["mine/shakedown.toml exists, so nothing was written"],
+    );
+    // One that is there is enough: nothing is written beside it.
+    std::fs::create_dir(folder.path().join("half")).unwrap();
+    std::fs::write(folder.path().join("half/shakedown.toml"), "mine").unwrap();
+    check(
+        &run(folder.path(), &["init", "half"]),
+        64,
+        &["half/shakedown.toml exists"],
+    );
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("half"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn doctor_says_what_is_missing_and_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = run(folder.path(), &["doctor"]);
+    check(&out, 0, &["ok       git", "git-http-backend", "ready: "]);
+    let without = |args: &[&str]| {
+        let mut doctor = command(folder.path(), args);
+        doctor.env("PATH", folder.path()).output().unwrap()
+    };
+    let parts = [
+        "missing  git",
+        "needed for the target local; install git",
+        "not ready",
+    ];
+    check(&without(&["doctor"]), 2, &parts);
+    let out = without(&["doctor", "--json"]);
+    check(&out, 2, &["\"ready\":false"]);
+    for line in String::from_utf8(out.stdout).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["type"] == "checked" || line["missing"][0] == "git",
+            "{line}"
+        );
+    }
+}

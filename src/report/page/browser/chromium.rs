@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use crate::report::page::BROWSERS;
+
 /// No answer takes so long, not even on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -17,9 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// `SHAKEDOWN_BROWSER=required`.
 pub fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = std::env::split_paths(&path)
-        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .flat_map(|folder| BROWSERS.map(|name| folder.join(name)))
         .find(|program| program.is_file());
     if found.is_none() {
         let why = "no chromium is on the PATH; install one, such as Debian's package `chromium`";
