@@ -15,13 +15,16 @@ mod agent;
 mod branch;
 mod children;
 mod credentials;
+mod ecs;
 mod faults;
 mod git;
 mod logs;
 mod remote;
 mod s3;
 mod sqs;
+mod sts;
 mod table;
+mod tasks;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -50,6 +53,7 @@ use self::s3::S3;
 use self::services::Services;
 use self::sqs::Sqs;
 use self::table::Table;
+use self::tasks::Tasks;
 use self::watch::Watch;
 use crate::error::TargetError;
 use crate::history::{Branch, Record};
@@ -176,11 +180,13 @@ impl Cloud {
         let recorder = Arc::new(Recorder::new(config.time_scale));
         let path = |name: &str| folder.path().join(name);
         let remote = Remote::new(&path("git"), &config, recorder.clone())?;
+        let tasks = Arc::new(Tasks::default());
         let services = Services {
             reader: LineReader::new(config.profile.clone(), &config.sessions),
             s3: S3::new(config.buckets(), recorder.clone()),
             table: Table::new(&config.profile, &config.sessions)?,
-            sqs: Sqs::new(&clients, &config.profile, recorder.clone()),
+            sqs: Sqs::new(&clients, &config.profile, recorder.clone(), tasks.clone()),
+            tasks,
             logs: Logs::default(),
             remote,
             faults: Faults::new(config.seed),

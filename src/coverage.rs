@@ -254,8 +254,7 @@ impl<'a> Watch<'a> {
             What::DeadLettered { .. } => self.sum.dead_letters += 1,
             What::Died { .. } => self.sum.deaths += 1,
             What::Called { call, .. } if call.answer == CallAnswer::NotServed => {
-                let name = format!("{} {}", call.service, call.operation);
-                *self.sum.not_served.entry(name).or_default() += 1;
+                *self.sum.not_served.entry(call.name()).or_default() += 1;
             }
             _ => {}
         }

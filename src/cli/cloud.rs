@@ -1,5 +1,6 @@
 //! What `shakedown cloud` does: the loopback cloud alone, until it is ended.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::FileTypeExt;
@@ -15,8 +16,11 @@ use tokio::sync::oneshot;
 use crate::cli::dispatch::{Exit, print_data};
 use crate::cli::signals::{any, listened};
 use crate::cloud::{Cloud, CloudConfig, Request};
+use crate::coverage::Coverage;
+use crate::history::{CallAnswer, What};
 use crate::plan::SessionId;
 use crate::profile::Profile;
+use crate::report::{self, Style};
 use crate::target::TargetError;
 use crate::target::local::check_needs;
 
@@ -103,7 +107,12 @@ fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
     if !quiet {
         eprintln!("the loopback cloud answers; Ctrl-C ends it");
     }
-    runtime.block_on(show_until_ended(requests, signals, quiet));
+    let not_served = runtime.block_on(show_until_ended(&cloud, requests, signals, quiet));
+    let coverage = Coverage {
+        not_served,
+        ..Coverage::default()
+    };
+    eprint!("{}", report::not_served(&coverage, Style::of_stderr()));
     Ok(())
 }
 
@@ -116,12 +125,15 @@ impl Signals {
     }
 }
 
-/// Shows requests until a signal comes, or the standard input ends.
+/// Shows requests until a signal comes, or the standard input ends. Returns what was asked and is not
+/// served, and how often.
 async fn show_until_ended(
+    cloud: &Cloud,
     mut requests: UnboundedReceiver<Request>,
     mut signals: Signals,
     quiet: bool,
-) {
+) -> BTreeMap<String, u64> {
+    let mut not_served = BTreeMap::new();
     let (ended, mut end) = oneshot::channel();
     // Not a task: a read under way would hold up the end of the runtime.
     let read = move || match input_ends() {
@@ -136,11 +148,19 @@ async fn show_until_ended(
             // What was answered before the end is shown.
             biased;
             Some(request) = requests.recv() => request,
-            () = any(&mut signals.0) => return,
-            _ = &mut end => return,
+            () = any(&mut signals.0) => return not_served,
+            _ = &mut end => return not_served,
         };
         if !quiet {
             eprintln!("{request}");
+        }
+        // Taken as they come, so that they do not fill the memory.
+        for event in cloud.recorder().drain() {
+            if let What::Called { call, .. } = event.what
+                && call.answer == CallAnswer::NotServed
+            {
+                *not_served.entry(call.name()).or_default() += 1;
+            }
         }
     }
 }

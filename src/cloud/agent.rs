@@ -16,7 +16,7 @@ use super::credentials::AGENT_KEY;
 use super::route::Asked;
 use super::services::Services;
 use crate::files::FileChange;
-use crate::history::What;
+use crate::history::{CallAnswer, ServiceCall, What};
 use crate::site;
 
 /// How long a 429 asks to wait, in the system's own time.
@@ -24,6 +24,19 @@ const ASKED_WAIT: Duration = Duration::from_secs(5);
 
 /// Answers a request to the agent API.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
+    if asked.parts.uri.path() != "/v1/messages" {
+        let operation = format!("{} {}", asked.parts.method, asked.parts.uri.path());
+        services.recorder.record(What::Called {
+            client: asked.client.clone(),
+            call: Arc::new(ServiceCall {
+                service: "agent".into(),
+                operation: operation.into(),
+                about: None,
+                answer: CallAnswer::NotServed,
+            }),
+        });
+        return error(StatusCode::NOT_FOUND, "not_found_error", "Not Found");
+    }
     let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
     let text = first_text(&request);
     let instruction = text.as_deref().and_then(site::instruction_in);

@@ -146,6 +146,30 @@ pub(super) fn answer(call: &AwsCall, result: Result<Value, AwsError>) -> Answer 
     )))
 }
 
+/// That something was done of which nothing is said.
+pub(super) fn done(call: &AwsCall) -> Answer {
+    let operation = &call.operation;
+    let (content_type, body): (_, Vec<u8>) = match call.protocol {
+        Protocol::Cbor => ("application/cbor", cbor(&[])),
+        Protocol::Json(content_type) => (content_type, b"{}".into()),
+        Protocol::RestJson => ("application/json", b"{}".into()),
+        Protocol::Query | Protocol::Ec2 | Protocol::RestXml => {
+            let id = request_id();
+            let body = format!(
+                "<{operation}Response><ResponseMetadata><RequestId>{id}</RequestId>\
+                 </ResponseMetadata></{operation}Response>"
+            );
+            ("text/xml", body.into())
+        }
+    };
+    let mut response = with_id(reply(StatusCode::OK, content_type, body));
+    if call.protocol == Protocol::Cbor {
+        let name = HeaderValue::from_static("rpc-v2-cbor");
+        response.headers_mut().insert("smithy-protocol", name);
+    }
+    Answer::Reply(response)
+}
+
 /// A response with an id of its own.
 pub(super) fn with_id(mut response: Response<Body>) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(&request_id()) {

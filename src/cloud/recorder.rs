@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::history::phases::{PhaseBegan, Phases};
-use crate::history::{Event, What};
+use crate::history::{Death, Event, What};
 use crate::plan::{ClientId, Phase, SessionId};
 
 /// Where a run is to be held until the next step is carried out: what `until` waits for.
@@ -46,7 +46,19 @@ struct Recorded {
     trap: Option<Trap>,
     sprung: bool,
     held: Option<ClientId>,
+    containers: BTreeMap<ClientId, SeenContainer>,
     failure: Option<String>,
+}
+
+/// The newest container of a client.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct SeenContainer {
+    /// How many there were, with this one.
+    pub(super) starts: u32,
+    pub(super) started: Duration,
+    pub(super) death: Option<(Duration, Death)>,
+    /// Whether somebody asked to stop it.
+    pub(super) is_to_stop: bool,
 }
 
 impl Recorder {
@@ -108,10 +120,51 @@ impl Recorder {
         self.state().failure.clone()
     }
 
-    /// Takes notice of what was seen elsewhere, for the trap: a commit, a start, a death.
+    /// Takes notice of what was seen elsewhere: a commit, a start, a death.
     pub(crate) fn note(&self, what: &What) {
-        self.state().see(what);
+        let now = self.now();
+        let mut state = self.state();
+        state.see(what);
+        match what {
+            What::Started { client } => {
+                let before = state.containers.get(client);
+                let seen = SeenContainer {
+                    starts: before.map_or(0, |before| before.starts) + 1,
+                    started: now,
+                    death: None,
+                    is_to_stop: false,
+                };
+                state.containers.insert(client.clone(), seen);
+            }
+            What::Died { client, cause } => {
+                if let Some(seen) = state.containers.get_mut(client) {
+                    seen.death = Some((now, *cause));
+                }
+            }
+            _ => {}
+        }
+        drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// The newest container of each client that had one.
+    pub(super) fn containers(&self) -> BTreeMap<ClientId, SeenContainer> {
+        self.state().containers.clone()
+    }
+
+    /// Asks whoever runs the client's container to stop it in order.
+    pub(super) fn ask_to_stop(&self, client: &ClientId) {
+        if let Some(seen) = self.state().containers.get_mut(client) {
+            seen.is_to_stop = true;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the client's container runs and is to be stopped.
+    pub(crate) fn is_to_stop(&self, client: &ClientId) -> bool {
+        let state = self.state();
+        let seen = state.containers.get(client);
+        seen.is_some_and(|seen| seen.is_to_stop && seen.death.is_none())
     }
 
     /// Takes the events that came since the last call.

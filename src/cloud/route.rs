@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
+use serde_json::{Value, json};
 
 use super::answer::{Answer, AwsError, ErrorCode, reply};
 use super::credentials::{ACCESS_KEY, has_secret};
@@ -13,7 +14,7 @@ use super::faults::Active;
 use super::protocol::{self, AwsCall, Protocol};
 use super::services::Services;
 use super::watch::Request;
-use super::{agent, git, logs, s3, sqs, table};
+use super::{agent, ecs, git, logs, s3, sqs, sts, table, tasks};
 use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
 
@@ -32,6 +33,10 @@ enum Service {
     Table,
     Sqs,
     Logs,
+    Tasks,
+    Ecs,
+    Sts,
+    Sinks,
     Git,
     Agent,
     AgentStub,
@@ -53,7 +58,7 @@ struct Row {
     quiet: &'static [&'static str],
 }
 
-const AWS: [Row; 3] = [
+const AWS: [Row; 8] = [
     Row {
         service: Service::Table,
         scope: "dynamodb",
@@ -75,6 +80,41 @@ const AWS: [Row; 3] = [
         takes_forms: false,
         quiet: logs::QUIET,
     },
+    Row {
+        service: Service::Tasks,
+        scope: "states",
+        prefix: "AWSStepFunctions",
+        takes_forms: false,
+        quiet: tasks::QUIET,
+    },
+    Row {
+        service: Service::Ecs,
+        scope: "ecs",
+        prefix: "AmazonEC2ContainerServiceV20141113",
+        takes_forms: false,
+        quiet: &[],
+    },
+    Row {
+        service: Service::Sts,
+        scope: "sts",
+        prefix: "AWSSecurityTokenServiceV20110615",
+        takes_forms: true,
+        quiet: &[],
+    },
+    Row {
+        service: Service::Sinks,
+        scope: "monitoring",
+        prefix: "GraniteServiceVersion20100801",
+        takes_forms: true,
+        quiet: &[],
+    },
+    Row {
+        service: Service::Sinks,
+        scope: "events",
+        prefix: "AWSEvents",
+        takes_forms: false,
+        quiet: &[],
+    },
 ];
 
 /// The other services, by how their paths begin.
@@ -88,7 +128,8 @@ fn row(call: &AwsCall) -> Option<&'static Row> {
     AWS.iter().find(|row| match call.protocol {
         Protocol::Json(_) => call.prefix == row.prefix,
         Protocol::Query => row.takes_forms && call.service == row.scope,
-        Protocol::Ec2 | Protocol::Cbor | Protocol::RestJson | Protocol::RestXml => false,
+        Protocol::Cbor => row.service == Service::Sinks && call.prefix == row.prefix,
+        Protocol::Ec2 | Protocol::RestJson | Protocol::RestXml => false,
     })
 }
 
@@ -120,7 +161,12 @@ pub(super) async fn answer(
         Some(call) => format!("{} {}", call.service, call.operation),
         None => format!("{service:?} {} {}", parts.method, parts.uri),
     };
-    let counts = !matches!(service, Service::Logs | Service::Unserved);
+    // What a container asks beside its work, and at any time, says nothing of how far it is.
+    let counts = match service {
+        Service::Tasks => !what.ends_with("Heartbeat"),
+        Service::Logs | Service::Ecs | Service::Sts | Service::Sinks | Service::Unserved => false,
+        _ => true,
+    };
     services.recorder.arrive(&client, counts).await;
     let asked = Asked {
         client: client.clone(),
@@ -175,6 +221,10 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
         Service::Table => table::answer(&services, &asked),
         Service::Sqs => sqs::answer(&services, &asked).await,
         Service::Logs => logs::answer(&services, &asked),
+        Service::Tasks => tasks::answer(&services, &asked),
+        Service::Ecs => ecs::answer(&services, &asked),
+        Service::Sts => sts::answer(&asked),
+        Service::Sinks => sinks(call, &asked.body),
         _ => unserved(call),
     };
     record(&services, &asked, call, &answer);
@@ -221,6 +271,24 @@ fn unserved(call: &AwsCall) -> Answer {
     protocol::error(call, status, code, &message)
 }
 
+/// Takes metrics and events, which go nowhere: nobody asks for the one, and there are no rules for the
+/// other.
+fn sinks(call: &AwsCall, body: &[u8]) -> Answer {
+    match &*call.operation {
+        "PutMetricData" => protocol::done(call),
+        "PutEvents" => {
+            let request: Value = serde_json::from_slice(body).unwrap_or_default();
+            let entries = request["Entries"].as_array().map_or(0, Vec::len);
+            let ids: Vec<Value> = (0..entries)
+                .map(|_| json!({ "EventId": protocol::request_id() }))
+                .collect();
+            let taken = json!({ "FailedEntryCount": 0, "Entries": ids });
+            protocol::answer(call, Ok(taken))
+        }
+        _ => unserved(call),
+    }
+}
+
 /// Records a call whose effects are no events of their own.
 fn record(services: &Services, asked: &Asked, call: &AwsCall, answer: &Answer) {
     let Answer::Reply(response) = answer else {
@@ -265,7 +333,7 @@ const ABOUT: [&str; 9] = [
 ];
 
 fn about(body: &[u8]) -> Option<Arc<str>> {
-    if let Ok(request) = serde_json::from_slice::<serde_json::Value>(body) {
+    if let Ok(request) = serde_json::from_slice::<Value>(body) {
         return ABOUT
             .iter()
             .find_map(|name| request[name].as_str())

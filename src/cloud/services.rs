@@ -10,6 +10,7 @@ use super::remote::Remote;
 use super::s3::S3;
 use super::sqs::Sqs;
 use super::table::Table;
+use super::tasks::Tasks;
 use super::watch::Watch;
 use crate::profile::LineReader;
 
@@ -22,6 +23,8 @@ pub(super) struct Services {
     pub(super) table: Table,
     pub(super) sqs: Sqs,
     pub(super) logs: Logs,
+    /// What workers report on by tokens.
+    pub(super) tasks: Arc<Tasks>,
     pub(super) remote: Remote,
     /// Reads the lines of the log.
     pub(super) reader: LineReader,

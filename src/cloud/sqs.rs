@@ -22,6 +22,7 @@ pub(super) use self::wire::{QUIET, answer, polls};
 use super::answer::AwsError;
 use super::credentials::{ACCOUNT, REGION};
 use super::recorder::Recorder;
+use super::tasks::Tasks;
 use crate::history::What;
 use crate::plan::{ClientId, Mark, SessionId};
 use crate::profile::{Names, Profile};
@@ -54,13 +55,20 @@ pub struct Depths {
 pub(super) struct Sqs {
     names: Names,
     recorder: Arc<Recorder>,
+    /// Learns the tokens that messages have.
+    tasks: Arc<Tasks>,
     state: Mutex<Queues>,
     /// Wakes the receivers that wait for a message.
     changed: Notify,
 }
 
 impl Sqs {
-    pub(super) fn new(clients: &[ClientId], profile: &Profile, recorder: Arc<Recorder>) -> Self {
+    pub(super) fn new(
+        clients: &[ClientId],
+        profile: &Profile,
+        recorder: Arc<Recorder>,
+        tasks: Arc<Tasks>,
+    ) -> Self {
         let (names, limits) = (profile.names.clone(), profile.limits);
         let mut queues = Queues::default();
         let visibility = limits.visibility.as_secs().to_string();
@@ -83,6 +91,7 @@ impl Sqs {
         Self {
             names,
             recorder,
+            tasks,
             state: Mutex::new(queues),
             changed: Notify::new(),
         }
@@ -245,6 +254,7 @@ impl Sqs {
     }
 
     fn record_sent(&self, state: &Queues, body: &str) {
+        self.tasks.see(body);
         if let Some((session, mark)) = state.instruction_in(body) {
             self.recorder.record(What::Sent { session, mark });
         } else if let Some(session) = retry_in(body) {

@@ -19,6 +19,13 @@ pub struct ServiceCall {
     pub answer: CallAnswer,
 }
 
+impl ServiceCall {
+    /// The service and the operation.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.service, self.operation)
+    }
+}
+
 impl fmt::Display for ServiceCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -1,8 +1,10 @@
 //! The loopback cloud as other people's clients ask it: real ones, from PyPI.
 
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use crate::cloud::Cloud;
 use crate::program;
@@ -52,4 +54,58 @@ fn boto3_and_the_aws_cli_find_s3_as_they_know_it() {
     }
     let region = &cloud.environment["AWS_REGION"];
     print!("{}", run(client.env("AWS_DEFAULT_REGION", region)));
+}
+
+/// moto's server, which ends with the test.
+struct Moto {
+    process: Child,
+    port: u16,
+}
+
+impl Moto {
+    fn start() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let server = python().with_file_name("moto_server");
+        let mut command = program::without_callers(server.to_str().unwrap());
+        let command = command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let moto = Self {
+            process: process.unwrap(),
+            port,
+        };
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "moto does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        moto
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn boto3_finds_the_other_services_as_it_knows_them_and_moto_agrees() {
+    let moto = Moto::start();
+    let mut cloud = Cloud::start(&["acme/home"]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/clients/aws.py");
+    let home = tempfile::tempdir().unwrap();
+    let mut client = program::without_callers(python().to_str().unwrap());
+    let beside = format!("http://127.0.0.1:{}", moto.port);
+    client
+        .args([script, cloud.url(), &beside])
+        .env("HOME", home.path());
+    run(&mut client);
+    drop(cloud.input.take());
+    let (_, shown) = cloud.ended();
+    assert!(shown.contains("sqs SendMessageBatch"), "{shown}");
+    let not_served = "not served: secretsmanager GetSecretValue, asked 1 time";
+    assert!(shown.contains(not_served), "{shown}");
 }

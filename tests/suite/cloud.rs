@@ -12,7 +12,7 @@ use crate::program;
 pub struct Cloud {
     process: Child,
     /// Its standard input; the cloud ends when it is dropped.
-    input: Option<ChildStdin>,
+    pub input: Option<ChildStdin>,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -57,7 +57,7 @@ impl Cloud {
     }
 
     /// How it ended, and what it had printed on standard error.
-    fn ended(mut self) -> (ExitStatus, String) {
+    pub fn ended(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + Duration::from_secs(20);
         let status = loop {
             if let Some(status) = self.process.try_wait().unwrap() {

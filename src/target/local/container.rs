@@ -176,6 +176,15 @@ impl Container {
         Ok(ended)
     }
 
+    /// Asks the process to end, by SIGTERM.
+    pub(super) fn ask_to_end(&self) {
+        let id = self.process.as_ref().map(std::process::Child::id);
+        if let Some(id) = id.and_then(|id| i32::try_from(id).ok()) {
+            // One that has ended meanwhile needs no signal.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), Signal::SIGTERM);
+        }
+    }
+
     /// Kills the process with everything that it started, and waits until all are gone.
     pub(super) fn kill(&mut self) -> Result<(), TargetError> {
         let Some(mut process) = self.process.take() else {

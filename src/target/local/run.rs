@@ -22,6 +22,8 @@ use crate::target::{Doubt, Interrupt, Run, TargetError};
 
 /// How long after its death a container is started again, in the system's own time.
 const RESTART: Duration = Duration::from_secs(5);
+/// How long a container that is stopped in order may take, in the system's own time.
+const GRACE: Duration = Duration::from_secs(30);
 /// How often the containers are looked after, in real time.
 const TICK: Duration = Duration::from_millis(5);
 /// How often they are asked whether something stops them: shorter stops are no stalls.
@@ -59,6 +61,8 @@ pub(super) struct Slot {
     pub(super) is_platform_up: bool,
     /// Its requests, ever, when it last started.
     pub(super) requests_at_start: u64,
+    /// When it is killed, where it was asked to end.
+    killed_at: Option<Duration>,
     /// Since when something stops its process, as far as that was seen.
     stopped: Option<Instant>,
     /// When that was last looked at.
@@ -80,6 +84,7 @@ impl LocalRun {
             starts_at: Duration::ZERO,
             is_platform_up: false,
             requests_at_start: 0,
+            killed_at: None,
             stopped: None,
             looked: Instant::now(),
         };
@@ -253,7 +258,13 @@ impl LocalRun {
                 self.look_after_jobs(&client)?;
                 continue;
             }
+            self.stop_where_asked(&client)?;
             if let Some(cause) = self.slot(&client)?.container.take_death()? {
+                let cause = match self.slot(&client)?.killed_at.take() {
+                    // It ends as it was asked to.
+                    Some(_) => Death::Crash,
+                    None => cause,
+                };
                 self.has_died(&client, cause)?;
             }
             self.notice_stop(&client)?;
@@ -287,10 +298,33 @@ impl LocalRun {
         Ok(())
     }
 
+    /// Stops a client's container as a platform does, where somebody asked for that by the API: SIGTERM,
+    /// and SIGKILL if it is still there after its grace.
+    fn stop_where_asked(&mut self, client: &ClientId) -> Result<(), TargetError> {
+        if !self.recorder().is_to_stop(client) {
+            return Ok(());
+        }
+        let now = self.recorder().now();
+        let slot = self.slot(client)?;
+        match slot.killed_at {
+            None => {
+                slot.killed_at = Some(now + GRACE);
+                slot.container.ask_to_end();
+            }
+            Some(at) if at <= now => {
+                slot.killed_at = None;
+                self.kill(client, Death::Crash)?;
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
     /// Kills a client's container, if it is up. Returns whether it was.
     pub(super) fn kill(&mut self, client: &ClientId, cause: Death) -> Result<bool, TargetError> {
         let was_up = self.is_up(client);
         if was_up {
+            self.slot(client)?.killed_at = None;
             self.slot(client)?.container.kill()?;
             match self.is_per_instruction() {
                 true => self.job_died(client, cause)?,
