@@ -10,7 +10,7 @@ use clap::Args;
 use crate::cli::dispatch::{Exit, print};
 use crate::invariant;
 use crate::plan::FaultKind;
-use crate::profile::{REFERENCE, schema};
+use crate::profile::{Evidence, REFERENCE};
 use crate::repeat::{program, quoted};
 
 const START: &str = include_str!("init/start.toml");
@@ -159,8 +159,8 @@ fn answers(out: &mut String, of: impl IntoIterator<Item = (String, String)>) {
 
 /// The kinds of evidence and their sentences, as the schema has them.
 fn evidence() -> Vec<(String, String)> {
-    let schema = schema();
-    let kinds = schema["$defs"]["Evidence"]["oneOf"].as_array().cloned();
+    let schema = schemars::schema_for!(Evidence).to_value();
+    let kinds = schema["oneOf"].as_array().cloned();
     let text =
         |of: &serde_json::Value, key: &str| of[key].as_str().map(|text| text.replace('\n', " "));
     let kinds = kinds.unwrap_or_default();
@@ -173,7 +173,7 @@ fn evidence() -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Evidence, Profile};
+    use crate::profile::{Profile, schema};
     use crate::runner;
     use crate::target::sim::Sim;
     use crate::verdict::Verdict;
