@@ -4,6 +4,7 @@
 
 mod agent;
 mod builder;
+mod commits;
 pub(crate) mod harmless;
 pub mod known;
 mod later;
@@ -250,10 +251,8 @@ defects! {
     "reports-lost-in-flight", NothingLost,
         "work that was lost while its message was in flight is reported as lost, and not done again",
         |ports, _| refusal::plant_giving_up_lost(ports);
-    "handled-though-lost", NothingLost,
-        "an instruction stays known as handled when the workspace was lost with its commit",
-        |ports, _| store::plant(ports, store::Mistake::NeverForgetsHandled);
-    "uploads-page-later", Fresh, "a page whose upload failed is uploaded once more after 45 s, whatever came since",
+    "uploads-page-later", NoDanglingPage,
+        "a page whose upload failed is uploaded once more after 45 s, whatever came since",
         |ports, _| later::plant(ports, Later::Page);
     "deletes-assets-later", NoDanglingPage, "45 s after an upload failed, the assets that were not there then are deleted",
         |ports, _| later::plant(ports, Later::Assets);
@@ -285,6 +284,18 @@ defects! {
         |ports, _| log::plant(ports, log::Mistake::GitWarns);
     "logs-sync-errors-as-warnings", ErrorsTold, "a failed sync is logged as a warning",
         |ports, _| log::plant(ports, log::Mistake::SyncWarns);
+    "puts-off-for-minutes", BoundedRetries, "what was put off is tried again every four minutes",
+        |_, settings| settings.put_off = (Duration::from_secs(240), Duration::from_secs(240));
+    "puts-off-longer", BoundedRetries, "what was put off is tried again every three minutes or so",
+        |_, settings| settings.put_off = (Duration::from_secs(130), Duration::from_secs(240));
+    "pushes-only-in-quiet", BoundedRetries,
+        "a push that was put off is not tried within four minutes of an instruction",
+        |ports, _| workspace::plant(ports, workspace::Mistake::PushesInQuiet);
+    "drops-outsiders-files", CommitsPreserved,
+        "a rebase keeps the commits of outsiders, and not what they changed",
+        |ports, _| workspace::plant(ports, workspace::Mistake::DropsForeign);
+    "builds-before-rebase", Fresh, "what is built is the commit as it was before it was rebased",
+        |ports, _| commits::plant_building_before_rebase(ports);
     "probe-never-closes", Breaker, "a probe that succeeds opens the breaker again",
         |ports, _| store::plant(ports, store::Mistake::ProbeNeverCloses);
 }

@@ -121,6 +121,11 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         &[Remote],
         Always(branch::commits_preserved),
     ),
+    part(
+        Rule::CommitsPreserved,
+        &[Remote],
+        Always(branch::content_preserved),
+    ),
     part(Rule::Breaker, &[Log, Site], Always(breaker::breaker)),
     part(
         Rule::BoundedRetries,
@@ -148,6 +153,16 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         Rule::BoundedRetries,
         &[Queue, Workspace, Remote],
         Always(retries::asked_push),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Queue, Workspace, Remote],
+        Always(retries::push_late),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Queue, Remote, Site, Log],
+        Always(retries::deploy_late),
     ),
     part(Rule::BoundedRetries, &[Log, Site], Always(retries::gave_up)),
     part(Rule::BoundedRetries, &[Log], Always(retries::sync_attempts)),

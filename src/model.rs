@@ -13,6 +13,7 @@ pub mod session;
 
 mod known;
 pub mod observe;
+pub mod put_off;
 mod standing;
 mod steps;
 
@@ -26,6 +27,7 @@ use crate::profile::Profile;
 
 use breaker::Breaker;
 use instruction::Instruction;
+use put_off::HeldUp;
 use retries::{Pushing, RetryTracker};
 use session::Session;
 
@@ -77,6 +79,9 @@ pub struct Client {
     pub error_line: Option<Duration>,
     pub retries: RetryTracker,
     pub pushing: Pushing,
+    pub held_up: HeldUp,
+    /// Whether it asked anything of S3, or its log spoke of a sync, since it was last given a message.
+    pub synced_since_delivery: bool,
     /// Whether its log ever had the words of a sync.
     pub logs_syncs: bool,
     /// Whether its container ever asked anything of S3.
@@ -132,6 +137,8 @@ impl Model {
                     error_line: None,
                     retries: RetryTracker::default(),
                     pushing: Pushing::default(),
+                    held_up: HeldUp::default(),
+                    synced_since_delivery: false,
                     logs_syncs: false,
                     asks_s3: false,
                 });

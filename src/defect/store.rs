@@ -46,8 +46,6 @@ pub(super) enum Mistake {
     TellsNoPutOffPush,
     TellsNoDeadLetter,
     TokenInRecord,
-    /// What was once handled stays so, although its commit was lost.
-    NeverForgetsHandled,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
@@ -249,13 +247,6 @@ impl Store for DefectiveStore {
         match &mut item {
             Item::Session(record) => {
                 self.session_written(record);
-                if self.mistake == Mistake::NeverForgetsHandled
-                    && let Some(Item::Session(before)) = self.inner.read(key).await?
-                {
-                    let known = record.handled.clone();
-                    let gone = before.handled.into_iter().filter(|id| !known.contains(id));
-                    record.handled.extend(gone);
-                }
                 if matches!(
                     self.mistake,
                     Mistake::MarksNeighbour | Mistake::WarnsNeighbour

@@ -3,14 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::wrap;
-use crate::plan::SessionId;
+use crate::plan::{Mark, SessionId};
 use crate::worker::ports::{
-    CommitId, FileChange, Force, Kind, PortError, PortResult, Ports, PushError, Queue, Rebase,
-    Status, Workspace,
+    Clock, CommitId, FileChange, Force, Kind, PortError, PortResult, Ports, PushError, Queue,
+    Rebase, Status, Workspace,
 };
 
 #[derive(Clone, Copy, PartialEq)]
@@ -34,7 +35,16 @@ pub(super) enum Mistake {
     ForgetsSessions,
     /// Deletes the message under way once its commit is pushed.
     AcknowledgesPush,
+    /// What is not pushed at once waits until no instruction came for minutes.
+    PushesInQuiet,
+    /// What a rebase or a merge brings from outside is deleted again.
+    DropsForeign,
 }
+
+/// How long no instruction must have come.
+const QUIET: Duration = Duration::from_secs(240);
+/// A push within this of its commit is one of the instruction.
+const AT_ONCE: Duration = Duration::from_secs(40);
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     plant_with(ports, mistake, None);
@@ -48,12 +58,15 @@ pub(super) fn plant_after_push(ports: &mut Ports, queue: Rc<dyn Queue>, under_wa
 type UnderWay = Rc<RefCell<Option<Arc<str>>>>;
 
 fn plant_with(ports: &mut Ports, mistake: Mistake, message: Option<(Rc<dyn Queue>, UnderWay)>) {
+    let clock = ports.clock.clone();
     wrap(&mut ports.workspace, |inner| {
         Rc::new(DefectiveWorkspace {
             inner,
             mistake,
             first: RefCell::default(),
             conflicted: Cell::new(false),
+            committed: Cell::new(None),
+            clock,
             message,
         })
     });
@@ -64,6 +77,9 @@ struct DefectiveWorkspace {
     mistake: Mistake,
     first: RefCell<Option<SessionId>>,
     conflicted: Cell<bool>,
+    /// When something was last committed.
+    committed: Cell<Option<Duration>>,
+    clock: Rc<dyn Clock>,
     message: Option<(Rc<dyn Queue>, UnderWay)>,
 }
 
@@ -137,6 +153,7 @@ impl Workspace for DefectiveWorkspace {
             _ => String::new(),
         };
         let message = format!("{message}{token}");
+        self.committed.set(Some(self.clock.now()));
         self.inner
             .commit(&self.session(session), &message, id)
             .await
@@ -145,6 +162,14 @@ impl Workspace for DefectiveWorkspace {
     async fn rebase(&self, session: &SessionId) -> PortResult<Rebase> {
         let rebase = self.inner.rebase(&self.session(session)).await?;
         self.conflicted.set(rebase == Rebase::Conflict);
+        if self.mistake == Mistake::DropsForeign && rebase == Rebase::Done {
+            let path = |n| format!("{}{}.txt", crate::site::OUTSIDE, Mark::Outside(n)).into();
+            let delete: Vec<FileChange> = (1..=9)
+                .map(|n| FileChange::Delete { path: path(n) })
+                .collect();
+            self.inner.apply(session, &delete).await?;
+            self.inner.commit(session, "Tidy up", "").await?;
+        }
         Ok(rebase)
     }
 
@@ -161,6 +186,14 @@ impl Workspace for DefectiveWorkspace {
             Mistake::ForcePushOnConflict if self.conflicted.take() => Force::Always,
             _ => force,
         };
+        if self.mistake == Mistake::PushesInQuiet
+            && let Some(committed) = self.committed.get()
+        {
+            let since = self.clock.now().saturating_sub(committed);
+            if since > AT_ONCE && since < QUIET {
+                return Err(PushError::Failed(PortError::new(Kind::Other, "not now")));
+            }
+        }
         match self.inner.push(&self.session(session), force).await {
             Err(PushError::Failed(_)) if self.mistake == Mistake::ClaimsPush => Ok(()),
             Err(PushError::Failed(error))

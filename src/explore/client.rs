@@ -15,6 +15,7 @@ use crate::history::{Claim, Event, Snapshot, What};
 use crate::invariant::{Breach, Check, INVARIANTS, check_recovered};
 use crate::judge::feed;
 use crate::model::breaker::{Breaker, Standing};
+use crate::model::put_off::HeldUp;
 use crate::model::retries::{ONE_PUSH, Pushing, RetryTracker};
 use crate::model::{Client, Model};
 use crate::oracle::Asked;
@@ -260,6 +261,7 @@ impl JudgedClient {
 /// Leaves out what is judged by the clock: every act takes its time, as if it were the right one.
 pub fn forget_retries(client: &mut Client, now: Duration) {
     client.retries = RetryTracker::default();
+    client.held_up = HeldUp::at(now);
     for moment in [&mut client.died, &mut client.error_line] {
         *moment = moment.map(|_| now);
     }

@@ -9,6 +9,7 @@ use super::system::{Admitted, Habits, Seen, TICK};
 use crate::history::{Claim, Death, Level, S3Operation, S3Outcome, What};
 use crate::model::Model;
 use crate::model::breaker::{Breaker, Limits, Standing};
+use crate::model::put_off::HeldUp;
 use crate::model::retries::RetryTracker;
 use crate::oracle::Asked;
 use crate::plan::{ClientId, SessionId};
@@ -230,6 +231,8 @@ impl Shared {
         next.judge.sessions.clone_from(&self.judge.sessions);
         for client in &mut next.judge.clients {
             client.retries = RetryTracker::default();
+            client.held_up = HeldUp::at(NOW);
+            client.synced_since_delivery = false;
             client.died = None;
             client.error_line = None;
             client.is_up = true;

@@ -1,15 +1,17 @@
 //! commits-preserved and exactly-once: what the branches hold.
 
 use super::{Breach, kinds, list};
-use crate::history::{Branch, Event, GitOutcome, What};
-use crate::model::Model;
-use crate::plan::{Mark, SessionId};
+use crate::history::{Branch, Commit, Event, GitOutcome, What};
+use crate::model::{Model, Outside};
+use crate::plan::{Mark, Outsider, SessionId};
 
 kinds! {
     COMMITS_PRESERVED:
     REMOTE = "remote", "A commit of the remote branch is gone from it after a push.";
     LOCAL = "local",
         "A commit of the workspace is gone from its branch, and the remote does not have it.";
+    CONTENT = "content",
+        "The commit of an edit is on the branch, and its content is gone from the files.";
 }
 
 kinds! {
@@ -60,6 +62,36 @@ pub fn commits_preserved(model: &Model, event: &Event) -> Option<Breach> {
         if is_remote { REMOTE } else { LOCAL },
         format!("every commit of {id} stays on its branch {place}"),
         format!("gone: `{}`", dropped.join("`, `")),
+    )
+}
+
+/// What a push brings to the remote has the content of its commits, and of those that were there.
+///
+/// Only what an outsider changed in the same place may have to give way, in a merge.
+pub fn content_preserved(model: &Model, event: &Event) -> Option<Breach> {
+    let What::Pushed { .. } = event.what else {
+        return None;
+    };
+    let (id, branch, _) = shown(event)?;
+    let before = &model.sessions[model.session_index(id)?].remote;
+    if *branch == **before {
+        return None;
+    }
+    let merges = |of: &Branch| of.commits.iter().filter(|commit| commit.merge).count();
+    let is_merged = merges(branch) > merges(before);
+    let may_give_way = |mark: &Mark| {
+        let conflicts = |it: &Outside| it.mark == *mark && it.kind == Outsider::Conflicting;
+        is_merged && model.outsiders.iter().any(conflicts)
+    };
+    let is_known = |commit: &&Commit| before.holds(commit);
+    let new = branch.commits.iter().filter(|commit| !is_known(commit));
+    let new = new.flat_map(|commit| &commit.adds);
+    let mut expected = before.tree.iter().chain(new);
+    let gone = expected.find(|mark| !branch.tree.contains(mark) && !may_give_way(mark))?;
+    Breach::new(
+        CONTENT,
+        format!("the content of {gone} in the files of {id}, for its commit is on the branch"),
+        format!("the files hold {}", list(&branch.tree)),
     )
 }
 

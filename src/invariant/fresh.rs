@@ -78,6 +78,15 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
     (found, true)
 }
 
+/// Whether a build has all that the branch had when the instruction's commit was pushed, where that was
+/// before anything was deployed for it: an outsider's content among it.
+fn has_pushed(model: &Model, mark: Mark, shown: &[Mark]) -> bool {
+    let pushed = model
+        .instruction(mark)
+        .and_then(|it| it.pushed_first.as_ref());
+    pushed.is_none_or(|branch| branch.tree.iter().all(|mark| shown.contains(mark)))
+}
+
 /// Whether the remote has what a build needs, and that builds.
 fn is_left(model: &Model, candidate: Option<&Candidate>) -> bool {
     candidate.is_some_and(|c| {
@@ -121,12 +130,10 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
     let shown = model.oracle.marks(site).unwrap_or_default();
     let newest_shown = shown.iter().copied().filter(is_edit).max();
     let matching = candidates.iter().find(|candidate| {
-        model.sessions[candidate.session]
-            .trees
-            .iter()
-            .any(|tree| tree == shown)
-            && (Some(candidate.newest) == newest_shown
-                || lost_workspace && newest_shown <= Some(candidate.newest))
+        let trees = &model.sessions[candidate.session].trees;
+        Some(candidate.newest) == newest_shown
+            && trees.iter().any(|tree| tree == shown)
+            && has_pushed(model, candidate.newest, shown)
     });
     // What a lost workspace took is built again from what the remote has of its session by then,
     // up to the newest of its edits that builds.

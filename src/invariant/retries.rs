@@ -1,5 +1,7 @@
 //! bounded-retries: how often and how fast things are tried again.
 
+mod put_off;
+
 use std::time::Duration;
 
 use super::{Breach, kinds};
@@ -8,6 +10,8 @@ use crate::model::retries::{ONE_PUSH, RetryTracker};
 use crate::model::session::Session;
 use crate::model::{Client, Model};
 use crate::plan::Place;
+
+pub use put_off::{deploy_late, push_late};
 
 kinds! {
     BOUNDED_RETRIES:
@@ -27,6 +31,8 @@ kinds! {
         "Attempts, refused requests or postponed syncs followed each other without a wait.";
     RETRY_IGNORED = "retry-ignored",
         "A container had nothing else to do and did not push after RETRY_GIT_PUSH.";
+    LATE = "late",
+        "What was put off was not tried for longer than its interval, and nothing held it up.";
     GAVE_UP = "gave-up",
         "A sync failed before it had made all its attempts, although S3 was only unavailable.";
 }

@@ -1,8 +1,10 @@
 //! What is known of one instruction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Model;
+use crate::history::Branch;
 use crate::plan::{Edit, Mark};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -48,6 +50,8 @@ pub struct Instruction {
     pub excused: bool,
     /// A lost workspace took its commit before it was acknowledged.
     pub lost_in_flight: bool,
+    /// The branch with which its commit was pushed, where nothing was deployed for it before.
+    pub pushed_first: Option<Arc<Branch>>,
     /// Whether its last delivery led to anything that could have reported it: a request to the
     /// agent, a record.
     pub got_on: bool,
@@ -97,6 +101,7 @@ impl Instruction {
             agent_alone: false,
             at_work: false,
             sent_again: false,
+            pushed_first: None,
             excused: false,
             lost_in_flight: false,
             got_on: false,

@@ -157,6 +157,7 @@ impl Model {
                 }
             }
         }
+        self.note_held_up(&event.what);
         if !self.breaker.is_closed() {
             for session in &mut self.sessions {
                 session.may_have_error = true;
@@ -253,6 +254,7 @@ impl Model {
         let is_excused = self.has_fault(|fault| fault.keeps_from_editing(&session.client));
         if let Some(client) = self.client_index(&session.client) {
             self.clients[client].pushing.failures = 0;
+            self.clients[client].synced_since_delivery = false;
             self.hold_up(client);
         }
         let Some(instruction) = self.instruction_mut(mark) else {
@@ -424,7 +426,33 @@ impl Model {
         }
     }
 
+    /// Notes which builds have to hold what the branch is pushed with: those of instructions whose commits
+    /// get to the remote before anything is deployed for them.
+    fn note_pushed_first(&mut self, session: &SessionId, branch: &Arc<Branch>) {
+        let Some(at) = self.session_index(session) else {
+            return;
+        };
+        let (own, client) = (&self.sessions[at], self.sessions[at].client);
+        if self.clients[client].synced_since_delivery {
+            return;
+        }
+        let of_branch = branch.commits.iter().flat_map(|commit| &commit.adds);
+        let new: Vec<Mark> = of_branch
+            .filter(|mark| !own.remote_has(**mark))
+            .copied()
+            .collect();
+        for mark in new {
+            if let Some(instruction) = self.instruction_mut(mark)
+                && instruction.at_work
+                && instruction.deliveries == 1
+            {
+                instruction.pushed_first = Some(branch.clone());
+            }
+        }
+    }
+
     fn pushed(&mut self, session: &SessionId, branch: &Arc<Branch>) {
+        self.note_pushed_first(session, branch);
         let Some(session) = self.session_mut(session) else {
             return;
         };
@@ -449,6 +477,7 @@ impl Model {
 
     fn s3_request(&mut self, client: &ClientId) {
         if let Some(at) = self.client_index(client) {
+            self.clients[at].synced_since_delivery = true;
             self.clients[at].asks_s3 = true;
             self.breaker.request(at, self.now);
         }
@@ -546,6 +575,12 @@ impl Model {
 
     fn claimed(&mut self, client: usize, claim: Claim, stamp: Duration) {
         let now = self.now;
+        match claim {
+            Claim::SyncAttempt(_) | Claim::SyncPrevented | Claim::SyncFailed => {
+                self.clients[client].synced_since_delivery = true;
+            }
+            _ => {}
+        }
         match claim {
             Claim::SyncAttempt(1) => {
                 self.clients[client].logs_syncs = true;

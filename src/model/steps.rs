@@ -132,6 +132,7 @@ impl Model {
             self.lose_answers(client);
         }
         self.put_off = Some(self.now);
+        self.note_fault(fault);
         for instruction in &mut self.instructions {
             let client = &self.sessions[instruction.session].id.client;
             instruction.excused |= instruction.in_flight

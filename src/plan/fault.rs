@@ -165,6 +165,11 @@ impl Fault {
         self.subject().client()
     }
 
+    /// Whether what it cuts off answers at once, with a refusal.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::GitAuth | Self::S3Denied(_) | Self::S3Missing(_))
+    }
+
     /// Whether it may keep a container of this client from making the edit of an instruction.
     pub fn keeps_from_editing(&self, client: &ClientId) -> bool {
         match self.place() {

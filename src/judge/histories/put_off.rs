@@ -1,0 +1,111 @@
+//! What was put off is tried again at an interval; and what a branch and a site have to hold.
+
+use super::*;
+
+const SAVED: &str = "Saved work locally: git push failed";
+
+fn waits(steps: &str) -> Story {
+    Story::of(&format!(
+        "{steps}instruct acme/home change\nheal git-auth\nwait 5m\n"
+    ))
+    .step(0)
+    .step(1)
+    .delivered(edit(1))
+    .committed(&[edit(1)])
+    .deployed(&[edit(1)])
+    .fails(SAVED)
+    .acknowledged(edit(1))
+    .step(2)
+}
+
+#[test]
+fn a_push_that_was_put_off_is_tried_at_its_interval() {
+    let story = || waits("inject git-auth\n");
+    story().later(200).step(3).is("bounded-retries late");
+    story().later(100).step(3).is("held");
+    let tried = |seconds| {
+        story()
+            .later(100)
+            .and(What::PushBegan { client: acme() })
+            .later(seconds)
+    };
+    tried(100).step(3).is("held");
+    tried(150).step(3).is("bounded-retries late");
+    // The attempt itself comes too late.
+    story()
+        .later(200)
+        .and(What::PushBegan { client: acme() })
+        .is("bounded-retries late");
+    // A container that was killed begins anew.
+    let crash = What::Died {
+        client: acme(),
+        cause: Death::Crash,
+    };
+    story()
+        .later(100)
+        .and(crash)
+        .and(What::Started { client: acme() })
+        .later(100)
+        .step(3)
+        .is("held");
+}
+
+#[test]
+fn the_content_of_every_commit_is_in_the_files() {
+    let both = |tree: &[Mark], merge: bool| Branch {
+        commits: vec![
+            Commit::of(outside(1)),
+            Commit {
+                merge,
+                ..Commit::of(edit(1))
+            },
+        ],
+        tree: tree.to_vec(),
+    };
+    let story = |kind: &str| {
+        Story::of(&format!(
+            "push-from-outside acme/home {kind}\ninstruct acme/home change\n"
+        ))
+        .step(0)
+        .outsider(outside(1), &[outside(1)])
+        .step(1)
+        .delivered(edit(1))
+    };
+    let all = [outside(1), edit(1)];
+    story("clean").pushed_branch(both(&all, false)).is("held");
+    story("clean")
+        .pushed_branch(both(&[edit(1)], false))
+        .is("commits-preserved content");
+    story("conflicting")
+        .pushed_branch(both(&[edit(1)], false))
+        .is("commits-preserved content");
+    // In a merge the session's version stands, and what did not conflict stays.
+    story("conflicting")
+        .pushed_branch(both(&[edit(1)], true))
+        .is("held");
+    story("clean")
+        .pushed_branch(both(&[edit(1)], true))
+        .is("commits-preserved content");
+    story("conflicting")
+        .pushed_branch(both(&[outside(1)], false))
+        .is("commits-preserved content");
+}
+
+#[test]
+fn a_site_has_what_its_branch_was_pushed_with() {
+    let all = [outside(1), edit(1)];
+    let story = || {
+        Story::of("push-from-outside acme/home clean\ninstruct acme/home change\n")
+            .step(0)
+            .outsider(outside(1), &[outside(1)])
+            .step(1)
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+    };
+    let ends = |story: Story| story.recorded(home(), None, &[]).acknowledged(edit(1));
+    let pushed = || story().committed(&all).pushed(&all);
+    ends(pushed().deployed(&all)).ends_as("held");
+    ends(pushed().deployed(&[edit(1)])).ends_as("fresh stale");
+    // A system that deploys first built the commit as it was.
+    ends(story().deployed(&[edit(1)]).committed(&all).pushed(&all)).ends_as("held");
+}
