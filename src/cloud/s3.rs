@@ -199,12 +199,21 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
 }
 
 async fn call_service(services: &Services, request: Request<s3s::Body>) -> Option<Response<Bytes>> {
-    let asks_location = request.uri().query() == Some("location");
+    let query = request.uri().query().unwrap_or_default();
+    let asks_location = query == "location";
+    let asks_attributes = query
+        .split('&')
+        .any(|part| part.trim_end_matches('=') == "attributes");
     let response = services.s3.service.call(request).await.ok()?;
     let (mut parts, body) = response.into_parts();
     let mut bytes = body.collect().await.ok()?.to_bytes();
     if !parts.status.is_success() && bytes.ends_with(b"</Code></Error>") {
         bytes = with_message(&bytes);
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    if asks_attributes && parts.status == StatusCode::OK {
+        // Only here S3 writes an ETag without its quotes.
+        bytes = String::from_utf8_lossy(&bytes).replace("&quot;", "").into();
         parts.headers.remove(CONTENT_LENGTH);
     }
     if asks_location && parts.status == StatusCode::OK {

@@ -88,7 +88,8 @@ def small_objects(s3):
     same(tags, [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     attributes = s3.get_object_attributes(
         Bucket=BUCKET, Key="after", ObjectAttributes=["ETag", "ObjectSize", "StorageClass"])
-    same((attributes["ObjectSize"], attributes["StorageClass"]), (1, "STANDARD"))
+    same((attributes["ETag"], attributes["ObjectSize"], attributes["StorageClass"]),
+         (hashlib.md5(b"x").hexdigest(), 1, "STANDARD"))
 
 
 def big_objects(s3, folder):
