@@ -262,8 +262,6 @@ defects! {
         |ports, _| later::plant(ports, Later::ClearsErrorAgain);
     "clears-warning-when-redelivered", Settled, "a handled message that comes again clears the warnings of its session",
         |ports, _| later::plant(ports, Later::ClearsWarningsAgain);
-    "clears-error-at-loss", ErrorsTold, "what was lost with a workspace is reported instead of the failure of an instruction",
-        |ports, _| later::plant(ports, Later::ClearsErrorAtLoss);
     "keeps-loss", Settled, "what was lost with a workspace is reported for ever",
         |ports, _| later::plant(ports, Later::KeepsLoss);
     "clears-errors-at-start", ErrorsTold, "an instruction that begins clears the errors of what waits",

@@ -26,8 +26,6 @@ pub(super) enum Later {
     ClearsErrorAgain,
     /// A message that comes again takes the warnings of its session away.
     ClearsWarningsAgain,
-    /// A new checkout takes the errors of the older one away.
-    ClearsErrorAtLoss,
     /// What was lost with a workspace is reported for ever.
     KeepsLoss,
     /// An instruction that begins clears what older ones left.
@@ -140,7 +138,6 @@ impl<P: ?Sized> Remembering<P> {
                 let remembered = (now, (key.clone(), record.clone()));
                 self.memory.record.replace(Some(remembered));
             }
-            Later::ClearsErrorAtLoss if record.lost_work.is_some() => record.failure = None,
             Later::KeepsLoss => {
                 let mut kept = self.memory.lost_work.borrow_mut();
                 if let Some(lost) = &record.lost_work {

@@ -18,22 +18,28 @@ fn waits(steps: &str) -> Story {
     .step(2)
 }
 
+/// Time passes, and nothing that is seen of the client.
+fn later(story: Story, seconds: u64) -> Story {
+    let nothing = What::Refused {
+        client: "globex".into(),
+        place: Place::Table,
+    };
+    (0..seconds).fold(story, |story, _| story.and(nothing.clone()))
+}
+
 #[test]
 fn a_push_that_was_put_off_is_tried_at_its_interval() {
     let story = || waits("inject git-auth\n");
-    story().later(200).step(3).is("bounded-retries late");
-    story().later(100).step(3).is("held");
+    later(story(), 200).step(3).is("bounded-retries late");
+    later(story(), 100).step(3).is("held");
     let tried = |seconds| {
-        story()
-            .later(100)
-            .and(What::PushBegan { client: acme() })
-            .later(seconds)
+        let tried = later(story(), 100).and(What::PushBegan { client: acme() });
+        later(tried, seconds)
     };
     tried(100).step(3).is("held");
     tried(150).step(3).is("bounded-retries late");
     // The attempt itself comes too late.
-    story()
-        .later(200)
+    later(story(), 200)
         .and(What::PushBegan { client: acme() })
         .is("bounded-retries late");
     // A container that was killed begins anew.
@@ -41,13 +47,10 @@ fn a_push_that_was_put_off_is_tried_at_its_interval() {
         client: acme(),
         cause: Death::Crash,
     };
-    story()
-        .later(100)
+    let started = later(story(), 100)
         .and(crash)
-        .and(What::Started { client: acme() })
-        .later(100)
-        .step(3)
-        .is("held");
+        .and(What::Started { client: acme() });
+    later(started, 100).step(3).is("held");
 }
 
 #[test]
