@@ -213,7 +213,8 @@ async fn call_service(services: &Services, request: Request<s3s::Body>) -> Optio
     }
     if asks_attributes && parts.status == StatusCode::OK {
         // Only here S3 writes an ETag without its quotes.
-        bytes = String::from_utf8_lossy(&bytes).replace("&quot;", "").into();
+        let text = String::from_utf8_lossy(&bytes).replace("<ETag>\"", "<ETag>");
+        bytes = text.replace("\"</ETag>", "</ETag>").into();
         parts.headers.remove(CONTENT_LENGTH);
     }
     if asks_location && parts.status == StatusCode::OK {
