@@ -116,7 +116,8 @@ pub enum Doubt {
 /// | `nothing-lost` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `RecordWritten` | `remote`, `workspaces`, `queued`, `dead_letters` |
 /// | `pushed` | | `remote`, `workspaces` |
 /// | `fresh` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Died` | `sites` |
-/// | `settled` | `Delivered`, `AgentAsked`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Logged`, `S3Asked`, `ObjectPut`, `Died` | `queued`, `running`, `records` |
+/// | `settled` | `Delivered`, `AgentAsked`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `Logged`, `S3Asked`, `ObjectPut`, `RecordWritten`, `Died` | `queued`, `running`, `records` |
+/// | `usable` | `Delivered`, `Acknowledged`, `DeadLettered`, `Committed`, `Pushed`, `RecordWritten` | `remote`, `sites`, `records` |
 pub trait Run {
     /// Carries out one step. For `wait` and `until` that lets the system run; every other step
     /// takes no time. What happened meanwhile is appended to `events`.

@@ -92,6 +92,10 @@ impl Saved {
         match (judged, end.map(|end| &end.verdict)) {
             // It may have been the machine's doing.
             (Verdict::Violated(_), Some(Verdict::Unknown { why })) => unknown(why.clone()),
+            // What was seen at the end is explained by what is missing.
+            (Verdict::Violated(_), Some(Verdict::Held)) if !self.has_every_step() => {
+                unknown("the run held, but some of its steps are not here".into())
+            }
             (judged @ (Verdict::Violated(_) | Verdict::Unknown { .. }), _) => judged,
             (Verdict::Held, None) => unknown(match &self.incomplete {
                 Some(place) => format!("incomplete: not judged to the end; {place}"),

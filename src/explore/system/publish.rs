@@ -179,6 +179,15 @@ impl System {
             .collect();
         let next = if conflicts {
             let mut merged = (*local).clone();
+            // The session's version wins where both changed the same; files of their own stay.
+            let added = new.iter().flat_map(|commit| &commit.adds);
+            let clean: Vec<Mark> = added
+                .filter(|mark| matches!(mark, Mark::Outside(_)) && !is_conflicting(mark))
+                .copied()
+                .collect();
+            for mark in clean {
+                add_to_tree(&mut merged, mark, false);
+            }
             merged.commits.extend(new.into_iter().cloned());
             if habits.has(Mutant::DropsOutsider) {
                 merged.commits.truncate(local.commits.len());
