@@ -52,7 +52,7 @@ pub struct ShrinkArgs {
     #[arg(long, value_name = "DIR", default_value = "proptest-regressions")]
     pub regressions: PathBuf,
     /// Plant a defect in the system, to see how its plans shrink
-    #[arg(long, value_name = "NAME", hide = true)]
+    #[arg(long, value_name = "NAME")]
     pub defect: Option<String>,
     #[command(flatten)]
     pub output: RunOutputArgs,

@@ -92,7 +92,9 @@ fn an_explanation_ends_with_what_the_violation_hangs_on() {
     check(
         ("never-cleans", "pushed", "debris"),
         "after recovery",
-        &["The workspace of acme/home last changed at 241.484 s (acme: container died: out of memory)."],
+        &[
+            "The workspace of acme/home last changed at 241.484 s (acme: container died: out of memory).",
+        ],
     );
     check(
         ("probe-permit-lost", "fresh", "empty"),

@@ -177,7 +177,10 @@ fn a_summary_shows_what_was_run_and_what_was_not_reached() {
         "left out 4 kept plans, for which there was no time; all of them: ",
         " run --target sim",
     ] {
-        assert!(text.contains(part.trim_end()), "{part:?} is not in:\n{text}");
+        assert!(
+            text.contains(part.trim_end()),
+            "{part:?} is not in:\n{text}"
+        );
     }
     assert!(widest(&text) <= PLAIN.width, "{text}");
     of.totals.leave_unjudged(Unjudged {

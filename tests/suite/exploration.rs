@@ -47,7 +47,6 @@ fn what_a_mutant_breaks_the_worker_with_the_same_mistake_breaks_on_sim() {
     let file = folder.path().join("mutant.plan");
     let file = file.to_str().unwrap();
     for (mutant, defect, rule) in [
-        ("forgets-put-off-push", "forgets-unpushed", "pushed"),
         ("forgets-put-off-deploy", "never-tries-again", "fresh"),
         ("forgets-commit", "applies-redelivered", "exactly-once"),
         ("claims-push", "claims-push", "errors-told"),

@@ -100,7 +100,12 @@ fn lanes_bars_and_looks_follow_the_run() {
     let handlings = bars(&data, "handling");
     let ends: Vec<(&str, &str)> = handlings
         .iter()
-        .map(|bar| (bar["label"].as_str().unwrap(), bar["tone"].as_str().unwrap()))
+        .map(|bar| {
+            (
+                bar["label"].as_str().unwrap(),
+                bar["tone"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         ends,
