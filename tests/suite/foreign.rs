@@ -29,8 +29,7 @@ fn a_worker_in_another_language_is_started_given_work_and_judged() {
     // It works, but never deploys; on a busy machine that is seen and not believed.
     let code = out.status.code().unwrap();
     assert!(matches!(code, 1 | 2), "{code}");
-    let seen = "the site of acme never showed it whole, and nothing reports that";
-    check(&out, code, &["errors-told", seen]);
+    check(&out, code, &["errors-told", "never showed it whole"]);
     let history = std::fs::read_to_string(folder.path().join("a.jsonl")).unwrap();
     for event in [
         "delivered",
@@ -77,7 +76,8 @@ until acme/home done
     let times = |part: &str| history.matches(part).count();
     assert_eq!(times("\"event\":\"died\""), 1);
     assert_eq!(times("\"receives\":2"), 1, "{history}");
-    assert_eq!(times("\"event\":\"acknowledged\""), 2);
+    // Recovery sends one more.
+    assert_eq!(times("\"event\":\"acknowledged\""), 3);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_profile_is_tried_with_one_instruction() {
     let parts = [
         "instruction edit-1 delivered, receive 1",
         "remote has edit-1",
-        "nothing was deployed to the bucket `site-acme`",
+        "nothing was deployed to",
     ];
     check(&out, 0, &parts);
     let out = program::run(folder.path(), &["profile", "try", "missing.toml"]);
