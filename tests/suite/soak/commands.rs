@@ -131,12 +131,11 @@ fn every_command_shows_examples_and_shells_learn_of_it() {
     );
     for name in &commands {
         let example = format!("shakedown {name}");
-        check(
-            folder.path(),
-            &[name, "--help"],
-            0,
-            &["Examples:", &example],
-        );
+        check(folder.path(), &[name, "--help"], 0, &[&example]);
+        // A list takes no arguments.
+        if !["faults", "steps", "sometimes"].contains(name) {
+            check(folder.path(), &[name, "--help"], 0, &["Examples:"]);
+        }
     }
     for shell in ["bash", "zsh", "fish"] {
         check(folder.path(), &["completions", shell], 0, &commands);
