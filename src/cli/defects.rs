@@ -7,7 +7,7 @@ use clap::Args;
 use super::dispatch::{Exit, SIM_CASES, interrupted_by_signals, listed, print};
 use super::open::{defect, open_local, other_local, planted};
 use super::{TargetArgs, TargetName, seed};
-use crate::defect::other::WHOLE;
+use crate::defect::other::{WHOLE, habit_of_whole};
 use crate::defect::trial::{self, Trial};
 use crate::defect::{DEFECTS, Defect};
 use crate::generate::Shape;
@@ -113,7 +113,9 @@ fn plant(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
             };
             let profile = WHOLE.profile();
             let mut reasons = by_reference.iter();
-            let why = reasons.find_map(|trial| trial::why_not_asked(trial, &profile));
+            let why = reasons
+                .find_map(|trial| trial::why_not_asked(trial, &profile))
+                .or_else(|| habit_of_whole(defect.name).map(str::to_owned));
             if let Some(why) = why {
                 print(&report::not_asked_row(defect, &why, style));
                 counts.not_asked += 1;

@@ -246,6 +246,12 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("Build failed", "Did not compile"),
 ];
 
+/// Why a defect of the built-in worker is a habit, and no mistake, of [`WHOLE`].
+pub fn habit_of_whole(defect: &str) -> Option<&'static str> {
+    (defect == "builds-before-rebase")
+        .then_some("it deploys before it pushes, so it builds before it rebases")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -200,8 +200,13 @@ impl Model {
     fn note_reported(&mut self, session: usize, error: &str) {
         let words = &self.profile.words;
         let died = self.clients[self.sessions[session].client].died;
+        // While an instruction is handled, its record may be written more than once for other reasons.
+        let handled = self.instructions.iter();
+        let handled = handled.filter(|it| it.session == session && it.in_flight);
+        let begun = handled.filter_map(|it| it.delivered).min();
         let own = &mut self.sessions[session];
         let since = std::mem::replace(&mut own.recorded_at, self.now);
+        let since = begun.map_or(since, |begun| begun.min(since));
         let before = own.record.last_error.as_deref().unwrap_or_default();
         if !error.is_empty() && own.last_report.as_deref() != Some(error) {
             own.last_report = Some(error.into());
