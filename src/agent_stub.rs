@@ -12,11 +12,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cloud::STUB_PATH;
 use crate::files::FileChange;
 use crate::site;
-
-/// Where the loopback cloud answers stubs.
-pub(crate) const PATH: &str = "/shakedown/agent";
 
 /// The arguments of `shakedown agent-stub`.
 #[derive(Debug, Args)]
@@ -76,7 +74,7 @@ fn ask(url: &str, prompt: &str) -> Result<Vec<FileChange>, Failed> {
     let body = json!({ "prompt": prompt }).to_string();
     let mut stream = TcpStream::connect(address).map_err(|error| broken(&error))?;
     let request = format!(
-        "POST {PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+        "POST {STUB_PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );

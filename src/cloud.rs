@@ -35,6 +35,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
+pub use agent::STUB_PATH;
 pub use branch::{check_out, read_branch, trees_with};
 pub use credentials::{ACCESS_KEY, ACCOUNT, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;

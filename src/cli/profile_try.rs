@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli::dispatch::{Exit, print};
 use crate::history::describe::line;
 use crate::history::phases::Phases;
-use crate::history::{Event, What};
+use crate::history::{CallAnswer, Event, What};
 use crate::invariant::not_asked;
 use crate::plan::{ClientId, Edit, Mark, Phase, SessionId, Step};
 use crate::profile::{Evidence, Profile};
@@ -172,10 +172,9 @@ fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Even
     let unserved: Vec<String> = events
         .iter()
         .filter_map(|event| match &event.what {
-            What::Called { call, .. } => Some(call.to_string()),
+            What::Called { call, .. } if call.answer == CallAnswer::NotServed => Some(call.name()),
             _ => None,
         })
-        .filter(|call| call.contains("not served"))
         .collect();
     if !unserved.is_empty() {
         hints.push(format!(

@@ -22,6 +22,9 @@ use crate::site;
 /// How long a 429 asks to wait, in the system's own time.
 const ASKED_WAIT: Duration = Duration::from_secs(5);
 
+/// Where the stubs of the agent's program ask what to do.
+pub const STUB_PATH: &str = "/shakedown/agent";
+
 /// Answers a request to the agent API.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     if asked.parts.uri.path() != "/v1/messages" {

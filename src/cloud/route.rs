@@ -121,7 +121,7 @@ const AWS: [Row; 8] = [
 const PATHS: [(&str, Service); 3] = [
     ("/git/", Service::Git),
     ("/v1/", Service::Agent),
-    (crate::agent_stub::PATH, Service::AgentStub),
+    (agent::STUB_PATH, Service::AgentStub),
 ];
 
 fn row(call: &AwsCall) -> Option<&'static Row> {
