@@ -105,6 +105,20 @@ fn errors_told() {
     };
     failed(Level::Error).ends_as("held");
     failed(Level::Warn).ends_as("errors-told not-logged");
+    // The record may be written for another reason between the line and the error.
+    let written_between = |level| {
+        Story::of("instruct acme/home break-build\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .logs(level, "acme", "Build failed: no package.json")
+            .recorded(home(), None, &[])
+            .pushed(&[edit(1)])
+            .recorded(home(), Some("build failed"), &[])
+            .acknowledged(edit(1))
+    };
+    written_between(Level::Error).ends_as("held");
+    written_between(Level::Warn).ends_as("errors-told not-logged");
     // A crash may have taken the line along.
     failed(Level::Warn)
         .and(What::Died {
