@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::path::{Component, Path};
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::STUB_PATH;
 use crate::files::FileChange;
+use crate::http::Call;
 use crate::site;
 
 /// The arguments of `shakedown agent-stub`.
@@ -70,30 +70,15 @@ fn prompt(arguments: &[String]) -> Result<String, Failed> {
 fn ask(url: &str, prompt: &str) -> Result<Vec<FileChange>, Failed> {
     let broken =
         |why: &dyn std::fmt::Display| Failed(format!("API Error: Connection error ({why})"));
-    let address = url.strip_prefix("http://").unwrap_or(url);
     let body = json!({ "prompt": prompt }).to_string();
-    let mut stream = TcpStream::connect(address).map_err(|error| broken(&error))?;
-    let request = format!(
-        "POST {STUB_PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream
-        .write_all(request.as_bytes())
-        .map_err(|error| broken(&error))?;
-    let mut answer = Vec::new();
-    stream
-        .read_to_end(&mut answer)
-        .map_err(|error| broken(&error))?;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let (head, body) = answer.split_at(end.ok_or_else(|| broken(&"no answer"))? + 4);
-    let head = String::from_utf8_lossy(head);
-    let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    if status != "200" {
-        let said = String::from_utf8_lossy(body);
-        return Err(Failed(format!("API Error: {status} {said}")));
+    let call = Call::post(format!("{url}{STUB_PATH}"), body);
+    // The agent's own program waits for as long as it takes.
+    let reply = call.make(None).map_err(|error| broken(&error))?;
+    if reply.status != 200 {
+        let said = String::from_utf8_lossy(&reply.body);
+        return Err(Failed(format!("API Error: {} {said}", reply.status)));
     }
-    let body: Value = serde_json::from_slice(body).map_err(|error| broken(&error))?;
+    let body: Value = serde_json::from_slice(&reply.body).map_err(|error| broken(&error))?;
     serde_json::from_value(body["changes"].clone()).map_err(|error| broken(&error))
 }
 

@@ -19,6 +19,7 @@ mod ecs;
 mod faults;
 mod git;
 mod logs;
+mod outcomes;
 mod remote;
 mod s3;
 mod sqs;
@@ -42,6 +43,7 @@ pub use front::Front;
 pub use logs::ContainerLog;
 #[cfg(test)]
 pub use logs::LOG_GROUP;
+pub use outcomes::{OUTCOME_PATH, task_token};
 pub use recorder::{Recorder, Trap};
 pub(crate) use remote::find_backend;
 pub use sqs::Depths;
@@ -49,6 +51,7 @@ pub use watch::Request;
 
 use self::faults::Faults;
 use self::logs::Logs;
+use self::outcomes::Outcomes;
 use self::remote::Remote;
 use self::s3::S3;
 use self::services::Services;
@@ -188,6 +191,7 @@ impl Cloud {
             table: Table::new(&config.profile, &config.sessions)?,
             sqs: Sqs::new(&clients, &config.profile, recorder.clone(), tasks.clone()),
             tasks,
+            outcomes: Outcomes::default(),
             logs: Logs::default(),
             remote,
             faults: Faults::new(config.seed),
@@ -330,6 +334,8 @@ impl Cloud {
     /// Makes known whose instruction has this mark, before a message of a profile's form has it.
     pub fn announce(&self, session: &SessionId, mark: Mark) {
         self.services.sqs.announce(session, mark);
+        self.services.outcomes.announce(session, mark);
+        self.services.tasks.announce(&task_token(mark));
     }
 
     /// Sends a message of any form.

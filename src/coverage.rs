@@ -277,6 +277,7 @@ pub(crate) fn seen_at_work(what: &What) -> Option<&ClientId> {
         What::Delivered { session, .. }
         | What::Acknowledged { session, .. }
         | What::RetryDelivered { session }
+        | What::OutcomeReported { session, .. }
         | What::RecordWritten { session, .. } => Some(&session.client),
         What::AgentAsked { client, .. }
         | What::Fetched { client, .. }

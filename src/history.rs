@@ -24,7 +24,9 @@ use crate::verdict::NotAsked;
 pub use call::{CallAnswer, ServiceCall, TaskReport};
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{FORMAT, Header, HistoryEnd, ProfileRef};
-pub use outcome::{Claim, Death, GitOutcome, Level, S3Operation, S3Outcome};
+pub use outcome::{
+    Claim, Death, GitOutcome, Level, OutcomeChannel, ReportedOutcome, S3Operation, S3Outcome,
+};
 pub use own_build::{OwnBuild, OwnFile};
 pub use snapshot::{Branch, Commit, Content, Objects, Record, Snapshot, Workspace};
 
@@ -260,6 +262,17 @@ pub enum What {
     },
 
     // Claims: what the system said.
+    /// The system reported the outcome of an instruction.
+    OutcomeReported {
+        /// The session that it is about.
+        session: SessionId,
+        /// The mark of the edit.
+        mark: Mark,
+        /// What was reported.
+        outcome: ReportedOutcome,
+        /// How.
+        by: OutcomeChannel,
+    },
     /// A log line. `phase` is what the line says of the instruction's way, if it says so.
     Logged {
         /// The client whose container it is of.
@@ -291,6 +304,7 @@ impl What {
             Self::StepBegan { .. } | Self::Healed | Self::SiteBuilt { .. } => return None,
             // No rule asks for these.
             Self::TaskReported { .. } | Self::Called { .. } => return None,
+            Self::OutcomeReported { .. } => Evidence::Outcome,
             Self::Sent { .. }
             | Self::Delivered { .. }
             | Self::Acknowledged { .. }
@@ -339,6 +353,7 @@ impl What {
             | Self::Sent { session, .. }
             | Self::Delivered { session, .. }
             | Self::Acknowledged { session, .. }
+            | Self::OutcomeReported { session, .. }
             | Self::DeadLettered { session, .. }
             | Self::RetrySent { session }
             | Self::RetryDelivered { session }

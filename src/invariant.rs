@@ -184,6 +184,12 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::ErrorsTold,
+        &[Queue, Remote, Site, Report],
+        Always(reported::done_claimed),
+    ),
+    part(Rule::ErrorsTold, &[Queue], Always(reported::one_outcome)),
+    part(
+        Rule::ErrorsTold,
         &[Queue, Remote, Site, Record],
         Always(reported::without_cause),
     ),
@@ -337,7 +343,7 @@ pub(crate) fn why_not_asked(
 ) -> Option<String> {
     // What the report of failures rested on in the system that was seen to break it.
     let reports = |needs: &Evidence| match needs {
-        Evidence::Report => by.reported_by.clone(),
+        Evidence::Report => by.outcome.reported_by.clone(),
         other => vec![*other],
     };
     let needs = part.needs.iter().flat_map(reports).chain(event);

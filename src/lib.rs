@@ -54,6 +54,7 @@ mod terminal;
 
 // What is done, and who says what makes sense.
 pub(crate) mod files;
+mod http;
 
 mod reading;
 

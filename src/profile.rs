@@ -9,6 +9,7 @@ mod fields;
 mod file;
 mod limits;
 mod names;
+mod outcome;
 mod place;
 mod site;
 mod start;
@@ -26,6 +27,7 @@ pub use limits::Limits;
 #[cfg(test)]
 pub(crate) use names::SESSION_TABLE;
 pub use names::{Names, RecordShape};
+pub use outcome::{EndedBy, OutcomeShape};
 pub use place::{Mistake, ProfileError};
 pub use site::{BuildCommand, SiteShape};
 pub use start::{Accept, Per, Ready, Setup, Start};
@@ -55,8 +57,8 @@ pub struct Profile {
     pub folder: PathBuf,
     /// What the lines of its log say.
     pub words: Words,
-    /// Where the system reports that an instruction failed: any of these counts.
-    pub reported_by: Vec<Evidence>,
+    /// How it reports that an instruction ended.
+    pub outcome: OutcomeShape,
     /// The numbers that it promises.
     pub limits: Limits,
     /// What cannot be seen of the system, and why.
@@ -144,26 +146,36 @@ impl Profile {
             return self.unseen.get(&evidence).map(String::as_str);
         }
         // One place where failures are reported is enough.
-        let mut places = self.reported_by.iter().map(|place| self.unseen.get(place));
+        let places = self.outcome.reported_by.iter();
+        let mut places = places.map(|place| self.unseen.get(place));
         let first = places.next()??;
         places.all(|place| place.is_some()).then_some(first)
     }
 
     /// Whether failures that are reported there can be seen.
     pub fn reports_by(&self, place: Evidence) -> bool {
-        self.reported_by.contains(&place) && self.unseen(place).is_none()
+        self.outcome.reported_by.contains(&place) && self.unseen(place).is_none()
+    }
+
+    /// Whether failures may be reported after the message is deleted: by a line that comes late, or by
+    /// a request of its own.
+    pub fn reports_late(&self) -> bool {
+        self.reports_by(Evidence::Log) || self.reports_by(Evidence::Outcome)
     }
 
     /// Where failures are reported, as a sentence has it.
-    pub fn report_words(&self) -> &'static str {
-        match (
-            self.reports_by(Evidence::Record),
-            self.reports_by(Evidence::Log),
-        ) {
-            (true, true) => "a lastError in its session's record, or an ERROR line of the log",
-            (false, true) => "an ERROR line of the log that names its session",
-            _ => "a lastError in its session's record",
-        }
+    pub fn report_words(&self) -> String {
+        let places = [
+            (Evidence::Record, "a lastError in its session's record"),
+            (
+                Evidence::Log,
+                "an ERROR line of the log that names its session",
+            ),
+            (Evidence::Outcome, "an outcome that says so"),
+        ];
+        let places = places.iter().filter(|(place, _)| self.reports_by(*place));
+        let words: Vec<&str> = places.map(|(_, words)| *words).collect();
+        words.join(", or ")
     }
 
     /// Whether every rule is asked with all its parts.

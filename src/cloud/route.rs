@@ -14,7 +14,7 @@ use super::faults::Active;
 use super::protocol::{self, AwsCall, Protocol};
 use super::services::Services;
 use super::watch::Request;
-use super::{agent, ecs, git, logs, s3, sqs, sts, table, tasks};
+use super::{agent, ecs, git, logs, outcomes, s3, sqs, sts, table, tasks};
 use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
 
@@ -40,6 +40,7 @@ enum Service {
     Git,
     Agent,
     AgentStub,
+    Outcome,
     S3,
     /// None that is served.
     Unserved,
@@ -118,10 +119,11 @@ const AWS: [Row; 8] = [
 ];
 
 /// The other services, by how their paths begin.
-const PATHS: [(&str, Service); 3] = [
+const PATHS: [(&str, Service); 4] = [
     ("/git/", Service::Git),
     ("/v1/", Service::Agent),
     (agent::STUB_PATH, Service::AgentStub),
+    (outcomes::OUTCOME_PATH, Service::Outcome),
 ];
 
 fn row(call: &AwsCall) -> Option<&'static Row> {
@@ -211,6 +213,7 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
             Service::Git => git::answer(&services, asked).await,
             Service::Agent => agent::answer(&services, &asked),
             Service::AgentStub => agent::answer_stub(&services, &asked),
+            Service::Outcome => outcomes::answer(&services, &asked),
             _ => s3::answer(&services, asked).await,
         };
     };

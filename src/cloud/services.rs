@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::CloudConfig;
 use super::faults::Faults;
 use super::logs::Logs;
+use super::outcomes::Outcomes;
 use super::recorder::Recorder;
 use super::remote::Remote;
 use super::s3::S3;
@@ -25,6 +26,8 @@ pub(super) struct Services {
     pub(super) logs: Logs,
     /// What workers report on by tokens.
     pub(super) tasks: Arc<Tasks>,
+    /// The instructions whose outcomes may be reported.
+    pub(super) outcomes: Outcomes,
     pub(super) remote: Remote,
     /// Reads the lines of the log.
     pub(super) reader: LineReader,

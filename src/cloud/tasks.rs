@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, AwsError};
 use super::credentials::has_secret;
-use super::protocol;
 use super::route::Asked;
 use super::services::Services;
+use super::{outcomes, protocol};
 use crate::history::{TaskReport, What};
 
 /// Operations that are no calls for the record: they are events of their own.
@@ -45,6 +45,12 @@ impl Tasks {
             known.all = true;
             known.has_ended.entry(token.to_owned()).or_default();
         }
+    }
+
+    /// Makes a token known, whatever the form of the message that has it.
+    pub(super) fn announce(&self, token: &str) {
+        let mut known = self.known();
+        known.has_ended.entry(token.to_owned()).or_default();
     }
 
     /// Takes what is reported of a task: its end once, and signs of life until then.
@@ -110,9 +116,17 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
     services.recorder.record(What::TaskReported {
         client: asked.client.clone(),
         token: token.into(),
-        report,
+        report: report.clone(),
         refused: taken.as_ref().err().map(|error| error.code.into()),
     });
+    // That the task had ended already takes nothing back of what is reported.
+    if taken.is_ok()
+        || taken
+            .as_ref()
+            .is_err_and(|error| error.code == "TaskTimedOut")
+    {
+        outcomes::of_task(services, text("taskToken"), &report);
+    }
     protocol::answer(call, taken.map(|()| json!({})))
 }
 

@@ -128,6 +128,12 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             let refused = refused.unwrap_or_default();
             of(client, format!("task {token} {report}{refused}"))
         }
+        What::OutcomeReported {
+            session,
+            mark,
+            outcome,
+            by,
+        } => of(session, format!("{mark} reported as {outcome} by {by}")),
         What::Called { client, call } => of(client, call.to_string()),
         What::SecretSeen { client, place } => of(client, format!("a secret is in {place}")),
         What::Started { client } => of(client, "container started".into()),

@@ -1,5 +1,7 @@
 //! The words for how something ended, and for what a log line claims.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What a log line claims, read from the words of the contract.
@@ -24,6 +26,47 @@ pub enum Claim {
     BuildDone,
     /// `Build failed`.
     BuildFailed,
+}
+
+/// What a system reports of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportedOutcome {
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+impl fmt::Display for ReportedOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// The way in which a system reports the outcome of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutcomeChannel {
+    /// A callback of Step Functions.
+    Callback,
+    /// A request to a server of the tester's.
+    Http,
+    /// The exit code of the instruction's process.
+    Exit,
+}
+
+impl fmt::Display for OutcomeChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Callback => "callback",
+            Self::Http => "HTTP",
+            Self::Exit => "exit code",
+        })
+    }
 }
 
 /// How the git remote answered.

@@ -136,7 +136,9 @@ impl Phases {
                 self.at_work(client);
                 None
             }
-            What::RecordWritten { session, .. } | What::RetryDelivered { session } => {
+            What::RecordWritten { session, .. }
+            | What::RetryDelivered { session }
+            | What::OutcomeReported { session, .. } => {
                 self.at_work(&session.client);
                 None
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::settled::expected_error;
 use super::{Breach, kinds, list};
-use crate::history::{Claim, Event, Snapshot, What};
+use crate::history::{Claim, Event, ReportedOutcome, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::{HandlingEnd, Owed};
 use crate::model::session::Expected;
@@ -21,6 +21,8 @@ kinds! {
         "An instruction whose build failed was acknowledged without a lastError.";
     NOT_DEPLOYED = "not-deployed",
         "An instruction was acknowledged without its build in the site and without a lastError.";
+    TWO_OUTCOMES = "two-outcomes",
+        "An instruction was reported as done and as failed.";
     PUSH_CLAIMED = "push-claimed",
         "The log says that a push is complete, and the remote lacks a commit.";
     SYNC_CLAIMED = "sync-claimed",
@@ -42,25 +44,59 @@ pub fn acknowledged(model: &Model, event: &Event) -> Option<Breach> {
     let What::Acknowledged { mark, .. } = event.what else {
         return None;
     };
-    // A line of the log may come after what it reports: then it is asked in the end.
-    if model.profile.reports_by(Evidence::Log) {
+    // A line of the log may come after what it reports, and so may a callback: then it is asked in
+    // the end.
+    if model.profile.reports_late() {
         return None;
     }
-    unreported(model, model.unreported(mark)?, mark)
+    unreported(model, model.unreported(mark)?, mark, "acknowledged")
 }
 
-/// The same, of a system that reports failures in its log.
+/// What is reported as done is done; a line of the log takes nothing of that back.
+pub fn done_claimed(model: &Model, event: &Event) -> Option<Breach> {
+    let What::OutcomeReported {
+        mark,
+        outcome: ReportedOutcome::Done,
+        ..
+    } = event.what
+    else {
+        return None;
+    };
+    unreported(model, model.unreported(mark)?, mark, "reported as done")
+}
+
+/// An instruction has one outcome, however often it is reported.
+pub fn one_outcome(model: &Model, event: &Event) -> Option<Breach> {
+    let What::OutcomeReported {
+        mark, outcome, by, ..
+    } = event.what
+    else {
+        return None;
+    };
+    let first = model.instruction(mark)?.outcome?;
+    if first == outcome {
+        return None;
+    }
+    Breach::new(
+        TWO_OUTCOMES,
+        format!("one outcome of {mark}, which was reported as {first}"),
+        format!("it was reported as {outcome} by {by}"),
+    )
+}
+
+/// The same, of a system that may report failures after that.
 pub fn reported_at_last(model: &Model, _: &Snapshot) -> Option<Breach> {
     model.instructions.iter().find_map(|instruction| {
         let owed = instruction.unreported?;
-        if model.reported_in_log(instruction) {
+        let in_log = model.profile.reports_by(Evidence::Log) && model.reported_in_log(instruction);
+        if in_log || instruction.outcome == Some(ReportedOutcome::Failed) {
             return None;
         }
-        unreported(model, owed, instruction.mark)
+        unreported(model, owed, instruction.mark, "acknowledged")
     })
 }
 
-fn unreported(model: &Model, owed: Owed, mark: Mark) -> Option<Breach> {
+fn unreported(model: &Model, owed: Owed, mark: Mark, ended: &str) -> Option<Breach> {
     let session = &model.sessions[model.instruction(mark)?.session];
     let id = &session.id;
     let client = &id.client;
@@ -68,21 +104,19 @@ fn unreported(model: &Model, owed: Owed, mark: Mark) -> Option<Breach> {
     match owed {
         Owed::Push => Breach::new(
             NOT_PUSHED,
-            format!("{mark} is acknowledged when its commit is pushed, or with {report}"),
-            format!(
-                "it was acknowledged; the remote branch of {id} lacks it, and nothing reports that"
-            ),
+            format!("{mark} is {ended} when its commit is pushed, or with {report}"),
+            format!("it was {ended}; the remote branch of {id} lacks it, and nothing reports that"),
         ),
         Owed::Failure => Breach::new(
             NOT_FAILED,
             format!("the failed build of {mark} is reported: {report}"),
-            "it was acknowledged without such a report",
+            format!("it was {ended} without such a report"),
         ),
         Owed::Deploy => Breach::new(
             NOT_DEPLOYED,
-            format!("{mark} is acknowledged when its build is deployed, or with {report}"),
+            format!("{mark} is {ended} when its build is deployed, or with {report}"),
             format!(
-                "it was acknowledged; the site of {client} never showed it whole, and nothing \
+                "it was {ended}; the site of {client} never showed it whole, and nothing \
                  reports that"
             ),
         ),

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{
-    Branch, Commit, Death, Event, GitOutcome, Level, Record, Snapshot, What, Workspace,
+    Branch, Commit, Death, Event, GitOutcome, Level, OutcomeChannel, Record, ReportedOutcome,
+    Snapshot, What, Workspace,
 };
 use crate::invariant::not_asked;
 use crate::judge::{Judge, judge};
@@ -103,6 +104,15 @@ impl Story {
     fn acknowledged(self, mark: Mark) -> Self {
         let session = home();
         self.and(What::acknowledged(&session, mark))
+    }
+
+    fn reported(self, outcome: ReportedOutcome) -> Self {
+        self.and(What::OutcomeReported {
+            session: home(),
+            mark: edit(1),
+            outcome,
+            by: OutcomeChannel::Http,
+        })
     }
 
     fn committed(mut self, marks: &[Mark]) -> Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Model;
-use crate::history::Branch;
+use crate::history::{Branch, ReportedOutcome};
 use crate::plan::{Edit, Mark};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -19,13 +19,15 @@ pub struct Instruction {
     pub in_flight: bool,
     pub acknowledged: bool,
     pub dead_lettered: bool,
-    /// Whether the session's record held an error when it was acknowledged.
+    /// Whether the session's record held an error when it was acknowledged, or the outcome did.
     pub error_recorded: bool,
     /// Whether its commit was on the branch, local or remote, when it was acknowledged.
     pub saved: bool,
-    /// What was not done, and not reported in a record, when it was acknowledged; kept only of
-    /// systems that report in their log.
+    /// What was not done, and not reported yet, when it was acknowledged; kept only of systems that
+    /// may report it later.
     pub unreported: Option<Owed>,
+    /// What was reported of it first, since it was sent or, once it had ended, delivered again.
+    pub outcome: Option<ReportedOutcome>,
     /// `BUILD_ERROR` was active at some time of its handling; at all times of it.
     pub build_error: Toggled,
     /// The same for `BUILD_WARNING`.
@@ -92,6 +94,7 @@ impl Instruction {
             error_recorded: false,
             saved: false,
             unreported: None,
+            outcome: None,
             build_error: Toggled::default(),
             build_warning: Toggled::default(),
             agent_failures: 0,
@@ -168,12 +171,14 @@ impl Model {
         }
     }
 
-    /// What an instruction that is acknowledged now lacks: it is not done, and no record reports
-    /// why.
+    /// What an instruction that is acknowledged now lacks: it is not done, and neither its outcome
+    /// nor a record says so.
     pub fn unreported(&self, mark: Mark) -> Option<Owed> {
         let instruction = self.instruction(mark)?;
         let session = &self.sessions[instruction.session];
-        if instruction.acknowledged || session.record.last_error.is_some() {
+        let is_reported = session.record.last_error.is_some()
+            || instruction.outcome == Some(ReportedOutcome::Failed);
+        if instruction.acknowledged || is_reported {
             return None;
         }
         if !session.remote_has(mark) {

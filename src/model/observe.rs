@@ -8,7 +8,8 @@ use super::retries::Pushing;
 use super::session::{Expected, Loss};
 use super::{Client, Handled, HandledEnd, Model};
 use crate::history::{
-    Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, S3Outcome, What,
+    Branch, Claim, Commit, Death, Event, GitOutcome, Level, Record, ReportedOutcome, S3Outcome,
+    What,
 };
 use crate::plan::{ClientId, Fault, Mark, Place, SessionId, Step};
 use crate::profile::Evidence;
@@ -54,6 +55,12 @@ impl Model {
             What::Delivered { session, mark, .. } => self.delivered(session, *mark),
             What::Acknowledged { mark, .. } => self.handled(*mark, false),
             What::DeadLettered { mark, .. } => self.handled(*mark, true),
+            What::OutcomeReported { mark, outcome, .. } => {
+                if let Some(instruction) = self.instruction_mut(*mark) {
+                    instruction.outcome.get_or_insert(*outcome);
+                    instruction.error_recorded |= *outcome == ReportedOutcome::Failed;
+                }
+            }
             What::RetryDelivered { session } => self.retry_delivered(session),
             What::AgentAsked {
                 mark,
@@ -271,6 +278,10 @@ impl Model {
             instruction.build_error = Toggled::is(error);
             instruction.build_warning = Toggled::is(warning);
         }
+        if instruction.acknowledged {
+            // Delivered again although it had ended: it ends once more, and may end otherwise.
+            instruction.outcome = None;
+        }
         instruction.deliveries += 1;
         instruction.in_flight = true;
         instruction.got_on = false;
@@ -325,7 +336,7 @@ impl Model {
         };
         let has_error = self.sessions[session].record.last_error.is_some();
         let saved = self.sessions[session].has(mark);
-        let unreported = if !dead && self.profile.reports_by(Evidence::Log) {
+        let unreported = if !dead && self.profile.reports_late() {
             self.unreported(mark)
         } else {
             None
@@ -349,7 +360,7 @@ impl Model {
                 instruction.dead_lettered = true;
             } else if !instruction.acknowledged {
                 instruction.acknowledged = true;
-                instruction.error_recorded = has_error;
+                instruction.error_recorded |= has_error;
                 instruction.saved = saved;
                 instruction.unreported = unreported;
             }

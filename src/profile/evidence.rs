@@ -27,8 +27,11 @@ pub enum Evidence {
     Log,
     /// The containers' starts and ends.
     Process,
-    /// That an instruction failed, where the system reports it: its record or its log, as the
-    /// profile says.
+    /// The outcomes of instructions that it reports: by callback, HTTP or exit code.
+    #[serde(skip)]
+    Outcome,
+    /// That an instruction failed, where the system reports it: its record, its log or its outcomes,
+    /// as the profile says.
     #[serde(skip)]
     Report,
 }
@@ -57,6 +60,7 @@ impl Evidence {
             Self::Record => "record",
             Self::Log => "log",
             Self::Process => "process",
+            Self::Outcome => "outcome",
             Self::Report => "report of failures",
         }
     }

@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::fields::Answer;
 use super::limits::LimitsSection;
 use super::names::{NamesSection, RecordSection};
+use super::outcome::OutcomeSection;
 use super::site::SiteSection;
 use super::start::{self, Accept, AgentSection, ReadySection, StartSection, WorkspaceSection};
 use super::words::WordsSection;
@@ -61,7 +62,7 @@ struct File {
     words: WordsSection,
     /// Where the system reports how an instruction ended.
     #[serde(default)]
-    outcome: Outcome,
+    outcome: OutcomeSection,
     /// The numbers that the system promises, where they are not the contract's.
     #[serde(default)]
     limits: LimitsSection,
@@ -75,32 +76,6 @@ struct File {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Answer>")]
     faults: BTreeMap<Spanned<String>, Answer>,
-}
-
-/// The section `[outcome]`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Outcome {
-    /// Where the system reports that an instruction failed; any of these counts.
-    #[schemars(with = "Vec<Reporting>", length(min = 1))]
-    reported_by: Vec<Reporting>,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Reporting {
-    /// The session's record has its error.
-    Record,
-    /// A line of level ERROR in the log.
-    Log,
-}
-
-impl Default for Outcome {
-    fn default() -> Self {
-        Self {
-            reported_by: vec![Reporting::Record],
-        }
-    }
 }
 
 /// The JSON Schema of profiles, for editors.
@@ -190,24 +165,17 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         let why = || "the profile has no section [record]".into();
         unseen.entry(Evidence::Record).or_insert_with(why);
     }
-    let reported_by: Vec<Evidence> = file
-        .outcome
-        .reported_by
-        .iter()
-        .map(|by| match by {
-            Reporting::Record => Evidence::Record,
-            Reporting::Log => Evidence::Log,
-        })
-        .collect();
     let names = file.names.names();
     let names = names.map_err(|(byte, why)| wrong(byte, why)).ok();
     let words = file.words.words();
     let words = words.map_err(|(byte, why)| wrong(byte, why)).ok();
     let site = file.site.shape();
     let site = site.map_err(|(byte, why)| wrong(byte, why)).ok();
-    let start = file
-        .start
-        .map(|section| start::start(section, file.ready, file.accept, file.agent, file.workspace));
+    let outcome = file.outcome.shape();
+    let start = file.start.map(|section| {
+        let (ready, accept) = (file.ready, file.accept);
+        start::start(section, ready, accept, file.agent, file.workspace, &outcome)
+    });
     let start = start
         .transpose()
         .map_err(|(byte, why)| wrong(byte, why))
@@ -226,7 +194,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         site,
         folder: PathBuf::new(),
         words,
-        reported_by,
+        outcome,
         limits: file.limits.limits(),
         unseen,
         unpromised: reasons(file.promises),

@@ -11,6 +11,8 @@ use toml::Spanned;
 
 use super::fields::{Pattern, Period};
 use super::text::Text;
+use super::{EndedBy, OutcomeShape};
+use crate::history::OutcomeChannel;
 
 /// How a container comes to be, what gives it work, and where its checkouts are.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Setup {
 pub struct Ready {
     /// A line of its log; without it, its first line or request.
     pub log: Option<Regex>,
+    /// A URL that answers with a status of 2xx.
+    pub http: Option<Text>,
     /// How long it may take, in real time.
     pub within: Duration,
 }
@@ -79,6 +83,19 @@ pub enum Accept {
         /// Its text.
         body: Text,
     },
+    /// A request to a server of the system's, which is made again until it is taken (2xx).
+    Http {
+        /// Its URL, such as "http://127.0.0.1:{port}/jobs".
+        url: Text,
+        /// Its method.
+        #[serde(default = "post")]
+        method: String,
+        /// Its headers, besides Content-Type: application/json.
+        #[serde(default)]
+        headers: BTreeMap<String, Text>,
+        /// Its body.
+        body: Text,
+    },
     /// A file.
     File {
         /// Its path.
@@ -91,6 +108,10 @@ pub enum Accept {
         /// The program and its arguments.
         command: Vec<Text>,
     },
+}
+
+fn post() -> String {
+    "POST".into()
 }
 
 /// The section `[start]`.
@@ -122,6 +143,9 @@ pub(super) struct StartSection {
 pub(super) struct ReadySection {
     /// A line of the log that shows that a container is ready; without it, its first line or request.
     log: Option<Pattern>,
+    /// A URL of the container that answers with 2xx once it is ready, such as
+    /// "http://127.0.0.1:{port}/health".
+    http: Option<Text>,
     /// How long it may take.
     within: Option<Period>,
 }
@@ -153,6 +177,7 @@ pub(super) fn start(
     accept: Vec<Spanned<Accept>>,
     agent: AgentSection,
     workspace: Option<WorkspaceSection>,
+    outcome: &OutcomeShape,
 ) -> Result<Start, (usize, String)> {
     let wrong = |byte: usize, why: &str| Err((byte, why.to_owned()));
     let begins = section.command.span().start;
@@ -184,6 +209,27 @@ pub(super) fn start(
         let why = "nothing hands over the instruction's text: write {instruction} or {instruction.json} where it goes";
         return wrong(byte, why);
     }
+    if section.per == Per::Client {
+        let is_by_http = |one: &Spanned<Accept>| matches!(one.get_ref(), Accept::Http { .. });
+        let reports = [OutcomeChannel::Callback, OutcomeChannel::Http];
+        let is_reported = reports.iter().any(|channel| outcome.has(*channel));
+        match outcome.ended_by {
+            EndedBy::Deleted => {
+                if let Some(by_http) = accept.iter().find(|one| is_by_http(one)) {
+                    let why = "what comes by HTTP has no message that could be deleted: write `ended-by = \"report\"` in [outcome]";
+                    return wrong(by_http.span().start, why);
+                }
+            }
+            EndedBy::Report if !is_reported => {
+                let why = "`ended-by = \"report\"` needs \"http\" or \"callback\" in `reported-by` of [outcome]";
+                return wrong(begins, why);
+            }
+            EndedBy::Report => {}
+        }
+    } else if outcome.ended_by == EndedBy::Report {
+        let why = "a process for each instruction ends its instruction: leave `ended-by` of [outcome] out";
+        return wrong(begins, why);
+    }
     Ok(Start {
         command: section.command.into_inner(),
         folder: section.folder,
@@ -193,6 +239,7 @@ pub(super) fn start(
         files: section.files,
         ready: Ready {
             log: ready.log.map(|it| it.0),
+            http: ready.http,
             within: ready.within.map_or(READY_WITHIN, |it| it.0),
         },
         accept: accept.into_iter().map(Spanned::into_inner).collect(),
@@ -206,6 +253,9 @@ impl Accept {
     fn texts(&self) -> Vec<&Text> {
         match self {
             Self::Sqs { queue, body } => queue.iter().chain([body]).collect(),
+            Self::Http {
+                url, headers, body, ..
+            } => headers.values().chain([url, body]).collect(),
             Self::File { path, text } => vec![path, text],
             Self::Command { command } => command.iter().collect(),
         }

@@ -257,6 +257,98 @@ fn every_mistake_is_reported_with_its_place() {
     }
 }
 
+/// A system that is started, without mistakes.
+const STARTED: &str = r#"
+version = 1
+name = "started"
+[names]
+session = "{session}"
+branch = "{thread}"
+bucket = "{client}"
+[start]
+command = ["node", "worker.js"]
+per = "client"
+setup = { commands = [["npm", "ci"]], reads = ["package.json"] }
+[start.env]
+QUEUE = "{queue.url}"
+[ready]
+log = "polling"
+[[accept]]
+via = "sqs"
+body = "{instruction.json}"
+[outcome]
+reported-by = ["http"]
+failed = [{ at = "/error" }]
+"#;
+
+/// Mistakes in how a system is started.
+const STARTED_MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "[\"node\", \"worker.js\"]",
+        "[]",
+        "`command` is a program and its arguments",
+    ),
+    (
+        "[\"node\", \"worker.js\"]",
+        "[\" \"]",
+        "`command` is a program and its arguments",
+    ),
+    ("command = ", "comand = ", "unknown field `comand`"),
+    ("\"client\"", "\"session\"", "unknown variant `session`"),
+    (
+        "commands = [[\"npm\", \"ci\"]]",
+        "commands = [\"npm ci\"]",
+        "invalid type: string",
+    ),
+    (
+        "{queue.url}",
+        "{queue.uri}",
+        "`{queue.uri}` is no placeholder",
+    ),
+    ("\"polling\"", "\"(polling\"", "is not a regular expression"),
+    (
+        "[ready]",
+        "[ready]\nwithin = \"soon\"",
+        "`soon` is not a time",
+    ),
+    ("\"sqs\"", "\"kafka\"", "unknown variant `kafka`"),
+    ("body = ", "text = ", "unknown field `text`"),
+    (
+        "{instruction.json}",
+        "do it",
+        "nothing hands over the instruction's text",
+    ),
+    (
+        "via = \"sqs\"",
+        "via = \"http\"\nurl = \"http://127.0.0.1:{port}\"",
+        "has no message that could be deleted",
+    ),
+    (
+        "reported-by = [\"http\"]",
+        "reported-by = [\"log\"]\nended-by = \"report\"",
+        "needs \"http\" or \"callback\"",
+    ),
+    (
+        "\"/error\"",
+        "\"error\"",
+        "`error` is not a place in a record",
+    ),
+    ("[\"http\"]", "[\"mail\"]", "unknown variant `mail`"),
+];
+
+#[test]
+fn every_mistake_in_how_a_system_is_started_is_reported_with_its_place() {
+    Profile::parse(STARTED).unwrap();
+    for (from, to, expected) in STARTED_MISTAKES {
+        assert!(STARTED.contains(from), "{from}");
+        let text = STARTED.replacen(from, to, 1);
+        let mistakes = Profile::parse(&text).expect_err(to);
+        let mistake = &mistakes[0];
+        assert!(mistake.message.contains(expected), "{to}: {mistake}");
+        assert!(mistake.line >= 7 && mistake.column >= 1, "{to}: {mistake}");
+    }
+}
+
 #[test]
 fn several_mistakes_are_reported_together() {
     let text = REFERENCE

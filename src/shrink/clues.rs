@@ -160,6 +160,7 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         What::Sent { session: of, .. }
         | What::Delivered { session: of, .. }
         | What::Acknowledged { session: of, .. }
+        | What::OutcomeReported { session: of, .. }
         | What::DeadLettered { session: of, .. } => (session(of), None),
         What::RecordWritten { session: of, .. } => (session(of), Some(Place::Table)),
         What::AgentAsked { client: of, .. } => (client(of), Some(Place::Agent)),

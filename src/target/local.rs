@@ -6,6 +6,7 @@
 mod astro;
 mod checkouts;
 mod container;
+mod direct;
 mod foreign;
 mod jobs;
 mod machine;
@@ -166,8 +167,8 @@ impl Target for Local {
     }
 
     fn cannot(&self, step: &Step) -> Option<String> {
-        if self.profile.start.is_some()
-            && let Some(why) = foreign::cannot(step)
+        if let Some(start) = &self.profile.start
+            && let Some(why) = foreign::cannot(&self.profile, start, step)
         {
             return Some(why);
         }
@@ -270,7 +271,11 @@ impl Target for Local {
                 }
             };
             if let Some(build) = &profile.site.build {
-                let builds = OwnBuilds::new(build.clone(), &program.environment);
+                let environment = match &profile.start {
+                    Some(start) => foreign::build_environment(build, start, &systems[client])?,
+                    None => program.environment.clone(),
+                };
+                let builds = OwnBuilds::new(build.clone(), &environment);
                 own_builds.insert(client.clone(), builds);
             }
             let errors = folder.path().join(format!("{client}.errors"));

@@ -1,6 +1,7 @@
 //! Systems of other people's, started by their profiles.
 
 use std::path::Path;
+use std::process::Output;
 
 use crate::program::{self, check};
 
@@ -50,7 +51,6 @@ fn a_worker_in_another_language_is_started_given_work_and_judged() {
 #[test]
 fn a_process_for_each_instruction_is_started_and_started_again_when_it_was_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign/job.toml");
     let plan = "\
 # shakedown plan v1
 session acme/home
@@ -61,23 +61,79 @@ until acme/home done
 instruct acme/home change
 until acme/home done
 ";
-    std::fs::write(folder.path().join("a.plan"), plan).unwrap();
-    let profile = profile.to_str().unwrap();
-    let args = [
-        "replay",
-        "a.plan",
-        "--profile",
-        profile,
-        "--history",
-        "a.jsonl",
-    ];
-    check(&program::run(folder.path(), &args), 0, &["HELD on local"]);
-    let history = std::fs::read_to_string(folder.path().join("a.jsonl")).unwrap();
+    let (out, history) = replay("job.toml", plan, "none", folder.path());
+    check(&out, 0, &["HELD on local"]);
     let times = |part: &str| history.matches(part).count();
     assert_eq!(times("\"event\":\"died\""), 1);
     assert_eq!(times("\"receives\":2"), 1, "{history}");
     // Recovery sends one more.
     assert_eq!(times("\"event\":\"acknowledged\""), 3);
+    for by in ["http", "exit"] {
+        let reported = format!("\"outcome\":\"done\",\"by\":\"{by}\"");
+        assert_eq!(times(&reported), 3, "{history}");
+    }
+}
+
+#[test]
+fn two_outcomes_of_one_instruction_are_a_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, _) = replay("job.toml", PLAN, "two-outcomes", folder.path());
+    let parts = [
+        "errors-told",
+        "one outcome of edit-1, which was reported as done",
+        "it was reported as failed by exit code",
+    ];
+    check(&out, 1, &parts);
+}
+
+#[test]
+fn work_comes_by_http_until_it_is_taken_and_ends_with_its_callback() {
+    let folder = tempfile::tempdir().unwrap();
+    // Sent while the container is down, it is taken by the next one.
+    let plan = "\
+# shakedown plan v1
+session acme/home
+crash acme
+instruct acme/home change
+until acme/home done
+";
+    let (out, history) = replay("server.toml", plan, "none", folder.path());
+    check(&out, 0, &["HELD on local"]);
+    let reported = "\"outcome\":\"done\",\"by\":\"callback\"";
+    assert_eq!(history.matches(reported).count(), 2, "{history}");
+    // What it has taken is in its memory only.
+    let plan = "\
+# shakedown plan v1
+session acme/home
+instruct acme/home change
+until acme/home thinking
+crash acme
+";
+    let (out, _) = replay("server.toml", plan, "none", folder.path());
+    check(&out, 1, &["nothing-lost", "edit-1"]);
+}
+
+/// Replays a plan with a profile of this folder. Returns its history too.
+fn replay(profile: &str, plan: &str, defect: &str, folder: &Path) -> (Output, String) {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign");
+    let profile = profiles.join(profile);
+    std::fs::write(folder.join("a.plan"), plan).unwrap();
+    let mut command = program::command(
+        folder,
+        &[
+            "replay",
+            "a.plan",
+            "--profile",
+            profile.to_str().unwrap(),
+            "--time-scale",
+            "0.2",
+            "--history",
+            "a.jsonl",
+        ],
+    );
+    let out = command.env("JOB_DEFECT", defect).output().unwrap();
+    let history = std::fs::read_to_string(folder.join("a.jsonl")).unwrap_or_default();
+    (out, history)
 }
 
 #[test]

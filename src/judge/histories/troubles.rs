@@ -128,6 +128,77 @@ fn errors_told() {
         .ends_as("held");
 }
 
+/// The reference, which reports its outcomes by HTTP too.
+fn by_http() -> Arc<Profile> {
+    let text = crate::profile::REFERENCE;
+    let by_http = text.replace("[\"record\"]", "[\"http\"]");
+    assert_ne!(text, by_http);
+    Arc::new(Profile::parse(&by_http).unwrap())
+}
+
+#[test]
+fn outcomes() {
+    use ReportedOutcome::{Done, Failed};
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+    };
+    let done = || story().pushed(&[edit(1)]).deployed(&[edit(1)]);
+    // What is reported as done is done.
+    story().reported(Done).is("errors-told not-pushed");
+    let pushed = story().pushed(&[edit(1)]);
+    pushed.reported(Done).is("errors-told not-deployed");
+    done().reported(Done).acknowledged(edit(1)).is("held");
+    Story::of("instruct acme/home break-build\n")
+        .steps()
+        .delivered(edit(1))
+        .pushed(&[edit(1)])
+        .reported(Done)
+        .is("errors-told not-failed");
+    // An outcome that says so reports a failure as well as a record.
+    story().reported(Failed).acknowledged(edit(1)).is("held");
+    // There is one, however often it is reported.
+    done().reported(Done).reported(Done).is("held");
+    let two = "errors-told two-outcomes";
+    done().reported(Done).reported(Failed).is(two);
+    story().reported(Failed).reported(Failed).is("held");
+    story().reported(Failed).reported(Done).is(two);
+    let retried = |story: Story| {
+        let again = story.and(What::delivered(&home(), edit(1), 2));
+        let done = again.pushed(&[edit(1)]).deployed(&[edit(1)]);
+        done.reported(Done).acknowledged(edit(1))
+    };
+    retried(story().reported(Failed)).is(two);
+    // What had ended, and is delivered again, ends once more.
+    retried(story().reported(Failed).acknowledged(edit(1))).is("held");
+}
+
+#[test]
+fn an_outcome_may_be_reported_after_the_message_is_deleted() {
+    let ends = |story: Story| {
+        let story = story.healed();
+        let (plan, seen) = (&story.plan, Some(&story.seen));
+        short(&judge(
+            plan,
+            SiteKind::Shell,
+            by_http(),
+            &story.events,
+            seen,
+        ))
+    };
+    let story = || {
+        Story::of("inject git-auth\ninstruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+            .logs(Level::Error, "acme", "nothing works")
+            .acknowledged(edit(1))
+    };
+    assert_eq!(ends(story()), "errors-told not-pushed");
+    let reported = story().reported(ReportedOutcome::Failed);
+    assert_ne!(ends(reported), "errors-told not-pushed");
+}
+
 #[test]
 fn nothing_lost() {
     Story::of("instruct acme/home change\n")

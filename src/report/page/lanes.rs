@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::history::{CallAnswer, Claim, GitOutcome, Level, S3Outcome, TaskReport, What};
+use crate::history::{
+    CallAnswer, Claim, GitOutcome, Level, ReportedOutcome, S3Outcome, TaskReport, What,
+};
 use crate::model::Model;
 use crate::plan::{self, ClientId, Plan, SessionId};
 
@@ -114,6 +116,7 @@ impl Lanes {
             | What::DeadLettered { session, .. }
             | What::RetrySent { session }
             | What::RetryDelivered { session }
+            | What::OutcomeReported { session, .. }
             | What::RecordWritten { session, .. } => self.session(LaneKind::Session, session),
             What::AgentAsked { client, mark, .. } => {
                 match mark.and_then(|mark| model.owner(mark)) {
@@ -182,6 +185,7 @@ impl Kind {
             | What::Acknowledged { .. }
             | What::DeadLettered { .. }
             | What::RetrySent { .. }
+            | What::OutcomeReported { .. }
             | What::RetryDelivered { .. } => Self::Queue,
             What::AgentAsked { .. } => Self::Agent,
             What::OutsiderPushed { .. }
@@ -268,6 +272,10 @@ impl Tone {
                 (TaskReport::Success(_), None) => Self::Good,
                 (TaskReport::Failure { .. }, None) => Self::Odd,
                 (TaskReport::Heartbeat, None) => Self::Plain,
+            },
+            What::OutcomeReported { outcome, .. } => match outcome {
+                ReportedOutcome::Done => Self::Good,
+                ReportedOutcome::Failed => Self::Odd,
             },
             What::Called { call, .. } => match call.answer {
                 CallAnswer::Done => Self::Plain,

@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::container::{Program, WorkerCommand};
+use super::direct::{Direct, free_port};
 use super::jobs::{Job, Jobs};
 use crate::cloud::{
-    ACCESS_KEY, ACCOUNT, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, REGION, SECRET_KEY,
+    ACCESS_KEY, ACCOUNT, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, OUTCOME_PATH, REGION,
+    SECRET_KEY, task_token,
 };
-use crate::history::What;
+use crate::http::Call;
 use crate::plan::{ClientId, Edit, Fault, Mark, SessionId, Step};
 use crate::process;
-use crate::profile::{Accept, Per, Profile, Start, Text, Values};
+use crate::profile::{Accept, BuildCommand, EndedBy, Per, Profile, Start, Text, Values};
 use crate::site::instruction_text;
 use crate::target::TargetError;
 
@@ -36,37 +38,38 @@ impl System {
         self.profile.start.as_ref()
     }
 
-    /// Hands an instruction to the system, as its profile says. Returns what no endpoint records of it.
+    /// Hands an instruction to the system, as its profile says.
     ///
     /// # Errors
     /// Where that cannot be done.
     pub(super) fn accept(
         &self,
         cloud: &Cloud,
-        jobs: &mut Jobs,
+        (jobs, direct): (&mut Jobs, &mut Direct),
         session: &SessionId,
         edit: Edit,
         mark: Mark,
-    ) -> Result<Option<What>, TargetError> {
+    ) -> Result<Accepted, TargetError> {
         let Some((start, values)) = self.start().zip(self.values.get(&session.client)) else {
-            return Ok(None);
+            return Ok(Accepted::ByQueue);
         };
+        let url = values.get("aws.url").unwrap_or_default();
         let values = of_session(values, &self.profile, session)
             .with("instruction", instruction_text(edit, mark))
-            .with("mark", mark.to_string());
+            .with("mark", mark.to_string())
+            .with("callback.url", format!("{url}{OUTCOME_PATH}{mark}"))
+            .with("task.token", task_token(mark));
+        cloud.announce(session, mark);
         if start.per == Per::Instruction {
             jobs.add(Job {
                 session: session.clone(),
                 mark,
-                values: values.clone(),
+                values,
                 starts: 0,
             });
-            return Ok(Some(What::Sent {
-                session: session.clone(),
-                mark,
-            }));
+            return Ok(Accepted::Waits);
         }
-        cloud.announce(session, mark);
+        let mut is_asked = false;
         for accept in &start.accept {
             match accept {
                 Accept::Sqs { queue, body } => {
@@ -75,6 +78,28 @@ impl System {
                         None => self.profile.names.queue(&session.client),
                     };
                     cloud.send_text(session, &queue, &fill(body, &values, "a message")?)?;
+                }
+                Accept::Http {
+                    url,
+                    method,
+                    headers,
+                    body,
+                } => {
+                    let mut call = Call {
+                        method: method.clone(),
+                        ..Call::post(
+                            fill(url, &values, "a URL")?,
+                            fill(body, &values, "a request")?,
+                        )
+                    };
+                    for (name, text) in headers {
+                        call.headers
+                            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+                        let value = fill(text, &values, "a header")?;
+                        call.headers.push((name.clone(), value));
+                    }
+                    direct.send(session, mark, call);
+                    is_asked = true;
                 }
                 Accept::File { path, text } => {
                     let path = PathBuf::from(fill(path, &values, "a path")?);
@@ -88,8 +113,23 @@ impl System {
                 }
             }
         }
-        Ok(None)
+        Ok(match self.profile.outcome.ended_by {
+            EndedBy::Deleted => Accepted::ByQueue,
+            EndedBy::Report if is_asked => Accepted::Waits,
+            EndedBy::Report => Accepted::AtWork,
+        })
     }
+}
+
+/// How far an instruction got that was handed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Accepted {
+    /// The queue records what becomes of it.
+    ByQueue,
+    /// The tester keeps it until a process, or the system, takes it.
+    Waits,
+    /// The system has it.
+    AtWork,
 }
 
 fn handing_over(session: &SessionId, error: &io::Error) -> TargetError {
@@ -125,8 +165,12 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Why a step cannot be made of a system that only its profile knows.
-pub(super) fn cannot(step: &Step) -> Option<String> {
+pub(super) fn cannot(profile: &Profile, start: &Start, step: &Step) -> Option<String> {
+    let has_queue = start.per == Per::Client && profile.outcome.ended_by == EndedBy::Deleted;
     match step {
+        Step::Redeliver(_) | Step::Inject(Fault::QueueDown(_)) if !has_queue => {
+            Some("its instructions come by no queue".into())
+        }
         Step::Inject(Fault::BuildError(_) | Fault::BuildWarning(_)) => {
             Some("the system has no way to be told to fail a build".into())
         }
@@ -203,6 +247,7 @@ pub(super) fn values(
             format!("{}/{client}.git", front.git_url()),
         )
         .with("home", home.display().to_string())
+        .with("port", free_port().to_string())
         .with("log-group", names.log_group.clone())
         .with("queue", names.queue(client))
         .with("queue.url", front.instruction_queue_url())
@@ -215,6 +260,24 @@ pub(super) fn values(
 pub(super) fn of_session(values: &Values, profile: &Profile, session: &SessionId) -> Values {
     let branch = profile.names.branch(session);
     values.clone().with_session(session).with("branch", branch)
+}
+
+/// The variables that the tester's own builds get of a container's.
+///
+/// # Errors
+/// Where one of them is another for each instruction.
+pub(super) fn build_environment(
+    build: &BuildCommand,
+    start: &Start,
+    values: &Values,
+) -> Result<Vec<(OsString, OsString)>, TargetError> {
+    let passed = start.environment.iter();
+    let passed = passed.filter(|(name, _)| build.environment.contains(name));
+    let filled = passed.map(|(name, text)| {
+        let what = format!("the variable {name}, which [site] names,");
+        Ok((name.into(), fill(text, values, &what)?.into()))
+    });
+    filled.collect()
 }
 
 /// Fills a text of the profile in.

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use super::foreign::program;
 use super::run::LocalRun;
-use crate::history::{Death, Level, What};
+use crate::history::{Death, Level, OutcomeChannel, ReportedOutcome, What};
 use crate::plan::{ClientId, Mark, SessionId};
 use crate::profile::Values;
 use crate::target::TargetError;
@@ -126,6 +126,22 @@ impl LocalRun {
         let Some(job) = self.jobs.running.remove(client) else {
             return;
         };
+        let is_outcome = self.system.as_ref().is_some_and(|system| {
+            let shape = &system.profile.outcome;
+            shape.has(OutcomeChannel::Exit)
+        });
+        if is_outcome {
+            let outcome = match code {
+                0 => ReportedOutcome::Done,
+                _ => ReportedOutcome::Failed,
+            };
+            self.emit(What::OutcomeReported {
+                session: job.session.clone(),
+                mark: job.mark,
+                outcome,
+                by: OutcomeChannel::Exit,
+            });
+        }
         if code != 0 {
             let stamp = self.recorder().now();
             self.emit(What::Logged {

@@ -8,7 +8,8 @@ use regex::Regex;
 
 use super::checkouts::Checkouts;
 use super::container::Container;
-use super::foreign::System;
+use super::direct::{Direct, is_answered};
+use super::foreign::{System, fill};
 use super::jobs::Jobs;
 use super::machine::{MachineWatch, Stalled};
 use super::own_builds::OwnBuilds;
@@ -46,6 +47,8 @@ pub(super) struct LocalRun {
     pub(super) system: Option<System>,
     /// The instructions of a system with a process for each.
     pub(super) jobs: Jobs,
+    /// The instructions that are handed over without a queue.
+    pub(super) direct: Direct,
     events: Vec<Event>,
     /// When something other than a log line was last seen.
     last_change: Duration,
@@ -105,6 +108,7 @@ impl LocalRun {
             restart: RESTART,
             system: None,
             jobs: Jobs::default(),
+            direct: Direct::default(),
         }
     }
 
@@ -115,8 +119,22 @@ impl LocalRun {
         let own = self.system.as_ref().and_then(System::start);
         let within = own.map_or(START_LIMIT, |start| start.ready.within);
         let word = own.and_then(|start| start.ready.log.clone());
+        let url = |client: &ClientId| {
+            let system = self.system.as_ref()?;
+            let url = system.start()?.ready.http.as_ref()?;
+            Some(fill(url, &system.values[client], "the URL of [ready]"))
+        };
+        let urls = clients
+            .iter()
+            .filter_map(|client| Some((client.clone(), url(client)?)));
+        let urls: BTreeMap<ClientId, String> = urls
+            .map(|(client, url)| Ok((client, url?)))
+            .collect::<Result<_, TargetError>>()?;
         let limit = self.now() + within.div_f64(self.scale());
-        let is_ready = |run: &Self, client: &ClientId| run.is_ready(client, word.as_ref());
+        let is_ready = |run: &Self, client: &ClientId| match urls.get(client) {
+            Some(url) => is_answered(url),
+            None => run.is_ready(client, word.as_ref()),
+        };
         self.run_until(limit, |run| {
             Ok(clients
                 .iter()
@@ -196,7 +214,7 @@ impl LocalRun {
         self.take(Event { at, what });
     }
 
-    fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         if !matches!(event.what, What::Logged { .. }) {
             self.last_change = event.at;
         }
@@ -223,7 +241,7 @@ impl LocalRun {
                 // What is pushed was committed before.
                 self.collect_commits(Some(client), Some(event.at))?;
             }
-            self.take(event);
+            self.note_outcome(event);
         }
         self.collect_commits(None, None)
     }
@@ -368,6 +386,7 @@ impl LocalRun {
     ) -> Result<bool, TargetError> {
         loop {
             self.look_after_containers()?;
+            self.look_after_requests()?;
             self.collect()?;
             if holds(self)? {
                 return Ok(true);
@@ -387,7 +406,9 @@ impl LocalRun {
     /// Whether no message of the client is left, visible or not.
     pub(super) fn has_no_message(&self, client: &ClientId) -> bool {
         let depths = self.cloud.depths(client);
-        depths.visible + depths.hidden + depths.retries == 0 && self.jobs.is_idle(client)
+        depths.visible + depths.hidden + depths.retries == 0
+            && self.jobs.is_idle(client)
+            && self.direct.is_idle(client)
     }
 }
 
@@ -454,6 +475,7 @@ impl Run for LocalRun {
             .collect();
         let (mut queued, mut dead_letters) = (self.cloud.queued(), self.cloud.dead_letters());
         queued.extend(self.jobs.queued());
+        queued.extend(self.direct.queued());
         dead_letters.extend(self.jobs.given_up());
         Ok(Snapshot {
             remote: Seen::Seen(self.cloud.remote_branches()?),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::foreign::Accepted;
 use super::memory::Limit;
 use super::run::LocalRun;
 use super::workspace_root;
@@ -54,10 +55,13 @@ impl LocalRun {
                 let mark = need(mark)?;
                 match &self.system {
                     Some(system) => {
-                        let unseen =
-                            system.accept(&self.cloud, &mut self.jobs, session, *edit, mark)?;
-                        if let Some(what) = unseen {
-                            self.emit(what);
+                        let places = (&mut self.jobs, &mut self.direct);
+                        let accepted = system.accept(&self.cloud, places, session, *edit, mark)?;
+                        if accepted != Accepted::ByQueue {
+                            self.emit(What::sent(session, mark));
+                        }
+                        if accepted == Accepted::AtWork {
+                            self.handed_over(session.clone(), mark);
                         }
                     }
                     None => self.cloud.send_instruction(session, *edit, mark)?,
