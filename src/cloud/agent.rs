@@ -1,64 +1,160 @@
-//! The agent API: Anthropic's Messages, answered from the script of the instruction.
+//! The agent API: Anthropic's Messages, answered from the script of the instruction, also as Bedrock
+//! has it.
 
-use std::convert::Infallible;
+mod failure;
+mod message;
+mod request;
+mod script;
+mod tools;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Body, json};
+use self::failure::{Failure, Refused, failure, fault, refusal, unique, with_id};
+use self::message::{End, Message, tokens};
+use self::request::{Request, offers_tools};
+use self::script::Script;
+use self::tools::Toolbox;
+use super::answer::{Answer, json};
 use super::credentials::AGENT_KEY;
+use super::protocol::header;
 use super::route::Asked;
 use super::services::Services;
-use crate::files::FileChange;
 use crate::history::{CallAnswer, ServiceCall, What};
 use crate::site;
-
-/// How long a 429 asks to wait, in the system's own time.
-const ASKED_WAIT: Duration = Duration::from_secs(5);
 
 /// Where the stubs of the agent's program ask what to do.
 pub const STUB_PATH: &str = "/shakedown/agent";
 
 /// Answers a request to the agent API.
 pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
-    if asked.parts.uri.path() != "/v1/messages" {
-        let operation = format!("{} {}", asked.parts.method, asked.parts.uri.path());
-        services.recorder.record(What::Called {
-            client: asked.client.clone(),
-            call: Arc::new(ServiceCall {
-                service: "agent".into(),
-                operation: operation.into(),
-                about: None,
-                answer: CallAnswer::NotServed,
-            }),
-        });
-        return error(StatusCode::NOT_FOUND, "not_found_error", "Not Found");
-    }
-    let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
-    let text = first_text(&request);
-    let instruction = text.as_deref().and_then(site::instruction_in);
-    if let Some(failed) = fails(services, asked, instruction) {
-        return failed;
-    }
-    match check(asked, &request) {
-        Err((status, kind, message)) => {
-            record(services, asked, instruction, Some(status), None);
-            error(status, kind, message)
+    let answer = match asked.parts.uri.path().trim_end_matches('/') {
+        "/v1/messages" => messages(services, asked),
+        "/v1/messages/count_tokens" => count(services, asked),
+        path if is_bedrock(path) => messages(services, asked),
+        path => match path.strip_prefix("/v1/models") {
+            Some(model) => models(services, asked, model.trim_start_matches('/')),
+            None => not_served(services, asked),
+        },
+    };
+    with_id(asked, answer)
+}
+
+/// Whether a request is a turn of an agent. What clients ask beside their work says nothing of it.
+pub(super) fn is_turn(parts: &Parts, body: &[u8]) -> bool {
+    let path = parts.uri.path().trim_end_matches('/');
+    (path == "/v1/messages" || is_bedrock(path)) && offers_tools(body)
+}
+
+/// Whether a path is that of a model in Bedrock. Of its streams, in a form of their own, there are
+/// none: clients then ask without.
+pub(super) fn is_bedrock(path: &str) -> bool {
+    path.starts_with("/model/") && path.ends_with("/invoke")
+}
+
+fn messages(services: &Services, asked: &Asked) -> Answer {
+    let request = Request::read(&asked.body);
+    let refused = check(asked, &request);
+    // A stream can also fail after it has begun, where there is one.
+    let can_break = refused.is_ok() && request.streams();
+    let (answer, status, wait) = match fault(services, asked, can_break) {
+        Some(Failure::Never) => (Answer::Never, None, None),
+        Some(Failure::Status(status)) => {
+            let (answer, wait) = failure(asked, status);
+            (answer, Some(status), wait)
         }
-        Ok(()) => {
-            record(services, asked, instruction, Some(StatusCode::OK), None);
-            let changes = instruction
-                .filter(|_| !is_answer_to_tools(&request))
-                .and_then(|text| services.config.site.script(text))
-                .filter(|changes| changes.iter().all(|change| offers_tool(&request, change)));
-            turn(&request, changes.unwrap_or_default())
+        Some(Failure::Broken(status, end)) => {
+            let message = turn(services, asked, &request);
+            (message.stream(end), status, None)
         }
+        None => match refused {
+            Err((status, kind, message)) => {
+                (refusal(asked, status, kind, message), Some(status), None)
+            }
+            Ok(()) => {
+                let message = turn(services, asked, &request);
+                let answer = match request.streams() {
+                    true => message.stream(End::Whole),
+                    false => message.whole(),
+                };
+                (answer, Some(StatusCode::OK), None)
+            }
+        },
+    };
+    if request.is_side() {
+        let how = match status {
+            Some(StatusCode::OK) => CallAnswer::Done,
+            Some(status) => CallAnswer::Failed(status.as_str().into()),
+            None => CallAnswer::Failed("no answer".into()),
+        };
+        called(services, asked, "request without tools", how);
+    } else {
+        record(services, asked, request.instruction(), status, wait);
+    }
+    answer
+}
+
+/// What the agent says next.
+fn turn(services: &Services, asked: &Asked, request: &Request) -> Message {
+    let id = unique();
+    let mut message = Message {
+        id: format!("msg_{id}"),
+        model: model(asked, request),
+        input_tokens: tokens(asked.body.len()),
+        words: "Done.".into(),
+        uses: Box::new(std::iter::empty()),
+        stop_reason: "end_turn",
+    };
+    let changes = request
+        .instruction()
+        .and_then(|text| services.config.site.script(text));
+    let Some(changes) = changes.filter(|_| !request.is_side()) else {
+        return message;
+    };
+    let tools = Toolbox::read(request.tools());
+    let mut script = Script::new(tools, request.folder(), changes);
+    if !script.is_possible() {
+        let names = request.tools().filter_map(|tool| tool["name"].as_str());
+        let names: Vec<&str> = names.collect();
+        let tools = format!("edits with the tools {}", names.join(", "));
+        called(services, asked, &tools, CallAnswer::NotServed);
+        message.words = "I cannot make these changes with the tools that I have.".into();
+        return message;
+    }
+    for turn in request.turns() {
+        script.see(turn);
+    }
+    if script.is_done() {
+        for (path, why) in script.failures() {
+            message
+                .words
+                .push_str(&format!("\nI could not change {path}: {why}"));
+        }
+        return message;
+    }
+    let most = match request.takes_many_uses() {
+        true => usize::MAX,
+        false => 1,
+    };
+    message.words = "I will make these changes.".into();
+    message.stop_reason = "tool_use";
+    message.uses = Box::new(script.uses(most, &id));
+    message
+}
+
+/// The model that is asked, which Bedrock has in the path.
+fn model(asked: &Asked, request: &Request) -> Value {
+    let path = asked.parts.uri.path();
+    let in_path = path.strip_prefix("/model/");
+    match in_path.and_then(|rest| rest.strip_suffix("/invoke")) {
+        Some(id) => percent_decode_str(id).decode_utf8_lossy().into(),
+        None => request.body["model"].clone(),
     }
 }
 
@@ -66,13 +162,66 @@ pub(super) fn answer(services: &Services, asked: &Asked) -> Answer {
 pub(super) fn answer_stub(services: &Services, asked: &Asked) -> Answer {
     let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
     let instruction = request["prompt"].as_str().and_then(site::instruction_in);
-    if let Some(failed) = fails(services, asked, instruction) {
-        return failed;
+    let (answer, status, wait) = match fault(services, asked, false) {
+        Some(Failure::Status(status)) => {
+            let (answer, wait) = failure(asked, status);
+            (answer, Some(status), wait)
+        }
+        Some(Failure::Never | Failure::Broken(..)) => (Answer::Never, None, None),
+        None => {
+            let changes = instruction.and_then(|text| services.config.site.script(text));
+            let body = json!({ "changes": changes.unwrap_or_default() });
+            let answer = json(StatusCode::OK, "application/json", &body);
+            (answer, Some(StatusCode::OK), None)
+        }
+    };
+    record(services, asked, instruction, status, wait);
+    answer
+}
+
+/// How many tokens a request has, roughly.
+fn count(services: &Services, asked: &Asked) -> Answer {
+    called(services, asked, "count_tokens", CallAnswer::Done);
+    if let Err((status, kind, message)) = check_key(asked) {
+        return refusal(asked, status, kind, message);
     }
-    record(services, asked, instruction, Some(StatusCode::OK), None);
-    let changes = instruction.and_then(|text| services.config.site.script(text));
-    let body = json!({ "changes": changes.unwrap_or_default() });
+    let body = json!({ "input_tokens": tokens(asked.body.len()) });
     json(StatusCode::OK, "application/json", &body)
+}
+
+/// The models; every name is one.
+fn models(services: &Services, asked: &Asked, model: &str) -> Answer {
+    called(services, asked, "models", CallAnswer::Done);
+    if let Err((status, kind, message)) = check_key(asked) {
+        return refusal(asked, status, kind, message);
+    }
+    let describe = |id: &str| {
+        json!({
+            "type": "model",
+            "id": id,
+            "display_name": id,
+            "created_at": "2025-01-01T00:00:00Z",
+            "max_input_tokens": 200_000,
+            "max_tokens": 64_000,
+        })
+    };
+    const SOME: [&str; 3] = ["claude-opus-4-1", "claude-sonnet-4-5", "claude-haiku-4-5"];
+    let body = match model {
+        "" => json!({
+            "data": SOME.map(describe),
+            "has_more": false,
+            "first_id": SOME[0],
+            "last_id": SOME[2],
+        }),
+        model => describe(model),
+    };
+    json(StatusCode::OK, "application/json", &body)
+}
+
+fn not_served(services: &Services, asked: &Asked) -> Answer {
+    let operation = format!("{} {}", asked.parts.method, asked.parts.uri.path());
+    called(services, asked, &operation, CallAnswer::NotServed);
+    refusal(asked, StatusCode::NOT_FOUND, "not_found_error", "Not Found")
 }
 
 fn record(
@@ -90,193 +239,70 @@ fn record(
     });
 }
 
-/// How a request ends under the faults of the agent, which is recorded; `None` without any.
-fn fails(services: &Services, asked: &Asked, instruction: Option<&str>) -> Option<Answer> {
-    if asked.faults.agent_is_silent() {
-        record(services, asked, instruction, None, None);
-        return Some(Answer::Never);
+/// Records what was asked beside the turns.
+fn called(services: &Services, asked: &Asked, operation: &str, answer: CallAnswer) {
+    services.recorder.record(What::Called {
+        client: asked.client.clone(),
+        call: Arc::new(ServiceCall {
+            service: "agent".into(),
+            operation: operation.into(),
+            about: None,
+            answer,
+        }),
+    });
+}
+
+/// Whether the caller has the key of the API, in either of its places. Who asks Bedrock has signed.
+fn check_key(asked: &Asked) -> Result<(), Refused> {
+    if asked.call.is_some() {
+        return Ok(());
     }
-    let status = asked.faults.agent_error()?;
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let wait = (status == StatusCode::TOO_MANY_REQUESTS).then_some(ASKED_WAIT);
-    record(services, asked, instruction, Some(status), wait);
-    Some(failure(status, wait))
+    let bearer = header(&asked.parts, AUTHORIZATION.as_str())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim());
+    let message = match (header(&asked.parts, "x-api-key"), bearer) {
+        (Some(AGENT_KEY), _) | (None, Some(AGENT_KEY)) => return Ok(()),
+        (Some(_), _) => "invalid x-api-key",
+        (None, Some(_)) => "Invalid bearer token",
+        (None, None) => "x-api-key header is required",
+    };
+    Err((StatusCode::UNAUTHORIZED, "authentication_error", message))
 }
 
 /// What the real API would not take.
-fn check(asked: &Asked, request: &Value) -> Result<(), (StatusCode, &'static str, &'static str)> {
-    let header = |name: &str| {
-        let value = asked.parts.headers.get(name)?;
-        value.to_str().ok()
-    };
-    let bad = |message| (StatusCode::BAD_REQUEST, "invalid_request_error", message);
+fn check(asked: &Asked, request: &Request) -> Result<(), Refused> {
+    let bad = |message| Err((StatusCode::BAD_REQUEST, "invalid_request_error", message));
     if asked.parts.method != Method::POST {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err((status, "invalid_request_error", "Method Not Allowed"));
     }
-    if header("x-api-key") != Some(AGENT_KEY) {
-        let status = StatusCode::UNAUTHORIZED;
-        return Err((status, "authentication_error", "invalid x-api-key"));
+    check_key(asked)?;
+    if is_bedrock(asked.parts.uri.path()) {
+        if !request.body["anthropic_version"].is_string() {
+            return bad("anthropic_version: Field required");
+        }
+    } else if header(&asked.parts, "anthropic-version").is_none() {
+        return bad("anthropic-version: header is required");
+    } else if !request.body["model"].is_string() {
+        return bad("model: Field required");
     }
-    if header("anthropic-version").is_none() {
-        return Err(bad("anthropic-version: header is required"));
-    }
-    if !request["model"].is_string() {
-        return Err(bad("model: Field required"));
-    }
-    if request["max_tokens"].as_u64().is_none_or(|most| most == 0) {
-        return Err(bad("max_tokens: Field required"));
-    }
-    let messages = request["messages"].as_array();
-    if messages.is_none_or(|messages| messages.first().is_none_or(|first| first["role"] != "user"))
+    if request.body["max_tokens"]
+        .as_u64()
+        .is_none_or(|most| most == 0)
     {
-        return Err(bad("messages: first message must use the \"user\" role"));
+        return bad("max_tokens: Field required");
     }
-    if !answers_every_tool(messages.map_or(&[], Vec::as_slice)) {
-        return Err(bad(
+    let first = request.messages().first();
+    if first.is_none_or(|first| first["role"] != "user") {
+        return bad("messages: first message must use the \"user\" role");
+    }
+    if !request.answers_every_tool() {
+        return bad(
             "messages: `tool_use` ids were found without `tool_result` blocks immediately after",
-        ));
+        );
     }
     Ok(())
-}
-
-/// Whether each tool that the agent used was answered in the message after it.
-fn answers_every_tool(messages: &[Value]) -> bool {
-    messages.iter().enumerate().all(|(at, message)| {
-        let answers: Vec<&Value> = messages
-            .get(at + 1)
-            .map(|next| blocks(next, "tool_result").map(|block| &block["tool_use_id"]))
-            .into_iter()
-            .flatten()
-            .collect();
-        blocks(message, "tool_use").all(|block| answers.contains(&&block["id"]))
-    })
-}
-
-/// The content blocks of one type in a message.
-fn blocks<'a>(message: &'a Value, kind: &'static str) -> impl Iterator<Item = &'a Value> {
-    let content = message["content"].as_array().into_iter().flatten();
-    content.filter(move |block| block["type"] == kind)
-}
-
-/// The text of the first message, which is the instruction.
-fn first_text(request: &Value) -> Option<String> {
-    let first = request["messages"].get(0)?;
-    match &first["content"] {
-        Value::String(text) => Some(text.clone()),
-        _ => blocks(first, "text").find_map(|block| block["text"].as_str().map(str::to_owned)),
-    }
-}
-
-/// Whether the newest message has the results of the tools: then the agent has finished.
-fn is_answer_to_tools(request: &Value) -> bool {
-    let last = request["messages"].as_array().and_then(|all| all.last());
-    last.is_some_and(|last| blocks(last, "tool_result").next().is_some())
-}
-
-fn offers_tool(request: &Value, change: &FileChange) -> bool {
-    let tools = request["tools"].as_array().into_iter().flatten();
-    let name = tool(change);
-    tools.into_iter().any(|tool| tool["name"] == name)
-}
-
-fn tool(change: &FileChange) -> &'static str {
-    match change {
-        FileChange::Write { .. } => "write_file",
-        FileChange::Append { .. } => "append_line",
-        FileChange::Delete { .. } => "delete_file",
-    }
-}
-
-/// One turn of the agent: the tools that make the changes, or that it has finished.
-fn turn(request: &Value, changes: Vec<FileChange>) -> Answer {
-    let turns = request["messages"].as_array().map_or(0, Vec::len);
-    let stop_reason = if changes.is_empty() {
-        "end_turn"
-    } else {
-        "tool_use"
-    };
-    let mut head = json!({
-        "id": format!("msg_loopback_{turns}"),
-        "type": "message",
-        "role": "assistant",
-        "model": request["model"],
-        "stop_reason": stop_reason,
-        "stop_sequence": null,
-        "usage": { "input_tokens": 1, "output_tokens": 1 },
-    })
-    .to_string();
-    // The blocks are sent one by one: a memory-hungry edit is large, and is not held here.
-    head.pop();
-    head.push_str(",\"content\":[");
-    let said = if changes.is_empty() {
-        json!({ "type": "text", "text": "Done." })
-    } else {
-        json!({ "type": "text", "text": "I will make these changes." })
-    };
-    // Many large files share one text, which is written as JSON once.
-    let mut written: Option<(Arc<str>, Bytes)> = None;
-    let used = changes
-        .into_iter()
-        .enumerate()
-        .flat_map(move |(n, change)| {
-            let (path, field, text) = match &change {
-                FileChange::Write { path, text } => (path, "text", Some(text)),
-                FileChange::Append { path, line } => (path, "line", Some(line)),
-                FileChange::Delete { path } => (path, "", None),
-            };
-            let mut head = json!({
-                "type": "tool_use",
-                "id": format!("toolu_loopback_{turns}_{n}"),
-                "name": tool(&change),
-            })
-            .to_string();
-            head.pop();
-            let head = format!(",{head},\"input\":{{\"path\":{}", json!(path));
-            let Some(text) = text else {
-                return vec![Bytes::from(head), Bytes::from_static(b"}}")];
-            };
-            let json_text = match &written {
-                Some((of, json_text)) if Arc::ptr_eq(of, text) => json_text.clone(),
-                _ => Bytes::from(json!(text).to_string()),
-            };
-            written = Some((text.clone(), json_text.clone()));
-            let head = format!("{head},\"{field}\":");
-            vec![Bytes::from(head), json_text, Bytes::from_static(b"}}")]
-        });
-    let parts = [Bytes::from(head), Bytes::from(said.to_string())]
-        .into_iter()
-        .chain(used)
-        .chain([Bytes::from_static(b"]}")])
-        .map(|part| Ok::<_, Infallible>(Frame::data(part)));
-    let body: Body = StreamBody::new(stream::iter(parts)).boxed_unsync();
-    let mut response = Response::new(body);
-    let content_type = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    Answer::Reply(response)
-}
-
-/// The answer of an API that fails.
-fn failure(status: StatusCode, wait: Option<Duration>) -> Answer {
-    let (kind, message) = match status.as_u16() {
-        429 => (
-            "rate_limit_error",
-            "This request would exceed your account's rate limit. Please try again later.",
-        ),
-        529 => ("overloaded_error", "Overloaded"),
-        _ => ("api_error", "Internal server error"),
-    };
-    let mut answer = error(status, kind, message);
-    if let (Answer::Reply(response), Some(wait)) = (&mut answer, wait) {
-        let headers = response.headers_mut();
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
-    }
-    answer
-}
-
-fn error(status: StatusCode, kind: &str, message: &str) -> Answer {
-    let body = json!({ "type": "error", "error": { "type": kind, "message": message } });
-    json(status, "application/json", &body)
 }
 
 #[cfg(test)]

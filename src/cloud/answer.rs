@@ -1,6 +1,6 @@
 //! How a request ends: with a response, or in one of the ways a broken network has.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 
 use http_body_util::combinators::UnsyncBoxBody;
@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::plan::Outage;
 
-pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// A body; an error ends the connection within it.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How a request ends.
 pub(super) enum Answer {
@@ -42,7 +43,8 @@ pub(super) const JSON_1_0: &str = "application/x-amz-json-1.0";
 pub(super) const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).boxed_unsync()
+    let body = Full::new(bytes.into());
+    body.map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A response with a body of one type.

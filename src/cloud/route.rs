@@ -119,9 +119,10 @@ const AWS: [Row; 8] = [
 ];
 
 /// The other services, by how their paths begin.
-const PATHS: [(&str, Service); 4] = [
+const PATHS: [(&str, Service); 5] = [
     ("/git/", Service::Git),
     ("/v1/", Service::Agent),
+    ("/model/", Service::Agent),
     (agent::STUB_PATH, Service::AgentStub),
     (outcomes::OUTCOME_PATH, Service::Outcome),
 ];
@@ -137,6 +138,9 @@ fn row(call: &AwsCall) -> Option<&'static Row> {
 
 fn service_of(parts: &Parts, call: Option<&AwsCall>) -> Service {
     if let Some(call) = call {
+        if call.service.starts_with("bedrock") && agent::is_bedrock(parts.uri.path()) {
+            return Service::Agent;
+        }
         return row(call).map_or(Service::Unserved, |row| row.service);
     }
     let is_of_s3 = protocol::credential(parts).is_some_and(|of| of.contains("/s3"));
@@ -166,6 +170,7 @@ pub(super) async fn answer(
     // What a container asks beside its work, and at any time, says nothing of how far it is.
     let counts = match service {
         Service::Tasks => !what.ends_with("Heartbeat"),
+        Service::Agent => agent::is_turn(&parts, &body),
         Service::Logs | Service::Ecs | Service::Sts | Service::Sinks | Service::Unserved => false,
         _ => true,
     };
@@ -228,6 +233,7 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
         Service::Ecs => ecs::answer(&services, &asked),
         Service::Sts => sts::answer(&asked),
         Service::Sinks => sinks(call, &asked.body),
+        Service::Agent => return agent::answer(&services, &asked),
         _ => unserved(call),
     };
     record(&services, &asked, call, &answer);

@@ -125,9 +125,10 @@ fn shows(what: &What, fault: &Fault) -> bool {
         // Nothing of it reaches an endpoint: see `is_of_partition`.
         Fault::Partition(_) => false,
         Fault::AgentSlow => matches!(what, What::AgentAsked { status: None, .. }),
-        Fault::AgentError(code) => {
-            matches!(what, What::AgentAsked { status: Some(status), .. } if status == code)
-        }
+        // An overload is 529 to Anthropic and 503 to Bedrock.
+        Fault::AgentError(code) => matches!(what, What::AgentAsked {
+            status: Some(status), ..
+        } if status == code || (*code, *status) == (529, 503)),
         Fault::StoreThrottled | Fault::QueueDown(_) => {
             matches!(what, What::Refused { place, .. } if *place == fault.place())
         }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpRequest;
@@ -8,14 +9,18 @@ use serde_json::{Value, json};
 
 use crate::cloud::tests::{cloud, front, home, is_silent, recorded, soon};
 use crate::cloud::{AGENT_KEY, Cloud};
-use crate::history::What;
+use crate::history::{CallAnswer, What};
 use crate::plan::{Edit, Fault, Mark};
 use crate::site::{HUNGRY_FILES, instruction_text};
+
+mod editor;
 
 /// What the API answered.
 struct Answered {
     status: u16,
     retry_after: Option<String>,
+    request_id: Option<String>,
+    /// Empty where it broke off.
     body: Vec<u8>,
 }
 
@@ -26,22 +31,37 @@ impl Answered {
 }
 
 async fn send(cloud: &Cloud, key: &'static str, body: &Value) -> Answered {
-    let mut request = HttpRequest::new(body.to_string().into());
-    request.set_method("POST").unwrap();
-    let url = format!("{}/v1/messages", front(cloud).url());
+    send_to(cloud, "POST /v1/messages", ("x-api-key", key), body).await
+}
+
+async fn send_to(
+    cloud: &Cloud,
+    what: &str,
+    (name, value): (&'static str, &'static str),
+    body: &Value,
+) -> Answered {
+    let (method, path) = what.split_once(' ').unwrap();
+    let mut request = HttpRequest::new(match method {
+        "GET" => "".into(),
+        _ => body.to_string().into(),
+    });
+    request.set_method(method).unwrap();
+    let url = format!("{}{path}", front(cloud).url());
     request.set_uri(url).unwrap();
     let headers = request.headers_mut();
     headers.insert("content-type", "application/json");
-    headers.insert("x-api-key", key);
+    headers.insert(name, value);
     headers.insert("anthropic-version", "2023-06-01");
     let client = Connector::builder().build_http();
     let answer = client.call(request).await.unwrap();
+    let header = |name: &str| answer.headers().get(name).map(str::to_owned);
     Answered {
         status: answer.status().as_u16(),
-        retry_after: answer.headers().get("retry-after").map(str::to_owned),
+        retry_after: header("retry-after"),
+        request_id: header("request-id").or_else(|| header("x-amzn-requestid")),
         body: {
             let body = ByteStream::new(answer.into_body()).collect().await;
-            body.unwrap().to_vec()
+            body.map(|body| body.to_vec()).unwrap_or_default()
         },
     }
 }
@@ -115,10 +135,183 @@ async fn an_instruction_without_a_script_is_answered_in_words() {
     let (status, said) = ask(&cloud, &conversation(json!([hello]))).await;
     assert_eq!((status, &said["stop_reason"]), (200, &json!("end_turn")));
     assert_eq!(said["content"][0]["type"], "text");
-    let mut without_tools = conversation(json!([first(Edit::Change)]));
-    without_tools["tools"] = json!([]);
-    let (_, said) = ask(&cloud, &without_tools).await;
+    let mut other_tools = conversation(json!([first(Edit::Change)]));
+    other_tools["tools"] = json!([{ "name": "search", "input_schema": {} }]);
+    recorded(&cloud);
+    let (_, said) = ask(&cloud, &other_tools).await;
     assert_eq!(said["stop_reason"], "end_turn");
+    let events = recorded(&cloud);
+    assert!(
+        matches!(&events[0], What::Called { call, .. } if call.answer == CallAnswer::NotServed),
+        "{events:?}"
+    );
+    assert_eq!(events[1..], [asked(Some(200), None)]);
+}
+
+#[tokio::test]
+async fn what_is_asked_beside_the_turns_is_answered_and_is_no_turn() {
+    let cloud = cloud();
+    let mut title = conversation(json!([first(Edit::Change)]));
+    title["tools"] = json!([]);
+    let bearer = (
+        "authorization",
+        "Bearer loopback-agent-key-0123456789abcdef",
+    );
+    for what in [
+        "POST /v1/messages?beta=true",
+        "POST /v1/messages/count_tokens",
+        "GET /v1/models",
+        "GET /v1/models/claude-x",
+    ] {
+        let answer = soon(send_to(&cloud, what, bearer, &title)).await;
+        assert_eq!(answer.status, 200, "{what}");
+        assert!(answer.request_id.unwrap().starts_with("req_"));
+        let refused = soon(send_to(&cloud, what, ("x-api-key", "no"), &title)).await;
+        assert_eq!(refused.status, 401, "{what}");
+        let (said, id) = (refused.json(), refused.request_id.unwrap());
+        assert_eq!(said["request_id"], json!(id));
+    }
+    let unknown = soon(send_to(&cloud, "GET /v1/files", bearer, &title)).await;
+    assert_eq!(unknown.status, 404);
+    let is_beside = |what: &What| matches!(what, What::Called { .. });
+    assert!(recorded(&cloud).iter().all(is_beside));
+    assert_eq!(cloud.recorder().requests(&home().client), 0);
+}
+
+/// A message put together from the events of a stream; an error where it ends with one.
+fn assembled(body: &[u8]) -> Result<Value, Value> {
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let mut message = Value::Null;
+    let mut inputs: Vec<String> = vec![];
+    let mut is_ended = false;
+    for event in text.split_terminator("\n\n") {
+        let (name, data) = event.split_once('\n').unwrap();
+        let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(name, format!("event: {}", data["type"].as_str().unwrap()));
+        let at = data["index"].as_u64().unwrap_or_default() as usize;
+        match data["type"].as_str().unwrap() {
+            "message_start" => message = data["message"].clone(),
+            "content_block_start" => {
+                let blocks = message["content"].as_array_mut().unwrap();
+                assert_eq!(at, blocks.len());
+                blocks.push(data["content_block"].clone());
+                inputs.push(String::new());
+            }
+            "content_block_delta" => match data["delta"]["type"].as_str().unwrap() {
+                "text_delta" => {
+                    let block = &mut message["content"][at];
+                    let piece = data["delta"]["text"].as_str().unwrap();
+                    block["text"] = format!("{}{piece}", block["text"].as_str().unwrap()).into();
+                }
+                _ => inputs[at].push_str(data["delta"]["partial_json"].as_str().unwrap()),
+            },
+            "content_block_stop" => {
+                if message["content"][at]["type"] == "tool_use" {
+                    message["content"][at]["input"] = serde_json::from_str(&inputs[at]).unwrap();
+                }
+            }
+            "message_delta" => {
+                message["stop_reason"] = data["delta"]["stop_reason"].clone();
+                message["usage"]["output_tokens"] = data["usage"]["output_tokens"].clone();
+            }
+            "message_stop" => is_ended = true,
+            "ping" => {}
+            "error" => return Err(data),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(is_ended, "{text}");
+    Ok(message)
+}
+
+#[tokio::test]
+async fn a_stream_says_what_the_whole_answer_says() {
+    let cloud = cloud();
+    let mut body = conversation(json!([first(Edit::Repair)]));
+    let (_, mut whole) = ask(&cloud, &body).await;
+    body["stream"] = true.into();
+    let answer = soon(send(&cloud, AGENT_KEY, &body)).await;
+    let mut streamed = assembled(&answer.body).unwrap();
+    assert_ne!(streamed["id"], whole["id"]);
+    for message in [&mut whole, &mut streamed] {
+        message["id"] = Value::Null;
+        for block in message["content"].as_array_mut().unwrap() {
+            block["id"] = Value::Null;
+        }
+        assert!(message["usage"]["input_tokens"].as_u64().unwrap() > 10);
+        message["usage"]["input_tokens"] = Value::Null;
+    }
+    assert_eq!(streamed, whole);
+}
+
+#[tokio::test]
+async fn a_stream_may_also_break_after_it_has_begun() {
+    let cloud = cloud();
+    let mut body = conversation(json!([first(Edit::Change)]));
+    body["stream"] = true.into();
+    let mut seen = BTreeSet::new();
+    for status in [500, 529] {
+        cloud.set_fault(&Fault::AgentError(status), true).unwrap();
+        for _ in 0..24 {
+            let answer = soon(send(&cloud, AGENT_KEY, &body)).await;
+            seen.insert(match answer.status {
+                200 if answer.body.is_empty() => (status, "cut".to_owned()),
+                200 => {
+                    let error = assembled(&answer.body).unwrap_err();
+                    (status, error["error"]["type"].as_str().unwrap().to_owned())
+                }
+                other => (status, other.to_string()),
+            });
+            assert_eq!(recorded(&cloud), [asked(Some(status), None)]);
+        }
+        cloud.set_fault(&Fault::AgentError(status), false).unwrap();
+    }
+    let expected = [
+        (500, "500"),
+        (500, "api_error"),
+        (500, "cut"),
+        (529, "529"),
+        (529, "overloaded_error"),
+    ];
+    let expected = expected.map(|(status, how)| (status, how.to_owned()));
+    assert_eq!(seen, BTreeSet::from(expected));
+    cloud.set_fault(&Fault::AgentSlow, true).unwrap();
+    for _ in 0..4 {
+        assert!(is_silent(send(&cloud, AGENT_KEY, &body)).await);
+        assert_eq!(recorded(&cloud), [asked(None, None)]);
+    }
+}
+
+#[tokio::test]
+async fn bedrock_takes_the_same_in_its_own_form() {
+    let cloud = cloud();
+    let mut body = conversation(json!([first(Edit::Change)]));
+    body["model"].take();
+    let signed = (
+        "authorization",
+        "AWS4-HMAC-SHA256 Credential=LOOPBACKACCESSKEY000/20261129/us-west-2/bedrock/aws4_request, \
+         SignedHeaders=host, Signature=0",
+    );
+    let invoke = "POST /model/us.anthropic.claude%3A0/invoke";
+    let answer = soon(send_to(&cloud, invoke, signed, &body)).await;
+    assert_eq!(answer.status, 400, "without its version");
+    body["anthropic_version"] = "bedrock-2023-05-31".into();
+    let answer = soon(send_to(&cloud, invoke, signed, &body)).await;
+    assert_eq!(answer.json()["model"], "us.anthropic.claude:0");
+    assert_eq!(answer.json()["stop_reason"], "tool_use");
+    let streaming = format!("{invoke}-with-response-stream");
+    let none = soon(send_to(&cloud, &streaming, signed, &body)).await;
+    assert_eq!(none.status, 404);
+    let events = recorded(&cloud);
+    assert_eq!(
+        events[..2],
+        [asked(Some(400), None), asked(Some(200), None)]
+    );
+    cloud.set_fault(&Fault::AgentError(529), true).unwrap();
+    let busy = soon(send_to(&cloud, invoke, signed, &body)).await;
+    assert_eq!(busy.status, 503);
+    assert_eq!(busy.json()["code"], "ServiceUnavailableException");
+    assert_eq!(recorded(&cloud), [asked(Some(503), None)]);
 }
 
 #[tokio::test]
@@ -128,7 +321,9 @@ async fn a_memory_hungry_edit_is_written_out_in_full() {
     let answer = soon(send(&cloud, AGENT_KEY, &body)).await;
     let (files, size) = HUNGRY_FILES;
     assert!(answer.body.len() > files * size);
-    assert!(answer.body.ends_with(b"]}"));
+    let said = answer.json();
+    assert_eq!(said["content"].as_array().unwrap().len(), 1 + 1 + files);
+    assert!(said["usage"]["output_tokens"].as_u64().unwrap() > 1);
 }
 
 #[tokio::test]
