@@ -62,14 +62,12 @@ impl Scratch {
     }
 
     fn new_in(root: &Path, what: &str) -> io::Result<Self> {
+        let _no_sweep = making_in(root);
         let folder = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{what}-"))
             .tempdir_in(root)?;
-        // Locked before it has its name: a sweep never sees it without its lock.
-        let unnamed = folder.path().join("new");
-        let lock = File::create(&unnamed)?;
+        let lock = File::create(folder.path().join(IN_USE))?;
         lock.try_lock().map_err(io::Error::from)?;
-        fs::rename(unnamed, folder.path().join(IN_USE))?;
         let folder = TempDir::keep(folder);
         goes_with_process(&folder);
         Ok(Self {
@@ -140,19 +138,46 @@ fn available(meminfo: &str) -> Option<u64> {
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes << 10)
 }
+
+/// Removes a folder, and what tells that it is ours last: one whose removal was cut off is known to the next sweep.
 fn remove(folder: &Path) {
     // An owner that is still writing may have put a file there once more.
     for _ in 0..100 {
-        match fs::remove_dir_all(folder) {
-            Ok(()) => return,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name() != IN_USE) {
+            let path = entry.path();
+            let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                true => fs::remove_dir_all(path),
+                false => fs::remove_file(path),
+            };
         }
+        let rest: Vec<_> = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        if rest.iter().all(|entry| entry.file_name() == IN_USE) {
+            let _ = fs::remove_dir_all(folder);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// A folder with no lock in it whose owner was killed between making the one and the other is empty, or holds a file
-/// `new`, and is older than this.
+/// Held while a folder is made, which is not seen before it is locked: no sweep looks meanwhile. `None` where the root
+/// cannot be locked, or somebody else has locked it.
+fn making_in(root: &Path) -> Option<File> {
+    let root = File::open(root).ok()?;
+    for _ in 0..100 {
+        if root.try_lock_shared().is_ok() {
+            return Some(root);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    None
+}
+
+/// How old an empty folder is that nobody makes any more, where that cannot be known otherwise.
 const MAKING: Duration = Duration::from_secs(60);
 
 /// Removes the folders whose owners are gone. What cannot be removed belongs to another user.
@@ -160,28 +185,30 @@ fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else {
         return;
     };
+    let lock = File::open(root).ok().filter(|root| root.try_lock().is_ok());
     for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
         let is_left = match File::open(entry.path().join(IN_USE)) {
-            Ok(lock) => lock.try_lock().is_ok(),
-            Err(_) => was_never_used(&entry.path()),
+            Ok(owner) => owner.try_lock().is_ok(),
+            Err(_) => is_empty(&entry.path()) && (lock.is_some() || is_old(&entry.path())),
         };
         if is_left {
-            let _ = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
 }
 
-/// Whether a folder was made, and its owner killed before it was locked under its name.
-fn was_never_used(folder: &Path) -> bool {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_unused = names.into_iter().all(|entry| entry.file_name() == "new");
-    let age = fs::metadata(folder).and_then(|of| of.modified());
-    let age = age.ok().and_then(|at| at.elapsed().ok());
-    let is_locked = File::open(folder.join("new")).is_ok_and(|lock| lock.try_lock().is_err());
-    is_unused && !is_locked && age.is_some_and(|age| age > MAKING)
+/// Whether a folder holds nothing: its owner was killed before it was locked, or after all else was removed.
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn is_old(folder: &Path) -> bool {
+    let changed = fs::metadata(folder).and_then(|of| of.modified());
+    let age = changed.ok().and_then(|at| at.elapsed().ok());
+    age.is_some_and(|age| age > MAKING)
 }
 
 #[cfg(test)]
@@ -199,7 +226,13 @@ mod tests {
         let left = root.path().join("shakedown-left-1");
         fs::create_dir_all(left.join("a/b")).unwrap();
         File::create(left.join(IN_USE)).unwrap();
-        fs::create_dir(root.path().join("shakedown-of-somebody")).unwrap();
+        // One that was killed while it removed its folder, and one while it made it.
+        let half = root.path().join("shakedown-half-1");
+        fs::create_dir_all(half.join("a")).unwrap();
+        File::create(half.join(IN_USE)).unwrap();
+        fs::create_dir(root.path().join("shakedown-new-1")).unwrap();
+        let others = root.path().join("shakedown-of-somebody");
+        fs::create_dir_all(others.join("files")).unwrap();
         fs::create_dir(root.path().join("other")).unwrap();
         sweep(root.path());
         let mut names: Vec<String> = fs::read_dir(root.path())

@@ -49,6 +49,13 @@ struct Story {
     seen: Snapshot,
 }
 
+fn died(cause: Death) -> What {
+    What::Died {
+        client: acme(),
+        cause,
+    }
+}
+
 impl Story {
     /// The plan's steps, after the declaration of three sessions.
     fn of(steps: &str) -> Self {

@@ -257,9 +257,11 @@ impl Model {
         let now = self.now;
         let error = self.has_fault(|f| matches!(f, Fault::BuildError(of) if of == session));
         let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
+        // One that only comes again may be handled already, and then changes no record.
+        let is_first = self.instruction(mark).is_none_or(|it| it.deliveries == 0);
         if let Some(own) = self.session_mut(session) {
             own.delivered_since_loss = true;
-            if own.loss == Loss::Reported {
+            if own.loss == Loss::Reported && is_first {
                 own.loss = Loss::None;
             }
         }

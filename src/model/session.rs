@@ -63,7 +63,7 @@ pub struct Session {
 /// Commits that were lost with a workspace, as far as records report them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Loss {
-    /// There are none, or an instruction came since they were reported.
+    /// There are none, or a new instruction came since they were reported.
     #[default]
     None,
     Unreported,

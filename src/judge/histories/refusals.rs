@@ -5,13 +5,6 @@ use crate::plan::Edit;
 
 const CHANGE: &str = "instruct acme/home change\n";
 
-fn died(cause: Death) -> What {
-    What::Died {
-        client: acme(),
-        cause,
-    }
-}
-
 fn asked(mark: Mark, status: u16) -> What {
     What::AgentAsked {
         client: acme(),

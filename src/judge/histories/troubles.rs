@@ -232,6 +232,46 @@ fn nothing_lost() {
 }
 
 #[test]
+fn a_loss_is_reported_until_the_next_instruction() {
+    let lost = Some("lost with the workspace: edit-1");
+    let ends = |came_again: bool| {
+        let story = Story::of(
+            "inject git-auth\ninstruct acme/home change\nworkspace-lost acme\nheal git-auth\ninstruct acme/home change\n",
+        )
+        .step(0)
+        .step(1)
+        .delivered(edit(1))
+        .committed(&[edit(1)])
+        .deployed(&[edit(1)])
+        .fails("Saved work locally")
+        .acknowledged(edit(1))
+        .step(2)
+        .and(died(Death::WorkspaceLost))
+        .committed(&[])
+        .step(3)
+        .step(4);
+        // It is reported before the next instruction came, or while that is handled.
+        let story = match came_again {
+            false => story.recorded(home(), lost, &[]).delivered(edit(2)),
+            true => story.delivered(edit(2)).recorded(home(), lost, &[]),
+        };
+        let story = story
+            .committed(&[edit(2)])
+            .pushed(&[edit(2)])
+            .deployed(&[edit(2)])
+            .recorded(home(), lost, &[]);
+        match came_again {
+            // It is handled already, so nothing is written any more.
+            true => story.delivered(edit(2)),
+            false => story,
+        }
+        .acknowledged(edit(2))
+    };
+    ends(true).ends_as("held");
+    ends(false).ends_as("settled error-left");
+}
+
+#[test]
 fn settled() {
     let mut queued = plain("instruct acme/home change\n");
     queued.seen.queued = Seen::Seen(vec![edit(1)]);
