@@ -3,7 +3,8 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Seek, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -121,6 +122,8 @@ pub(super) fn drawn_seed() -> u64 {
 pub(crate) struct CaseFile {
     path: PathBuf,
     file: File,
+    /// The bytes of the longest plan so far.
+    longest: usize,
 }
 
 impl CaseFile {
@@ -131,13 +134,18 @@ impl CaseFile {
         Ok(Self {
             path: path.to_owned(),
             file,
+            longest: 0,
         })
     }
 
     pub(crate) fn write(&mut self, case: &Case) -> io::Result<()> {
-        self.file.rewind()?;
-        self.file.set_len(0)?;
-        self.file.write_all(case.text().as_bytes())
+        let mut text = case.text();
+        // Empty lines cover what is left of a longer plan: one write, and no moment with half of each.
+        while text.len() < self.longest {
+            text.push('\n');
+        }
+        self.longest = text.len();
+        self.file.write_all_at(text.as_bytes(), 0)
     }
 
     /// Takes the file away: what it contains is known to have held, or is stored elsewhere.

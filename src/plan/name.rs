@@ -119,7 +119,13 @@ impl<'de> Deserialize<'de> for Mark {
 pub fn fill_name(pattern: &str, client: &ClientId, session: Option<&SessionId>) -> String {
     let mut text = pattern.to_owned();
     let mut put = |word: &str, value: &str| {
-        text = text.replace(&format!("{{{word}.uuid}}"), &uuid(value));
+        if !text.contains('{') {
+            return;
+        }
+        let derived = format!("{{{word}.uuid}}");
+        if text.contains(&derived) {
+            text = text.replace(&derived, &uuid(value));
+        }
         text = text.replace(&format!("{{{word}}}"), value);
     };
     put("client", &client.0);

@@ -152,6 +152,10 @@ impl Words {
 
     /// What the text of a line claims; the first expression that matches counts.
     pub fn claim(&self, text: &str) -> Option<Claim> {
+        // Most lines claim nothing, and that is found out without anything to remember.
+        if !self.claims.is_match(text) {
+            return None;
+        }
         let first = self.claims.matches(text).iter().next()?;
         let (word, expression) = &self.kinds[first];
         Some(match word {

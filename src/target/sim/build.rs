@@ -17,8 +17,8 @@ use crate::plan::{Mark, SessionId};
 use crate::site;
 use crate::worker::ports::{Build, BuildStatus, Builder, CommitId, Kind, PortError, PortResult};
 
-/// How many builds and contents a thread remembers before it begins afresh.
-const REMEMBERED: usize = 4096;
+/// How many builds and contents a thread remembers before it begins afresh; some 20 MB.
+const REMEMBERED: usize = 1 << 14;
 
 #[derive(PartialEq, Eq, Hash)]
 struct Parts {
