@@ -1,5 +1,7 @@
 //! The documents against the program: commands, links, and the ids of the contract.
 
+mod run;
+
 use crate::program;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
