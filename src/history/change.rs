@@ -23,6 +23,12 @@ impl ChangeHash {
         self.removed = self.removed.wrapping_add(hash(path, line));
     }
 
+    /// Adds all of another change.
+    pub(crate) fn add_all(&mut self, other: Self) {
+        self.added = self.added.wrapping_add(other.added);
+        self.removed = self.removed.wrapping_add(other.removed);
+    }
+
     pub(crate) fn value(self) -> u64 {
         match self.added {
             0 => self.removed,

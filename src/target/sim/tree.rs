@@ -48,7 +48,6 @@ impl Tree {
 
     /// Does all changes. A thousand files that were written before are taken from memory.
     pub fn apply_all(&mut self, changes: &[FileChange]) {
-        const MANY: usize = 100;
         if changes.len() < MANY || !self.apply_remembered(changes) {
             for change in changes {
                 self.apply(change);
@@ -110,12 +109,11 @@ impl Tree {
             if Rc::ptr_eq(old, new) {
                 continue;
             }
-            for (path, text) in new.iter() {
-                change_of_file(path, old.get(path), Some(text), &mut change);
+            if old.is_empty() && new.len() >= MANY {
+                change.add_all(whole_folder(new));
+                continue;
             }
-            for (path, text) in old.iter().filter(|(path, _)| !new.contains_key(*path)) {
-                change_of_file(path, Some(text), None, &mut change);
-            }
+            change_of_folder(old, new, &mut change);
         }
         change.value()
     }
@@ -144,6 +142,32 @@ impl Tree {
         }
         (Self { folders }, conflicts)
     }
+}
+
+/// So many files at once are worth remembering.
+const MANY: usize = 100;
+
+fn change_of_folder(old: &site::Tree, new: &site::Tree, change: &mut ChangeHash) {
+    for (path, text) in new {
+        change_of_file(path, old.get(path), Some(text), change);
+    }
+    for (path, text) in old.iter().filter(|(path, _)| !new.contains_key(*path)) {
+        change_of_file(path, Some(text), None, change);
+    }
+}
+
+/// The change that adds a folder with many files; that of the last one is known.
+fn whole_folder(files: &Rc<site::Tree>) -> ChangeHash {
+    thread_local! {
+        static LAST: RefCell<(Rc<site::Tree>, ChangeHash)> = RefCell::default();
+    }
+    LAST.with_borrow_mut(|(last, change)| {
+        if !Rc::ptr_eq(last, files) {
+            (*last, *change) = (files.clone(), ChangeHash::default());
+            change_of_folder(&site::Tree::new(), files, change);
+        }
+        *change
+    })
 }
 
 /// A new file of more bytes counts as one line: those of a memory-hungry edit are read by the million.
