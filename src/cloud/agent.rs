@@ -205,7 +205,7 @@ fn models(services: &Services, asked: &Asked, model: &str) -> Answer {
             "max_tokens": 64_000,
         })
     };
-    const SOME: [&str; 3] = ["claude-opus-4-1", "claude-sonnet-4-5", "claude-haiku-4-5"];
+    const SOME: [&str; 3] = ["claude-opus-4-8", "claude-sonnet-4-6", "claude-haiku-4-5"];
     let body = match model {
         "" => json!({
             "data": SOME.map(describe),

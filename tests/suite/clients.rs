@@ -1,4 +1,6 @@
-//! The loopback cloud as other people's clients ask it: real ones, from PyPI.
+//! The loopback cloud as other people's clients ask it: real ones, from PyPI and npm.
+
+mod agent;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,10 @@ use crate::program;
 /// Runs a program to its end, which must be good. Returns what it printed.
 fn run(command: &mut Command) -> String {
     let out = command.output().unwrap_or_else(|error| {
-        panic!("{command:?} cannot be started: {error}; these tests need Python 3.10 or newer")
+        panic!(
+            "{command:?} cannot be started: {error}; these tests need Python 3.10 or newer, and \
+             node 20 or newer with npm"
+        )
     });
     let text = [&out.stdout[..], &out.stderr[..]].map(String::from_utf8_lossy);
     assert!(out.status.success(), "{command:?}:\n{}", text.concat());
@@ -40,6 +45,51 @@ fn python() -> &'static Path {
         }
         python
     })
+}
+
+/// A folder with the clients of node in it, installed once under `target/` from a lock file.
+fn node_clients() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let from = root.join("tests/suite/clients");
+        let wanted = std::fs::read_to_string(from.join("package-lock.json")).unwrap();
+        let folder = root.join("target/node-clients");
+        let installed = folder.join("installed.json");
+        if std::fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
+            // A folder that was never there need not be removed.
+            let _ = std::fs::remove_dir_all(&folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(from.join(name), folder.join(name)).unwrap();
+            }
+            let mut npm = program::without_callers("npm");
+            let npm = npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+            run(npm.current_dir(&folder));
+            std::fs::write(installed, wanted).unwrap();
+        }
+        folder
+    })
+}
+
+/// A script of node, beside the packages that it names.
+fn node(script: &str) -> Command {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/clients");
+    let copy = node_clients().join(script);
+    std::fs::copy(from.join(script), &copy).unwrap();
+    let mut node = program::without_callers("node");
+    node.arg(copy);
+    node
+}
+
+#[test]
+fn the_aws_sdk_for_javascript_finds_s3_sqs_and_dynamodb_as_it_knows_them() {
+    let cloud = Cloud::start(&["--quiet", "acme/home"]);
+    let mut client = node("aws.mjs");
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
+        client.env(name, &cloud.environment[name]);
+    }
+    run(client.arg(cloud.url()));
 }
 
 #[test]
