@@ -47,6 +47,7 @@ use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
 use self::target::{PlansArgs, SiteName, TargetArgs, TargetName, time_scale};
 use crate::agent_stub::StubArgs;
+use crate::process::namespace::Wanted;
 use crate::regression::parse_seed;
 
 /// Tests how a system recovers: random plans of work and faults, run against the real thing and
@@ -132,6 +133,9 @@ pub enum Command {
     /// Be the agent's program in a container, such as `claude` (see docs/profiles.md)
     #[command(hide = true)]
     AgentStub(StubArgs),
+    /// Make the network of a container, and hand it to the process that asks
+    #[command(hide = true)]
+    MakeNetwork(Wanted),
 }
 
 #[derive(Debug, Args)]

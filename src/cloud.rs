@@ -18,6 +18,7 @@ mod credentials;
 mod ecs;
 mod faults;
 mod git;
+mod hosts;
 mod logs;
 mod outcomes;
 mod remote;
@@ -50,6 +51,7 @@ pub use sqs::Depths;
 pub use watch::Request;
 
 use self::faults::Faults;
+use self::hosts::Hosts;
 use self::logs::Logs;
 use self::outcomes::Outcomes;
 use self::remote::Remote;
@@ -83,6 +85,9 @@ pub struct CloudConfig {
     pub site: SiteKind,
     /// How the system names things, and what the lines of its log say.
     pub profile: Arc<Profile>,
+    /// Whether containers are to have networks of their own, where the profile has `[network]`; else it is by proxy
+    /// settings that they are led here.
+    pub encloses: bool,
 }
 
 impl CloudConfig {
@@ -95,6 +100,7 @@ impl CloudConfig {
             git: "git".into(),
             site: SiteKind::Shell,
             profile: Profile::reference(),
+            encloses: false,
         }
     }
 
@@ -109,7 +115,7 @@ impl CloudConfig {
     pub fn environment(&self, front: &Front) -> Vec<(&'static str, String)> {
         let client = front.client();
         let names = &self.profile.names;
-        vec![
+        let mut environment = vec![
             ("CLIENT_ID", client.to_string()),
             ("AWS_ENDPOINT_URL", front.url()),
             ("AWS_REGION", REGION.into()),
@@ -127,7 +133,9 @@ impl CloudConfig {
             ("ANTHROPIC_BASE_URL", front.url()),
             ("ANTHROPIC_API_KEY", AGENT_KEY.into()),
             ("TIME_SCALE", self.time_scale.to_string()),
-        ]
+        ];
+        environment.extend(front.environment());
+        environment
     }
 
     /// The bucket of each client.
@@ -185,7 +193,10 @@ impl Cloud {
         let path = |name: &str| folder.path().join(name);
         let remote = Remote::new(&path("git"), &config, recorder.clone())?;
         let tasks = Arc::new(Tasks::default());
+        let network = config.profile.network.as_ref();
+        let hosts = network.map(|it| Hosts::new(it, &config, folder.path()));
         let services = Services {
+            hosts: hosts.transpose()?,
             reader: LineReader::new(config.profile.clone(), &config.sessions),
             s3: S3::new(config.buckets(), recorder.clone()),
             table: Table::new(&config.profile, &config.sessions)?,
@@ -218,14 +229,7 @@ impl Cloud {
             return Ok(front.clone());
         }
         let _inside = self.runtime.enter();
-        let (front, serving) =
-            Front::open(self.services.clone(), client.clone()).map_err(|error| {
-                TargetError::new(
-                    format!("listening on 127.0.0.1 for the container of {client}"),
-                    error,
-                    "close programs that hold many ports or files, or raise `ulimit -n`",
-                )
-            })?;
+        let (front, serving) = Front::open(self.services.clone(), client.clone())?;
         lock(&self.tasks).push(self.runtime.spawn(serving).abort_handle());
         let front = Arc::new(front);
         fronts.insert(client.clone(), front.clone());

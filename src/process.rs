@@ -2,6 +2,7 @@
 //! process that started them ends.
 
 mod child;
+pub mod namespace;
 
 pub use child::{LONGEST, command, finish, git, installer, output, spawn_piped};
 

@@ -9,6 +9,7 @@ mod fields;
 mod file;
 mod limits;
 mod names;
+mod network;
 mod outcome;
 mod place;
 mod site;
@@ -27,6 +28,7 @@ pub use limits::Limits;
 #[cfg(test)]
 pub(crate) use names::SESSION_TABLE;
 pub use names::{Names, RecordShape};
+pub use network::{HostService, Network, NetworkMode};
 pub use outcome::{EndedBy, OutcomeShape};
 pub use place::{Mistake, ProfileError};
 pub use site::{BuildCommand, SiteShape};
@@ -53,6 +55,8 @@ pub struct Profile {
     pub site: SiteShape,
     /// How the tester starts it; `None` where it is the built-in worker.
     pub start: Option<Start>,
+    /// What it finds where it believes the outer world to be; `None` where that is the machine's network.
+    pub network: Option<Network>,
     /// The folder of its file, to which the paths in it are relative.
     pub folder: PathBuf,
     /// What the lines of its log say.
@@ -138,6 +142,19 @@ impl Profile {
     /// A hash of the text that it was read from (FNV-1a, 64 bits).
     pub fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// How the system is kept from the real network. One whose server the tester calls is in the machine's.
+    pub fn network_mode(&self) -> NetworkMode {
+        let is_called = self.start.as_ref().is_some_and(Start::is_called);
+        let mode = self
+            .network
+            .as_ref()
+            .map_or(NetworkMode::Proxy, |it| it.mode);
+        match mode {
+            NetworkMode::Auto if is_called => NetworkMode::Proxy,
+            mode => mode,
+        }
     }
 
     /// Why this cannot be seen of the system; `None` where it can.

@@ -118,6 +118,7 @@ fn carry_out(cli: Cli) -> ExitCode {
                 | Command::Completions(_)
                 | Command::Worker(_)
                 | Command::AgentStub(_)
+                | Command::MakeNetwork(_)
         )
     );
     if let Some(Err(error)) = (!is_short).then(process::check_threads) {
@@ -151,6 +152,13 @@ fn carry_out(cli: Cli) -> ExitCode {
         Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
         Some(Command::Worker(args)) => return worker(&args),
         Some(Command::AgentStub(args)) => return agent_stub::run(&args),
+        Some(Command::MakeNetwork(wanted)) => match process::namespace::inside(&wanted) {
+            Ok(()) => Exit::Held,
+            Err(error) => {
+                eprintln!("{error}");
+                Exit::Unknown
+            }
+        },
     })
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::dispatch::{Exit, print};
 use crate::cloud::find_backend;
-use crate::process;
+use crate::process::{self, namespace};
 use crate::report::page::BROWSERS;
 use crate::report::{Style, lines};
 use crate::scratch::Scratch;
@@ -150,7 +150,7 @@ fn look() -> Vec<Checked> {
         ),
         useful(
             "namespaces",
-            "nothing yet; later versions keep containers apart by them",
+            "`[network]` of a profile: the only hosts that a system can reach are the tester's",
             namespaces(),
         ),
     ]
@@ -326,11 +326,11 @@ fn browser() -> Result<String, (String, String)> {
 }
 
 fn namespaces() -> Result<String, (String, String)> {
-    let mut unshare = process::command("unshare");
-    unshare.args(["--user", "--map-root-user", "--net", "true"]);
-    says(
-        &mut unshare,
-        "allow unprivileged user namespaces; a container may need `--privileged`",
-    )?;
-    Ok("of users and networks can be made".into())
+    match namespace::lacking() {
+        None => Ok("of networks and mounts can be made".into()),
+        Some(why) => Err((
+            format!("none can be made: {why}"),
+            "allow unprivileged user namespaces; a container may need `--privileged`".into(),
+        )),
+    }
 }

@@ -1,5 +1,6 @@
 //! `shakedown profile try`: a system that its profile starts, given work once, and what was seen of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +9,11 @@ use std::time::Duration;
 use crate::cli::dispatch::{Exit, print};
 use crate::history::describe::line;
 use crate::history::phases::Phases;
-use crate::history::{CallAnswer, Event, What};
+use crate::history::{CallAnswer, Event, ServiceCall, What};
 use crate::invariant::not_asked;
 use crate::plan::{ClientId, Edit, Mark, Phase, SessionId, Step};
-use crate::profile::{Evidence, Profile};
+use crate::process::namespace;
+use crate::profile::{Evidence, NetworkMode, Profile};
 use crate::target::local::Local;
 use crate::target::{Target, TargetError};
 
@@ -92,7 +94,8 @@ fn count(events: &[Event], is: impl Fn(&What) -> bool) -> usize {
 
 /// What was seen, and what should be looked at where it was not.
 fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Event]) -> String {
-    let mut text = String::from("What was seen\n");
+    let mut text = network(profile);
+    text.push_str("What was seen\n");
     for event in events {
         let _ = writeln!(text, "  {}", line(event));
     }
@@ -169,17 +172,31 @@ fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Even
                 .into(),
         );
     }
-    let unserved: Vec<String> = events
+    let unserved: Vec<&Arc<ServiceCall>> = events
         .iter()
         .filter_map(|event| match &event.what {
-            What::Called { call, .. } if call.answer == CallAnswer::NotServed => Some(call.name()),
+            What::Called { call, .. } if call.answer == CallAnswer::NotServed => Some(call),
             _ => None,
         })
         .collect();
+    let (hosts, unserved): (Vec<_>, Vec<_>) = unserved
+        .iter()
+        .partition(|call| call.unknown_host().is_some());
+    let names = |of: &[&&Arc<ServiceCall>], name: fn(&ServiceCall) -> String| {
+        let names: BTreeSet<String> = of.iter().map(|call| name(call)).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    if !hosts.is_empty() {
+        hints.push(format!(
+            "it asked for hosts for which the loopback cloud does not answer, and was refused: {}; where one of them is \
+             AWS, git or the agent under another name, add it to `hosts` of [network]",
+            names(&hosts, |call| call.operation.to_string())
+        ));
+    }
     if !unserved.is_empty() {
         hints.push(format!(
             "it made calls that the loopback cloud does not serve: {}",
-            unserved.join(", ")
+            names(&unserved, ServiceCall::name)
         ));
     }
     if !hints.is_empty() {
@@ -193,6 +210,24 @@ fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Even
         let _ = writeln!(text, "  {unasked}");
     }
     text
+}
+
+/// How the system is kept from the real network.
+fn network(profile: &Profile) -> String {
+    if profile.network.is_none() {
+        return String::new();
+    }
+    let lacking = match profile.network_mode() {
+        NetworkMode::Proxy => Some("the profile wants none, or its server is called".into()),
+        NetworkMode::Auto | NetworkMode::Namespace => namespace::lacking(),
+    };
+    match lacking {
+        None => "Network\n  its own: no other host can be reached\n\n".into(),
+        Some(why) => format!(
+            "Network\n  the machine's, with proxy settings and a preload for Node, which a program may not follow; no \
+             network of its own: {why}\n\n"
+        ),
+    }
 }
 
 fn times(n: usize) -> String {

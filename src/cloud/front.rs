@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +14,20 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use futures::future::join_all;
+use nix::sys::socket::{Backlog, Shutdown, listen, shutdown};
+
 use super::answer::{Answer, Body};
+use super::hosts;
 use super::route::answer;
 use super::services::Services;
+use crate::error::TargetError;
 use crate::plan::ClientId;
+use crate::process::namespace::{Made, Namespace};
 use crate::profile::Names;
 
 /// The endpoint of one client's container: every service of the cloud, at one address.
@@ -28,6 +35,9 @@ pub struct Front {
     client: ClientId,
     address: SocketAddr,
     names: Names,
+    /// The network of its container, where that has one of its own.
+    namespace: Option<Arc<Namespace>>,
+    services: Arc<Services>,
     cut: watch::Sender<Cut>,
     /// The last cut that it has carried out.
     carried_out: watch::Receiver<Cut>,
@@ -51,30 +61,83 @@ enum End {
 }
 
 impl Front {
-    /// Listens on a free port of the loopback interface. The future serves the front until it is
-    /// dropped.
+    /// Listens on a free port of the loopback interface, and in a network of its container's own, where it is to have
+    /// one. The future serves the front until it is dropped.
+    ///
+    /// # Errors
+    /// When no port is free, or the profile asks for a network that cannot be made.
     pub(super) fn open(
         services: Arc<Services>,
         client: ClientId,
-    ) -> io::Result<(Self, impl Future<Output = ()> + Send)> {
-        // A bound socket that never listens keeps the port while the front is cut off.
-        let reserve = socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = reserve.local_addr()?;
-        let listener = socket(address)?.listen(BACKLOG)?;
+    ) -> Result<(Self, impl Future<Output = ()> + Send), TargetError> {
+        let failed = |error: io::Error| {
+            TargetError::new(
+                format!("listening on 127.0.0.1 for the container of {client}"),
+                error,
+                "close programs that hold many ports or files, or raise `ulimit -n`",
+            )
+        };
+        let outside = Port::outside().map_err(failed)?;
+        let address = outside.address().map_err(failed)?;
+        let made = match &services.hosts {
+            Some(hosts) if services.config.encloses => hosts.enclose(address.port())?,
+            _ => None,
+        };
+        let mut ports = vec![outside];
+        let (mut namespace, mut names) = (None, None);
+        if let Some(made) = made {
+            let Made {
+                namespace: of,
+                listening,
+                names: asked,
+            } = made;
+            ports.extend(listening.into_iter().map(Port::Inside));
+            namespace = Some(Arc::new(of));
+            names = asked.map(name_socket).transpose().map_err(failed)?;
+        }
+        let listeners: io::Result<Vec<TcpListener>> = ports.iter().map(Port::listen).collect();
+        let listeners = listeners.map_err(failed)?;
         let (cut, cuts) = watch::channel(Cut::default());
         let (carrying_out, carried_out) = watch::channel(Cut::default());
         let front = Self {
             client: client.clone(),
             address,
             names: services.config.profile.names.clone(),
+            namespace,
+            services: services.clone(),
             cut,
             carried_out,
         };
         let serving = async move {
-            let _reserve = reserve;
-            serve(services, client, listener, address, cuts, carrying_out).await;
+            let of_names = (services.clone(), client.clone());
+            let serve_names = async move {
+                if let Some(socket) = names {
+                    hosts::serve_names(of_names.0, of_names.1, socket).await;
+                }
+            };
+            let serve = serve(services, client, ports, listeners, cuts, carrying_out);
+            tokio::join!(serve, serve_names);
         };
         Ok((front, serving))
+    }
+
+    /// The network of its container; `None` where that is the machine's.
+    pub fn namespace(&self) -> Option<&Arc<Namespace>> {
+        self.namespace.as_ref()
+    }
+
+    /// What its container needs in its environment to find the hosts that it takes for the outer world.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let Some(hosts) = &self.services.hosts else {
+            return Vec::new();
+        };
+        let url = self.url();
+        hosts.environment(self.namespace.is_none().then_some(&url))
+    }
+
+    /// The file with the certificate of the CA that its container is to trust, where it has to do with one.
+    pub fn ca(&self) -> Option<&std::path::Path> {
+        Some(self.services.hosts.as_ref()?.ca())
     }
 
     pub fn client(&self) -> &ClientId {
@@ -130,6 +193,54 @@ impl std::fmt::Debug for Front {
     }
 }
 
+/// Where a front can be called.
+enum Port {
+    /// In the machine's network. The socket, which is bound and never listens, keeps the port while the front is cut
+    /// off.
+    Outside(TcpSocket),
+    /// In a network of its container's own, where it stays bound.
+    Inside(OwnedFd),
+}
+
+impl Port {
+    fn outside() -> io::Result<Self> {
+        socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map(Self::Outside)
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Outside(reserve) => reserve.local_addr(),
+            Self::Inside(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn listen(&self) -> io::Result<TcpListener> {
+        match self {
+            Self::Outside(reserve) => socket(reserve.local_addr()?)?.listen(BACKLOG),
+            Self::Inside(bound) => {
+                listen(bound, Backlog::new(BACKLOG.cast_signed())?)?;
+                let listener = std::net::TcpListener::from(bound.try_clone()?);
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            }
+        }
+    }
+
+    /// Refuses connections, once nothing listens any more.
+    fn close(&self) {
+        if let Self::Inside(bound) = self {
+            // Closed by another copy of it, it would go on.
+            let _ = shutdown(bound.as_raw_fd(), Shutdown::Both);
+        }
+    }
+}
+
+fn name_socket(socket: OwnedFd) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::from(socket);
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
 fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -141,30 +252,34 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
 async fn serve(
     services: Arc<Services>,
     client: ClientId,
-    mut listener: TcpListener,
-    address: SocketAddr,
+    ports: Vec<Port>,
+    mut listeners: Vec<TcpListener>,
     mut cuts: watch::Receiver<Cut>,
     carrying_out: watch::Sender<Cut>,
 ) {
     loop {
-        let mut connections = JoinSet::new();
         let until_cut = CutOff {
             cuts: cuts.clone(),
             times: carrying_out.borrow().times,
         };
-        accept(&services, &client, &listener, &until_cut, &mut connections).await;
-        drop(listener);
-        while connections.join_next().await.is_some() {}
+        let accepting = listeners
+            .iter()
+            .map(|listener| accept(&services, &client, listener, &until_cut));
+        let connections = join_all(accepting).await;
+        drop(listeners);
+        ports.iter().for_each(Port::close);
+        for mut connections in connections {
+            while connections.join_next().await.is_some() {}
+        }
         let times = cuts.borrow().times;
         carrying_out.send_replace(Cut { is_on: true, times });
         let Ok(healed) = cuts.wait_for(|cut| !cut.is_on).await.map(|cut| *cut) else {
             return;
         };
-        // The reserve keeps the port free of others; only sockets that are closing can be in the
-        // way, and not for long.
-        listener = loop {
-            match socket(address).and_then(|socket| socket.listen(BACKLOG)) {
-                Ok(listener) => break listener,
+        // Nobody else can have the ports; only sockets that are closing can be in the way, and not for long.
+        listeners = loop {
+            match ports.iter().map(Port::listen).collect() {
+                Ok(listeners) => break listeners,
                 Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         };
@@ -188,18 +303,18 @@ impl CutOff {
     }
 }
 
-/// Accepts connections until the front is cut off.
+/// Accepts connections until the front is cut off. Returns those that are to end for that.
 async fn accept(
     services: &Arc<Services>,
     client: &ClientId,
     listener: &TcpListener,
     until_cut: &CutOff,
-    connections: &mut JoinSet<()>,
-) {
+) -> JoinSet<()> {
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = until_cut.clone().comes() => return,
+            () = until_cut.clone().comes() => return connections,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -238,9 +353,18 @@ async fn connection(
 ) {
     // Small answers go out at once. A stream that is gone shows itself soon enough.
     let _ = stream.set_nodelay(true);
+    let opened = tokio::select! {
+        biased;
+        () = until_cut.clone().comes() => return,
+        opened = hosts::open(&services, &client, stream) => opened,
+    };
+    let Ok(Some((stream, opened_for))) = opened else {
+        return;
+    };
     let (end, mut ended) = watch::channel(None);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (services, client, end) = (services.clone(), client.clone(), end.clone());
+        request.extensions_mut().insert(opened_for.clone());
         async move {
             let ends = ends_after(&request);
             let how = match answer(services, client, request).await {
@@ -270,6 +394,6 @@ async fn connection(
     let stream = serving.into_parts().io.into_inner();
     if how == End::Reset {
         // Dropped with zero linger, a socket is reset.
-        let _ = stream.set_zero_linger();
+        let _ = stream.tcp().set_zero_linger();
     }
 }

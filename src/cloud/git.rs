@@ -111,6 +111,20 @@ fn wish(asked: &Asked) -> Option<Wish> {
     })
 }
 
+/// Makes of a request to a host of repositories one for the client's own, whatever it is called there.
+pub(super) fn as_own(client: &ClientId, parts: &mut Parts) {
+    const ENDS: [&str; 3] = ["/info/refs", "/git-upload-pack", "/git-receive-pack"];
+    let path = parts.uri.path();
+    let Some(end) = ENDS.into_iter().find(|end| path.ends_with(end)) else {
+        return;
+    };
+    let query = parts.uri.query().map(|query| format!("?{query}"));
+    let own = format!("/git/{client}.git{end}{}", query.unwrap_or_default());
+    if let Ok(own) = own.parse() {
+        parts.uri = own;
+    }
+}
+
 fn is_authorized(parts: &Parts) -> bool {
     let value = parts.headers.get(AUTHORIZATION);
     let Some((scheme, credentials)) = value

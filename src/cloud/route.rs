@@ -14,9 +14,10 @@ use super::faults::Active;
 use super::protocol::{self, AwsCall, Protocol};
 use super::services::Services;
 use super::watch::Request;
-use super::{agent, ecs, git, logs, outcomes, s3, sqs, sts, table, tasks};
+use super::{agent, ecs, git, hosts, logs, outcomes, s3, sqs, sts, table, tasks};
 use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
+use crate::profile::HostService;
 
 /// A request as a service sees it: whole, of a known container, with the faults of its arrival.
 pub(super) struct Asked {
@@ -136,7 +137,12 @@ fn row(call: &AwsCall) -> Option<&'static Row> {
     })
 }
 
-fn service_of(parts: &Parts, call: Option<&AwsCall>) -> Service {
+fn service_of(parts: &Parts, call: Option<&AwsCall>, host: Option<HostService>) -> Service {
+    match host {
+        Some(HostService::Git) => return Service::Git,
+        Some(HostService::Agent) => return Service::Agent,
+        Some(HostService::Aws) | None => {}
+    }
     if let Some(call) = call {
         if call.service.starts_with("bedrock") && agent::is_bedrock(parts.uri.path()) {
             return Service::Agent;
@@ -155,14 +161,24 @@ pub(super) async fn answer(
     client: ClientId,
     request: hyper::Request<Incoming>,
 ) -> Answer {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // The body is read first, so that the server notices when the container goes away meanwhile.
     let Ok(body) = body.collect().await else {
         return Answer::Close;
     };
     let body = body.to_bytes();
-    let call = AwsCall::read(&parts, &body);
-    let service = service_of(&parts, call.as_ref());
+    let host = match hosts::asked(&services, &client, &mut parts) {
+        Ok(host) => host,
+        Err(refused) => return *refused,
+    };
+    let call = match host {
+        Some(HostService::Git | HostService::Agent) => None,
+        Some(HostService::Aws) | None => AwsCall::read(&parts, &body),
+    };
+    let service = service_of(&parts, call.as_ref(), host);
+    if host == Some(HostService::Git) {
+        git::as_own(&client, &mut parts);
+    }
     let what = match &call {
         Some(call) => format!("{} {}", call.service, call.operation),
         None => format!("{service:?} {} {}", parts.method, parts.uri),

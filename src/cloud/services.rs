@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::CloudConfig;
 use super::faults::Faults;
+use super::hosts::Hosts;
 use super::logs::Logs;
 use super::outcomes::Outcomes;
 use super::recorder::Recorder;
@@ -20,6 +21,8 @@ pub(super) struct Services {
     pub(super) recorder: Arc<Recorder>,
     pub(super) faults: Faults,
     pub(super) watch: Watch,
+    /// What containers take for the outer world; `None` where they are in the machine's own network.
+    pub(super) hosts: Option<Hosts>,
     pub(super) s3: S3,
     pub(super) table: Table,
     pub(super) sqs: Sqs,

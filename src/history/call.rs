@@ -20,6 +20,14 @@ pub struct ServiceCall {
 }
 
 impl ServiceCall {
+    /// The service of calls of a host that the tester does not answer for; their operation is the host.
+    pub const UNKNOWN_HOST: &str = "unknown host";
+
+    /// The host, where the tester does not answer for it.
+    pub fn unknown_host(&self) -> Option<&str> {
+        (&*self.service == Self::UNKNOWN_HOST).then_some(&*self.operation)
+    }
+
     /// The service and the operation.
     pub fn name(&self) -> String {
         format!("{} {}", self.service, self.operation)

@@ -10,9 +10,12 @@ use toml::Spanned;
 use super::fields::Answer;
 use super::limits::LimitsSection;
 use super::names::{NamesSection, RecordSection};
+use super::network::{Network, NetworkMode, NetworkSection};
 use super::outcome::OutcomeSection;
 use super::site::SiteSection;
-use super::start::{self, Accept, AgentSection, ReadySection, StartSection, WorkspaceSection};
+use super::start::{
+    self, Accept, AgentSection, ReadySection, Start, StartSection, WorkspaceSection,
+};
 use super::words::WordsSection;
 use super::{Evidence, Mistake, Profile};
 use crate::plan::FaultKind;
@@ -48,6 +51,8 @@ struct File {
     /// What shows that a container is ready to work.
     #[serde(default)]
     ready: ReadySection,
+    /// What it finds where it believes the outer world to be; without it, the machine's own network.
+    network: Option<NetworkSection>,
     /// What hands an instruction to the system, in order.
     #[serde(default)]
     #[schemars(with = "Vec<Accept>")]
@@ -180,8 +185,16 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         .transpose()
         .map_err(|(byte, why)| wrong(byte, why))
         .ok();
-    let (Some(names), Some(site), Some(words), Some(start), true) =
-        (names, site, words, start, mistakes.is_empty())
+    let network = file.network.map(NetworkSection::network).transpose();
+    let network = network.map_err(|(byte, why)| wrong(byte, why)).ok();
+    let is_enclosed = |it: &Network| it.mode == NetworkMode::Namespace;
+    if network.iter().flatten().any(is_enclosed) && start.iter().flatten().any(Start::is_called) {
+        let why = "a server in a network of its own cannot be called by the tester: write mode = \"proxy\" in [network]";
+        let byte = text.find("[network]").unwrap_or_default();
+        wrong(byte, why.into());
+    }
+    let (Some(names), Some(site), Some(words), Some(start), Some(network), true) =
+        (names, site, words, start, network, mistakes.is_empty())
     else {
         mistakes.sort();
         return Err(mistakes);
@@ -199,6 +212,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         unseen,
         unpromised: reasons(file.promises),
         start,
+        network,
         impossible: reasons(file.faults)
             .into_iter()
             .map(|(name, why)| (name.into_inner(), why))

@@ -248,6 +248,14 @@ pub(super) fn start(
     })
 }
 
+impl Start {
+    /// Whether the tester calls a server of the container.
+    pub fn is_called(&self) -> bool {
+        let is_by_http = |one: &Accept| matches!(one, Accept::Http { .. });
+        self.ready.http.is_some() || self.accept.iter().any(is_by_http)
+    }
+}
+
 impl Accept {
     /// The texts that are filled in for an instruction.
     fn texts(&self) -> Vec<&Text> {

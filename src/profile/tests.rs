@@ -3,6 +3,26 @@ use crate::history::{Claim, Level};
 use crate::plan::{Phase, SessionId};
 
 #[test]
+fn a_server_that_is_called_is_in_the_machines_network() {
+    let of = |mode: &str| {
+        let text = format!(
+            "version = 1\nname = \"x\"\n[start]\ncommand = [\"x\"]\n[network]\nmode = \"{mode}\"\n\
+             [[accept]]\nvia = \"http\"\nurl = \"http://127.0.0.1:{{port}}/\"\nbody = \"{{instruction}}\"\n\
+             [names]\nsession = \"{{session}}\"\nbranch = \"{{thread}}\"\nbucket = \"{{client}}\"\n\
+             [outcome]\nreported-by = [\"http\"]\nended-by = \"report\"\n"
+        );
+        Profile::parse(&text).map(|profile| profile.network_mode())
+    };
+    assert_eq!(of("auto"), Ok(NetworkMode::Proxy));
+    let mistakes = of("namespace").unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert!(
+        mistakes[0].message.contains("cannot be called"),
+        "{mistakes:?}"
+    );
+}
+
+#[test]
 fn the_reference_promises_the_numbers_of_the_contract_and_all_is_seen() {
     let profile = Profile::parse(REFERENCE).unwrap();
     assert_eq!(profile.limits, Limits::CONTRACT);

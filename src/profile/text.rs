@@ -14,7 +14,7 @@ use crate::plan::{ClientId, SessionId, fill_name};
 pub struct Text(pub(super) String);
 
 /// What a text may name of a run, besides the names of its client and session.
-const OF_RUN: [&str; 24] = [
+const OF_RUN: [&str; 25] = [
     "agent.key",
     "agent.url",
     "aws.account",
@@ -24,6 +24,7 @@ const OF_RUN: [&str; 24] = [
     "aws.url",
     "branch",
     "bucket",
+    "ca",
     "callback.url",
     "git.repository",
     "git.token",

@@ -234,6 +234,7 @@ impl Target for Local {
             git: self.git.clone(),
             site: self.site(),
             profile: profile.clone(),
+            encloses: true,
             ..CloudConfig::of(sessions.to_vec())
         };
         let cloud = Cloud::start(config.clone(), thread.handle())?;
@@ -256,13 +257,14 @@ impl Target for Local {
                         command: self.worker.clone(),
                         environment,
                         folder: None,
+                        namespace: None,
                     };
                     (program, None)
                 }
                 Some(start) => {
                     let values = foreign::values(&profile, &config, &front, &root, &home);
                     let program = match start.per {
-                        Per::Client => foreign::program(&profile, start, &values, &front.url())?,
+                        Per::Client => foreign::program(&profile, start, &values, &front)?,
                         // Each instruction has its own.
                         Per::Instruction => Program::default(),
                     };

@@ -25,7 +25,7 @@ fn run(command: &mut Command) -> String {
 }
 
 /// Python with the clients, installed once under `target/` from a list of fixed versions.
-fn python() -> &'static Path {
+pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -16,6 +16,7 @@ mod exploration;
 mod first_use;
 mod foreign;
 mod history;
+mod hosts;
 mod killed;
 mod layers;
 mod local;

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -13,7 +14,7 @@ use nix::sys::signal::Signal;
 use super::memory::{Limit, limit_memory};
 use super::output::LogSink;
 use crate::history::Death;
-use crate::process;
+use crate::process::{self, namespace::Namespace};
 use crate::target::TargetError;
 
 /// A program that plays the container's part, and its arguments.
@@ -33,6 +34,8 @@ pub(super) struct Program {
     pub(super) environment: Vec<(OsString, OsString)>,
     /// Where it runs; `None` where it does not matter.
     pub(super) folder: Option<PathBuf>,
+    /// The network that it runs in; `None` for the machine's.
+    pub(super) namespace: Option<Arc<Namespace>>,
 }
 
 /// A container that is up or down, with what it is started with.
@@ -81,6 +84,11 @@ impl Container {
             };
             if let Some(folder) = &own.folder {
                 command.current_dir(folder);
+            }
+            if let Some(namespace) = &own.namespace {
+                let folder = own.folder.as_deref().unwrap_or(Path::new("/"));
+                // First: who enters has to be told anew what ends it.
+                namespace.enter(&mut command, folder)?;
             }
             process::die_with_parent(&mut command);
             // SAFETY: between fork and exec the closure makes system calls only.
@@ -256,6 +264,7 @@ mod tests {
             command,
             environment: Vec::new(),
             folder: None,
+            namespace: None,
         };
         Container::new(program, folder.join("errors"), None)
     }
@@ -313,6 +322,7 @@ mod tests {
             command,
             environment: Vec::new(),
             folder: None,
+            namespace: None,
         };
         let mut container = Container::new(program, folder.path().join("errors"), None);
         let error = container.start().unwrap_err();

@@ -231,7 +231,11 @@ pub(super) fn values(
 ) -> Values {
     let client = front.client();
     let names = &profile.names;
-    Values::of(client)
+    let values = match front.ca() {
+        Some(ca) => Values::of(client).with("ca", ca.display().to_string()),
+        None => Values::of(client),
+    };
+    values
         .with("aws.account", ACCOUNT)
         .with("aws.key", ACCESS_KEY)
         .with("aws.region", REGION)
@@ -303,7 +307,7 @@ pub(super) fn program(
     profile: &Profile,
     start: &Start,
     values: &Values,
-    agent_url: &str,
+    front: &Front,
 ) -> Result<Program, TargetError> {
     let path = |name: &str| PathBuf::from(values.get(name).unwrap_or_default());
     let (home, workspace) = (path("home"), path("workspace"));
@@ -317,7 +321,7 @@ pub(super) fn program(
     let folders = Folders::make(home.clone()).map_err(failed)?;
     fs::create_dir_all(&workspace).map_err(failed)?;
     for agent in &start.agents {
-        write_stub(&folders.bin.join(agent), agent_url).map_err(failed)?;
+        write_stub(&folders.bin.join(agent), &front.url()).map_err(failed)?;
     }
     for (path, text) in &start.files {
         let path = match path.strip_prefix("~/") {
@@ -338,6 +342,8 @@ pub(super) fn program(
         ("TMPDIR".into(), folders.home.join("tmp").into()),
         ("LANG".into(), "C.UTF-8".into()),
     ];
+    let of_network = front.environment().into_iter();
+    environment.extend(of_network.map(|(name, value)| (name.into(), value.into())));
     for (name, text) in &start.environment {
         let value = fill(text, values, &format!("the variable {name}"))?;
         environment.retain(|(known, _)| known != &**name);
@@ -355,6 +361,7 @@ pub(super) fn program(
         },
         environment,
         folder: Some(folder(profile, start)?),
+        namespace: front.namespace().cloned(),
     })
 }
 

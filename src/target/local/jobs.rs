@@ -107,7 +107,7 @@ impl LocalRun {
             return Ok(());
         };
         let front = self.cloud.open_front(client)?;
-        let program = program(&system.profile, start, &job.values, &front.url())?;
+        let program = program(&system.profile, start, &job.values, &front)?;
         job.starts += 1;
         self.emit(What::Delivered {
             session: job.session.clone(),
