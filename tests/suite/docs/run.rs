@@ -7,7 +7,7 @@ use crate::program;
 
 /// Commands of the documents that are only checked for their options: what they begin with or contain,
 /// and why they are not run.
-const NOT_RUN: [(&str, &str); 18] = [
+const NOT_RUN: [(&str, &str); 19] = [
     (
         "--target local",
         "minutes of real time; tests/suite/local.rs runs there",
@@ -29,6 +29,10 @@ const NOT_RUN: [(&str, &str); 18] = [
     ("shakedown soak", "hours; tests/suite/soak"),
     ("shakedown-soak/stop", "it ends a soak; tests/suite/soak"),
     ("shakedown merge", "the shards of a soak; tests/suite/soak"),
+    (
+        "profile try",
+        "needs a system to start; tests/suite/foreign.rs",
+    ),
     ("tests/kill", "kills for minutes"),
     ("cargo +nightly", "needs another compiler and cargo-fuzz"),
     ("shakedown cloud", "it runs until it is ended"),
