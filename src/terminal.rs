@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
+
+use terminal_size::{Width, terminal_size_of};
 
 /// Why standard output could not be written first.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -25,12 +27,43 @@ pub fn print_aside(text: &str) {
 }
 
 /// Prints a line to standard error; the program's own `eprintln!`, which neither panics nor passes on control
-/// characters.
+/// characters. On a terminal it is broken at spaces.
 pub fn say(line: fmt::Arguments<'_>) {
     let line = format!("{line}\n");
-    let _ = io::stderr()
-        .lock()
-        .write_all(shown(&line, false).as_bytes());
+    let line = shown(&line, false);
+    let columns = Some(io::stderr())
+        .filter(io::Stderr::is_terminal)
+        .and_then(terminal_size_of);
+    let text = match columns {
+        Some((Width(columns), _)) if columns > 0 => broken(&line, columns.into()),
+        _ => line.into_owned(),
+    };
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The text with lines that keep to the width; what follows in a line that is broken is indented. Commands, in
+/// backquotes, stay whole, so that they can be copied.
+fn broken(text: &str, width: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if line.trim_end().chars().count() <= width {
+            out.push_str(line);
+            continue;
+        }
+        let (mut column, mut is_command) = (0, false);
+        for word in line.split_inclusive(' ') {
+            let length = word.trim_end().chars().count();
+            if column > 0 && column + length > width && !is_command {
+                out.truncate(out.trim_end_matches(' ').len());
+                out.push_str("\n  ");
+                column = 2;
+            }
+            is_command ^= word.matches('`').count() % 2 == 1;
+            out.push_str(word);
+            column += word.chars().count();
+        }
+    }
+    out
 }
 
 /// Why something that was printed to standard output did not get there, where that is so.
@@ -111,6 +144,21 @@ mod tests {
             ("\x1b[", true, "\\u{1b}["),
         ] {
             assert_eq!(shown(text, coloured), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_broken_at_spaces_and_a_command_is_not() {
+        for (line, expected) in [
+            ("short\n", "short\n"),
+            (
+                "one two three four\nfive\n",
+                "one two\n  three\n  four\nfive\n",
+            ),
+            ("run `a b c d e` now\n", "run `a b c d e`\n  now\n"),
+            ("äääää ööööö\n", "äääää\n  ööööö\n"),
+        ] {
+            assert_eq!(broken(line, 8), expected);
         }
     }
 
