@@ -3,10 +3,12 @@
 //! Steps are drawn one by one from those that the `Model` enables, with weights: faults come in
 //! swarms (each plan has some kinds of fault and not others), and a step leans on the one before
 //! it (an instruction is followed to a phase, a phase is where a crash falls). Half of all plans
-//! have a motif among them, a sequence that single draws seldom make.
+//! have a motif among them, a sequence that single draws seldom make. Others are near plans that
+//! showed something before.
 
 mod impossible;
 mod motif;
+mod near;
 mod weigh;
 
 use std::sync::Arc;
@@ -20,9 +22,10 @@ use proptest_state_machine::ReferenceStateMachine;
 use proptest_state_machine::strategy::Sequential;
 
 use crate::model::Model;
-use crate::plan::{Mark, Plan, SessionId, Step};
+use crate::plan::{Mark, Plan, Scope, SessionId, Step, StepKind, Variety};
 
 pub use impossible::Impossible;
+pub use near::Corpus;
 use weigh::Swarm;
 
 /// What plans may look like.
@@ -34,9 +37,18 @@ pub struct Shape {
     pub max_steps: usize,
     /// What no plan has, since the target cannot do it.
     pub impossible: Arc<Impossible>,
+    /// Plans that a share of the random ones is near to.
+    pub corpus: Arc<Corpus>,
 }
 
 impl Shape {
+    /// The same near other plans.
+    #[must_use]
+    pub fn near(mut self, corpus: Corpus) -> Self {
+        self.corpus = Arc::new(corpus);
+        self
+    }
+
     /// The same without what a target refuses; `cannot` says why a step is refused.
     #[must_use]
     pub fn possible(mut self, cannot: impl Fn(&Step) -> Option<String>) -> Self {
@@ -56,27 +68,53 @@ impl Default for Shape {
             ],
             max_steps: 30,
             impossible: Arc::default(),
+            corpus: Corpus::built_in(),
         }
     }
 }
 
-/// Plans of this shape that the model allows.
+/// Plans of this shape that the model allows: drawn step by step, or near those of its corpus.
 pub fn plans(shape: &Shape) -> BoxedStrategy<Plan> {
-    counted_plans(shape).prop_map(|(plan, _)| plan).boxed()
+    let near = shape.clone();
+    counted_plans(shape)
+        .prop_perturb(move |(plan, _), mut random| near::near(&near, plan, random.next_u64()))
+        .boxed()
 }
 
 /// A plan, and how many of its steps a run has made: proptest's own shrinking wants to know.
 pub type Counted = (Plan, Option<Arc<AtomicUsize>>);
 
-/// The same plans as [`plans`], as proptest's own shrinking takes them.
+/// Plans that are drawn step by step, as proptest's own shrinking takes them.
 pub fn counted_plans(shape: &Shape) -> BoxedStrategy<Counted> {
+    drawn(shape, next_step)
+}
+
+/// Plans as `proptest-state-machine` alone draws them, each enabled step as likely as another: what
+/// the others are measured against.
+pub fn plain_plans(shape: &Shape) -> BoxedStrategy<Plan> {
+    let every: Vec<Step> = StepKind::ALL
+        .into_iter()
+        .flat_map(|kind| kind.each(Variety::Drawn, Scope::Anywhere(&shape.sessions)))
+        .collect();
+    let next = move |draft: &Draft| {
+        let is_possible = |step: &&Step| draft.model.enables(step) && !draft.impossible.has(step);
+        let enabled = every.iter().filter(is_possible);
+        Weighted(enabled.map(|step| (1, step.clone())).collect())
+    };
+    drawn(shape, next).prop_map(|(plan, _)| plan).boxed()
+}
+
+fn drawn(
+    shape: &Shape,
+    next: impl Fn(&Draft) -> Weighted + Clone + Send + Sync + 'static,
+) -> BoxedStrategy<Counted> {
     let sessions: Arc<[SessionId]> = shape.sessions.clone().into();
     let (of_draft, impossible) = (sessions.clone(), shape.impossible.clone());
     Sequential::new(
         (1..=shape.max_steps.max(1)).into(),
         move || drafts(of_draft.clone(), impossible.clone()),
         Machine::preconditions,
-        next_step,
+        next,
         Machine::apply,
     )
     .prop_map(move |(_, steps, made)| {
@@ -223,7 +261,7 @@ impl Strategy for Weighted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Edit, FaultKind, Outsider, StepKind};
+    use crate::plan::{Edit, FaultKind, Outsider};
     use proptest::strategy::ValueTree;
 
     #[test]
@@ -256,6 +294,30 @@ mod tests {
         let reference = crate::profile::Profile::reference();
         let same = Shape::default().possible(|step| reference.cannot(step));
         assert_eq!(draw(&same), all);
+    }
+
+    #[test]
+    fn plans_near_known_ones_take_names_from_the_shape_and_parts_from_the_plan() {
+        let known: Plan = "# shakedown plan v1\nsession a/x\nsession a/y\nsession b/x\n\
+                           instruct a/x change\ninject s3-missing b\ninstruct a/y warn\n"
+            .parse()
+            .unwrap();
+        let shape = Shape::default().near(Corpus::of([known]).share(16));
+        let strategy = plans(&shape);
+        let mut runner = TestRunner::deterministic();
+        let mut whole = 0;
+        for _ in 0..200 {
+            let plan = strategy.new_tree(&mut runner).unwrap().current();
+            assert!(plan.steps.len() <= shape.max_steps && !plan.steps.is_empty());
+            assert_eq!(plan.sessions, shape.sessions);
+            let has = |text: &str| plan.steps.iter().any(|step| step.to_string() == text);
+            let pair =
+                |x, y| has(&format!("instruct {x} change")) && has(&format!("instruct {y} warn"));
+            // The two sessions of one client are still those of one client.
+            let is_whole = pair("acme/home", "acme/blog") || pair("acme/blog", "acme/home");
+            whole += u32::from(is_whole && has("inject s3-missing globex"));
+        }
+        assert!(whole > 60, "{whole}");
     }
 
     #[test]

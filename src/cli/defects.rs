@@ -92,7 +92,9 @@ fn plant(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
     });
     // A planted panic is part of the trial, and no news.
     std::panic::set_hook(Box::new(|_| {}));
-    let try_all = |target: &(dyn Target + Sync)| try_all(target, args, cases, interrupt);
+    let try_all = |target: &(dyn Target + Sync), shape: &Shape| {
+        try_all(target, shape, args, cases, interrupt)
+    };
     let style = Style::of_stdout();
     let mut counts = Counts::default();
     for (index, defect) in chosen.iter().enumerate() {
@@ -103,12 +105,13 @@ fn plant(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
         if index == 0 {
             print(&report::trials_head());
         }
-        let Some(trials) = try_all(&*target)? else {
+        let shape = trial::unseen(defect);
+        let Some(trials) = try_all(&*target, &shape)? else {
             break;
         };
         let is_missed = |trial: &Trial| trial.caught.is_none();
         if args.other_profile && trials.iter().all(is_missed) {
-            let Some(by_reference) = try_all(&trial::planted_sim(defect))? else {
+            let Some(by_reference) = try_all(&trial::planted_sim(defect), &shape)? else {
                 break;
             };
             let profile = WHOLE.profile();
@@ -201,6 +204,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Defect>, Exit> {
 /// The trials with all seeds; `None` where they were cut off.
 fn try_all(
     target: &(dyn Target + Sync),
+    shape: &Shape,
     args: &DefectsArgs,
     cases: u32,
     interrupt: &Interrupt,
@@ -212,7 +216,7 @@ fn try_all(
     let mut trials = Vec::new();
     for turn in 0..args.seeds {
         let seed = args.seed.wrapping_add(turn);
-        let trial = trial::run(&target, &Shape::default(), seed, cases, interrupt);
+        let trial = trial::run(&target, shape, seed, cases, interrupt);
         trials.push(trial.map_err(|why| {
             eprintln!("{why}");
             Exit::Unknown
@@ -258,7 +262,7 @@ fn harmless(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
     systems.retain(|(own, ..)| args.names.is_empty() || args.names.iter().any(|name| name == own));
     let mut exit = Exit::Held;
     for (at, (name, what, target)) in systems.iter().enumerate() {
-        let Some(trials) = try_all(&**target, args, cases, interrupt)? else {
+        let Some(trials) = try_all(&**target, &Shape::default(), args, cases, interrupt)? else {
             let left = systems.len() - at;
             print(&format!(
                 "interrupted: {left} of {} were not tried\n",

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Defect;
 use super::harmless::HARMLESS;
 use super::other::other_systems;
+use super::{Defect, known};
 use crate::campaign;
 use crate::finding::{Finding, Origin};
-use crate::generate::{self, Shape};
+use crate::generate::{self, Corpus, Shape};
 use crate::invariant;
 use crate::judge::broken_part;
 use crate::profile::Profile;
@@ -34,6 +34,13 @@ pub struct Trial {
 pub fn planted_sim(defect: &'static Defect) -> Sim {
     let plant = move |ports: &mut _, settings: &mut _| defect.plant(ports, settings);
     Sim::planted(defect.name, Arc::new(plant))
+}
+
+/// The default plans for a trial of a defect, as if it had never been seen: the plans that are known to show it
+/// are not among those that random ones are near to.
+pub fn unseen(defect: &Defect) -> Shape {
+    let others = known::all().iter().filter(|of| of.defect != defect.name);
+    Shape::default().near(Corpus::of(others.map(|of| of.plan.clone())))
 }
 
 /// Runs generated plans until one catches what is wrong with the target, and shrinks it; or until it is interrupted.

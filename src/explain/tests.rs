@@ -74,7 +74,10 @@ fn an_explanation_ends_with_what_the_violation_hangs_on() {
     check(
         ("tells-no-dead-letter", "settled", "error-missing"),
         "after recovery",
-        &["The record of acme/home last changed at 0.135 s (acme/home: record: running)."],
+        &[
+            "The record of acme/home last changed at ",
+            " s (acme/home: record: running).",
+        ],
     );
     check(
         ("hangs-after-agent-error", "nothing-lost", "pending"),
@@ -87,13 +90,17 @@ fn an_explanation_ends_with_what_the_violation_hangs_on() {
     check(
         ("never-deletes", "fresh", "mixed"),
         "after recovery",
-        &["The site acme last changed at 11.062 s (acme: S3 put index.html"],
+        &[
+            "The site acme last changed at ",
+            " s (acme: S3 put index.html",
+        ],
     );
     check(
         ("never-cleans", "pushed", "debris"),
         "after recovery",
         &[
-            "The workspace of acme/home last changed at 241.484 s (acme: container died: out of memory).",
+            "The workspace of acme/home last changed at ",
+            " s (acme: container died: out of memory).",
         ],
     );
     check(
@@ -108,6 +115,9 @@ fn an_explanation_ends_with_what_the_violation_hangs_on() {
     check(
         ("no-error-lines", "errors-told", "not-logged"),
         "after recovery",
-        &["The last of the log of acme came at 9.103 s (acme/home: log [done] Finished edit-1"],
+        &[
+            "The last of the log of acme came at ",
+            " s (acme/home: log [done] Finished edit-1",
+        ],
     );
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::weigh::MOMENTS;
 use crate::model::Model;
 use crate::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, SessionId, Step};
 
@@ -34,6 +35,11 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         .find(|other| other.client != session.client)
         .unwrap_or(&session)
         .clone();
+    let sibling = model.sessions.iter().map(|sibling| &sibling.id);
+    let sibling = sibling
+        .filter(|sibling| sibling.client == session.client)
+        .find(|sibling| **sibling != session)
+        .cloned();
     let active = model
         .faults
         .iter()
@@ -42,9 +48,10 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
     let writer = Writer {
         session,
         other,
+        sibling,
         active,
     };
-    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 21] = [
+    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 29] = [
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
@@ -55,15 +62,23 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         Writer::agent_recovers,
         Writer::memory_runs_out,
         Writer::memory_runs_out,
+        Writer::memory_runs_out,
+        Writer::work_is_saved_locally,
         Writer::work_is_saved_locally,
         Writer::work_is_saved_locally,
         Writer::s3_fails_again_and_again,
         Writer::s3_fails_again_and_again,
         Writer::both_wait_for_the_breaker,
         Writer::retry_is_asked_for,
+        Writer::retry_is_asked_for,
+        Writer::push_meets_an_outage,
+        Writer::push_meets_an_outage,
         Writer::conflict,
         Writer::conflict,
+        Writer::deploy_is_overtaken,
+        Writer::deploy_is_overtaken,
         Writer::partition,
+        Writer::delivered_again,
         Writer::delivered_again,
         Writer::builds_of_all_kinds,
     ];
@@ -75,6 +90,8 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
 struct Writer {
     session: SessionId,
     other: SessionId,
+    /// Another session of the same client, where there is one.
+    sibling: Option<SessionId>,
     /// The faults that are active before it.
     active: Vec<Fault>,
 }
@@ -106,11 +123,12 @@ impl Writer {
             Phase::Editing | Phase::Committing => 0,
             _ => draws.below(5) as u32,
         };
-        vec![
-            self.instruct(Edit::Change),
-            self.until(phase, requests),
-            Step::Crash(self.client()),
-        ]
+        let mut steps = vec![self.instruct(Edit::Change), self.until(phase, requests)];
+        if draws.below(2) == 0 {
+            steps.push(Step::Wait(MOMENTS[draws.below(MOMENTS.len())]));
+        }
+        steps.push(Step::Crash(self.client()));
+        steps
     }
 
     fn crash_before_the_push(&self, draws: &mut Draws) -> Vec<Step> {
@@ -238,8 +256,9 @@ impl Writer {
         steps
     }
 
-    /// The remote is well again, and a user asks for the push that waits.
-    fn retry_is_asked_for(&self, _: &mut Draws) -> Vec<Step> {
+    /// The remote is well again, and a user asks for the push that waits, of the session that was
+    /// handled last or of another.
+    fn retry_is_asked_for(&self, draws: &mut Draws) -> Vec<Step> {
         // Nothing else may hold the container up.
         let mut steps: Vec<Step> = self.active.iter().cloned().map(Step::Heal).collect();
         steps.extend([
@@ -248,10 +267,36 @@ impl Writer {
             self.until(Phase::Committing, 0),
             Step::Inject(Fault::GitAuth),
             self.done(),
+        ]);
+        if let Some(sibling) = self.sibling.clone().filter(|_| draws.below(2) == 0) {
+            steps.push(Step::Instruct(sibling.clone(), Edit::Change));
+            steps.push(Step::Until {
+                session: sibling,
+                phase: Phase::Done,
+                requests: 0,
+            });
+        }
+        steps.extend([
             Step::Wait(Duration::from_secs(1)),
             Step::Heal(Fault::GitAuth),
             Step::RetryPush(self.session.clone()),
             Step::Wait(Duration::from_secs(40)),
+        ]);
+        steps
+    }
+
+    /// The remote is well while the work begins, and fails at its first push, for long.
+    fn push_meets_an_outage(&self, draws: &mut Draws) -> Vec<Step> {
+        let fault = [Fault::GitDown, Fault::GitDown, Fault::GitAuth][draws.below(3)].clone();
+        let mut steps: Vec<Step> = self.active.iter().cloned().map(Step::Heal).collect();
+        steps.extend([
+            self.instruct(Edit::Change),
+            self.until(Phase::Editing, 0),
+            Step::Inject(fault.clone()),
+            self.done(),
+            Step::Wait(Duration::from_secs([40, 130, 300][draws.below(3)])),
+            Step::Heal(fault),
+            Step::Wait(Duration::from_secs(15)),
         ]);
         steps
     }
@@ -271,6 +316,32 @@ impl Writer {
         ]
     }
 
+    /// Newer work comes while a deploy that failed half way is put off.
+    fn deploy_is_overtaken(&self, draws: &mut Draws) -> Vec<Step> {
+        let fault = match draws.below(4) {
+            0 => Fault::S3Denied(Some(self.client())),
+            1 => Fault::S3AckLost(self.client()),
+            _ => Fault::S3Partial {
+                client: self.client(),
+                taken: [0, 1, 1, 2, 3][draws.below(5)],
+            },
+        };
+        let mut steps = vec![
+            Step::Inject(fault.clone()),
+            self.instruct(Edit::Change),
+            self.done(),
+        ];
+        if draws.below(2) == 0 {
+            steps.push(Step::Heal(fault));
+        }
+        steps.extend([
+            self.instruct([Edit::Change, Edit::Warn][draws.below(2)]),
+            self.done(),
+            Step::Wait(Duration::from_secs([40, 130][draws.below(2)])),
+        ]);
+        steps
+    }
+
     fn partition(&self, draws: &mut Draws) -> Vec<Step> {
         let fault = Fault::Partition(self.client());
         vec![
@@ -284,8 +355,12 @@ impl Writer {
     }
 
     fn delivered_again(&self, draws: &mut Draws) -> Vec<Step> {
-        let mut steps = vec![self.instruct(Edit::Change), self.done()];
+        let edit = [Edit::Change, Edit::Warn, Edit::BreakBuild][draws.below(3)];
+        let mut steps = vec![self.instruct(edit), self.done()];
         if draws.below(2) == 0 {
+            steps.push(Step::Wait(Duration::from_secs(15)));
+        }
+        if draws.below(3) == 0 {
             steps.extend([self.instruct(Edit::Change), self.done()]);
         }
         steps.extend([

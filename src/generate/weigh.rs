@@ -1,10 +1,23 @@
 //! How likely each next step is.
 
+use std::time::Duration;
+
 use crate::model::Model;
 use crate::plan::{
     ClientId, Edit, Fault, FaultKind, Outsider, Phase, Place, Scope, SessionId, Step, StepKind,
     Subject, Variety,
 };
+
+/// Times that end between two requests, in what a container does without one: a clone that is put
+/// in place, a rebase, a commit.
+pub(super) const MOMENTS: [Duration; 6] = [
+    Duration::from_millis(2),
+    Duration::from_millis(8),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(120),
+    Duration::from_millis(400),
+];
 
 /// The kinds of fault that one plan has; small sets reach further than all at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,14 +130,14 @@ impl Draw<'_> {
             StepKind::Until => self.until(id, git_troubled, steps),
             StepKind::PushFromOutside => {
                 for outsider in [Outsider::Clean, Outsider::Conflicting] {
-                    steps.push((3, Step::PushFromOutside(id.clone(), outsider)));
+                    steps.push((4, Step::PushFromOutside(id.clone(), outsider)));
                 }
             }
             StepKind::RetryPush => {
                 let weight = if git_troubled { 3 } else { 1 };
                 steps.push((weight, Step::RetryPush(id.clone())));
             }
-            StepKind::Redeliver => steps.push((3, Step::Redeliver(id.clone()))),
+            StepKind::Redeliver => steps.push((4, Step::Redeliver(id.clone()))),
             StepKind::Inject => faults(self.swarm, Subject::Session(id), steps),
             StepKind::Crash
             | StepKind::UntilStarted
@@ -150,7 +163,7 @@ impl Draw<'_> {
                     if build.fails {
                         1
                     } else {
-                        2
+                        4
                     }
                 }
                 Edit::Repair => {
@@ -164,7 +177,7 @@ impl Draw<'_> {
                     if build.warns {
                         1
                     } else {
-                        2
+                        4
                     }
                 }
                 Edit::MemoryHungry => {
@@ -210,6 +223,7 @@ impl Draw<'_> {
                 let is_reached = match self.last {
                     Some(Step::Until { session, .. }) => session.client == *id,
                     Some(Step::UntilStarted { client, .. }) => client == id,
+                    Some(Step::Wait(time)) => MOMENTS.contains(time),
                     _ => false,
                 };
                 let factor = if is_reached { 4 } else { 1 };
@@ -246,6 +260,12 @@ impl Draw<'_> {
                 let weights = [1, 2, 2, 3, 2 * long, long];
                 let waits = kind.each(Variety::Drawn, Scope::On(Subject::All));
                 steps.extend(weights.into_iter().zip(waits));
+                if matches!(
+                    self.last,
+                    Some(Step::Until { .. } | Step::UntilStarted { .. })
+                ) {
+                    steps.extend(MOMENTS.map(|time| (2, Step::Wait(time))));
+                }
             }
             StepKind::Inject => faults(self.swarm, Subject::All, steps),
             StepKind::Heal => {

@@ -14,6 +14,10 @@ pub struct Instruction {
     pub edit: Edit,
     /// When its message first went to a container.
     pub delivered: Option<Duration>,
+    /// When it last went to one.
+    pub delivered_last: Duration,
+    /// Whether that delivery may not have arrived: the container was cut off while it was under way.
+    pub may_not_have_come: bool,
     pub deliveries: u32,
     /// Delivered, and neither acknowledged nor given up since.
     pub in_flight: bool,
@@ -87,6 +91,8 @@ impl Instruction {
             session,
             edit,
             delivered: None,
+            delivered_last: Duration::ZERO,
+            may_not_have_come: false,
             deliveries: 0,
             in_flight: false,
             acknowledged: false,

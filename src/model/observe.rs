@@ -266,6 +266,7 @@ impl Model {
             }
         }
         let is_excused = self.has_fault(|fault| fault.keeps_from_editing(&session.client));
+        let is_cut_off = self.has_fault(|fault| fault.cuts_off_queue(&session.client));
         if let Some(client) = self.client_index(&session.client) {
             self.clients[client].pushing.failures = 0;
             self.clients[client].synced_since_delivery = false;
@@ -285,6 +286,8 @@ impl Model {
             instruction.outcome = None;
         }
         instruction.deliveries += 1;
+        instruction.delivered_last = now;
+        instruction.may_not_have_come = is_cut_off;
         instruction.in_flight = true;
         instruction.got_on = false;
         instruction.at_work = true;
@@ -523,7 +526,8 @@ impl Model {
         self.note_reported(at, record.last_error.as_deref().unwrap_or_default());
         self.sessions[at].record = (**record).clone();
         for instruction in &mut self.instructions {
-            instruction.got_on |= instruction.session == at && instruction.at_work;
+            instruction.got_on |=
+                instruction.session == at && instruction.at_work && !instruction.may_not_have_come;
         }
         if let Some(error) = &record.last_error {
             self.sessions[at].note_lost(error);

@@ -126,6 +126,12 @@ impl Model {
                 }
             }
         }
+        for instruction in &mut self.instructions {
+            let client = &self.sessions[instruction.session].id.client;
+            instruction.may_not_have_come |= on
+                && fault.cuts_off_queue(client)
+                && self.now.saturating_sub(instruction.delivered_last) <= ON_THE_WAY;
+        }
         if let Fault::Partition(client) = fault
             && on
         {

@@ -79,7 +79,7 @@ table!(
             FaultRow { weight: 5, ..FaultRow::of(Place::Table, 13) };
         "queue-down" QueueDown(outage: Outage)
             = "SQS refuses every request, or does not answer.",
-            FaultRow::of(Place::Queue, 18);
+            FaultRow { weight: 2, ..FaultRow::of(Place::Queue, 18) };
     }
 );
 
@@ -176,6 +176,15 @@ impl Fault {
             Place::Agent => true,
             Place::Container => self.client().is_none_or(|of| of == client),
             Place::Git | Place::S3 | Place::Table | Place::Queue | Place::Build => false,
+        }
+    }
+
+    /// Whether a message may be lost on its way to a container of this client.
+    pub fn cuts_off_queue(&self, client: &ClientId) -> bool {
+        match self {
+            Self::Partition(of) => of == client,
+            Self::QueueDown(_) => true,
+            _ => false,
         }
     }
 

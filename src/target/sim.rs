@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use self::queue::{Letter, QueuePort, Which};
 use self::time::Timers;
-use self::world::{Link, Log, Watch, World};
+use self::world::{Link, Log, Service, Watch, World};
 use super::{Interrupt, Run, Target, TargetError};
 use crate::history::{Death, Dialect, Event, Snapshot, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step, UNTIL_BOUND, set_fault};
@@ -166,6 +166,7 @@ impl SimRun {
             world: self.world.clone(),
             timers: self.timers.clone(),
             client,
+            service: Service::Queue,
         };
         let mut settings = Settings::of(self.world.borrow().clients[client].id.clone());
         let mut ports = ports(&link);
@@ -452,23 +453,34 @@ impl Run for SimRun {
 }
 
 fn ports(link: &Link) -> Ports {
-    let link = || link.clone();
+    let to = |service| Link {
+        service,
+        ..link.clone()
+    };
     Ports {
-        clock: Rc::new(agent::ClockPort { link: link() }),
-        log: Rc::new(agent::LogPort { link: link() }),
+        clock: Rc::new(agent::ClockPort { link: link.clone() }),
+        log: Rc::new(agent::LogPort { link: link.clone() }),
         instructions: Rc::new(QueuePort {
-            link: link(),
+            link: to(Service::Queue),
             which: Which::Instructions,
         }),
         retries: Rc::new(QueuePort {
-            link: link(),
+            link: to(Service::Queue),
             which: Which::Retries,
         }),
-        agent: Rc::new(agent::AgentPort { link: link() }),
-        workspace: Rc::new(workspace::WorkspacePort { link: link() }),
-        builder: Rc::new(build::BuilderPort { link: link() }),
-        site: Rc::new(site::SitePort { link: link() }),
-        store: Rc::new(store::StorePort { link: link() }),
+        agent: Rc::new(agent::AgentPort {
+            link: to(Service::Agent),
+        }),
+        workspace: Rc::new(workspace::WorkspacePort {
+            link: to(Service::Git),
+        }),
+        builder: Rc::new(build::BuilderPort { link: link.clone() }),
+        site: Rc::new(site::SitePort {
+            link: to(Service::S3),
+        }),
+        store: Rc::new(store::StorePort {
+            link: to(Service::Table),
+        }),
     }
 }
 

@@ -332,6 +332,21 @@ fn settled() {
     dead(Some("given up"), true).ends_as("held");
     // Its container died before it got to anything: nothing could report it.
     dead(None, false).ends_as("held");
+    // The last delivery was lost on its way: what is written after it is not about it.
+    let cut_off = |fault: &str| {
+        let mut story = Story::of(&format!(
+            "instruct acme/home memory-hungry\ninject {fault}\n"
+        ))
+        .step(0);
+        for _ in 0..3 {
+            story = story.delivered(edit(1));
+        }
+        story = story.step(1).recorded(home(), None, &[]);
+        story.seen.dead_letters = Seen::Seen(vec![edit(1)]);
+        story.and(What::dead_lettered(&home(), edit(1)))
+    };
+    cut_off("partition acme").ends_as("held");
+    cut_off("partition globex").ends_as("settled error-missing");
     let after_another = || {
         let mut story = plain("instruct acme/home change\ninstruct acme/home memory-hungry\n");
         for _ in 0..3 {

@@ -36,6 +36,7 @@ pub struct World {
     pub watch: Option<Watch>,
     /// The numbers of the queues and of the platform.
     pub limits: Limits,
+    pace: Pace,
     log: Log,
 }
 
@@ -127,6 +128,7 @@ impl World {
             phases: Phases::default(),
             watch: None,
             limits,
+            pace: Pace::of(seed),
             log,
         }
     }
@@ -242,8 +244,29 @@ impl World {
     }
 }
 
-/// How long a request is under way in each direction.
+/// How long a request to each service is under way in each direction: what races with what depends
+/// on it.
+struct Pace([Span; 5]);
+
+/// What a request is under way as a rule.
 const LEG: Span = Span::millis(3, 25);
+
+impl Pace {
+    /// In most runs all services take as long; in the others each has a pace of its own.
+    fn of(seed: u64) -> Self {
+        const LEGS: [Span; 4] = [
+            LEG,
+            Span::millis(1, 3),
+            Span::millis(30, 200),
+            Span::millis(200, 1_000),
+        ];
+        let mut chance = Chance::new(!seed);
+        match chance.between(0, 2) {
+            0 => Self([(); 5].map(|()| LEGS[chance.between(0, 3) as usize])),
+            _ => Self([LEG; 5]),
+        }
+    }
+}
 
 /// How an endpoint answers: `None` never does.
 pub type Answer<T> = Option<PortResult<T>>;
@@ -254,6 +277,18 @@ pub struct Link {
     pub world: Rc<RefCell<World>>,
     pub timers: Rc<Timers>,
     pub client: usize,
+    /// What it leads to.
+    pub service: Service,
+}
+
+/// What a container sends requests to.
+#[derive(Clone, Copy)]
+pub enum Service {
+    Queue,
+    Agent,
+    Git,
+    S3,
+    Table,
 }
 
 impl Link {
@@ -276,9 +311,13 @@ impl Link {
         self.sleep(time).await;
     }
 
+    fn leg(&self) -> Span {
+        self.world().pace.0[self.service as usize]
+    }
+
     /// The way to an endpoint. What the request does there happens when this returns.
     pub async fn there(&self) -> PortResult<()> {
-        self.spend(LEG).await;
+        self.spend(self.leg()).await;
         let cut_off = {
             let mut world = self.world();
             let partitioned = world.is_partitioned(self.client);
@@ -296,7 +335,7 @@ impl Link {
 
     /// The way back with the answer.
     pub async fn back<T>(&self, answer: Answer<T>) -> PortResult<T> {
-        self.back_after(LEG, answer).await
+        self.back_after(self.leg(), answer).await
     }
 
     /// The way back where the endpoint takes its time.
