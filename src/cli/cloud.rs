@@ -1,25 +1,26 @@
 //! What `shakedown cloud` does: the loopback cloud alone, until it is ended.
 
+mod steps;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use nix::sys::signal::SigHandler;
 use tokio::runtime::Builder;
-use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
 
+use self::steps::{Steps, lines};
 use crate::cli::dispatch::{Exit, print_data};
 use crate::cli::signals::{any, listened};
 use crate::cloud::{Cloud, CloudConfig, Request};
 use crate::coverage::Coverage;
 use crate::history::{CallAnswer, What};
-use crate::plan::SessionId;
+use crate::plan::{Plan, SessionId, Step};
 use crate::profile::Profile;
+use crate::regression;
 use crate::report::{self, Style};
 use crate::target::TargetError;
 use crate::target::local::check_needs;
@@ -30,6 +31,12 @@ pub struct CloudArgs {
     /// The sessions, as `client/thread`; each client has a front, queues, a bucket and a repository
     #[arg(default_value = "acme/home", value_parser = session)]
     sessions: Vec<SessionId>,
+    /// A plan, in place of the sessions; its steps are carried out as far as they are the cloud's
+    #[arg(long, value_name = "FILE", conflicts_with = "sessions")]
+    plan: Option<PathBuf>,
+    /// Take the place of *.amazonaws.com, github.com and api.anthropic.com too, by proxy settings and a CA
+    #[arg(long)]
+    hosts: bool,
     /// How the system names things [default: the built-in profile]
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
@@ -42,10 +49,14 @@ const EXAMPLES: &str = "\
 Examples:
   shakedown cloud acme/home globex/home
   shakedown cloud >cloud.env &                     then, in the shell of the worker: . ./cloud.env
+  shakedown cloud --plan faults.plan               disturb a worker that is started by hand
+  echo 'inject git-down' | shakedown cloud
 
 It prints the environment of the first client's worker for a shell (that of others as comments), and each
-request on standard error as it is answered. It ends by Ctrl-C, SIGTERM, or the end of its standard input, where
-that is a pipe or a terminal.";
+request on standard error as it is answered. Each line of the standard input is a step of a plan, such as
+`inject s3-denied acme` or `instruct acme/home change` (`shakedown steps` lists them); those that are the
+worker's, such as crash, are left out with a message. It ends by Ctrl-C, SIGTERM, or the end of its standard
+input, where that is a pipe or a terminal; with 64 where a line was left out.";
 
 /// Runs the command.
 pub fn run(args: &CloudArgs, quiet: bool) -> Exit {
@@ -59,13 +70,29 @@ pub fn run(args: &CloudArgs, quiet: bool) -> Exit {
             }
         },
     };
+    let mut profile = Profile::clone(&profile);
+    if args.hosts {
+        profile.network.get_or_insert_default();
+    }
+    let plan = match args.plan.as_deref().map(regression::read).transpose() {
+        Ok(Some(kept)) => kept.plan,
+        Ok(None) => Plan {
+            sessions: args.sessions.clone(),
+            ..Plan::default()
+        },
+        Err(why) => {
+            eprintln!("{why}");
+            return Exit::Usage;
+        }
+    };
     let config = CloudConfig {
         time_scale: args.time_scale,
-        profile,
-        ..CloudConfig::of(args.sessions.clone())
+        profile: Arc::new(profile),
+        ..CloudConfig::of(plan.sessions)
     };
-    match serve(config, quiet) {
-        Ok(()) => Exit::Held,
+    match serve(config, &plan.steps, quiet) {
+        Ok(true) => Exit::Held,
+        Ok(false) => Exit::Usage,
         Err(error) => {
             eprintln!("{error}");
             Exit::Unknown
@@ -73,7 +100,8 @@ pub fn run(args: &CloudArgs, quiet: bool) -> Exit {
     }
 }
 
-fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
+/// Serves until it is ended. Returns whether all steps could be carried out.
+fn serve(config: CloudConfig, steps: &[Step], quiet: bool) -> Result<bool, TargetError> {
     let failed = |error: io::Error| {
         TargetError::new(
             "running the loopback cloud",
@@ -86,9 +114,9 @@ fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
         .build()
         .map_err(failed)?;
     // A signal that comes while the cloud starts ends it too, with nothing left behind.
-    let signals = {
+    let mut signals = {
         let _inside = runtime.enter();
-        Signals::listen().map_err(failed)?
+        listened().map_err(failed)?
     };
     check_needs(&config.git, false)?;
     let cloud = Cloud::start(config.clone(), runtime.handle())?;
@@ -103,54 +131,37 @@ fn serve(config: CloudConfig, quiet: bool) -> Result<(), TargetError> {
             let _ = writeln!(text, "{begins}{name}='{value}'");
         }
     }
+    let driver = Steps::new(&cloud, &config, quiet)?;
     print_data(&text);
     if !quiet {
         eprintln!("the loopback cloud answers; Ctrl-C ends it");
     }
-    let not_served = runtime.block_on(show_until_ended(&cloud, requests, signals, quiet));
+    let mut not_served = BTreeMap::new();
+    let is_done = runtime.block_on(async {
+        tokio::select! {
+            // What was answered before the end is shown.
+            biased;
+            () = show(&cloud, requests, quiet, &mut not_served) => true,
+            is_done = driver.run(steps, lines()) => is_done,
+            () = any(&mut signals) => true,
+        }
+    });
     let coverage = Coverage {
         not_served,
         ..Coverage::default()
     };
     eprint!("{}", report::not_served(&coverage, Style::of_stderr()));
-    Ok(())
+    Ok(is_done)
 }
 
-/// What ends the program from outside.
-struct Signals(Vec<Signal>);
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        listened().map(Self)
-    }
-}
-
-/// Shows requests until a signal comes, or the standard input ends. Returns what was asked and is not
-/// served, and how often.
-async fn show_until_ended(
+/// Shows requests as they are answered, and counts what was asked and is not served.
+async fn show(
     cloud: &Cloud,
     mut requests: UnboundedReceiver<Request>,
-    mut signals: Signals,
     quiet: bool,
-) -> BTreeMap<String, u64> {
-    let mut not_served = BTreeMap::new();
-    let (ended, mut end) = oneshot::channel();
-    // Not a task: a read under way would hold up the end of the runtime.
-    let read = move || match input_ends() {
-        true => drop(ended.send(())),
-        // Kept open, so that it never resolves.
-        false => std::mem::forget(ended),
-    };
-    // Where there is no thread for it, it counts as having ended.
-    let _ = std::thread::Builder::new().spawn(read);
-    loop {
-        let request = tokio::select! {
-            // What was answered before the end is shown.
-            biased;
-            Some(request) = requests.recv() => request,
-            () = any(&mut signals.0) => return not_served,
-            _ = &mut end => return not_served,
-        };
+    not_served: &mut BTreeMap<String, u64>,
+) {
+    while let Some(request) = requests.recv().await {
         if !quiet {
             eprintln!("{request}");
         }
@@ -161,29 +172,6 @@ async fn show_until_ended(
             {
                 *not_served.entry(call.name()).or_default() += 1;
             }
-        }
-    }
-}
-
-/// Reads the standard input to its end, where it is a pipe or the terminal of this program. Returns
-/// whether it ended: one that was given nothing, as a program in the background, ends nothing.
-fn input_ends() -> bool {
-    let is_pipe = std::fs::metadata("/dev/stdin")
-        .is_ok_and(|file| file.file_type().is_fifo() || file.file_type().is_socket());
-    if !is_pipe && !io::stdin().is_terminal() {
-        return false;
-    }
-    // SAFETY: no handler is installed. In the background a read then fails, and stops nothing.
-    if unsafe { nix::sys::signal::signal(nix::sys::signal::SIGTTIN, SigHandler::SigIgn) }.is_err() {
-        return false;
-    }
-    let mut buffer = [0; 512];
-    loop {
-        match io::stdin().read(&mut buffer) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
         }
     }
 }

@@ -358,13 +358,13 @@ async fn connection(
         () = until_cut.clone().comes() => return,
         opened = hosts::open(&services, &client, stream) => opened,
     };
-    let Ok(Some((stream, opened_for))) = opened else {
+    let Ok(Some((stream, opening))) = opened else {
         return;
     };
     let (end, mut ended) = watch::channel(None);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (services, client, end) = (services.clone(), client.clone(), end.clone());
-        request.extensions_mut().insert(opened_for.clone());
+        request.extensions_mut().insert(opening.clone());
         async move {
             let ends = ends_after(&request);
             let how = match answer(services, client, request).await {

@@ -40,9 +40,23 @@ pub(super) struct Hosts {
     folder: PathBuf,
 }
 
-/// The host that a connection was opened for, where that was said before the first request.
+/// How a connection was opened.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct OpenedFor(pub(super) Option<String>);
+pub(super) struct Opening {
+    /// The host that it is for, where that was said before the first request.
+    host: Option<String>,
+    is_tls: bool,
+}
+
+/// The address that a request came to, without its path.
+pub(super) fn base_url(parts: &Parts) -> String {
+    let is_tls = parts.extensions.get().is_some_and(|of: &Opening| of.is_tls);
+    let scheme = if is_tls { "https" } else { "http" };
+    format!(
+        "{scheme}://{}",
+        header(parts, HOST.as_str()).unwrap_or_default()
+    )
+}
 
 /// The preload that leads Node here, where there is no namespace.
 const PRELOAD: &str = include_str!("hosts/preload.js");
@@ -241,7 +255,10 @@ pub(super) fn asked(
     let Some(hosts) = &services.hosts else {
         return Ok(None);
     };
-    let OpenedFor(opened_for) = parts.extensions.remove().unwrap_or_default();
+    let opened_for = parts
+        .extensions
+        .get()
+        .and_then(|of: &Opening| of.host.clone());
     // A proxy is asked with the whole address.
     let of_proxy = parts.uri.authority().map(|it| it.host().to_owned());
     if of_proxy.is_some() {

@@ -29,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 
 use http_body_util::BodyExt;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_LENGTH, HOST};
+use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -41,6 +41,7 @@ use self::host::{Hosts, Site};
 use self::store::Buckets;
 use super::answer::{Answer, full, reply};
 use super::faults::Active;
+use super::hosts;
 use super::recorder::Recorder;
 use super::route::Asked;
 use super::services::Services;
@@ -80,6 +81,8 @@ pub(super) struct Call {
     client: ClientId,
     faults: Active,
     headers: HeaderMap,
+    /// The address that the request came to.
+    base_url: String,
     query: String,
     /// Whether the request is signed, known once that was checked.
     signed: AtomicBool,
@@ -104,6 +107,7 @@ impl Call {
             client: asked.client.clone(),
             faults: asked.faults.clone(),
             headers: asked.parts.headers.clone(),
+            base_url: hosts::base_url(&asked.parts),
             query: asked.parts.uri.query().unwrap_or_default().into(),
             signed: AtomicBool::new(false),
             region: OnceLock::new(),
@@ -126,12 +130,6 @@ impl Call {
             let _ = call.trailer.set(trailer);
         }
         Ok(call)
-    }
-
-    /// The address that the request came to.
-    fn base_url(&self) -> String {
-        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
-        format!("http://{}", host.unwrap_or_default())
     }
 }
 

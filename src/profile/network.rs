@@ -81,7 +81,7 @@ impl NetworkSection {
         }
         // A whole name says more than a pattern, and a longer pattern more than a short one.
         hosts.sort_by_key(|(name, _)| (name.starts_with('*'), usize::MAX - name.len()));
-        hosts.extend(USUAL.map(|(name, service)| (name.to_owned(), service)));
+        hosts.extend(Network::default().hosts);
         Ok(Network {
             mode: self.mode,
             hosts,
@@ -99,6 +99,17 @@ fn is_host(text: &str) -> bool {
             })
     };
     text.len() < 254 && text.split('.').all(is_label)
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            mode: NetworkMode::Auto,
+            hosts: USUAL
+                .map(|(name, service)| (name.to_owned(), service))
+                .into(),
+        }
+    }
 }
 
 impl Network {

@@ -4,6 +4,7 @@
 //! is SIGKILL. Everything that a run makes is in one temporary folder, and is removed with it.
 
 mod astro;
+mod by_hand;
 mod checkouts;
 mod container;
 mod direct;
@@ -40,6 +41,7 @@ use crate::scratch::Scratch;
 use crate::site::SiteKind;
 
 pub use self::astro::Astro;
+pub(crate) use self::by_hand::ByHand;
 pub use self::container::WorkerCommand;
 pub(crate) use self::needs::check as check_needs;
 

@@ -9,7 +9,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{OpenedFor, host_name, is_own, record_unknown};
+use super::{Opening, host_name, is_own, record_unknown};
 use crate::cloud::services::Services;
 use crate::plan::ClientId;
 
@@ -44,9 +44,9 @@ pub(in crate::cloud) async fn open(
     services: &Arc<Services>,
     client: &ClientId,
     mut stream: TcpStream,
-) -> io::Result<Option<(Box<dyn Stream>, OpenedFor)>> {
+) -> io::Result<Option<(Box<dyn Stream>, Opening)>> {
     let Some(hosts) = &services.hosts else {
-        return Ok(Some((Box::new(stream), OpenedFor(None))));
+        return Ok(Some((Box::new(stream), Opening::default())));
     };
     let mut opened_for = None;
     let mut first = first_byte(&stream).await?;
@@ -84,9 +84,15 @@ pub(in crate::cloud) async fn open(
             }
             let config = hosts.tls.config(host.as_deref().unwrap_or("localhost"))?;
             let stream = begun.into_stream(config).await?;
-            Ok(Some((Box::new(stream), OpenedFor(host))))
+            Ok(Some((Box::new(stream), Opening { host, is_tls: true })))
         }
-        Some(_) => Ok(Some((Box::new(stream), OpenedFor(opened_for)))),
+        Some(_) => Ok(Some((
+            Box::new(stream),
+            Opening {
+                host: opened_for,
+                is_tls: false,
+            },
+        ))),
     }
 }
 

@@ -214,7 +214,7 @@ impl Buckets {
     ) -> S3Result<CompleteMultipartUploadOutput> {
         let said = take_sums!(input);
         let (bucket, key, id) = (input.bucket, input.key, input.upload_id);
-        let location = format!("{}/{bucket}/{key}", call.base_url());
+        let location = format!("{}/{bucket}/{key}", call.base_url);
         let answer = |completed: Completed| {
             let mut output = CompleteMultipartUploadOutput {
                 bucket: Some(bucket.clone()),

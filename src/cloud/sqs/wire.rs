@@ -13,6 +13,7 @@ use super::letter::{Letter, received};
 use super::queues::Stored;
 use super::{Sqs, arn, query, url};
 use crate::cloud::answer::{Answer, AwsError, ErrorCode, reply};
+use crate::cloud::hosts;
 use crate::cloud::protocol::{self, AwsCall, Protocol};
 use crate::cloud::route::{Asked, operation};
 use crate::cloud::services::Services;
@@ -174,8 +175,7 @@ async fn carry_out(
     call: &AwsCall,
     request: &Value,
 ) -> Result<Value, AwsError> {
-    let host = protocol::header(&asked.parts, "host").unwrap_or_default();
-    let base = format!("http://{host}");
+    let base = hosts::base_url(&asked.parts);
     let now = sqs.recorder.now();
     let queue = || Ok(name_in(text(request, "QueueUrl")?));
     match &*call.operation {
