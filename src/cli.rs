@@ -10,6 +10,7 @@ mod doctor;
 mod explore;
 mod given;
 mod init;
+mod known;
 mod merge;
 mod open;
 mod outputs;

@@ -407,15 +407,44 @@ pub(crate) fn each_recovered(model: &Model, seen: &Snapshot) -> Vec<(Rule, Optio
 
 /// The first rule that an event breaks.
 pub(crate) fn check_event(model: &Model, event: &Event) -> Option<Broken> {
-    asked(&model.profile).find_map(|part| match part.check {
+    broken_by(model, event).find(|broken| !is_passed_over(model, broken))
+}
+
+/// What an event breaks and a run does not end at.
+pub(crate) fn passed_over(model: &Model, event: &Event) -> Vec<Broken> {
+    broken_by(model, event)
+        .filter(|broken| is_passed_over(model, broken))
+        .collect()
+}
+
+fn broken_by(model: &Model, event: &Event) -> impl Iterator<Item = Broken> {
+    asked(&model.profile).filter_map(|part| match part.check {
         Always(check) => Some(broken(part, check(model, event)?)),
         AfterRecovery(_) => None,
     })
 }
 
+fn is_passed_over(model: &Model, (part, breach): &Broken) -> bool {
+    model.profile.heeded.passes_over(part.rule, breach.kind)
+}
+
 /// The first rule that a recovered system breaks.
 pub(crate) fn check_recovered(model: &Model, seen: &Snapshot) -> Option<Broken> {
-    asked_after(model, seen).find_map(|part| match part.check {
+    broken_after(model, seen).find(|broken| !is_passed_over(model, broken))
+}
+
+/// What a recovered system breaks and a run does not end at.
+pub(crate) fn passed_over_after(model: &Model, seen: &Snapshot) -> Vec<Broken> {
+    broken_after(model, seen)
+        .filter(|broken| is_passed_over(model, broken))
+        .collect()
+}
+
+fn broken_after<'a>(
+    model: &'a Model,
+    seen: &'a Snapshot,
+) -> impl Iterator<Item = Broken> + use<'a> {
+    asked_after(model, seen).filter_map(|part| match part.check {
         AfterRecovery(check) => Some(broken(part, check(model, seen)?)),
         Always(_) => None,
     })

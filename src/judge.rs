@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use crate::history::{Event, Snapshot, What};
-use crate::invariant::{Breach, Invariant, check_event, check_recovered};
+use crate::invariant::{
+    Breach, Invariant, check_event, check_recovered, passed_over, passed_over_after,
+};
 use crate::model::Model;
 use crate::oracle::Asked;
 use crate::plan::Plan;
@@ -58,6 +60,8 @@ pub struct Judge {
     pub model: Model,
     /// The step under way, by index; `None` before the first one and in recovery.
     step: Option<usize>,
+    /// What was broken and did not end the run, the first of each kind.
+    passed_over: Vec<Violation>,
 }
 
 impl Judge {
@@ -66,7 +70,11 @@ impl Judge {
         let oracle = Asked(site.oracle(&profile));
         let mut model = Model::new(plan).with_profile(profile);
         model.oracle = oracle;
-        Self { model, step: None }
+        Self {
+            model,
+            step: None,
+            passed_over: Vec::new(),
+        }
     }
 
     /// Asks every rule about an event, and takes it in where none is broken.
@@ -81,7 +89,17 @@ impl Judge {
             What::Healed => self.step = None,
             _ => {}
         }
-        let broken = feed(&mut self.model, event, |model| check_event(model, event));
+        let heeds_all = self.model.profile.heeded.is_all();
+        let mut known = Vec::new();
+        let broken = feed(&mut self.model, event, |model| {
+            if !heeds_all {
+                known = passed_over(model, event);
+            }
+            check_event(model, event)
+        });
+        for (part, breach) in known {
+            self.pass_over(part.rule, breach, false);
+        }
         let Some((part, breach)) = broken else {
             return Ok(());
         };
@@ -90,9 +108,26 @@ impl Judge {
     }
 
     /// The first rule for recovery that what is seen breaks.
-    pub fn recovered(&self, seen: &Snapshot) -> Option<Violation> {
+    pub fn recovered(&mut self, seen: &Snapshot) -> Option<Violation> {
+        if !self.model.profile.heeded.is_all() {
+            for (part, breach) in passed_over_after(&self.model, seen) {
+                self.pass_over(part.rule, breach, true);
+            }
+        }
         let (part, breach) = check_recovered(&self.model, seen)?;
         Some(self.violation(part.rule, breach, true))
+    }
+
+    /// What was broken and did not end the run, the first of each kind.
+    pub fn passed_over(&self) -> &[Violation] {
+        &self.passed_over
+    }
+
+    fn pass_over(&mut self, rule: Rule, breach: Breach, after_recovery: bool) {
+        let new = self.violation(rule, breach, after_recovery);
+        if !self.passed_over.iter().any(|known| known.is_same(&new)) {
+            self.passed_over.push(new);
+        }
     }
 
     fn violation(&self, rule: Rule, breach: Breach, after_recovery: bool) -> Violation {

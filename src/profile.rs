@@ -38,7 +38,7 @@ pub use words::{LineReader, Reading, Words};
 
 use crate::plan::Step;
 use crate::reading;
-use crate::verdict::Rule;
+use crate::verdict::{Heeded, Rule};
 
 /// All that is particular to one system.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ pub struct Profile {
     pub unpromised: BTreeMap<Rule, String>,
     /// The faults that cannot be injected, by name, and why.
     pub impossible: BTreeMap<String, String>,
+    /// What a run ends at, of all that breaks a rule; it is not of the file.
+    pub heeded: Heeded,
     source: Arc<str>,
     hash: u64,
 }
@@ -132,6 +134,18 @@ impl Profile {
             Self::parse_bytes(&bytes).map_err(|mistakes| ProfileError::mistaken(path, mistakes))?;
         profile.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(profile)
+    }
+
+    /// The same profile for runs that end at other breaches.
+    #[must_use]
+    pub fn heeding(self: Arc<Self>, heeded: &Heeded) -> Arc<Self> {
+        match self.heeded == *heeded {
+            true => self,
+            false => Arc::new(Self {
+                heeded: heeded.clone(),
+                ..(*self).clone()
+            }),
+        }
     }
 
     /// The text that it was read from.
@@ -236,7 +250,8 @@ impl Profile {
 /// Profiles are the same where their texts are.
 impl PartialEq for Profile {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) || self.source == other.source
+        let is_same = Arc::ptr_eq(&self.source, &other.source) || self.source == other.source;
+        is_same && self.heeded == other.heeded
     }
 }
 

@@ -19,6 +19,12 @@ pub struct Setup {
     /// The file of the profile, where it is not the built-in one.
     #[serde(default)]
     pub profile: Option<String>,
+    /// The file of the known findings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+    /// The one finding that is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// The defect that is planted in every container.
     pub defect: Option<String>,
 }
@@ -32,6 +38,8 @@ impl Setup {
             site,
             time_scale,
             profile,
+            known,
+            only,
             defect,
         } = self;
         let site = site.iter().map(|site| format!(" --site {site}"));
@@ -40,8 +48,12 @@ impl Setup {
             .map(|scale| format!(" --time-scale {scale}"));
         let profile = profile.iter();
         let profile = profile.map(|file| format!(" --profile {}", quoted(file)));
+        let known = known.iter();
+        let known = known.map(|file| format!(" --known {}", quoted(file)));
+        let only = only.iter().map(|only| format!(" --only {only}"));
         let defect = defect.iter().map(|defect| format!(" --defect {defect}"));
-        site.chain(scale).chain(profile).chain(defect).collect()
+        let judged = profile.chain(known).chain(only);
+        site.chain(scale).chain(judged).chain(defect).collect()
     }
 }
 

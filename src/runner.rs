@@ -28,6 +28,8 @@ pub struct Outcome {
     pub left_out: Vec<(usize, String)>,
     /// What was seen last, once the system had come to rest; `None` where it did not get so far.
     pub settled: Option<Arc<Snapshot>>,
+    /// What was broken and did not end the run, the first of each kind.
+    pub passed_over: Vec<Violation>,
     /// Why what it shows may be the machine's doing.
     pub(crate) doubt: Option<Doubt>,
 }
@@ -40,6 +42,7 @@ impl Outcome {
             history: History::default(),
             left_out: Vec::new(),
             settled: None,
+            passed_over: Vec::new(),
             doubt: None,
         }
     }
@@ -248,6 +251,7 @@ fn carry_out(
     let settled = settled.map(Arc::new);
     let mut header = header(target, plan, seed);
     header.time_scale = header.time_scale.map(|scale| scale * f64::from(times));
+    let passed_over = live.judge.passed_over().to_vec();
     let end = HistoryEnd {
         verdict: verdict.clone(),
         events: live.events.len(),
@@ -264,6 +268,7 @@ fn carry_out(
         },
         left_out,
         settled,
+        passed_over,
         doubt,
     })
 }

@@ -1,10 +1,14 @@
 //! Rules, violations of them, and the three verdicts.
 
+mod heeded;
+
 use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use heeded::{Demand, Heeded};
 
 use crate::plan::{ClientId, SessionId};
 

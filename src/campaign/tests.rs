@@ -23,6 +23,7 @@ fn config(folder: &Path, cases: u64, jobs: usize) -> Config {
 
 fn outcome(verdict: Verdict) -> Outcome {
     Outcome {
+        passed_over: Vec::new(),
         verdict,
         history: History::default(),
         left_out: vec![],

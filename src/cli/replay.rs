@@ -20,7 +20,7 @@ use crate::report::page::run::Run;
 use crate::report::{self, lines};
 use crate::runner::{self, Outcome};
 use crate::target::{Interrupt, Interruptible, Target};
-use crate::verdict::Verdict;
+use crate::verdict::{Demand, Verdict};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -126,6 +126,10 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
         output.print(&format!("{}\n", style.odd(&text)));
     }
     output.print(&report::not_served(&coverage, style));
+    for known in &outcome.passed_over {
+        let text = format!("went on at {}: {}", Demand::of(known), known.observed);
+        output.print(&format!("{}\n", style.odd(&text)));
+    }
     output.print(&report::not_asked(outcome.history.not_asked(), style));
     Ok(match outcome.verdict {
         Verdict::Held => {

@@ -60,6 +60,8 @@ impl ScenarioArgs {
             site,
             time_scale,
             profile,
+            known,
+            only,
             recorded: _,
         } = &self.target;
         let OutputArgs { html, junit, json } = &self.output;
@@ -67,8 +69,9 @@ impl ScenarioArgs {
             || site.is_some()
             || time_scale.is_some()
             || self.defect.is_some()
+            || only.is_some()
             || *json
-            || [profile, html, junit, &self.history]
+            || [profile, known, html, junit, &self.history]
                 .into_iter()
                 .any(Option::is_some)
     }

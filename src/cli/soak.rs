@@ -215,6 +215,8 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
         site,
         time_scale,
         profile,
+        known,
+        only: _,
         defect,
     } = was.setup;
     if site.is_some() {
@@ -222,6 +224,7 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
     }
     asked.target.time_scale = asked.target.time_scale.or(time_scale);
     asked.target.profile = asked.target.profile.or(profile.map(PathBuf::from));
+    asked.target.known = asked.target.known.or(known.map(PathBuf::from));
     asked.defect = asked.defect.or(defect);
     Ok(asked)
 }

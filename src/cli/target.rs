@@ -7,10 +7,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::dispatch::Exit;
+use super::known::{self, demand};
 use super::seed;
 use crate::generate::Shape;
 use crate::profile::Profile;
 use crate::repeat::Setup;
+use crate::verdict::{Demand, Heeded};
 
 /// What generated plans are, and where they run.
 #[derive(Clone, Debug, Args)]
@@ -85,6 +87,12 @@ pub struct TargetArgs {
     /// a history, the one in its header]
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Findings that are known, as RULE or RULE/KIND in each line: they are counted, and end no run
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
+    /// Look for breaches of this rule, or of one kind, only, and go on at all others
+    #[arg(long, value_name = "RULE[/KIND]", value_parser = demand, conflicts_with = "known")]
+    pub only: Option<Demand>,
     /// That of a history.
     #[arg(skip)]
     pub recorded: Option<Arc<Profile>>,
@@ -98,6 +106,8 @@ impl TargetArgs {
             site: None,
             time_scale: None,
             profile: None,
+            known: None,
+            only: None,
             recorded: None,
         }
     }
@@ -110,6 +120,8 @@ impl TargetArgs {
             site,
             time_scale,
             profile,
+            known,
+            only,
             // The file that is replayed has it.
             recorded: _,
         } = self;
@@ -121,6 +133,8 @@ impl TargetArgs {
             },
             time_scale: *time_scale,
             profile: profile.as_ref().map(|path| path.display().to_string()),
+            known: known.as_ref().map(|path| path.display().to_string()),
+            only: only.as_ref().map(ToString::to_string),
             defect: defect.map(str::to_owned),
         }
     }
@@ -143,6 +157,17 @@ impl TargetArgs {
     /// # Errors
     /// Where it has mistakes, or words that the system under test does not use; they are printed.
     pub fn read_profile(&self) -> Result<Option<Arc<Profile>>, Exit> {
+        let profile = self.profile_of_file()?;
+        let heeded = match (&self.known, &self.only) {
+            (Some(file), _) => known::read(file)?,
+            (None, Some(only)) => Heeded::Only(only.clone()),
+            (None, None) => return Ok(profile),
+        };
+        let profile = profile.unwrap_or_else(Profile::reference);
+        Ok(Some(profile.heeding(&heeded)))
+    }
+
+    fn profile_of_file(&self) -> Result<Option<Arc<Profile>>, Exit> {
         let Some(path) = &self.profile else {
             return Ok(self.recorded.clone());
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Event, Snapshot, What};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::verdict::{NotAsked, Verdict};
+use crate::verdict::{Heeded, NotAsked, Verdict};
 
 /// The version of the form of a history's file.
 pub const FORMAT: u32 = 1;
@@ -50,6 +50,9 @@ pub struct ProfileRef {
     pub hash: String,
     /// The whole text.
     pub text: Arc<str>,
+    /// What the run ends at, of all that breaks a rule.
+    #[serde(default, skip_serializing_if = "Heeded::is_all")]
+    pub heeded: Heeded,
 }
 
 impl From<&Profile> for ProfileRef {
@@ -58,6 +61,7 @@ impl From<&Profile> for ProfileRef {
             name: profile.name.clone(),
             hash: format!("{:016x}", profile.hash()),
             text: profile.source().clone(),
+            heeded: profile.heeded.clone(),
         }
     }
 }
@@ -70,14 +74,14 @@ impl ProfileRef {
     pub fn read(&self) -> Result<Arc<Profile>, String> {
         let reference = Profile::reference();
         if self.text == *reference.source() {
-            return Ok(reference);
+            return Ok(reference.heeding(&self.heeded));
         }
         let profile = Profile::parse(&self.text)
             .map_err(|mistakes| format!("the header's profile, {}", mistakes[0]))?;
         if format!("{:016x}", profile.hash()) != self.hash {
             return Err("the header's profile is not the one that its hash names".into());
         }
-        Ok(Arc::new(profile))
+        Ok(Arc::new(profile).heeding(&self.heeded))
     }
 }
 

@@ -19,7 +19,7 @@ use super::start::{
 use super::words::WordsSection;
 use super::{Evidence, Mistake, Profile};
 use crate::plan::FaultKind;
-use crate::verdict::Rule;
+use crate::verdict::{Heeded, Rule};
 
 /// The form of the file that this program reads.
 const VERSION: i64 = 1;
@@ -217,6 +217,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
             .into_iter()
             .map(|(name, why)| (name.into_inner(), why))
             .collect(),
+        heeded: Heeded::All,
         source: text.into(),
         hash: text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -21,6 +21,8 @@ pub struct Start {
     pub command: Vec<Text>,
     /// The folder that it runs in; relative to the profile's own.
     pub folder: Option<Text>,
+    /// Folders that come first on its PATH; relative to the profile's own.
+    pub path: Vec<Text>,
     /// Whether a container lives on, or handles one instruction.
     pub per: Per,
     /// Commands that prepare the folder once, and the files in it that their result depends on.
@@ -59,6 +61,9 @@ pub struct Setup {
     /// The files on which their result depends; while these are the same, nothing is done again.
     #[serde(default)]
     pub reads: Vec<String>,
+    /// What they make; where one of these is missing, they are run again.
+    #[serde(default)]
+    pub makes: Vec<String>,
 }
 
 /// What shows that a container is ready to work.
@@ -123,6 +128,9 @@ pub(super) struct StartSection {
     command: Spanned<Vec<Text>>,
     /// The folder that it runs in; relative to the profile's own, or from a variable: ${WORKER}.
     folder: Option<Text>,
+    /// Folders that come first on its PATH, such as "node_modules/.bin"; relative to the profile's own.
+    #[serde(default)]
+    path: Vec<Text>,
     /// For whom there is a process: `client`, or `instruction`.
     #[serde(default)]
     per: Per,
@@ -233,6 +241,7 @@ pub(super) fn start(
     Ok(Start {
         command: section.command.into_inner(),
         folder: section.folder,
+        path: section.path,
         per: section.per,
         setup: section.setup,
         environment: section.env,

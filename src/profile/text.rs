@@ -14,7 +14,7 @@ use crate::plan::{ClientId, SessionId, fill_name};
 pub struct Text(pub(super) String);
 
 /// What a text may name of a run, besides the names of its client and session.
-const OF_RUN: [&str; 25] = [
+const OF_RUN: &[&str] = &[
     "agent.key",
     "agent.url",
     "aws.account",
@@ -39,6 +39,7 @@ const OF_RUN: [&str; 25] = [
     "retry-queue.url",
     "table",
     "task.token",
+    "time-scale",
     "workspace",
 ];
 
@@ -178,7 +179,7 @@ impl<'de> Deserialize<'de> for Text {
             OF_RUN.contains(&name) || super::fields::PLACEHOLDERS.contains(&name)
         };
         if let Some(unknown) = placeholders(&text).find(|name| !is_known(name)) {
-            let all = super::fields::PLACEHOLDERS.iter().chain(&OF_RUN);
+            let all = super::fields::PLACEHOLDERS.iter().chain(OF_RUN);
             let all: Vec<String> = all.map(|name| format!("{{{name}}}")).collect();
             return Err(D::Error::custom(format!(
                 "`{{{unknown}}}` is no placeholder: use one of {}, each also with .json",
@@ -195,7 +196,7 @@ impl JsonSchema for Text {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let all = super::fields::PLACEHOLDERS.iter().chain(&OF_RUN);
+        let all = super::fields::PLACEHOLDERS.iter().chain(OF_RUN);
         let all: Vec<String> = all.map(|name| format!("{{{name}}}")).collect();
         json_schema!({
             "type": "string",

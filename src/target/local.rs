@@ -62,8 +62,8 @@ pub enum Sites {
 pub struct Local {
     /// Real time over the system's own time: 1/30 makes half a minute a second.
     pub time_scale: f64,
-    /// What is run as a container, where the profile does not say how its system is started; its
-    /// environment says where everything is.
+    /// This program, as it is called: what is run as a container, where the profile does not say how
+    /// its system is started, and in the place of an agent's program, where it does.
     pub worker: WorkerCommand,
     /// The `git` program of the remote.
     pub git: String,
@@ -266,7 +266,10 @@ impl Target for Local {
                 Some(start) => {
                     let values = foreign::values(&profile, &config, &front, &root, &home);
                     let program = match start.per {
-                        Per::Client => foreign::program(&profile, start, &values, &front)?,
+                        Per::Client => {
+                            let tester = &self.worker.program;
+                            foreign::program(&profile, start, &values, (&front, tester))?
+                        }
                         // Each instruction has its own.
                         Per::Instruction => Program::default(),
                     };
@@ -307,6 +310,7 @@ impl Target for Local {
         run.system = profile.start.is_some().then(|| System {
             profile: profile.clone(),
             values: systems,
+            tester: self.worker.program.clone(),
         });
         run.start()?;
         Ok(Box::new(run))

@@ -5,6 +5,8 @@ use std::process::Output;
 
 use crate::program::{self, check};
 
+mod naive_node;
+
 const PLAN: &str = "\
 # shakedown plan v1
 session acme/home

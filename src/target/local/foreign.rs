@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::container::{Program, WorkerCommand};
@@ -30,6 +30,8 @@ pub(super) struct System {
     pub(super) profile: Arc<Profile>,
     /// What the texts of the profile name of each client's container.
     pub(super) values: BTreeMap<ClientId, Values>,
+    /// The file of this program.
+    pub(super) tester: PathBuf,
 }
 
 impl System {
@@ -257,6 +259,7 @@ pub(super) fn values(
         .with("queue.url", front.instruction_queue_url())
         .with("retry-queue.url", front.retry_queue_url())
         .with("table", config.table())
+        .with("time-scale", config.time_scale.to_string())
         .with("workspace", workspace.display().to_string())
 }
 
@@ -307,7 +310,7 @@ pub(super) fn program(
     profile: &Profile,
     start: &Start,
     values: &Values,
-    front: &Front,
+    (front, tester): (&Front, &Path),
 ) -> Result<Program, TargetError> {
     let path = |name: &str| PathBuf::from(values.get(name).unwrap_or_default());
     let (home, workspace) = (path("home"), path("workspace"));
@@ -321,7 +324,7 @@ pub(super) fn program(
     let folders = Folders::make(home.clone()).map_err(failed)?;
     fs::create_dir_all(&workspace).map_err(failed)?;
     for agent in &start.agents {
-        write_stub(&folders.bin.join(agent), &front.url()).map_err(failed)?;
+        write_stub(&folders.bin.join(agent), tester, &front.url()).map_err(failed)?;
     }
     for (path, text) in &start.files {
         let path = match path.strip_prefix("~/") {
@@ -332,6 +335,11 @@ pub(super) fn program(
         write(&path, &text).map_err(failed)?;
     }
     let mut path = OsString::from(&folders.bin);
+    for folder in &start.path {
+        let folder = fill(folder, values, "`path`")?;
+        path.push(":");
+        path.push(absolute(&profile.folder.join(folder)));
+    }
     if let Some(own) = std::env::var_os("PATH") {
         path.push(":");
         path.push(own);
@@ -365,6 +373,11 @@ pub(super) fn program(
     })
 }
 
+/// A path that means the same in another folder.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The folder that the worker runs in.
 pub(super) fn folder(profile: &Profile, start: &Start) -> Result<PathBuf, TargetError> {
     let text = match &start.folder {
@@ -383,11 +396,10 @@ pub(super) fn folder(profile: &Profile, start: &Start) -> Result<PathBuf, Target
 }
 
 /// Puts the tester's agent in the place of a program.
-fn write_stub(path: &Path, url: &str) -> io::Result<()> {
-    let own = std::env::current_exe()?;
+fn write_stub(path: &Path, tester: &Path, url: &str) -> io::Result<()> {
     let script = format!(
         "#!/bin/sh\nexec '{}' agent-stub --ask '{url}' -- \"$@\"\n",
-        own.display()
+        tester.display()
     );
     fs::write(path, script)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
@@ -401,6 +413,9 @@ pub(super) fn set_up(profile: &Profile, start: &Start) -> Result<(), TargetError
     if start.setup.commands.is_empty() {
         return Ok(());
     }
+    // Once, however many runs begin at the same time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder(profile, start)?;
     let doing = || format!("preparing the worker in {}", folder.display());
     let failed = |error: io::Error| {
@@ -414,7 +429,8 @@ pub(super) fn set_up(profile: &Profile, start: &Start) -> Result<(), TargetError
             .hash(&mut hasher);
     }
     let done = cache().map(|cache| cache.join(format!("setup-{:016x}", hasher.finish())));
-    if done.as_ref().is_some_and(|done| done.is_file()) {
+    let is_made = start.setup.makes.iter().all(|it| folder.join(it).exists());
+    if is_made && done.as_ref().is_some_and(|done| done.is_file()) {
         return Ok(());
     }
     for words in &start.setup.commands {

@@ -107,7 +107,8 @@ impl LocalRun {
             return Ok(());
         };
         let front = self.cloud.open_front(client)?;
-        let program = program(&system.profile, start, &job.values, &front)?;
+        let with = (&*front, &*system.tester);
+        let program = program(&system.profile, start, &job.values, with)?;
         job.starts += 1;
         self.emit(What::Delivered {
             session: job.session.clone(),
