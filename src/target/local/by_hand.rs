@@ -1,6 +1,6 @@
 //! Work for a system that somebody starts by hand, on a cloud that runs alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::direct::Direct;
 use super::foreign::{System, values};
@@ -27,6 +27,8 @@ impl ByHand {
             all.insert(client, values(&profile, config, &front, unknown, unknown));
         }
         Ok(Self(System {
+            // Nobody starts a container.
+            tester: PathBuf::new(),
             profile,
             values: all,
         }))
