@@ -247,6 +247,16 @@ pub enum What {
         place: Arc<str>,
     },
 
+    /// A container asked for what is another client's, and was refused.
+    Trespassed {
+        /// The client whose container it is of.
+        client: ClientId,
+        /// Whose it is.
+        owner: ClientId,
+        /// What it asked for.
+        what: Arc<str>,
+    },
+
     // Container.
     /// A container started.
     Started {
@@ -315,7 +325,8 @@ impl What {
             Self::OutsiderPushed { .. }
             | Self::Fetched { .. }
             | Self::PushBegan { .. }
-            | Self::Pushed { .. } => Evidence::Remote,
+            | Self::Pushed { .. }
+            | Self::Trespassed { .. } => Evidence::Remote,
             Self::Committed { .. } => Evidence::Workspace,
             Self::ObjectPut { .. } | Self::ObjectDeleted { .. } | Self::S3Asked { .. } => {
                 Evidence::Site
@@ -370,6 +381,7 @@ impl What {
             | Self::TaskReported { client, .. }
             | Self::Called { client, .. }
             | Self::SecretSeen { client, .. }
+            | Self::Trespassed { client, .. }
             | Self::Started { client }
             | Self::Died { client, .. } => (Some(client), None),
             Self::StepBegan { .. } | Self::Healed => (None, None),

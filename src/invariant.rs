@@ -105,6 +105,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         Always(cascade::foreign_edit_in_site),
     ),
     part(Rule::NoCascade, &[Record], Always(cascade::foreign_trouble)),
+    part(Rule::NoCascade, &[Remote], Always(cascade::trespass)),
     part(
         Rule::NoBrokenDeploy,
         &[Site],

@@ -4,7 +4,7 @@
 mod child;
 pub mod namespace;
 
-pub use child::{LONGEST, command, finish, git, installer, output, spawn_piped};
+pub use child::{LONGEST, command, finish, git, installer, output, spawn_piped, spawn_with};
 
 use std::io;
 use std::os::unix::process::CommandExt;

@@ -107,7 +107,7 @@ pub enum Doubt {
 /// | `no-dangling-page` | `ObjectPut`, `ObjectDeleted` | |
 /// | `commits-preserved` | `Committed`, `Pushed`, `OutsiderPushed` | |
 /// | `exactly-once` | `Committed`, `Pushed`, `OutsiderPushed` | |
-/// | `no-cascade` | `Committed`, `Pushed`, `OutsiderPushed`, `ObjectPut`, `RecordWritten`, `Died` | |
+/// | `no-cascade` | `Committed`, `Pushed`, `OutsiderPushed`, `ObjectPut`, `RecordWritten`, `Trespassed`, `Died` | |
 /// | `breaker` | `Logged`, `ObjectPut`, `ObjectDeleted`, `S3Asked`, `RecordWritten`, `Died` | |
 /// | `bounded-retries` | `Delivered`, `AgentAsked`, `PushBegan`, `Pushed`, `Fetched`, `RetryDelivered`, `Refused`, `S3Asked`, `Logged`, `Committed`, `Acknowledged`, `ObjectPut`, `Started`, `Died` | |
 /// | `stays-up` | `Started`, `Died` | |

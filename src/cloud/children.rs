@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,13 +30,21 @@ impl Children {
     /// # Errors
     /// When it cannot be run, hangs, or the cloud is being taken down.
     pub(super) fn run(&self, command: &mut Command) -> io::Result<Output> {
+        self.run_into(command, Stdio::piped())
+    }
+
+    /// The same, where what it writes on its standard output goes elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(super) fn run_into(&self, command: &mut Command, out: Stdio) -> io::Result<Output> {
         process::die_with_parent(command);
         let mut state = self.state();
         if state.is_over {
             return Err(io::Error::other("the loopback cloud is being taken down"));
         }
         // Begun under the lock, so that no child is missed by the end.
-        let child = process::spawn_piped(command)?;
+        let child = process::spawn_with(command, out)?;
         let group = child.id().cast_signed();
         state.running.insert(group);
         drop(state);

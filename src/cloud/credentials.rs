@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// The password of the git remote; its user is `x-access-token`.
+/// The token of the git remote: as the password of any user, or as the user with any password.
 pub const GIT_TOKEN: &str = "loopback-git-token-0123456789abcdef";
 
 /// The AWS access key id.
@@ -19,11 +19,22 @@ pub const REGION: &str = "us-west-2";
 /// The key of the agent API.
 pub const AGENT_KEY: &str = "loopback-agent-key-0123456789abcdef";
 
-/// `x-access-token` and [`GIT_TOKEN`] as HTTP's Basic scheme writes them.
-pub(super) const GIT_BASIC: &str =
-    "eC1hY2Nlc3MtdG9rZW46bG9vcGJhY2stZ2l0LXRva2VuLTAxMjM0NTY3ODlhYmNkZWY=";
+/// What [`GIT_TOKEN`] looks like where HTTP's Basic scheme has it, by how many bytes stand before it
+/// in a group of three.
+const GIT_BASIC: [&str; 3] = [
+    "bG9vcGJhY2stZ2l0LXRva2VuLTAxMjM0NTY3ODlhYmNkZW",
+    "xvb3BiYWNrLWdpdC10b2tlbi0wMTIzNDU2Nzg5YWJjZGVm",
+    "sb29wYmFjay1naXQtdG9rZW4tMDEyMzQ1Njc4OWFiY2RlZ",
+];
 
-pub(super) const SECRETS: [&str; 4] = [SECRET_KEY, GIT_TOKEN, AGENT_KEY, GIT_BASIC];
+pub(super) const SECRETS: [&str; 6] = [
+    SECRET_KEY,
+    GIT_TOKEN,
+    AGENT_KEY,
+    GIT_BASIC[0],
+    GIT_BASIC[1],
+    GIT_BASIC[2],
+];
 
 /// Whether one of the secrets is in the bytes.
 pub(super) fn has_secret(bytes: &[u8]) -> bool {
@@ -36,6 +47,9 @@ pub(super) fn has_secret(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD as STANDARD;
+
     use super::*;
 
     #[test]
@@ -43,7 +57,11 @@ mod tests {
         assert!(has_secret(
             format!("fetch https://x-access-token:{GIT_TOKEN}@host").as_bytes()
         ));
-        assert!(has_secret(GIT_BASIC.as_bytes()));
+        for user in ["", "x", "me", "git", "x-access-token", "oauth2"] {
+            for basic in [format!("{user}:{GIT_TOKEN}"), format!("{GIT_TOKEN}:{user}")] {
+                assert!(has_secret(STANDARD.encode(basic).as_bytes()));
+            }
+        }
         assert!(!has_secret(ACCESS_KEY.as_bytes()), "an id is no secret");
         assert!(!has_secret(b""));
     }

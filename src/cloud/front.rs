@@ -149,9 +149,18 @@ impl Front {
         format!("http://{}", self.address)
     }
 
-    /// The base URL of the git remote: the client's repository is `<base>/<client>.git`.
+    /// The base URL of the git remote.
     pub fn git_url(&self) -> String {
         format!("{}/git", self.url())
+    }
+
+    /// The URL of the repository with the branches of the client's sessions.
+    pub fn repository_url(&self) -> String {
+        format!(
+            "{}/{}.git",
+            self.git_url(),
+            self.names.repository(&self.client)
+        )
     }
 
     pub fn instruction_queue_url(&self) -> String {

@@ -3,30 +3,36 @@
 //! A push is two requests: for the refs, and with the commands and the objects. A client that sees
 //! from the refs that it is behind sends no second one.
 
+mod transfer;
 mod wire;
 
-use std::io::{self, Seek, Write};
-use std::process::Stdio;
+use std::io;
 use std::sync::Arc;
 
-use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+
+pub(super) use self::transfer::receive;
 
 use super::CloudConfig;
-use super::answer::{Answer, Body, full};
-use super::credentials::{GIT_BASIC, GIT_TOKEN};
-use super::remote::Remote;
+use super::answer::{Answer, Body};
+use super::credentials::GIT_TOKEN;
+use super::protocol::header;
+use super::remote::Repository;
 use super::route::{Asked, text};
 use super::services::Services;
-use crate::history::{GitOutcome, What};
+use crate::history::{CallAnswer, GitOutcome, ServiceCall, What};
 use crate::plan::{ClientId, SessionId};
-use crate::process;
 
 /// What a request wants of which repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Wish {
-    client: ClientId,
+    /// The repository's path, without `.git`.
+    repository: String,
     part: Exchange,
 }
 
@@ -45,6 +51,46 @@ impl Exchange {
     fn is_push(self) -> bool {
         matches!(self, Self::PushRefs | Self::Push)
     }
+
+    /// How its path ends.
+    fn end(self) -> &'static str {
+        match self {
+            Self::FetchRefs | Self::PushRefs => "/info/refs",
+            Self::FetchListing | Self::FetchObjects => "/git-upload-pack",
+            Self::Push => "/git-receive-pack",
+        }
+    }
+}
+
+/// Whether a request is one of git's protocol, whatever repository it names.
+pub(super) fn is_git(parts: &Parts) -> bool {
+    exchange(parts, &[]).is_some()
+}
+
+/// Whether it sends what is pushed.
+pub(super) fn is_push(parts: &Parts) -> bool {
+    exchange(parts, &[]) == Some(Exchange::Push)
+}
+
+fn exchange(parts: &Parts, body: &[u8]) -> Option<Exchange> {
+    let is_listing = || {
+        let start = &body[..body.len().min(64)];
+        String::from_utf8_lossy(start).contains("command=ls-refs")
+    };
+    let last = parts.uri.path().rsplit('/').next()?;
+    let query = parts.uri.query().unwrap_or_default();
+    match (last, query) {
+        ("refs", "service=git-upload-pack") => Some(Exchange::FetchRefs),
+        ("refs", "service=git-receive-pack") => Some(Exchange::PushRefs),
+        ("git-upload-pack", _) if is_listing() => Some(Exchange::FetchListing),
+        ("git-upload-pack", _) => Some(Exchange::FetchObjects),
+        ("git-receive-pack", _) => Some(Exchange::Push),
+        _ => None,
+    }
+    .filter(|exchange| match exchange {
+        Exchange::FetchRefs | Exchange::PushRefs => parts.method == Method::GET,
+        _ => parts.method == Method::POST,
+    })
 }
 
 /// Answers a request to the git remote.
@@ -52,9 +98,10 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
     let Some(wish) = wish(&asked) else {
         return text(StatusCode::NOT_FOUND, "Not Found\n");
     };
-    if !services.remote.has(&wish.client) {
-        return text(StatusCode::NOT_FOUND, "Repository not found.\n");
-    }
+    let not_found = || text(StatusCode::NOT_FOUND, "Repository not found.\n");
+    let Some(repository) = services.remote.find(&wish.repository) else {
+        return not_found();
+    };
     if asked.faults.git_is_down() {
         record_failure(services, &asked, &wish, GitOutcome::Unavailable);
         return match services.faults.either() {
@@ -68,6 +115,14 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
             record_failure(services, &asked, &wish, GitOutcome::AuthFailed);
         }
         return unauthorized();
+    }
+    if repository.client != asked.client {
+        services.recorder.record(What::Trespassed {
+            client: asked.client.clone(),
+            owner: repository.client.clone(),
+            what: format!("the repository {}", repository.name).into(),
+        });
+        return not_found();
     }
     let (recorder, services) = (services.clone(), services.clone());
     let serving = tokio::task::spawn_blocking(move || serve(&services, &asked, &wish));
@@ -88,55 +143,57 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
     }
 }
 
-/// Reads `/git/<client>.git/...`.
+/// Reads what a request wants of which repository.
 fn wish(asked: &Asked) -> Option<Wish> {
-    let path = asked.parts.uri.path().strip_prefix("/git/")?;
-    let (client, rest) = path.split_once(".git/")?;
-    let query = asked.parts.uri.query().unwrap_or_default();
-    let is_listing = || {
-        let start = &asked.body[..asked.body.len().min(64)];
-        String::from_utf8_lossy(start).contains("command=ls-refs")
-    };
-    let part = match (rest, query) {
-        ("info/refs", "service=git-upload-pack") => Exchange::FetchRefs,
-        ("info/refs", "service=git-receive-pack") => Exchange::PushRefs,
-        ("git-upload-pack", _) if is_listing() => Exchange::FetchListing,
-        ("git-upload-pack", _) => Exchange::FetchObjects,
-        ("git-receive-pack", _) => Exchange::Push,
-        _ => return None,
-    };
+    let part = exchange(&asked.parts, &asked.body)?;
     Some(Wish {
-        client: client.into(),
+        repository: repository_in(&asked.parts, part)?,
         part,
     })
 }
 
-/// Makes of a request to a host of repositories one for the client's own, whatever it is called there.
-pub(super) fn as_own(client: &ClientId, parts: &mut Parts) {
-    const ENDS: [&str; 3] = ["/info/refs", "/git-upload-pack", "/git-receive-pack"];
-    let path = parts.uri.path();
-    let Some(end) = ENDS.into_iter().find(|end| path.ends_with(end)) else {
+/// Reads `/git/<repository>.git/...`, where `/git` and `.git` may be left out.
+fn repository_in(parts: &Parts, part: Exchange) -> Option<String> {
+    let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
+    let path = path.strip_suffix(part.end())?;
+    let path = path.strip_prefix("/git/").unwrap_or(path).trim_matches('/');
+    Some(path.strip_suffix(".git").unwrap_or(path).to_owned())
+}
+
+/// Makes of a request to a host of repositories one for the client's own, where none has the path that
+/// is asked for.
+pub(super) fn as_own(services: &Services, client: &ClientId, parts: &mut Parts) {
+    let Some(exchange) = exchange(parts, &[]) else {
         return;
     };
+    let named = repository_in(parts, exchange);
+    if named.is_some_and(|name| services.remote.find(&name).is_some()) {
+        return;
+    }
+    let own = services.config.profile.names.repository(client);
     let query = parts.uri.query().map(|query| format!("?{query}"));
-    let own = format!("/git/{client}.git{end}{}", query.unwrap_or_default());
+    let end = exchange.end();
+    let own = format!("/git/{own}.git{end}{}", query.unwrap_or_default());
     if let Ok(own) = own.parse() {
         parts.uri = own;
     }
 }
 
-fn is_authorized(parts: &Parts) -> bool {
-    let value = parts.headers.get(AUTHORIZATION);
-    let Some((scheme, credentials)) = value
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.split_once(' '))
-    else {
+/// Whether a request has the token: alone, or as either half of a user and a password.
+pub(super) fn is_authorized(parts: &Parts) -> bool {
+    let value = header(parts, AUTHORIZATION.as_str());
+    let Some((scheme, credentials)) = value.and_then(|text| text.split_once(' ')) else {
         return false;
     };
-    if scheme.eq_ignore_ascii_case("basic") {
-        credentials == GIT_BASIC
-    } else {
-        scheme.eq_ignore_ascii_case("bearer") && credentials == GIT_TOKEN
+    let credentials = credentials.trim();
+    match scheme.to_ascii_lowercase().as_str() {
+        "basic" => {
+            let decoded = BASE64_STANDARD.decode(credentials).unwrap_or_default();
+            let mut halves = decoded.splitn(2, |byte| *byte == b':');
+            halves.any(|half| half == GIT_TOKEN.as_bytes())
+        }
+        "bearer" | "token" => credentials == GIT_TOKEN,
+        _ => false,
     }
 }
 
@@ -160,10 +217,11 @@ fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitO
     if !wish.part.is_push() {
         return services.recorder.record(What::Fetched { client, outcome });
     }
-    let session = match wish.part {
-        Exchange::Push => wire::commands(&asked.body)
+    let repository = services.remote.find(&wish.repository);
+    let session = match (wish.part, repository) {
+        (Exchange::Push, Some(repository)) => wire::commands(&asked.body)
             .iter()
-            .find_map(|command| session_of(services, wish, command)),
+            .find_map(|command| session_of(services, repository, command)),
         _ => None,
     };
     services.recorder.record(What::Pushed {
@@ -175,63 +233,109 @@ fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitO
 }
 
 /// The session whose branch a push wants to change.
-fn session_of(services: &Services, wish: &Wish, command: &wire::Command) -> Option<SessionId> {
+fn session_of(
+    services: &Services,
+    repository: &Repository,
+    command: &wire::Command,
+) -> Option<SessionId> {
     let branch = command.name.strip_prefix("refs/heads/")?;
     let CloudConfig {
         sessions, profile, ..
     } = &services.config;
-    let mut own = sessions.iter().filter(|it| it.client == wish.client);
+    let mut own = sessions
+        .iter()
+        .filter(|it| repository.is_site && it.client == repository.client);
     own.find(|session| profile.names.branch(session) == branch)
         .cloned()
 }
 
 /// Lets `git http-backend` answer, and records the result.
 fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
+    let no_such = || io::Error::other(format!("there is no repository {}", wish.repository));
+    let repository = services.remote.find(&wish.repository).ok_or_else(no_such)?;
     if wish.part == Exchange::Push {
-        return push(services, asked, wish);
+        return push(services, asked, wish, repository);
     }
     // Who sees where a branch is sees it after the push that brought it there was recorded, however
     // long that takes: nothing that follows from it comes first in the record.
     let _lock = match wish.part {
         Exchange::FetchObjects => None,
-        _ => services.remote.lock(&wish.client),
+        _ => Some(repository.lock()),
     };
-    let (response, _) = run(&services.remote, asked, wish)?;
+    let (response, _) = transfer::run(&services.remote, asked, wish)?;
     let is_version_2 = asked
         .parts
         .headers
         .get("git-protocol")
         .is_some_and(|value| value.as_bytes().starts_with(b"version=2"));
     match wish.part {
-        Exchange::PushRefs => services.recorder.record(What::PushBegan {
-            client: asked.client.clone(),
-        }),
+        Exchange::FetchObjects | Exchange::Push => {}
         // Each fetch sees the refs once: here, or in protocol 2 by asking for them.
         Exchange::FetchRefs if is_version_2 => {}
-        Exchange::FetchRefs | Exchange::FetchListing => services.recorder.record(What::Fetched {
+        Exchange::PushRefs if repository.is_site => services.recorder.record(What::PushBegan {
             client: asked.client.clone(),
-            outcome: GitOutcome::Done,
         }),
-        Exchange::FetchObjects | Exchange::Push => {}
+        Exchange::PushRefs => {}
+        Exchange::FetchRefs | Exchange::FetchListing if repository.is_site => {
+            services.recorder.record(What::Fetched {
+                client: asked.client.clone(),
+                outcome: GitOutcome::Done,
+            });
+        }
+        Exchange::FetchRefs | Exchange::FetchListing => {
+            called(services, asked, repository, "fetch", true);
+        }
     }
     Ok(response)
 }
 
+/// Records what concerns no session's branch.
+fn called(
+    services: &Services,
+    asked: &Asked,
+    repository: &Repository,
+    operation: &str,
+    is_done: bool,
+) {
+    services.recorder.record(What::Called {
+        client: asked.client.clone(),
+        call: Arc::new(ServiceCall {
+            service: "git".into(),
+            operation: operation.into(),
+            about: Some(repository.name.as_str().into()),
+            answer: match is_done {
+                true => CallAnswer::Done,
+                false => CallAnswer::Failed("rejected".into()),
+            },
+        }),
+    });
+}
+
 /// A push, recorded in the order in which the branches change.
-fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
-    let _lock = services.remote.lock(&wish.client);
-    let (response, said) = run(&services.remote, asked, wish)?;
+fn push(
+    services: &Services,
+    asked: &Asked,
+    wish: &Wish,
+    repository: &Repository,
+) -> io::Result<Response<Body>> {
+    let _lock = repository.lock();
+    let (response, said) = transfer::run(&services.remote, asked, wish)?;
     let report = wire::report(&said);
     for command in wire::commands(&asked.body) {
-        let Some(session) = session_of(services, wish, &command) else {
-            continue;
-        };
-        let branch = services.remote.branch(&session)?.unwrap_or_default();
         let is_done = match report.get(&command.name) {
             Some(is_done) => *is_done,
             // The client did not ask for a report: the branch shows it.
-            None => services.remote.tip(&wish.client, &command.name)? == command.new,
+            None => services.remote.tip(&repository.name, &command.name)? == command.new,
         };
+        let Some(session) = session_of(services, repository, &command) else {
+            let what = match command.deletes() {
+                true => format!("deletion of {}", command.name),
+                false => format!("push of {}", command.name),
+            };
+            called(services, asked, repository, &what, is_done);
+            continue;
+        };
+        let branch = services.remote.branch(&session)?.unwrap_or_default();
         let outcome = match is_done {
             true => GitOutcome::Done,
             false => GitOutcome::Rejected,
@@ -250,100 +354,6 @@ fn push(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<
         }
     }
     Ok(response)
-}
-
-/// Runs `git http-backend` for a request; returns its answer, and the answer's body once more.
-fn run(remote: &Remote, asked: &Asked, wish: &Wish) -> io::Result<(Response<Body>, Vec<u8>)> {
-    let header = |name: &HeaderName| {
-        let value = asked.parts.headers.get(name)?;
-        value.to_str().ok()
-    };
-    let path = asked.parts.uri.path();
-    let mut backend = process::git(remote.backend());
-    backend
-        .env("GIT_PROJECT_ROOT", remote.root())
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("REQUEST_METHOD", asked.parts.method.as_str())
-        .env("PATH_INFO", path.strip_prefix("/git").unwrap_or(path))
-        .env("QUERY_STRING", asked.parts.uri.query().unwrap_or_default())
-        .env("CONTENT_TYPE", header(&CONTENT_TYPE).unwrap_or_default())
-        .env("CONTENT_LENGTH", asked.body.len().to_string())
-        .env("REMOTE_USER", wish.client.to_string())
-        .env("REMOTE_ADDR", "127.0.0.1")
-        .env("GATEWAY_INTERFACE", "CGI/1.1");
-    if let Some(encoding) = header(&CONTENT_ENCODING) {
-        backend.env("HTTP_CONTENT_ENCODING", encoding);
-    }
-    if let Some(protocol) = header(&HeaderName::from_static("git-protocol")) {
-        backend.env("GIT_PROTOCOL", protocol);
-    }
-    if !asked.body.is_empty() {
-        // From a file, which cannot block as a pipe could.
-        let mut body = tempfile::tempfile()?;
-        body.write_all(&asked.body)?;
-        body.rewind()?;
-        backend.stdin(Stdio::from(body));
-    }
-    let output = remote.children.run(&mut backend)?;
-    // What a push is answered has what went wrong in it; what a fetch is answered is all content.
-    let answered: &[u8] = match wish.part {
-        Exchange::Push => &output.stdout,
-        _ => &[],
-    };
-    let said = [&output.stderr, answered].map(String::from_utf8_lossy);
-    if let Some(words) = said.iter().find_map(|said| shortage(said)) {
-        return Err(io::Error::other(words));
-    }
-    cgi_response(&output.stdout)
-}
-
-/// The words for what no system can be blamed for, where a program says them: those of the system's
-/// errors for a machine that lacks something.
-fn shortage(said: &str) -> Option<&'static str> {
-    const WORDS: [&str; 8] = [
-        "No space left on device",
-        "Disk quota exceeded",
-        "Cannot allocate memory",
-        "Out of memory",
-        "Resource temporarily unavailable",
-        "Too many open files",
-        "Read-only file system",
-        "Input/output error",
-    ];
-    // As git says it, behind a colon at the end of a line; a file may hold any words.
-    let is_said = |words: &&str| {
-        let mut lines = said.lines().map(str::trim_end);
-        lines.any(|line| {
-            let is_of_git = ["fatal: ", "error: "]
-                .iter()
-                .any(|kind| line.contains(kind));
-            is_of_git && line.ends_with(*words)
-        })
-    };
-    WORDS.into_iter().find(is_said)
-}
-
-/// Reads a CGI program's output: header lines, an empty line, the body.
-fn cgi_response(output: &[u8]) -> io::Result<(Response<Body>, Vec<u8>)> {
-    let unreadable = || io::Error::other("git http-backend gave no answer");
-    let end = output
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .ok_or_else(unreadable)?;
-    let body = output[end + 4..].to_vec();
-    let mut response = Response::new(full(body.clone()));
-    for line in String::from_utf8_lossy(&output[..end]).lines() {
-        let (name, value) = line.split_once(": ").ok_or_else(unreadable)?;
-        if name.eq_ignore_ascii_case("status") {
-            let code = value.split(' ').next().and_then(|code| code.parse().ok());
-            *response.status_mut() = code.ok_or_else(unreadable)?;
-        } else {
-            let name: HeaderName = name.parse().map_err(io::Error::other)?;
-            let value = HeaderValue::from_str(value).map_err(io::Error::other)?;
-            response.headers_mut().insert(name, value);
-        }
-    }
-    Ok((response, body))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! The git remote: a bare repository for each client, and pushes from outside.
+//! The git remote: the bare repositories of each client, and pushes from outside.
 
-use std::collections::BTreeMap;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -29,12 +28,29 @@ pub(super) struct Remote {
     names: Names,
     recorder: Arc<Recorder>,
     pub(super) children: Children,
-    /// One lock for each repository, held while a branch changes and that is recorded.
-    repositories: BTreeMap<ClientId, Mutex<()>>,
+    repositories: Vec<Repository>,
+}
+
+/// A repository of the remote.
+pub(super) struct Repository {
+    /// Its path, without `.git`.
+    pub(super) name: String,
+    pub(super) client: ClientId,
+    /// Whether it has the branches of the client's sessions.
+    pub(super) is_site: bool,
+    /// Held while a branch changes and that is recorded.
+    changing: Mutex<()>,
+}
+
+impl Repository {
+    /// Keeps its branches as they are.
+    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Remote {
-    /// Makes a repository for each client, with the site's template on `main`.
+    /// Makes the repositories of each client, with the site's template on `main`.
     ///
     /// # Errors
     /// When `git` or its `http-backend` is missing, or the folder cannot be written to.
@@ -45,20 +61,27 @@ impl Remote {
     ) -> Result<Self, TargetError> {
         let (clients, site) = (config.clients(), config.site);
         let backend = find_backend(&config.git)?;
+        let names = &config.profile.names;
+        let repositories = clients.iter().flat_map(|client| {
+            let of_client = names.repositories(client).into_iter().enumerate();
+            of_client.map(|(n, name)| Repository {
+                name,
+                client: client.clone(),
+                is_site: n == 0,
+                changing: Mutex::default(),
+            })
+        });
         let remote = Self {
             root: root.to_owned(),
             backend,
-            names: config.profile.names.clone(),
+            names: names.clone(),
             recorder,
             children: Children::default(),
-            repositories: clients
-                .iter()
-                .map(|client| (client.clone(), Mutex::default()))
-                .collect(),
+            repositories: repositories.collect(),
         };
         let mut first: Option<PathBuf> = None;
-        for client in &clients {
-            let path = remote.path(client);
+        for repository in &remote.repositories {
+            let path = remote.folder(&repository.name);
             let made = match &first {
                 None => make_repository(&path, site),
                 Some(first) => copy_folder(first, &path),
@@ -83,19 +106,21 @@ impl Remote {
         &self.backend
     }
 
-    /// The client's bare repository.
+    /// The bare repository with the branches of the client's sessions.
     pub(super) fn path(&self, client: &ClientId) -> PathBuf {
-        self.root.join(format!("{client}.git"))
+        self.folder(&self.names.repository(client))
     }
 
-    pub(super) fn has(&self, client: &ClientId) -> bool {
-        self.repositories.contains_key(client)
+    /// The folder of a repository.
+    pub(super) fn folder(&self, name: &str) -> PathBuf {
+        self.root.join(format!("{name}.git"))
     }
 
-    /// Keeps a repository's branches as they are; `None` where there is no such client.
-    pub(super) fn lock(&self, client: &ClientId) -> Option<MutexGuard<'_, ()>> {
-        let lock = self.repositories.get(client)?;
-        Some(lock.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The repository of this name.
+    pub(super) fn find(&self, name: &str) -> Option<&Repository> {
+        self.repositories
+            .iter()
+            .find(|repository| repository.name == name)
     }
 
     /// The session's branch; `None` where it does not exist yet.
@@ -109,8 +134,8 @@ impl Remote {
     }
 
     /// The object that a ref names; empty where there is no such ref.
-    pub(super) fn tip(&self, client: &ClientId, name: &str) -> io::Result<String> {
-        let output = process::output(git(&self.path(client)).args([
+    pub(super) fn tip(&self, repository: &str, name: &str) -> io::Result<String> {
+        let output = process::output(git(&self.folder(repository)).args([
             "rev-parse",
             "--verify",
             "--quiet",
@@ -134,9 +159,8 @@ impl Remote {
                 "make sure that the session is one of the plan's, and that git works",
             )
         };
-        let _lock = self
-            .lock(&session.client)
-            .ok_or_else(|| failed(&"no such client"))?;
+        let repository = self.find(&self.names.repository(&session.client));
+        let _lock = repository.ok_or_else(|| failed(&"no such client"))?.lock();
         let branch = self
             .commit_from_outside(session, outsider, mark)
             .map_err(|error| failed(&error))?;
@@ -244,7 +268,9 @@ fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
     // Nothing here has to survive a crash of the machine, and nothing may run on by itself.
     config.write_all(
         b"[core]\n\tfsync = none\n[http]\n\treceivepack = true\n[gc]\n\tauto = 0\n\
-          [receive]\n\tautogc = false\n[maintenance]\n\tauto = false\n",
+          [receive]\n\tautogc = false\n\tadvertisePushOptions = true\n\
+          [uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n\
+          [maintenance]\n\tauto = false\n",
     )?;
     import(
         path,

@@ -1,5 +1,6 @@
 //! From a request at a front to the service that answers it.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
@@ -24,6 +25,8 @@ pub(super) struct Asked {
     pub(super) client: ClientId,
     pub(super) parts: Parts,
     pub(super) body: Bytes,
+    /// The whole body, where what is held of it is its beginning.
+    pub(super) spooled: Option<File>,
     pub(super) faults: Active,
     /// What it asks of AWS, where it is not for S3.
     pub(super) call: Option<AwsCall>,
@@ -150,6 +153,9 @@ fn service_of(parts: &Parts, call: Option<&AwsCall>, host: Option<HostService>) 
         return row(call).map_or(Service::Unserved, |row| row.service);
     }
     let is_of_s3 = protocol::credential(parts).is_some_and(|of| of.contains("/s3"));
+    if !is_of_s3 && git::is_git(parts) {
+        return Service::Git;
+    }
     let mut paths = PATHS.iter().filter(|_| !is_of_s3);
     let found = paths.find(|(begin, _)| parts.uri.path().starts_with(begin));
     found.map_or(Service::S3, |(_, service)| *service)
@@ -163,10 +169,22 @@ pub(super) async fn answer(
 ) -> Answer {
     let (mut parts, body) = request.into_parts();
     // The body is read first, so that the server notices when the container goes away meanwhile.
-    let Ok(body) = body.collect().await else {
-        return Answer::Close;
+    let received = match git::is_push(&parts) {
+        true => git::receive(body).await,
+        false => match body.collect().await {
+            Ok(body) => Ok(Some((body.to_bytes(), None))),
+            Err(_) => Ok(None),
+        },
     };
-    let body = body.to_bytes();
+    let (body, spooled) = match received {
+        Ok(Some(received)) => received,
+        Ok(None) => return Answer::Close,
+        Err(error) => {
+            let failure = format!("keeping a push of {client} failed: {error}");
+            services.recorder.fail(failure);
+            return Answer::Close;
+        }
+    };
     let host = match hosts::asked(&services, &client, &mut parts) {
         Ok(host) => host,
         Err(refused) => return *refused,
@@ -177,7 +195,7 @@ pub(super) async fn answer(
     };
     let service = service_of(&parts, call.as_ref(), host);
     if host == Some(HostService::Git) {
-        git::as_own(&client, &mut parts);
+        git::as_own(&services, &client, &mut parts);
     }
     let what = match &call {
         Some(call) => format!("{} {}", call.service, call.operation),
@@ -195,6 +213,7 @@ pub(super) async fn answer(
         client: client.clone(),
         parts,
         body,
+        spooled,
         faults: services.faults.active(),
         call,
     };

@@ -135,6 +135,11 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             by,
         } => of(session, format!("{mark} reported as {outcome} by {by}")),
         What::Called { client, call } => of(client, call.to_string()),
+        What::Trespassed {
+            client,
+            owner,
+            what,
+        } => of(client, format!("refused: {what}, which is {owner}'s")),
         What::SecretSeen { client, place } => of(client, format!("a secret is in {place}")),
         What::Started { client } => of(client, "container started".into()),
         What::Died { client, cause } => of(client, format!("container died: {}", death(*cause))),

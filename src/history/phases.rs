@@ -149,6 +149,7 @@ impl Phases {
             | What::RetrySent { .. }
             | What::SiteBuilt { .. }
             | What::SecretSeen { .. }
+            | What::Trespassed { .. }
             | What::Logged { .. } => None,
         }
     }

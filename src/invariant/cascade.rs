@@ -10,6 +10,7 @@ kinds! {
     BRANCH = "branch", "The branch of a session contains an edit of another session.";
     SITE = "site", "An object with an edit of another client was put into a site.";
     LAST_ERROR = "last-error", "A session that nothing disturbed got a lastError.";
+    TRESPASS = "trespass", "A container asked for what is another client's.";
     WARNINGS = "warnings",
         "A session whose builds were clean and that nothing disturbed got warnings.";
 }
@@ -56,6 +57,23 @@ pub fn foreign_edit_in_site(model: &Model, event: &Event) -> Option<Breach> {
             "{key} was put with {}, edits of another client",
             list(foreign)
         ),
+    )
+}
+
+/// A container asks for nothing of another client.
+pub fn trespass(_: &Model, event: &Event) -> Option<Breach> {
+    let What::Trespassed {
+        client,
+        owner,
+        what,
+    } = &event.what
+    else {
+        return None;
+    };
+    Breach::new(
+        TRESPASS,
+        format!("the container of {client} asks for what is {client}'s"),
+        format!("it asked for {what}, which is {owner}'s"),
     )
 }
 

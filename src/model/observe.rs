@@ -42,7 +42,8 @@ impl Model {
             | What::Refused { .. }
             | What::TaskReported { .. }
             | What::Called { .. }
-            | What::SecretSeen { .. } => {}
+            | What::SecretSeen { .. }
+            | What::Trespassed { .. } => {}
             What::SiteBuilt { build, .. } => self.own_builds.push(build.clone()),
             What::OutsiderPushed {
                 session, branch, ..

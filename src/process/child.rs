@@ -85,9 +85,17 @@ pub fn output(command: &mut Command) -> io::Result<Output> {
 /// # Errors
 /// When it cannot be run.
 pub fn spawn_piped(command: &mut Command) -> io::Result<Child> {
+    spawn_with(command, Stdio::piped())
+}
+
+/// The same, where what it writes on its standard output may go elsewhere.
+///
+/// # Errors
+/// As [`spawn_piped`].
+pub fn spawn_with(command: &mut Command, out: Stdio) -> io::Result<Child> {
     command
         .process_group(0)
-        .stdout(Stdio::piped())
+        .stdout(out)
         .stderr(Stdio::piped())
         .spawn()
 }

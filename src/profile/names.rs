@@ -16,6 +16,7 @@ pub struct Names {
     queue: Template,
     retry_queue: Template,
     dead_letters: Template,
+    repositories: Vec<Template>,
     /// The log group.
     pub log_group: String,
 }
@@ -42,8 +43,17 @@ pub(super) struct NamesSection {
     /// The queue of instructions that were given up.
     #[serde(default = "dead_letters")]
     dead_letters: Template,
+    /// The repositories of a client, by their paths on the remote without `.git`. The first one has
+    /// the branches of its sessions; all begin with the template of the site.
+    #[serde(default = "repositories")]
+    #[schemars(with = "Vec<Template>")]
+    repositories: Vec<Spanned<Template>>,
     #[serde(default)]
     log_group: String,
+}
+
+fn repositories() -> Vec<Spanned<Template>> {
+    vec![Spanned::new(0..0, Template("{client}".into()))]
 }
 
 fn queue() -> Template {
@@ -84,6 +94,31 @@ impl NamesSection {
             let why = "`bucket` is the same for all clients: give it {client}";
             return Err((bucket, why.into()));
         }
+        for repository in &self.repositories {
+            let path = &repository.get_ref().0;
+            let is_bad = |part: &str| matches!(part, "" | "." | "..") || part.ends_with(".git");
+            let why = if has(repository.get_ref(), &["thread", "session"])
+                || !path.contains("{client")
+            {
+                "is of a client, so it has {client} and no session"
+            } else if path.split('/').any(is_bad) || path.contains(char::is_whitespace) {
+                "is a path such as {client}/site, without `.git` and without a slash at its ends"
+            } else {
+                continue;
+            };
+            let why = format!("a name in `repositories` {why}");
+            return Err((repository.span().start, why));
+        }
+        let repositories: Vec<Template> = self
+            .repositories
+            .into_iter()
+            .map(Spanned::into_inner)
+            .collect();
+        if repositories.is_empty() {
+            let why =
+                "`repositories` is empty: leave it out, or give it a path such as {client}/site";
+            return Err((bucket, why.into()));
+        }
         Ok(Names {
             session: self.session.into_inner(),
             branch: self.branch.into_inner(),
@@ -91,12 +126,25 @@ impl NamesSection {
             queue: self.queue,
             retry_queue: self.retry_queue,
             dead_letters: self.dead_letters,
+            repositories,
             log_group: self.log_group,
         })
     }
 }
 
 impl Names {
+    /// The repositories of a client, by their paths on the remote without `.git`; the first one has
+    /// the branches of its sessions.
+    pub fn repositories(&self, client: &ClientId) -> Vec<String> {
+        let names = self.repositories.iter();
+        names.map(|name| fill_name(&name.0, client, None)).collect()
+    }
+
+    /// The first of these.
+    pub fn repository(&self, client: &ClientId) -> String {
+        fill_name(&self.repositories[0].0, client, None)
+    }
+
     /// The name of a session in log lines, records and messages.
     pub fn session(&self, session: &SessionId) -> String {
         fill_name(&self.session.0, &session.client, Some(session))

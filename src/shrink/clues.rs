@@ -174,7 +174,8 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         What::SiteBuilt { client: of, .. }
         | What::TaskReported { client: of, .. }
         | What::Called { client: of, .. }
-        | What::SecretSeen { client: of, .. } => (client(of), None),
+        | What::SecretSeen { client: of, .. }
+        | What::Trespassed { client: of, .. } => (client(of), None),
         What::Started { client: of } | What::Died { client: of, .. } => {
             (client(of), Some(Place::Container))
         }

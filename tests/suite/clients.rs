@@ -1,6 +1,7 @@
 //! The loopback cloud as other people's clients ask it: real ones, from PyPI and npm.
 
 mod agent;
+mod git;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

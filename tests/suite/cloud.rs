@@ -61,6 +61,15 @@ impl Cloud {
         self.url().trim_start_matches("http://")
     }
 
+    /// The most memory that it had at once, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.unwrap().trim().trim_end_matches(" kB");
+        peak.parse().unwrap()
+    }
+
     /// How it ended, and what it had printed on standard error.
     pub fn ended(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + Duration::from_secs(20);

@@ -7,6 +7,8 @@ use crate::history::{Branch, GitOutcome, What};
 use crate::plan::{Fault, Mark, Outsider};
 use crate::process;
 
+mod forms;
+
 /// A container's checkout of `acme`.
 struct Checkout {
     _folder: tempfile::TempDir,
@@ -438,7 +440,7 @@ async fn refs_are_read_after_the_push_that_moved_them_was_recorded() {
 
 #[test]
 fn only_what_git_says_of_the_machine_is_the_machines() {
-    let shortage = crate::cloud::git::shortage;
+    let shortage = super::transfer::shortage;
     let full = "0056\u{2}fatal: sha1 file 'x' write error: No space left on device\n0000";
     assert_eq!(shortage(full), Some("No space left on device"));
     assert_eq!(

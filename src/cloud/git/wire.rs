@@ -9,6 +9,13 @@ pub(super) struct Command {
     pub(super) name: String,
 }
 
+impl Command {
+    /// Whether the ref is to be there no more.
+    pub(super) fn deletes(&self) -> bool {
+        self.new.bytes().all(|digit| digit == b'0')
+    }
+}
+
 /// The wishes of a push: lines of `<old> <new> <ref>`, the first with capabilities after a NUL.
 pub(super) fn commands(body: &[u8]) -> Vec<Command> {
     lines(body)

@@ -58,6 +58,13 @@ fn stays_up_and_no_secret_told() {
             place: "a log line".into(),
         })
         .is("no-secret-told secret");
+    story()
+        .and(What::Trespassed {
+            client: acme(),
+            owner: "globex".into(),
+            what: "the repository globex".into(),
+        })
+        .is("no-cascade trespass");
 }
 
 #[test]

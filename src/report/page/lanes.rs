@@ -135,6 +135,7 @@ impl Lanes {
             | What::TaskReported { client, .. }
             | What::Called { client, .. }
             | What::SecretSeen { client, .. }
+            | What::Trespassed { client, .. }
             | What::Started { client }
             | What::Died { client, .. } => self.client(LaneKind::Container, client),
             What::Logged {
@@ -209,6 +210,7 @@ impl Kind {
             What::TaskReported { .. }
             | What::Called { .. }
             | What::SecretSeen { .. }
+            | What::Trespassed { .. }
             | What::Started { .. }
             | What::Died { .. } => Self::Container,
             What::Logged { .. } => Self::Log,
@@ -283,6 +285,7 @@ impl Tone {
             },
             What::Refused { .. }
             | What::SecretSeen { .. }
+            | What::Trespassed { .. }
             | What::Died { .. }
             | What::DeadLettered { .. } => Self::Bad,
             What::Logged { level, .. } => match level {

@@ -248,10 +248,7 @@ pub(super) fn values(
         .with("bucket", names.bucket(client))
         .with("git.token", GIT_TOKEN)
         .with("git.url", front.git_url())
-        .with(
-            "git.repository",
-            format!("{}/{client}.git", front.git_url()),
-        )
+        .with("git.repository", front.repository_url())
         .with("home", home.display().to_string())
         .with("port", free_port().to_string())
         .with("log-group", names.log_group.clone())
