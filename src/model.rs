@@ -101,6 +101,8 @@ pub enum HandledEnd {
     Acknowledged,
     /// A message that had been acknowledged before.
     Again,
+    /// The same, of an instruction whose commit was lost and was made anew.
+    Redone,
     DeadLettered,
 }
 

@@ -43,7 +43,7 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
         };
         let (newest, end) = match handled.end {
             // Handled anew or known as handled: then the branch was built as it was.
-            HandledEnd::Again => {
+            HandledEnd::Again | HandledEnd::Redone => {
                 let newest = facts.ends[..=n]
                     .iter()
                     .filter(|other| other.session == handled.session)

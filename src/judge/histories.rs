@@ -182,8 +182,13 @@ impl Story {
     }
 
     /// A whole good build: assets, then pages, then deletions of what it does not have.
-    fn deployed(mut self, marks: &[Mark]) -> Self {
-        let files = render_parts(marks, true, true).files;
+    fn deployed(self, marks: &[Mark]) -> Self {
+        self.deployed_with(marks, true)
+    }
+
+    /// The same of a build whose banner may be left out.
+    fn deployed_with(mut self, marks: &[Mark], has_banner: bool) -> Self {
+        let files = render_parts(marks, has_banner, true).files;
         for pages in [false, true] {
             for (key, bytes) in files.iter().filter(|(k, _)| k.ends_with(".html") == pages) {
                 self = self.put(key, bytes);

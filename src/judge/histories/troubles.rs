@@ -279,6 +279,51 @@ fn a_loss_is_reported_until_the_next_instruction() {
 }
 
 #[test]
+fn what_was_lost_and_is_made_anew_is_what_was_handled_last() {
+    let warning = &["syntax error"];
+    let ends = |is_redone: bool, warnings: &[&str]| {
+        let story = Story::of(
+            "inject git-auth\ninstruct acme/home warn\nworkspace-lost acme\nheal git-auth\ninstruct acme/home change\nredeliver acme/home\n",
+        )
+        .step(0)
+        .step(1)
+        .delivered(edit(1))
+        .committed(&[edit(1)])
+        .deployed_with(&[edit(1)], false);
+        let story = story
+            .recorded(home(), Some("Saved work locally"), warning)
+            .acknowledged(edit(1))
+            .step(2)
+            .and(died(Death::WorkspaceLost))
+            .committed(&[])
+            .recorded(home(), Some("lost with the workspace: edit-1"), warning)
+            .step(3)
+            .step(4)
+            .step(5)
+            .delivered(edit(2))
+            .committed(&[edit(2)])
+            .pushed(&[edit(2)])
+            .deployed(&[edit(2)])
+            .recorded(home(), None, &[])
+            .acknowledged(edit(2))
+            .delivered(edit(1));
+        let both = [edit(2), edit(1)];
+        let story = match is_redone {
+            true => story
+                .committed(&both)
+                .pushed(&both)
+                .deployed_with(&both, false),
+            false => story,
+        };
+        story.recorded(home(), None, warnings).acknowledged(edit(1))
+    };
+    ends(true, warning).ends_as("held");
+    ends(true, &[]).ends_as("settled warning-missing");
+    ends(false, &[]).ends_as("held");
+    ends(false, warning).ends_as("settled warning-left");
+}
+
+#[test]
 fn settled() {
     let mut queued = plain("instruct acme/home change\n");
     queued.seen.queued = Seen::Seen(vec![edit(1)]);
