@@ -18,6 +18,7 @@ mod credentials;
 mod ecs;
 mod faults;
 mod git;
+mod github;
 mod hosts;
 mod logs;
 mod outcomes;
@@ -51,6 +52,7 @@ pub use sqs::Depths;
 pub use watch::Request;
 
 use self::faults::Faults;
+use self::github::GitHub;
 use self::hosts::Hosts;
 use self::logs::Logs;
 use self::outcomes::Outcomes;
@@ -205,6 +207,7 @@ impl Cloud {
             outcomes: Outcomes::default(),
             logs: Logs::default(),
             remote,
+            github: GitHub::default(),
             faults: Faults::new(config.seed),
             watch: Watch::default(),
             recorder,

@@ -15,7 +15,7 @@ use super::faults::Active;
 use super::protocol::{self, AwsCall, Protocol};
 use super::services::Services;
 use super::watch::Request;
-use super::{agent, ecs, git, hosts, logs, outcomes, s3, sqs, sts, table, tasks};
+use super::{agent, ecs, git, github, hosts, logs, outcomes, s3, sqs, sts, table, tasks};
 use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
 use crate::profile::HostService;
@@ -42,6 +42,7 @@ enum Service {
     Sts,
     Sinks,
     Git,
+    GitHub,
     Agent,
     AgentStub,
     Outcome,
@@ -123,8 +124,10 @@ const AWS: [Row; 8] = [
 ];
 
 /// The other services, by how their paths begin.
-const PATHS: [(&str, Service); 5] = [
+const PATHS: [(&str, Service); 7] = [
     ("/git/", Service::Git),
+    ("/repos/", Service::GitHub),
+    ("/api/v3/", Service::GitHub),
     ("/v1/", Service::Agent),
     ("/model/", Service::Agent),
     (agent::STUB_PATH, Service::AgentStub),
@@ -142,6 +145,7 @@ fn row(call: &AwsCall) -> Option<&'static Row> {
 
 fn service_of(parts: &Parts, call: Option<&AwsCall>, host: Option<HostService>) -> Service {
     match host {
+        Some(HostService::Git) if github::is_rest(parts.uri.path()) => return Service::GitHub,
         Some(HostService::Git) => return Service::Git,
         Some(HostService::Agent) => return Service::Agent,
         Some(HostService::Aws) | None => {}
@@ -196,6 +200,7 @@ pub(super) async fn answer(
     let service = service_of(&parts, call.as_ref(), host);
     if host == Some(HostService::Git) {
         git::as_own(&services, &client, &mut parts);
+        parts.extensions.insert(github::AtHost);
     }
     let what = match &call {
         Some(call) => format!("{} {}", call.service, call.operation),
@@ -251,6 +256,7 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
     let Some(call) = &asked.call else {
         return match service {
             Service::Git => git::answer(&services, asked).await,
+            Service::GitHub => github::answer(&services, asked).await,
             Service::Agent => agent::answer(&services, &asked),
             Service::AgentStub => agent::answer_stub(&services, &asked),
             Service::Outcome => outcomes::answer(&services, &asked),

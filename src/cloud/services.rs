@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::CloudConfig;
 use super::faults::Faults;
+use super::github::GitHub;
 use super::hosts::Hosts;
 use super::logs::Logs;
 use super::outcomes::Outcomes;
@@ -32,6 +33,7 @@ pub(super) struct Services {
     /// The instructions whose outcomes may be reported.
     pub(super) outcomes: Outcomes,
     pub(super) remote: Remote,
+    pub(super) github: GitHub,
     /// Reads the lines of the log.
     pub(super) reader: LineReader,
     pub(super) config: CloudConfig,

@@ -41,11 +41,12 @@ pub enum HostService {
 }
 
 /// The hosts that need not be listed.
-const USUAL: [(&str, HostService); 6] = [
+const USUAL: [(&str, HostService); 7] = [
     ("*.amazonaws.com", HostService::Aws),
     ("*.api.aws", HostService::Aws),
     ("*.on.aws", HostService::Aws),
     ("github.com", HostService::Git),
+    ("api.github.com", HostService::Git),
     ("gitlab.com", HostService::Git),
     ("api.anthropic.com", HostService::Agent),
 ];

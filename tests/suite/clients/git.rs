@@ -1,4 +1,4 @@
-//! The git remote as git asks it, where it is large.
+//! The git remote as git asks it, where it is large, and pull requests.
 
 use crate::cloud::Cloud;
 use crate::program;
@@ -39,4 +39,16 @@ fn a_large_push_is_not_held_in_memory() {
         more < 32 * 1024,
         "{more} KiB for a push and a clone of {LARGE} bytes"
     );
+}
+
+#[test]
+fn octokit_opens_pull_requests() {
+    let cloud = Cloud::start(&["--quiet", "acme/home"]);
+    let of = |name: &str| &*cloud.environment[name];
+    let folder = tempfile::tempdir().unwrap();
+    let mut client = super::node("github.mjs");
+    client
+        .env("TMPDIR", folder.path())
+        .env("HOME", folder.path());
+    super::run(client.args([cloud.url(), of("GIT_TOKEN"), of("GIT_BASE_URL")]));
 }
