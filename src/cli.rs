@@ -1,5 +1,6 @@
 //! The command line: its arguments, and what they say when they are wrong.
 
+mod aws;
 mod bugs;
 mod cloud;
 mod completions;

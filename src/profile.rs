@@ -4,6 +4,7 @@
 //! The judge knows the contract, a [`Profile`] knows one system. It is read from a TOML file, with
 //! the place of every mistake; that of the reference worker is built in, and read by the same reader.
 
+mod aws;
 mod evidence;
 mod fields;
 mod file;
@@ -22,6 +23,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+pub use aws::Deployed;
 pub use evidence::{Evidence, Seen};
 pub use file::schema;
 pub use limits::Limits;
@@ -57,6 +59,8 @@ pub struct Profile {
     pub start: Option<Start>,
     /// What it finds where it believes the outer world to be; `None` where that is the machine's network.
     pub network: Option<Network>,
+    /// Where it is deployed on AWS, and what of that may be touched; `None` where it is not.
+    pub deployed: Option<Deployed>,
     /// The folder of its file, to which the paths in it are relative.
     pub folder: PathBuf,
     /// What the lines of its log say.

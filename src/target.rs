@@ -1,5 +1,6 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
+pub(crate) mod aws;
 mod interruptible;
 pub mod local;
 mod profiled;

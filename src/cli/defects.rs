@@ -87,7 +87,7 @@ fn plant(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
     let on = args.target.target.unwrap_or(TargetName::Sim);
     args.target.check_effect(on)?;
     let cases = args.cases.unwrap_or(match on {
-        TargetName::Sim => SIM_CASES,
+        TargetName::Sim | TargetName::Aws => SIM_CASES,
         TargetName::Local => LOCAL_TRIAL_CASES,
     });
     // A planted panic is part of the trial, and no news.

@@ -36,13 +36,17 @@ fn opened(
     sim: Sim,
     of_worker: &[&str],
 ) -> Result<Box<dyn Target + Sync>, Exit> {
+    if name == TargetName::Aws {
+        eprintln!("a deployed system is known to `shakedown run --target aws` only, as a dry run");
+        return Err(Exit::Usage);
+    }
     args.check_effect(name)?;
     let profile = args.read_profile()?;
     if let Some(profile) = profile.as_ref().filter(|profile| profile.start.is_some()) {
         return started(name, profile, args, of_worker);
     }
     let (target, twin): (Box<dyn Target + Sync>, Option<Sim>) = match name {
-        TargetName::Sim => (Box::new(sim), None),
+        TargetName::Sim | TargetName::Aws => (Box::new(sim), None),
         TargetName::Local => match open_local(args) {
             Ok(local) => {
                 let local = local.with_worker_arguments(of_worker.iter().copied());
@@ -79,7 +83,7 @@ fn started(
         TargetName::Local if args.site() != SiteName::Shell => {
             Some("the site is that of the profile; leave `--site` out")
         }
-        TargetName::Local => None,
+        TargetName::Local | TargetName::Aws => None,
     };
     if let Some(why) = refused {
         eprintln!(

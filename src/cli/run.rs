@@ -40,6 +40,7 @@ Examples:
   shakedown run --target local --cases 50 --jobs 2
   shakedown run --seed 0x1f3c --keep-going         all failures of a seed, not only its first
   shakedown run --html report/ --junit junit.xml   for people, and for CI
+  shakedown run --target aws --profile my.toml     what a run on the deployed system would touch
   PROPTEST_CASES=10000 shakedown run --quiet
 
 --html writes the campaign's page, and the timeline of each violation; --junit a test case for each
@@ -80,6 +81,7 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
     let plans = &args.plans;
     let name = plans.target_name();
     let default_cases = match name {
+        TargetName::Aws => return super::aws::run(plans.target.profile.as_deref()),
         TargetName::Sim => SIM_CASES,
         TargetName::Local => LOCAL_CASES,
     };

@@ -237,7 +237,7 @@ fn unknown_name(name: &str) -> Exit {
 fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + Sync>, Exit> {
     let name = args.target.name();
     let target = match name {
-        TargetName::Sim => args.target.clone(),
+        TargetName::Sim | TargetName::Aws => args.target.clone(),
         TargetName::Local => TargetArgs {
             time_scale: Some(scenario.time_scale(args.target.time_scale())),
             ..args.target.clone()

@@ -66,6 +66,7 @@ impl PlansArgs {
             TargetName::Sim => cores,
             // Most of a real run is waiting: on two cores, twelve at once took 0.7 of the time of six.
             TargetName::Local => 5 * cores,
+            TargetName::Aws => 1,
         };
         self.jobs.map_or(default, usize::from)
     }
@@ -239,6 +240,8 @@ pub enum TargetName {
     Sim,
     /// The worker as processes, on real git and loopback services
     Local,
+    /// A system that is deployed on AWS: only `run` knows it, as a dry run (docs/real-accounts.md)
+    Aws,
 }
 
 impl TargetName {

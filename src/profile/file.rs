@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::aws::AwsSection;
 use super::fields::Answer;
 use super::limits::LimitsSection;
 use super::names::{NamesSection, RecordSection};
@@ -53,6 +54,8 @@ struct File {
     ready: ReadySection,
     /// What it finds where it believes the outer world to be; without it, the machine's own network.
     network: Option<NetworkSection>,
+    /// Where it is deployed on AWS, and what of that may be touched.
+    aws: Option<AwsSection>,
     /// What hands an instruction to the system, in order.
     #[serde(default)]
     #[schemars(with = "Vec<Accept>")]
@@ -193,9 +196,17 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         let byte = text.find("[network]").unwrap_or_default();
         wrong(byte, why.into());
     }
-    let (Some(names), Some(site), Some(words), Some(start), Some(network), true) =
-        (names, site, words, start, network, mistakes.is_empty())
-    else {
+    let deployed = file.aws.map(AwsSection::deployed).transpose();
+    let deployed = deployed.map_err(|(byte, why)| wrong(byte, why)).ok();
+    let (Some(deployed), Some(names), Some(site), Some(words), Some(start), Some(network), true) = (
+        deployed,
+        names,
+        site,
+        words,
+        start,
+        network,
+        mistakes.is_empty(),
+    ) else {
         mistakes.sort();
         return Err(mistakes);
     };
@@ -213,6 +224,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         unpromised: reasons(file.promises),
         start,
         network,
+        deployed,
         impossible: reasons(file.faults)
             .into_iter()
             .map(|(name, why)| (name.into_inner(), why))

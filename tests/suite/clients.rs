@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::program;
 
 /// Runs a program to its end, which must be good. Returns what it printed.
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let out = command.output().unwrap_or_else(|error| {
         panic!(
             "{command:?} cannot be started: {error}; these tests need Python 3.10 or newer, and \
@@ -108,22 +108,28 @@ fn boto3_and_the_aws_cli_find_s3_as_they_know_it() {
 }
 
 /// moto's server, which ends with the test.
-struct Moto {
+pub struct Moto {
     process: Child,
-    port: u16,
+    /// Where it records requests.
+    _folder: tempfile::TempDir,
+    pub port: u16,
 }
 
 impl Moto {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
         let server = python().with_file_name("moto_server");
         let mut command = program::without_callers(server.to_str().unwrap());
-        let command = command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        let folder = tempfile::tempdir().unwrap();
+        let command = command
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("MOTO_RECORDER_FILEPATH", folder.path().join("recording"));
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let moto = Self {
             process: process.unwrap(),
+            _folder: folder,
             port,
         };
         let deadline = Instant::now() + Duration::from_secs(120);

@@ -3,6 +3,7 @@
 mod program;
 
 mod astro;
+mod aws;
 mod bad_input;
 mod campaign;
 mod check;

@@ -7,10 +7,14 @@ use crate::program;
 
 /// Commands of the documents that are only checked for their options: what they begin with or contain,
 /// and why they are not run.
-const NOT_RUN: [(&str, &str); 19] = [
+const NOT_RUN: [(&str, &str); 20] = [
     (
         "--target local",
         "minutes of real time; tests/suite/local.rs runs there",
+    ),
+    (
+        "--target aws",
+        "an account; tests/suite/aws.rs has one in moto",
     ),
     ("naive-node", "minutes of real time, and npm"),
     (

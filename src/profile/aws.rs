@@ -1,0 +1,207 @@
+//! A system that is deployed on AWS, and what of its account may be touched: the section `[aws]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::plan::SessionId;
+
+/// What a deployed system is, and what may be done to it. What is not listed is not touched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Deployed {
+    /// The accounts that may be tested.
+    pub accounts: Vec<String>,
+    /// Those that must not, whatever else is said.
+    pub forbidden: Vec<String>,
+    /// Of those with an alias that looks like production, the ones that are none.
+    pub alias_checked: Vec<String>,
+    /// The regions.
+    pub regions: Vec<String>,
+    /// The tag that every resource has to have.
+    pub tag: (String, String),
+    /// The role of the system's worker.
+    pub role: String,
+    /// The sessions that there are.
+    pub sessions: Vec<SessionId>,
+    /// The buckets.
+    pub buckets: Vec<String>,
+    /// The queues.
+    pub queues: Vec<String>,
+    /// The tables.
+    pub tables: Vec<String>,
+    /// The cluster whose services run the worker.
+    pub cluster: Option<String>,
+    /// Those services.
+    pub services: Vec<String>,
+    /// The alarm that stops a run.
+    pub alarm: String,
+    /// Where AWS is, where that is not AWS itself.
+    pub endpoint: Option<String>,
+}
+
+/// The section `[aws]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AwsSection {
+    /// The accounts that may be tested, by their ids.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    accounts: Spanned<Vec<String>>,
+    /// The accounts that must never be tested; at least production.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    forbid: Spanned<Vec<String>>,
+    /// Of the accounts, those that may have an alias with `prod` or `live` in it.
+    #[serde(default)]
+    alias_checked: Vec<String>,
+    /// The regions that may be tested.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    regions: Spanned<Vec<String>>,
+    /// The tag that every resource has to have, as `key=value` [default: shakedown=allowed].
+    #[schemars(with = "Option<String>")]
+    tag: Option<Spanned<String>>,
+    /// The ARN of the worker's role: faults are for it alone.
+    #[schemars(with = "String")]
+    role: Spanned<String>,
+    /// The sessions that work is given to, as `client/thread`.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    sessions: Spanned<Vec<String>>,
+    /// The buckets that may be touched.
+    buckets: Vec<String>,
+    /// The queues that may be touched, by their names.
+    queues: Vec<String>,
+    /// The tables that may be touched.
+    #[serde(default)]
+    tables: Vec<String>,
+    /// The ECS cluster of the worker's services.
+    cluster: Option<String>,
+    /// The ECS services that run the worker.
+    #[serde(default)]
+    services: Vec<String>,
+    /// The CloudWatch alarm that has to be quiet.
+    alarm: String,
+    /// Where AWS is, where it is not AWS itself.
+    endpoint: Option<String>,
+}
+
+impl AwsSection {
+    /// What the section says, or what makes no sense, by its byte.
+    pub(super) fn deployed(self) -> Result<Deployed, (usize, String)> {
+        let is_account = |id: &String| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
+        for (list, name) in [(&self.accounts, "accounts"), (&self.forbid, "forbid")] {
+            let why = if list.get_ref().is_empty() {
+                format!("`{name}` is empty: list at least one account")
+            } else if let Some(id) = list.get_ref().iter().find(|id| !is_account(id)) {
+                format!("`{id}` is not the id of an account, which has twelve digits")
+            } else {
+                continue;
+            };
+            return Err((list.span().start, why));
+        }
+        let byte = self.accounts.span().start;
+        let accounts = self.accounts.into_inner();
+        let forbidden = self.forbid.into_inner();
+        if let Some(both) = accounts.iter().find(|id| forbidden.contains(id)) {
+            return Err((byte, format!("the account {both} is also in `forbid`")));
+        }
+        if self.regions.get_ref().is_empty() {
+            return Err((
+                self.regions.span().start,
+                "`regions` is empty: none may be tested".into(),
+            ));
+        }
+        let tag = match &self.tag {
+            None => ("shakedown".to_owned(), "allowed".to_owned()),
+            Some(tag) => match tag.get_ref().split_once('=') {
+                Some((key, value)) if !key.is_empty() => (key.to_owned(), value.to_owned()),
+                _ => {
+                    let why = "write the tag as key=value, such as shakedown=allowed";
+                    return Err((tag.span().start, why.into()));
+                }
+            },
+        };
+        let role = self.role.get_ref();
+        let of_account = |id: &String| {
+            let begin = format!(":iam::{id}:role/");
+            role.starts_with("arn:aws") && role.contains(&begin)
+        };
+        if !accounts.iter().any(of_account) {
+            let why = "`role` is not the ARN of a role of one of `accounts`, such as arn:aws:iam::123456789012:role/worker";
+            return Err((self.role.span().start, why.into()));
+        }
+        let mut sessions = Vec::new();
+        for text in self.sessions.get_ref() {
+            let session = SessionId::parse(text).ok_or_else(|| {
+                let why = format!("`{text}` is not a session: write client/thread");
+                (self.sessions.span().start, why)
+            })?;
+            sessions.push(session);
+        }
+        if sessions.is_empty() {
+            return Err((
+                self.sessions.span().start,
+                "`sessions` is empty: there is no work to give".into(),
+            ));
+        }
+        Ok(Deployed {
+            accounts,
+            forbidden,
+            alias_checked: self.alias_checked,
+            regions: self.regions.into_inner(),
+            tag,
+            role: self.role.into_inner(),
+            sessions,
+            buckets: self.buckets,
+            queues: self.queues,
+            tables: self.tables,
+            cluster: self.cluster,
+            services: self.services,
+            alarm: self.alarm,
+            endpoint: self.endpoint,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "accounts = [\"123456789012\"]\nforbid = [\"999999999999\"]\nregions = [\"us-west-2\"]\n\
+        role = \"arn:aws:iam::123456789012:role/worker\"\nsessions = [\"acme/home\"]\nbuckets = [\"b\"]\nqueues = [\"q\"]\n\
+        alarm = \"a\"\n";
+
+    fn read(text: &str) -> Result<Deployed, String> {
+        let section: AwsSection = toml::from_str(text).map_err(|error| error.to_string())?;
+        section.deployed().map_err(|(_, why)| why)
+    }
+
+    #[test]
+    fn a_list_that_allows_everything_or_nothing_is_refused() {
+        let tag = read(GOOD).unwrap().tag;
+        assert_eq!(tag, ("shakedown".into(), "allowed".into()));
+        for (from, to, part) in [
+            ("[\"123456789012\"]", "[]", "`accounts` is empty"),
+            ("[\"999999999999\"]", "[]", "`forbid` is empty"),
+            (
+                "[\"999999999999\"]",
+                "[\"123456789012\"]",
+                "is also in `forbid`",
+            ),
+            ("[\"999999999999\"]", "[\"prod\"]", "twelve digits"),
+            ("[\"us-west-2\"]", "[]", "`regions` is empty"),
+            ("role/worker", "user/worker", "not the ARN of a role"),
+            (
+                "123456789012:role",
+                "123456789013:role",
+                "not the ARN of a role of one",
+            ),
+            ("[\"acme/home\"]", "[]", "`sessions` is empty"),
+            ("[\"acme/home\"]", "[\"acme\"]", "is not a session"),
+            ("alarm =", "tag = \"x\"\nalarm =", "as key=value"),
+            ("alarm = \"a\"", "", "alarm"),
+            ("forbid =", "forbids =", "forbids"),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains(part), "{to}: {error}");
+        }
+    }
+}
