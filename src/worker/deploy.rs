@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::breaker::Admission;
 use super::container::Worker;
-use super::ports::{Build, BuildStatus, Kind, PortError, PortResult, SessionRecord, Wanted};
+use super::ports::{
+    Build, BuildStatus, GoodBuild, Kind, PortError, PortResult, SessionRecord, SiteRecord, Wanted,
+};
 use crate::history::Level;
 use crate::plan::SessionId;
 
@@ -36,13 +38,24 @@ impl Worker {
     ///
     /// What is wanted is written down before the first request, so that a deploy that is
     /// cut off is finished later.
-    pub(super) async fn deploy_new(&self, built: Built, record: &SessionRecord) -> Deployed {
+    pub(super) async fn deploy_new(
+        &self,
+        id: &str,
+        built: Built,
+        record: &SessionRecord,
+    ) -> Deployed {
         let session = built.wanted.session_id.clone();
         let mut site = self.site_record().await;
         site.wanted = Some(built.wanted.clone());
         site.deployed = false;
-        if record.push_put_off.is_none() && !self.settings.deploys_first {
-            site.pushed = site.wanted.clone();
+        let good = GoodBuild {
+            session_id: session.clone(),
+            instruction: id.into(),
+        };
+        site.good.retain(|other| *other != good);
+        site.good.push(good);
+        if site.good.len() > SiteRecord::REMEMBERED {
+            site.good.remove(0);
         }
         if !site.waiting.contains(&session) {
             // The container that finishes this deploy has to clear the session's error.
@@ -64,60 +77,88 @@ impl Worker {
         deployed
     }
 
-    /// The session's commits are on the remote at last. If the site should show one of them, that
-    /// is the build to go back to when a workspace is lost later.
-    pub(super) async fn keep_as_pushed(&self, session: &SessionId) {
-        let mut site = self.site_record().await;
-        let wanted = site.wanted.as_ref();
-        if wanted.is_some_and(|wanted| wanted.session_id == *session) && site.pushed != site.wanted
-        {
-            site.pushed = site.wanted.clone();
-            self.save_site(&site).await;
-        }
-    }
-
     /// Tries a deploy that was put off, of the newest good build.
     pub(super) async fn deploy_put_off(&self) {
         let site = self.site_record().await;
         let Some(wanted) = site.wanted.filter(|_| !site.deployed) else {
             return self.undeployed.set(false);
         };
-        let session = wanted.session_id.clone();
-        match self.files_of(&wanted).await {
-            Remains::Build(files) => {
-                if let Deployed::Done = self.sync(&session, &files).await {
-                    self.settle_deploy(None).await;
-                }
-            }
-            Remains::Nothing => self.fall_back(&session).await,
-            Remains::Unknown => {}
+        let mut session = wanted.session_id.clone();
+        let mut remains = self.files_of(&wanted).await;
+        if let Remains::Nothing = remains
+            && let Some(older) = self.fall_back(&session).await
+        {
+            remains = self.files_of(&older).await;
+            session = older.session_id;
+        }
+        if let Remains::Build(files) = remains
+            && let Deployed::Done = self.sync(&session, &files).await
+        {
+            self.settle_deploy(None).await;
         }
     }
 
-    /// What was wanted is gone and cannot be built again: goes back to the newest good build that
-    /// the remote kept, and where there is none leaves the site as it is.
-    async fn fall_back(&self, session: &SessionId) {
+    /// What was wanted is gone and cannot be built again: wants the newest good build that is left,
+    /// and where there is none leaves the site as it is.
+    async fn fall_back(&self, session: &SessionId) -> Option<Wanted> {
         let mut site = self.site_record().await;
-        site.wanted = match site.pushed.take() {
-            Some(pushed) => Some(pushed),
-            None => match self.newest_good(session).await {
-                Ok(found) => found,
-                Err(error) => {
-                    let text = format!("Cannot look for an older build: {error}");
-                    return self.say(Level::Error, Some(session), &text).await;
-                }
-            },
-        };
+        match self.newest_left(&site.good, session).await {
+            Ok(found) => site.wanted = found,
+            Err(error) => {
+                let text = format!("Cannot look for an older build: {error}");
+                self.say(Level::Error, Some(session), &text).await;
+                return None;
+            }
+        }
         let text = match &site.wanted {
-            Some(_) => "What the site should show is lost: going back to the last pushed build",
+            Some(_) => {
+                "What the site should show is lost: going back to the newest build that is left"
+            }
             None => "What the site should show is lost, and no other build is left",
         };
         self.say(Level::Error, Some(session), text).await;
-        let is_over = site.wanted.is_none();
         self.save_site(&site).await;
-        if is_over {
+        if site.wanted.is_none() {
             self.settle_deploy(None).await;
         }
+        site.wanted
+    }
+
+    /// The newest of the good builds whose instruction is still on its branch, as that is now; where
+    /// none of them is, the newest of one session.
+    async fn newest_left(
+        &self,
+        good: &[GoodBuild],
+        last: &SessionId,
+    ) -> PortResult<Option<Wanted>> {
+        for build in good.iter().rev() {
+            let session = &build.session_id;
+            let mut record = self.session_record(session).await;
+            self.open(session, &mut record).await?;
+            let workspace = &self.ports.workspace;
+            if !workspace
+                .has_instruction(session, &build.instruction)
+                .await?
+            {
+                continue;
+            }
+            if record.failure_injection.as_deref() == Some("BUILD_ERROR") {
+                // No build of the session is good for now: it is tried again.
+                let text = "the session's builds are made to fail";
+                return Err(PortError::new(Kind::Other, text));
+            }
+            let head = workspace.status(session).await?.head;
+            let of_head = self.ports.builder.build(session, &head).await?;
+            if !matches!(of_head.status, BuildStatus::Failed(_)) {
+                let session_id = session.clone();
+                let commit = head;
+                return Ok(Some(Wanted { session_id, commit }));
+            }
+            if let Some(found) = self.newest_good(session).await? {
+                return Ok(Some(found));
+            }
+        }
+        self.newest_good(last).await
     }
 
     /// The newest commit of the session's instructions that builds. A rebase gives commits other
@@ -162,10 +203,18 @@ impl Worker {
         }
         let session = &wanted.session_id;
         let mut build = self.ports.builder.build(session, &wanted.commit).await;
-        if matches!(&build, Err(error) if error.kind == Kind::Missing) {
-            build = self.build_what_remains(wanted).await;
+        let is_missing =
+            |build: &PortResult<Build>| matches!(build, Err(error) if error.kind == Kind::Missing);
+        if is_missing(&build) {
+            // The workspace may be new, and the remote have it.
+            let mut record = self.session_record(session).await;
+            build = match self.open(session, &mut record).await {
+                Ok(()) => self.ports.builder.build(session, &wanted.commit).await,
+                Err(error) => Err(error),
+            };
         }
         match build {
+            _ if is_missing(&build) => Remains::Nothing,
             Ok(build) if !matches!(build.status, BuildStatus::Failed(_)) => {
                 self.built.replace(Some(Built {
                     wanted: wanted.clone(),
@@ -180,25 +229,6 @@ impl Worker {
                 Remains::Unknown
             }
         }
-    }
-
-    /// The wanted commit was lost with the workspace: where the remote lacks it too, the branch as the
-    /// remote has it is the newest that is left.
-    async fn build_what_remains(&self, wanted: &Wanted) -> PortResult<Build> {
-        let session = &wanted.session_id;
-        let mut record = self.session_record(session).await;
-        self.open(session, &mut record).await?;
-        let build = self.ports.builder.build(session, &wanted.commit).await;
-        if !matches!(&build, Err(error) if error.kind == Kind::Missing) {
-            return build;
-        }
-        if record.failure_injection.as_deref() == Some("BUILD_ERROR") {
-            // No build of the session is good for now: it is tried again.
-            let text = "the session's builds are made to fail";
-            return Err(PortError::new(Kind::Other, text));
-        }
-        let head = self.ports.workspace.status(session).await?.head;
-        self.ports.builder.build(session, &head).await
     }
 
     /// One sync with all its attempts, if the breaker admits it.

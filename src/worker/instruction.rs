@@ -246,7 +246,7 @@ impl Worker {
             },
             files: build.files,
         };
-        record.deploy_put_off = match self.deploy_new(built, record).await {
+        record.deploy_put_off = match self.deploy_new(id, built, record).await {
             Deployed::Done => None,
             Deployed::PutOff(why) => Some(why),
         };

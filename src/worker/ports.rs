@@ -339,15 +339,28 @@ pub struct SiteRecord {
     pub version: u64,
     /// The session and commit of the newest good build.
     pub wanted: Option<Wanted>,
-    /// The newest good build whose commit the remote has: what is left to show when a workspace
-    /// took the wanted one with it.
-    pub pushed: Option<Wanted>,
+    /// The instructions whose builds were good, newest last, at most [`Self::REMEMBERED`]: one of
+    /// them is what is left to show when a workspace took the wanted build with it.
+    pub good: Vec<GoodBuild>,
     /// Whether the site is known to show exactly `wanted`.
     pub deployed: bool,
     /// The sessions whose record says that their deploy is postponed.
     pub waiting: Vec<SessionId>,
     /// The client's sessions, as far as they sent instructions.
     pub sessions: Vec<SessionId>,
+}
+
+impl SiteRecord {
+    /// How many good builds are remembered.
+    pub const REMEMBERED: usize = 20;
+}
+
+/// An instruction whose build was good. A rebase gives its commit another name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoodBuild {
+    pub session_id: SessionId,
+    pub instruction: Arc<str>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -28,9 +28,7 @@ impl Worker {
         match self.push_with_retries(session, record).await {
             Ok(()) => {
                 self.unpushed.borrow_mut().remove(session);
-                if record.push_put_off.take().is_some() || self.settings.deploys_first {
-                    self.keep_as_pushed(session).await;
-                }
+                record.push_put_off = None;
                 record.saved_locally.clear();
                 self.say(Level::Info, Some(session), "Git push complete")
                     .await;

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::plan::SessionId;
     use crate::worker::ports::{
-        BreakerRecord, BreakerState, Counted, SessionRecord, SiteRecord, Wanted,
+        BreakerRecord, BreakerState, Counted, GoodBuild, SessionRecord, SiteRecord, Wanted,
     };
     use std::time::Duration;
 
@@ -196,10 +196,10 @@ mod tests {
                     session_id: session.clone(),
                     commit: "abc".into(),
                 }),
-                pushed: Some(Wanted {
+                good: vec![GoodBuild {
                     session_id: session.clone(),
-                    commit: "ab0".into(),
-                }),
+                    instruction: "edit-1".into(),
+                }],
                 deployed: false,
                 waiting: vec![session.clone()],
                 sessions: vec![session],
