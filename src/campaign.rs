@@ -11,6 +11,7 @@ mod shard;
 mod threads;
 mod totals;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -32,8 +33,8 @@ use crate::progress::Progress;
 use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
 use crate::soak::{FolderError, StateError};
-use crate::target::{Interrupt, Interruptible, Target, TargetError};
-use crate::verdict::{NotAsked, Verdict};
+use crate::target::{Heeding, Interrupt, Interruptible, Target, TargetError};
+use crate::verdict::{Demand, Heeded, NotAsked, Verdict, Violation};
 
 pub use case::tree;
 pub(crate) use case::{Case, Ran, sweep as sweep_cases};
@@ -62,6 +63,8 @@ pub struct Config {
     pub seed: u64,
     /// What the plans look like.
     pub shape: Shape,
+    /// The plans of the first cases; the others are drawn at random.
+    pub first: Vec<Plan>,
     /// Plans that run at the same time.
     pub jobs: usize,
     /// No kept plan begins later than this after the start; without it all of them run.
@@ -108,6 +111,8 @@ pub struct Summary {
     pub totals: Totals,
     /// Kept plans for which there was no time.
     pub kept_left_out: u64,
+    /// The findings that were known, and how many plans showed each.
+    pub known: BTreeMap<Demand, u64>,
     /// One for each failure: the rule and which of its demands.
     pub found: Vec<Finding>,
     /// How far it was at moments of its way.
@@ -116,6 +121,15 @@ pub struct Summary {
     pub took: Duration,
     /// How it ended.
     pub end: CampaignEnd,
+}
+
+impl Summary {
+    /// Lists what is known before the first plan.
+    fn count_known(&mut self, heeded: &Heeded) {
+        if let Heeded::AllBut(known) = heeded {
+            self.known = known.iter().map(|known| (known.clone(), 0)).collect();
+        }
+    }
 }
 
 /// How a campaign came to its end.
@@ -234,8 +248,17 @@ pub fn run_watched(
             left.display()
         );
     }
-    let judge = |plan: &Plan, seed| runner::run_confirmed(&target, plan, seed);
+    let known = Mutex::new(target.profile().heeded.clone());
+    let judge = |plan: &Plan, seed| {
+        let heeded = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = Heeding::new(&target, &heeded);
+        drop(heeded);
+        runner::run_confirmed(&target, plan, seed)
+    };
     let mut campaign = Campaign::new(target.name(), config, interrupt);
+    campaign.summary.count_known(&target.profile().heeded);
+    // Where runs are slow, what was found once is not looked for again: other mistakes show then.
+    campaign.known = (config.keep_going && !target.is_deterministic()).then_some(&known);
     campaign.watch = Some(watch);
     campaign.work(&judge)?;
     campaign.summary.took = campaign.began.elapsed();
@@ -293,6 +316,8 @@ struct Campaign<'a> {
     config: &'a Config,
     interrupt: &'a Interrupt,
     watch: Option<&'a mut Watch<'a>>,
+    /// What runs do not end at, where that grows with what is found.
+    known: Option<&'a Mutex<Heeded>>,
     began: Instant,
     cpu_before: Duration,
     summary: Summary,
@@ -307,6 +332,7 @@ impl<'a> Campaign<'a> {
             asked: config.cases,
             totals: Totals::default(),
             kept_left_out: 0,
+            known: BTreeMap::new(),
             found: Vec::new(),
             samples: Samples::default(),
             took: Duration::ZERO,
@@ -316,6 +342,7 @@ impl<'a> Campaign<'a> {
             config,
             interrupt,
             watch: None,
+            known: None,
             began: Instant::now(),
             cpu_before: processor_time(),
             summary,
@@ -362,7 +389,14 @@ impl<'a> Campaign<'a> {
                 arrived += 1;
                 steps += ran.coverage.steps;
                 let rate = steps as f64 / began.elapsed().as_secs_f64().max(1e-3);
-                progress.at(arrived, total, &format!("{rate:.0} steps/s"));
+                let found = self.summary.found.len();
+                let left =
+                    began.elapsed().div_f64(arrived as f64) * total.saturating_sub(arrived) as u32;
+                let what = format!(
+                    "{rate:.0} steps/s, {found} found, {} s left",
+                    left.as_secs()
+                );
+                progress.at(arrived, total, &what);
                 let is_violated = matches!(ran.outcome.verdict, Verdict::Violated(_));
                 let is_last =
                     is_violated && !config.keep_going || self.interrupt.load(Ordering::Relaxed);
@@ -439,6 +473,7 @@ impl<'a> Campaign<'a> {
                 file: file.as_deref(),
             });
         }
+        self.count_passed_over(&outcome.passed_over);
         let file = file.unwrap_or_default();
         let (on, totals) = (self.summary.target, &mut self.summary.totals);
         let not_asked = outcome.history.not_asked().to_vec();
@@ -452,6 +487,10 @@ impl<'a> Campaign<'a> {
             Verdict::Held => totals.held += 1,
             Verdict::Violated(violation) => {
                 totals.violate(violation.rule, &violation.kind, None);
+                if let Some(known) = self.known {
+                    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                    *known = known.but(Demand::of(&violation));
+                }
                 let (plan, history) = (case.plan, outcome.history);
                 let found = Finding::new(on, origin, plan, case.seed, violation, history);
                 self.find(Finding { file, ..found });
@@ -480,6 +519,19 @@ impl<'a> Campaign<'a> {
             self.sample();
         }
         Ok(is_over)
+    }
+
+    /// Counts what runs did not end at: known findings, and those that this campaign found before.
+    fn count_passed_over(&mut self, passed_over: &[Violation]) {
+        for violation in passed_over {
+            let listed = self.summary.known.iter_mut();
+            let of_list = listed.filter(|(known, _)| known.is(violation.rule, &violation.kind));
+            of_list.for_each(|(_, plans)| *plans += 1);
+            let mut found = self.summary.found.iter_mut();
+            if let Some(found) = found.find(|found| found.violation.is_same(violation)) {
+                found.more += 1;
+            }
+        }
     }
 
     /// Takes note of a finding: of all that fail in the same way, the first is shrunk.

@@ -164,6 +164,7 @@ impl<'a> Check<'a> {
             quiet: true,
             out,
             regressions,
+            first: Vec::new(),
             replays: true,
             command: format!("PROPTEST_RNG_SEED={seed} {}", test_command()),
         }

@@ -9,6 +9,7 @@
 mod impossible;
 mod motif;
 mod near;
+mod short;
 mod weigh;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::plan::{Mark, Plan, Scope, SessionId, Step, StepKind, Variety};
 
 pub use impossible::Impossible;
 pub use near::Corpus;
+pub use short::short_plans;
 use weigh::Swarm;
 
 /// What plans may look like.

@@ -1,6 +1,7 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
 pub(crate) mod aws;
+mod heeding;
 mod interruptible;
 pub mod local;
 mod profiled;
@@ -16,6 +17,7 @@ use crate::site::SiteKind;
 
 pub use crate::cloud::GIT_TOKEN;
 pub use crate::error::TargetError;
+pub use heeding::Heeding;
 pub use interruptible::{Interrupt, Interruptible};
 pub(crate) use profiled::Profiled;
 

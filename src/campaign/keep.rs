@@ -9,13 +9,20 @@ use crate::finding::shrink_budget;
 use crate::history::History;
 use crate::progress::Progress;
 use crate::regression::{self, Seed};
-use crate::target::Target;
+use crate::target::{Heeding, Target};
+use crate::verdict::{Demand, Heeded};
 
 impl Campaign<'_> {
     /// Makes the plan of each new failure as small as it can be, and keeps it.
     pub(super) fn shrink_and_keep(&mut self, target: &dyn Target) -> Result<(), CampaignError> {
         let budget = shrink_budget(target);
         for found in &mut self.summary.found {
+            // What else its plan breaks is another finding.
+            let only = Heeded::Only(Demand::of(&found.violation));
+            let own = match self.known {
+                Some(_) => Heeding::new(target, &only),
+                None => Heeding::new(target, &target.profile().heeded),
+            };
             if found.is_known() {
                 found.explain_on(target);
                 continue;
@@ -23,6 +30,7 @@ impl Campaign<'_> {
             let title = format!("shrinking {}", found.violation.rule);
             let most = u64::from(budget.runs);
             let mut progress = Progress::begin(self.config.quiet, &title, most);
+            let target = &own;
             *found = found.shrunk(target, &budget, &mut |at| {
                 progress.at(u64::from(at.runs), most, &format!("{} steps", at.steps));
             });

@@ -16,6 +16,7 @@ fn config(folder: &Path, cases: u64, jobs: usize) -> Config {
         quiet: true,
         out: folder.join("out"),
         regressions: folder.join("regressions"),
+        first: Vec::new(),
         replays: true,
         command: "shakedown run".into(),
     }

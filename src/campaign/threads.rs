@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::strategy::BoxedStrategy;
 
-use super::case::{Case, CaseFile};
+use super::case::{self, Case, CaseFile};
 use super::{CampaignError, Config, Shard};
 use crate::generate;
 use crate::plan::Plan;
@@ -235,6 +235,12 @@ impl<'a> Cases<'a> {
                 plan: kept.plan.clone(),
                 seed: kept.seed.unwrap_or_default(),
             })),
+            Source::Case(number) if (number as usize) < self.config.first.len() => {
+                let plan = self.config.first[number as usize].clone();
+                let (_, seed) = case::tree(strategy, self.config.seed, number)
+                    .map_err(CampaignError::Generate)?;
+                Ok(Some(Case { plan, seed }))
+            }
             Source::Case(number) => Case::generate(strategy, self.config.seed, number)
                 .map(Some)
                 .map_err(CampaignError::Generate),

@@ -17,6 +17,7 @@ use crate::report::page::campaign::{Campaign, ViolationRow};
 use crate::report::page::run::Run;
 use crate::report::{Style, page};
 use crate::site::SiteKind;
+use crate::verdict::Demand;
 
 /// For commands that report many runs.
 #[derive(Clone, Debug, Default, Args)]
@@ -213,6 +214,8 @@ pub struct Outputs<'a> {
     /// What runs all of it again.
     command: String,
     kept: Vec<KeptCase>,
+    /// Whether each finding is looked for alone, for its plan may show others first.
+    pub looks_for_each: bool,
 }
 
 /// What could not be written.
@@ -231,6 +234,7 @@ impl<'a> Outputs<'a> {
             setup,
             command: command.to_owned(),
             kept: Vec::new(),
+            looks_for_each: false,
         }
     }
 
@@ -301,7 +305,12 @@ impl<'a> Outputs<'a> {
         if found.file.as_os_str().is_empty() {
             return self.command.clone();
         }
-        Repeat::replay(&self.setup, &found.file, found.seed).as_called()
+        let mut setup = self.setup.clone();
+        if self.looks_for_each {
+            setup.known = None;
+            setup.only = Some(Demand::of(&found.violation).to_string());
+        }
+        Repeat::replay(&setup, &found.file, found.seed).as_called()
     }
 }
 

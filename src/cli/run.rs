@@ -11,6 +11,7 @@ use crate::campaign::{self, CampaignEnd, CampaignError, Config, Summary};
 use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals};
 use crate::cli::open::open_with;
 use crate::durable;
+use crate::generate::short_plans;
 use crate::repeat::{Command, Repeat, Setup};
 use crate::report;
 use crate::soak::FolderError;
@@ -90,11 +91,20 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
     }
     let shape = plans.shape();
     let seed = campaign::seed_or_drawn(plans.seed);
-    let cases = campaign::cases_or(args.cases, default_cases);
     let target = match open_with(name, &plans.target, plans.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    // Where runs are slow, the short plans come first, and are all that runs by default.
+    let first = match target.profile().start {
+        None => Vec::new(),
+        Some(_) => short_plans(&shape.clone().possible(|step| target.cannot(step))),
+    };
+    let default_cases = match first.len() {
+        0 => default_cases,
+        short => u32::try_from(short).unwrap_or(default_cases),
+    };
+    let cases = campaign::cases_or(args.cases, default_cases);
     let out = match folder(args.out.as_deref()) {
         Ok(out) => out,
         Err(exit) => return exit,
@@ -104,6 +114,7 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
     let config = Config {
         cases: Some(cases.into()),
         seed,
+        first,
         jobs: plans.jobs(),
         kept_for,
         keep_going: args.keep_going,
@@ -119,6 +130,7 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         shape,
     };
     let mut outputs = Outputs::new(&args.output, target.site(), setup, &config.command);
+    outputs.looks_for_each = args.keep_going && !target.is_deterministic();
     let ended = campaign::run_watched(&*target, &config, interrupt, &mut |finished| {
         outputs.see(finished);
     });

@@ -113,6 +113,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
             quiet,
             out,
             regressions: PathBuf::from("proptest-regressions"),
+            first: Vec::new(),
             replays: true,
         },
         identity,

@@ -25,6 +25,13 @@ pub fn summary(of: &Summary, style: Style) -> String {
     };
     head.write(&mut out, style);
     totals(&mut out, &of.totals, of.took, of.end, style);
+    for (known, plans) in &of.known {
+        let text = match plans {
+            0 => format!("known, and gone: {known}; take it off the list if that stays so"),
+            plans => format!("known: {known}, in {}", counted(*plans, "plan")),
+        };
+        style.paragraph(&mut out, "  ", &style.odd(&text));
+    }
     if of.kept_left_out > 0 {
         let text = format!(
             "left out {}, for which there was no time; all of them: {} run --target {}",

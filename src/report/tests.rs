@@ -161,6 +161,7 @@ fn a_summary_shows_what_was_run_and_what_was_not_reached() {
             ..Totals::default()
         },
         kept_left_out: 4,
+        known: std::collections::BTreeMap::new(),
         found: vec![],
         samples: crate::campaign::Samples::default(),
         took: Duration::from_millis(2500),

@@ -42,6 +42,7 @@ fn config(folder: &Path, cases: u64, shard: Shard) -> Config {
             quiet: true,
             out: folder.join(format!("soak-{}", shard.index)),
             regressions: folder.join("regressions"),
+            first: Vec::new(),
             replays: true,
             command: "shakedown soak --seed 7".into(),
         },

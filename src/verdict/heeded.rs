@@ -25,7 +25,8 @@ impl Demand {
         }
     }
 
-    fn is(&self, rule: Rule, kind: &str) -> bool {
+    /// Whether it is this rule, and this kind where it names one.
+    pub fn is(&self, rule: Rule, kind: &str) -> bool {
         self.rule == rule && self.kind.as_ref().is_none_or(|own| own == kind)
     }
 }

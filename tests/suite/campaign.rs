@@ -26,6 +26,7 @@ fn campaign(folder: &Path, sim: &Sim) -> Summary {
         quiet: true,
         out: folder.join("out"),
         regressions: folder.join("proptest-regressions"),
+        first: Vec::new(),
         replays: true,
         command: "shakedown run --seed 7".into(),
     };

@@ -19,6 +19,7 @@ mod foreign;
 mod history;
 mod hosts;
 mod killed;
+mod known;
 mod layers;
 mod local;
 mod local_defects;

@@ -137,6 +137,7 @@ pub fn campaign(folder: &Path) -> (Summary, String) {
         quiet: true,
         out: folder.join("out"),
         regressions: folder.join("regressions"),
+        first: Vec::new(),
         replays: true,
         command: "shakedown run --target sim --cases 150 --seed 0x3 --keep-going".into(),
     };
@@ -185,6 +186,7 @@ pub fn shards(folder: &Path) -> Vec<SoakOutcome> {
                 quiet: true,
                 out: folder.join(format!("shard-{index}")),
                 regressions: folder.join("regressions"),
+                first: Vec::new(),
                 replays: true,
                 command: "shakedown soak --seed 7".into(),
             },
