@@ -31,6 +31,7 @@ pub use dispatch::main;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::aws::{HealArgs, InjectArgs};
 use self::cloud::CloudArgs;
 use self::completions::CompletionsArgs;
 use self::conformance::ConformanceArgs;
@@ -126,6 +127,10 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Run the loopback cloud alone, for a worker that is started by hand or in a debugger
     Cloud(CloudArgs),
+    /// Disturb a system that is deployed on AWS, for a time, in an account whose guards allow it
+    Inject(InjectArgs),
+    /// Undo what a killed `inject` left in an account
+    Heal(HealArgs),
     /// Print a script that completes the arguments in a shell
     Completions(CompletionsArgs),
     /// Explore every state of the reference model at small scope, or every short plan on sim

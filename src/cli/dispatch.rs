@@ -150,6 +150,8 @@ fn carry_out(cli: Cli) -> ExitCode {
         Some(Command::Cloud(args)) => cli::cloud::run(&args, cli.quiet),
         Some(Command::Completions(args)) => cli::completions::run(&args),
         Some(Command::Explore(args)) => cli::explore::run(&args, cli.quiet),
+        Some(Command::Inject(args)) => cli::aws::inject(&args),
+        Some(Command::Heal(args)) => cli::aws::heal(&args),
         Some(Command::Worker(args)) => return worker(&args),
         Some(Command::AgentStub(args)) => return agent_stub::run(&args),
         Some(Command::MakeNetwork(wanted)) => match process::namespace::inside(&wanted) {

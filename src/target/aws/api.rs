@@ -1,4 +1,4 @@
-//! Signed requests to AWS: those that the guards need, all of which only read.
+//! Signed requests to AWS.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +16,13 @@ use aws_sigv4::sign::v4;
 use aws_smithy_http_client::{Builder, Connector, tls};
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use hyper::http;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use hyper::{Method, http};
+use md5::{Digest, Md5};
 use serde_json::Value;
 
 use super::xml;
-use crate::profile::Deployed;
 use crate::target::TargetError;
 
 /// How long an answer may take.
@@ -112,7 +114,7 @@ impl Api {
     ///
     /// # Errors
     /// Where there is no region, or nothing to sign requests with.
-    pub async fn load(deployed: &Deployed) -> Result<Self, TargetError> {
+    pub async fn load(endpoint: Option<String>) -> Result<Self, TargetError> {
         let missing = |what: &str| {
             TargetError::new(
                 "reading the configuration of AWS",
@@ -120,7 +122,6 @@ impl Api {
                 "set AWS_PROFILE, or AWS_REGION and credentials, as for the AWS CLI",
             )
         };
-        let endpoint = deployed.endpoint.clone();
         let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
         let of_config = Builder::new().tls_provider(ring.clone()).build_https();
         let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(of_config);
@@ -141,6 +142,13 @@ impl Api {
             connector,
             requests: AtomicU64::new(0),
         })
+    }
+
+    /// The same in another region.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        self.region = region.to_owned();
+        self
     }
 
     /// The region that is asked.
@@ -209,22 +217,29 @@ impl Api {
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
-    /// Reads a document of a bucket, such as its policy, where the bucket is of this account.
+    /// Reads, puts or deletes a document of a bucket, such as its policy, where the bucket is of this account.
     ///
     /// # Errors
     /// As [`Self::json`].
     pub async fn bucket(
         &self,
+        method: Method,
         bucket: &str,
         document: &str,
         owner: &str,
-    ) -> Result<Vec<u8>, ApiError> {
-        let what = format!("s3 {document} of {bucket}");
+        body: &str,
+    ) -> Result<String, ApiError> {
+        let what = format!("s3 {method} {document} of {bucket}");
         let url = format!("{}/{bucket}?{document}", self.endpoint("s3"));
-        let request = http::Request::get(url)
-            .header("x-amz-expected-bucket-owner", owner)
-            .body(String::new());
-        self.ask(&what, "s3", request).await
+        let mut request = http::Request::builder()
+            .method(&method)
+            .uri(url)
+            .header("x-amz-expected-bucket-owner", owner);
+        if method == Method::PUT {
+            request = request.header("content-md5", BASE64.encode(Md5::digest(body)));
+        }
+        let answer = self.ask(&what, "s3", request.body(body.to_owned())).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
     /// Makes a request, again where it came too often. Every request goes this way.

@@ -1,8 +1,10 @@
 //! What has to be so before anything is done to an account. Each guard only reads.
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::api::{ALARMS, Api, ApiError, ECS, IAM, LOGS, SQS, STS, TABLES};
+use super::journal;
 use super::xml::texts;
 use crate::profile::{Deployed, Profile};
 
@@ -79,8 +81,12 @@ fn resources(
     ]
 }
 
-/// Asks the guards in order, until one refuses.
-pub async fn ask(api: &Api, profile: &Profile, deployed: &Deployed) -> Vec<Guard> {
+/// Asks the guards in order, until one refuses. Returns also the account, where it may be tested.
+pub async fn ask(
+    api: &Api,
+    profile: &Profile,
+    deployed: &Deployed,
+) -> (Vec<Guard>, Option<String>) {
     let mut asking = Asking {
         api,
         deployed,
@@ -88,8 +94,22 @@ pub async fn ask(api: &Api, profile: &Profile, deployed: &Deployed) -> Vec<Guard
         guards: Vec::new(),
     };
     // The first refusal ends it, and is its last guard.
-    let _ = asking.all(profile).await;
-    asking.guards
+    let allowed = asking.all(profile).await;
+    let account = allowed.ok().map(|()| asking.account);
+    (asking.guards, account)
+}
+
+/// The account of the credentials.
+pub(super) async fn account(api: &Api) -> Result<String, ApiError> {
+    let (account, _) = identity(api).await?;
+    Ok(account)
+}
+
+/// The account of the credentials, and whose they are.
+async fn identity(api: &Api) -> Result<(String, String), ApiError> {
+    let answer = api.xml(STS, "GetCallerIdentity", &[]).await?;
+    let text = |name| texts(&answer, name).into_iter().next().unwrap_or_default();
+    Ok((text("Account"), text("Arn")))
 }
 
 /// That a guard refused, which is in the list.
@@ -111,6 +131,8 @@ impl Asking<'_> {
         self.note("names", listed)?;
         let identity = self.identity().await;
         self.note("identity", identity)?;
+        let open = self.journal();
+        self.note("journal", open)?;
         let alias = self.alias().await;
         self.note("alias", alias)?;
         for (kind, names, _) in resources(profile, self.deployed) {
@@ -150,13 +172,23 @@ impl Asking<'_> {
     }
 
     async fn identity(&mut self) -> Result<String, String> {
-        let answer = self.api.xml(STS, "GetCallerIdentity", &[]).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        let text = |name| texts(&answer, name).into_iter().next().unwrap_or_default();
-        let (account, arn) = (text("Account"), text("Arn"));
+        let (account, arn) = identity(self.api)
+            .await
+            .map_err(|error| error.to_string())?;
         let found = may_be_tested(&account, &arn, self.deployed)?;
         self.account = account;
         Ok(found)
+    }
+
+    fn journal(&self) -> Result<String, String> {
+        match journal::open(&self.account) {
+            Ok(None) => Ok("nothing is left to be undone".into()),
+            Ok(Some(entry)) => Err(format!(
+                "the policy of {} is not known to be as it was: `shakedown heal` puts it back",
+                entry.bucket
+            )),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        }
     }
 
     async fn alias(&self) -> Result<String, String> {
@@ -201,10 +233,12 @@ impl Asking<'_> {
         let api = self.api;
         Ok(match kind {
             "bucket" => {
-                let found = api.bucket(name, "tagging", &self.account).await;
+                let found = api
+                    .bucket(Method::GET, name, "tagging", &self.account, "")
+                    .await;
                 let xml = match found {
                     Err(error) if error.code == "NoSuchTagSet" => String::new(),
-                    found => String::from_utf8_lossy(&found?).into_owned(),
+                    found => found?,
                 };
                 let values = texts(&xml, "Value");
                 texts(&xml, "Key").into_iter().zip(values).collect()
@@ -253,17 +287,7 @@ impl Asking<'_> {
     }
 
     async fn alarm(&self) -> Result<String, String> {
-        let name = &self.deployed.alarm;
-        let values = [("AlarmNames.member.1", name.as_str())];
-        let answer = self.api.xml(ALARMS, "DescribeAlarms", &values).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        match texts(&answer, "StateValue").first().map(String::as_str) {
-            None => Err("there is no such alarm".into()),
-            Some("ALARM") => {
-                Err("it is on: the system is not well, and a test would make it worse".into())
-            }
-            Some(state) => Ok(format!("is {state}")),
-        }
+        alarm(self.api, &self.deployed.alarm).await
     }
 
     /// Whether a resource is as it is when nothing is wrong; `None` where that cannot be seen of its kind.
@@ -318,6 +342,20 @@ impl Asking<'_> {
                 "{running} of {desired} tasks run: the system is not well"
             )),
         }
+    }
+}
+
+/// The state of an alarm, where it is quiet.
+pub(super) async fn alarm(api: &Api, name: &str) -> Result<String, String> {
+    let values = [("AlarmNames.member.1", name)];
+    let answer = api.xml(ALARMS, "DescribeAlarms", &values).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match texts(&answer, "StateValue").first().map(String::as_str) {
+        None => Err("there is no such alarm".into()),
+        Some("ALARM") => {
+            Err("it is on: the system is not well, and a test would make it worse".into())
+        }
+        Some(state) => Ok(format!("is {state}")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::program;
 
 /// Commands of the documents that are only checked for their options: what they begin with or contain,
 /// and why they are not run.
-const NOT_RUN: [(&str, &str); 20] = [
+const NOT_RUN: [(&str, &str); 22] = [
     (
         "--target local",
         "minutes of real time; tests/suite/local.rs runs there",
@@ -15,6 +15,11 @@ const NOT_RUN: [(&str, &str); 20] = [
     (
         "--target aws",
         "an account; tests/suite/aws.rs has one in moto",
+    ),
+    ("shakedown inject", "an account; tests/suite/aws.rs"),
+    (
+        "shakedown heal",
+        "it would undo what is open; tests/suite/aws.rs",
     ),
     ("naive-node", "minutes of real time, and npm"),
     (
