@@ -7,6 +7,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::Permission;
 use s3s::{S3Result, s3_error};
+use url::form_urlencoded;
 
 use super::Call;
 use super::acl::gives_all_users;
@@ -59,6 +60,16 @@ const ACTIONS: [(&str, &str); 21] = [
     ("UploadPartCopy", "s3:PutObject"),
 ];
 
+/// How many seconds a presigned URL may be valid for, at most.
+const LONGEST_PRESIGNED: u64 = 604_800;
+
+/// How many seconds a presigned URL is valid for, where the query is that of one.
+fn presigned_seconds(query: &str) -> Option<u64> {
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    let (_, seconds) = fields.find(|(name, _)| name == "X-Amz-Expires")?;
+    seconds.parse().ok()
+}
+
 #[async_trait::async_trait]
 impl S3Access for Buckets {
     async fn check(&self, asked: &mut S3AccessContext<'_>) -> S3Result<()> {
@@ -66,6 +77,13 @@ impl S3Access for Buckets {
         let call = call.ok_or_else(|| s3_error!(InternalError, "a request came past its front"))?;
         let is_signed = asked.credentials().is_some();
         call.signed.store(is_signed, Ordering::Relaxed);
+        if presigned_seconds(&call.query).is_some_and(|seconds| seconds > LONGEST_PRESIGNED) {
+            return Err(s3_error!(
+                AuthorizationQueryParametersError,
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given \
+                 X-Amz-Expires must be less than 604800 seconds"
+            ));
+        }
         let operation = asked.s3_op().name();
         let path = asked.s3_path();
         match (operation, path.get_bucket_name()) {

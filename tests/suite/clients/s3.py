@@ -128,6 +128,8 @@ def who_may(s3):
     for version in ["s3v4", "s3"]:
         presigned = client(signature_version=version).generate_presigned_url("get_object", signed)
         same(get(presigned)[:2], (200, b"x"))
+    weeks = client(signature_version="s3v4").generate_presigned_url("get_object", signed, ExpiresIn=1_209_600)
+    same(get(weeks)[0], 400)
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
                  "Resource": f"arn:aws:s3:::{BUCKET}/*"}
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
