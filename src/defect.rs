@@ -10,6 +10,7 @@ pub mod known;
 mod later;
 mod log;
 pub(crate) mod other;
+mod pace;
 mod queue;
 mod refusal;
 mod site;
@@ -116,7 +117,7 @@ defects! {
         |ports, _| store::plant(ports, store::Mistake::ReopensWithoutCoolDown);
     "prevents-silently", Breaker, "a sync that the breaker stops is not logged",
         |ports, _| log::plant(ports, log::Mistake::SilentBreaker);
-    "probe-permit-lost", Fresh, "a probe that a crash cut off holds its permit for ever",
+    "probe-permit-lost", Breaker, "a probe that a crash cut off holds its permit for ever",
         |ports, settings| {
             settings.probe_permit = FOR_EVER;
             store::plant(ports, store::Mistake::PermitWithoutHolder);
@@ -215,7 +216,7 @@ defects! {
         |ports, _| store::plant(ports, store::Mistake::ForgetsDeployAtStart);
     "keeps-first-build", ErrorsTold, "a session's first build is deployed for ever",
         |ports, _| builder::plant(ports, builder::Mistake::KeepsFirst);
-    "cool-down-for-ever", Fresh, "a breaker that is open stays open",
+    "cool-down-for-ever", Breaker, "a breaker that is open stays open",
         |_, settings| settings.cool_down = FOR_EVER;
     "old-deploy-last", Fresh, "a postponed deploy is finished after a newer one",
         |ports, _| store::plant(ports, store::Mistake::KeepsOldWanted);
@@ -289,6 +290,39 @@ defects! {
     "pushes-only-in-quiet", BoundedRetries,
         "a push that was put off is not tried within four minutes of an instruction",
         |ports, _| workspace::plant(ports, workspace::Mistake::PushesInQuiet);
+    "pushes-thrice-at-once", BoundedRetries, "a put-off push is made three times at once, each time",
+        |ports, settings| {
+            settings.push.attempts = 1;
+            workspace::plant(ports, workspace::Mistake::PushesThriceAtOnce);
+        };
+    "no-wait-for-clone", BoundedRetries, "a checkout that cannot be opened is opened again at once",
+        |ports, _| workspace::plant(ports, workspace::Mistake::OpensWithoutWait);
+    "clones-four-times", BoundedRetries, "a checkout that cannot be opened is opened four times at once, each time",
+        |ports, _| workspace::plant(ports, workspace::Mistake::OpensFourTimes);
+    "same-wait-for-clone", BoundedRetries, "a checkout that cannot be opened is opened every half second",
+        |ports, _| workspace::plant(ports, workspace::Mistake::OpensAtFixedPace);
+    "same-wait-for-table", BoundedRetries, "waits for the session table do not grow",
+        |_, settings| settings.store.cap = settings.store.first;
+    "same-wait-for-queue", BoundedRetries, "a poll that the queue refused is repeated every half second",
+        |ports, _| queue::plant(ports, queue::Mistake::PollsAtFixedPace);
+    "lists-again-at-once", BoundedRetries, "a list of the site that fails is asked for again at once within an attempt",
+        |ports, _| site::plant(ports, site::Mistake::ListsAgainAtOnce);
+    "puts-off-in-pairs", BoundedRetries, "a sync that was put off is tried twice at once, each time",
+        |ports, settings| {
+            settings.put_off = (Duration::ZERO, Duration::from_secs(60));
+            pace::plant_alternating(ports);
+        };
+    "waits-a-minute-for-agent", BoundedRetries, "the agent has a minute to answer",
+        |_, settings| settings.agent_limit = Duration::from_secs(60);
+    "first-wait-of-a-minute", BoundedRetries, "the first wait before the agent is asked again is a minute",
+        |_, settings| {
+            settings.agent.first = Duration::from_secs(60);
+            settings.agent_limit = Duration::from_secs(30);
+        };
+    "cools-down-for-minutes", Breaker, "an open breaker lets no probe through for five minutes",
+        |_, settings| settings.cool_down = Duration::from_secs(300);
+    "cools-down-for-two-minutes", Breaker, "an open breaker lets no probe through for two minutes",
+        |_, settings| settings.cool_down = Duration::from_secs(120);
     "drops-outsiders-files", CommitsPreserved,
         "a rebase keeps the commits of outsiders, and not what they changed",
         |ports, _| workspace::plant(ports, workspace::Mistake::DropsForeign);

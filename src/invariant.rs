@@ -146,6 +146,16 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::BoundedRetries,
+        &[Queue, Workspace, Remote],
+        Always(retries::git_at_once),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Site],
+        Always(retries::lists_at_once),
+    ),
+    part(
+        Rule::BoundedRetries,
         &[Log],
         Always(retries::put_off_at_once),
     ),

@@ -13,6 +13,7 @@ pub mod session;
 
 mod known;
 pub mod observe;
+pub mod pace;
 pub mod put_off;
 mod standing;
 mod steps;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::wrap;
+use super::{pace, wrap};
 use crate::history::Level;
 use crate::plan::SessionId;
 use crate::worker::ports::{
@@ -81,6 +81,27 @@ harmless! {
             settings.put_off = (seconds(60), seconds(60));
             settings.poll = seconds(20);
         };
+    "low-caps", "waits grow to five seconds and no further",
+        |_, settings| {
+            for backoff in [&mut settings.sync, &mut settings.push, &mut settings.store, &mut settings.agent] {
+                backoff.cap = seconds(5);
+            }
+        };
+    "short-first-waits", "waits begin with half a second",
+        |_, settings| {
+            for backoff in [&mut settings.sync, &mut settings.push, &mut settings.store, &mut settings.agent] {
+                backoff.first = Duration::from_millis(500);
+            }
+        };
+    "jitter-from-zero", "waits are of any length up to their ceilings",
+        |ports, settings| {
+            settings.put_off = (seconds(30), seconds(30));
+            pace::plant_full_jitter(ports);
+        };
+    "cools-down-longer", "the breaker stays open for fifty seconds",
+        |_, settings| settings.cool_down = seconds(50);
+    "lists-again", "a list that fails is asked for twice more, after waits",
+        |ports, _| around(ports, Difference { lists_again: true, ..Difference::default() });
     "eager", "what was put off is tried as soon as it may be",
         |_, settings| {
             settings.put_off = (seconds(15), seconds(15));
@@ -98,6 +119,7 @@ struct Difference {
     forgets_handled: bool,
     says: fn(&Line) -> bool,
     tells_no_phases: bool,
+    lists_again: bool,
 }
 
 impl Default for Difference {
@@ -110,6 +132,7 @@ impl Default for Difference {
             forgets_handled: false,
             says: |_| true,
             tells_no_phases: false,
+            lists_again: false,
         }
     }
 }
@@ -160,7 +183,17 @@ impl Site for Altered<dyn Site> {
         if self.difference.twice {
             self.inner.list().await?;
         }
-        let mut there = self.inner.list().await?;
+        let mut listed = self.inner.list().await;
+        for wait in [300, 700] {
+            if listed.is_err() && self.difference.lists_again {
+                let jitter = 0.2 + 0.8 * self.clock.chance();
+                self.clock
+                    .sleep(Duration::from_millis(wait).mul_f64(jitter))
+                    .await;
+                listed = self.inner.list().await;
+            }
+        }
+        let mut there = listed?;
         if self.difference.knows_no_digests {
             there.values_mut().for_each(|digest| *digest = "".into());
         }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::pending;
 
 use super::{workspace, wrap};
-use crate::worker::ports::{Delivery, PortResult, Ports, Queue};
+use crate::worker::ports::{Clock, Delivery, PortResult, Ports, Queue};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Mistake {
@@ -20,19 +20,24 @@ pub(super) enum Mistake {
     DeletesRetries,
     /// A poll that failed is repeated until it succeeds.
     PollsWithoutWait,
+    /// The same, every half second.
+    PollsAtFixedPace,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
     let queue = match mistake {
         Mistake::DeletesRetries => &mut ports.retries,
-        Mistake::AcknowledgesOnReceipt | Mistake::StopsPolling | Mistake::PollsWithoutWait => {
-            &mut ports.instructions
-        }
+        Mistake::AcknowledgesOnReceipt
+        | Mistake::StopsPolling
+        | Mistake::PollsWithoutWait
+        | Mistake::PollsAtFixedPace => &mut ports.instructions,
     };
+    let clock = ports.clock.clone();
     wrap(queue, |inner| {
         Rc::new(DefectiveQueue {
             inner,
             mistake,
+            clock,
             is_asking: Cell::new(false),
         })
     });
@@ -52,6 +57,7 @@ pub(super) fn plant_acknowledging_push(ports: &mut Ports) {
 struct DefectiveQueue {
     inner: Rc<dyn Queue>,
     mistake: Mistake,
+    clock: Rc<dyn Clock>,
     is_asking: Cell<bool>,
 }
 
@@ -88,13 +94,16 @@ impl Queue for DefectiveQueue {
         let received = loop {
             match self.inner.receive(wait).await {
                 Err(_) if self.mistake == Mistake::PollsWithoutWait => {}
+                Err(_) if self.mistake == Mistake::PollsAtFixedPace => {
+                    self.clock.sleep(Duration::from_millis(500)).await;
+                }
                 received => break received?,
             }
         };
         self.is_asking.set(false);
         let deletes = match self.mistake {
             Mistake::AcknowledgesOnReceipt | Mistake::DeletesRetries => true,
-            Mistake::StopsPolling | Mistake::PollsWithoutWait => false,
+            Mistake::StopsPolling | Mistake::PollsWithoutWait | Mistake::PollsAtFixedPace => false,
         };
         if let Some(delivery) = &received
             && deletes

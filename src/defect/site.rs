@@ -22,6 +22,8 @@ pub(super) enum Mistake {
     NeverDeletes,
     /// Asks only once what is there, and then counts what it asked for as done.
     TrustsItself,
+    /// A list that fails is asked for again at once, three times.
+    ListsAgainAtOnce,
 }
 
 pub(super) fn plant(ports: &mut Ports, mistake: Mistake) {
@@ -68,6 +70,13 @@ impl DefectiveSite {
 #[async_trait(?Send)]
 impl Site for DefectiveSite {
     async fn list(&self) -> PortResult<BTreeMap<Arc<str>, Arc<str>>> {
+        if self.mistake == Mistake::ListsAgainAtOnce {
+            for _ in 0..3 {
+                if let Ok(there) = self.inner.list().await {
+                    return Ok(there);
+                }
+            }
+        }
         if self.mistake != Mistake::TrustsItself {
             return self.inner.list().await;
         }

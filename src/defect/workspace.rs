@@ -39,6 +39,13 @@ pub(super) enum Mistake {
     PushesInQuiet,
     /// What a rebase or a merge brings from outside is deleted again.
     DropsForeign,
+    /// A checkout that cannot be opened is opened again until it can, every half second or at once.
+    OpensAtFixedPace,
+    OpensWithoutWait,
+    /// A checkout that cannot be opened is opened four times at once.
+    OpensFourTimes,
+    /// A push that fails is made again at once, twice, and no more often than it may be.
+    PushesThriceAtOnce,
 }
 
 /// How long no instruction must have come.
@@ -106,7 +113,18 @@ impl Workspace for DefectiveWorkspace {
         if self.mistake == Mistake::NeverCleans && self.inner.sessions().await?.contains(session) {
             return Ok(false);
         }
-        self.inner.open(&self.session(session)).await
+        let mut attempt = 0;
+        loop {
+            let opened = self.inner.open(&self.session(session)).await;
+            attempt += 1;
+            match self.mistake {
+                _ if opened.is_ok() => return opened,
+                Mistake::OpensWithoutWait => {}
+                Mistake::OpensAtFixedPace => self.clock.sleep(Duration::from_millis(500)).await,
+                Mistake::OpensFourTimes if attempt < 4 => {}
+                _ => return opened,
+            }
+        }
     }
 
     async fn sessions(&self) -> PortResult<Vec<SessionId>> {
@@ -181,6 +199,14 @@ impl Workspace for DefectiveWorkspace {
     }
 
     async fn push(&self, session: &SessionId, force: Force) -> Result<(), PushError> {
+        if self.mistake == Mistake::PushesThriceAtOnce {
+            for _ in 0..2 {
+                let pushed = self.inner.push(session, force).await;
+                if !matches!(pushed, Err(PushError::Failed(_))) {
+                    return pushed;
+                }
+            }
+        }
         let force = match self.mistake {
             Mistake::ForcePush => Force::Always,
             Mistake::ForcePushOnConflict if self.conflicted.take() => Force::Always,

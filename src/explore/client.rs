@@ -224,6 +224,7 @@ impl JudgedClient {
             let long_enough = Duration::from_secs(1);
             instruction.agent_waited = instruction.agent_waited.min(long_enough);
             instruction.deliveries = instruction.deliveries.min(2);
+            instruction.delivered_last = Duration::ZERO;
         }
         judge.put_off = None;
         for session in &mut judge.sessions {

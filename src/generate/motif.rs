@@ -294,7 +294,7 @@ impl Writer {
             self.until(Phase::Editing, 0),
             Step::Inject(fault.clone()),
             self.done(),
-            Step::Wait(Duration::from_secs([40, 130, 300][draws.below(3)])),
+            Step::Wait(Duration::from_secs([40, 130, 300, 600][draws.below(4)])),
             Step::Heal(fault),
             Step::Wait(Duration::from_secs(15)),
         ]);

@@ -1,10 +1,12 @@
 //! The rule `breaker`: the claims of the log and the S3 endpoint's record against the model's.
 
+use std::time::Duration;
+
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, Snapshot, What};
-use crate::model::Model;
 use crate::model::breaker::{BreakerState, Limits};
-use crate::plan::ClientId;
+use crate::model::{Client, Model};
+use crate::plan::{ClientId, Place};
 use crate::verdict::Subject;
 
 kinds! {
@@ -21,9 +23,26 @@ kinds! {
         "A sync was stopped although the breaker was closed.";
     OPENED_EARLY = "opened-early",
         "The log says that the breaker opened before enough syncs had failed in a row.";
+    NO_PROBE = "no-probe",
+        "A sync was stopped long after the cool-down, in place of a probe.";
     PREVENTED_SILENTLY = "prevented-silently",
         "The breaker stopped a sync, and no line of the log says so.";
 }
+
+/// How long a probe may keep its permit without a line: the container that holds it may be down, or
+/// cut off from the answer that gave it the permit.
+const PERMIT: Duration = Duration::from_secs(180);
+
+/// Whether a container that was cut off or ended lately may hold the probe's permit.
+fn may_hold_a_permit(model: &Model, now: Duration) -> bool {
+    let is_cut_off =
+        model.has_fault(|fault| matches!(fault.place(), Place::Table | Place::Container));
+    let is_new = |client: &Client| now < client.held_up.other + PERMIT;
+    is_cut_off || model.clients.iter().any(is_new)
+}
+
+/// How much later than its permit the line of a probe may come.
+const PROBE_LINE: Duration = Duration::from_secs(10);
 
 pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
     match &event.what {
@@ -57,7 +76,7 @@ pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
 }
 
 /// Whether a sync of the client may still be under way.
-fn breaker_goes_on(model: &Model, client: usize, now: std::time::Duration) -> bool {
+fn breaker_goes_on(model: &Model, client: usize, now: Duration) -> bool {
     !model.breaker.has_sync(client) || model.breaker.clone().request(client, now)
 }
 
@@ -76,7 +95,7 @@ fn claimed(
     model: &Model,
     client: &ClientId,
     claim: Claim,
-    stamp: std::time::Duration,
+    stamp: Duration,
     event: &Event,
 ) -> Option<Breach> {
     let at = model.client_index(client)?;
@@ -115,6 +134,18 @@ fn claimed(
                 return None;
             }
             beside(client)
+        }
+        Claim::SyncPrevented
+            if breaker.overdue_for(stamp) > PROBE_LINE && !may_hold_a_permit(model, event.at) =>
+        {
+            Breach::new(
+                NO_PROBE,
+                format!(
+                    "a probe {} s after the breaker opened, or some time later",
+                    cool_down.as_secs()
+                ),
+                format!("a sync of {client} was stopped in its place, and not for the first time"),
+            )
         }
         Claim::SyncPrevented => {
             if breaker.clone().prevented(at, stamp, event.at) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Breach, kinds};
 use crate::history::{Claim, Event, GitOutcome, What};
+use crate::model::pace::Repeated;
 use crate::model::retries::{ONE_PUSH, RetryTracker};
 use crate::model::session::Session;
 use crate::model::{Client, Model};
@@ -45,10 +46,8 @@ const SLACK: Duration = Duration::from_secs(10);
 /// Attempts of syncs at once, in a row: those of five syncs. With full jitter that comes once in
 /// some thousand million times.
 const HASTY_ATTEMPTS: u32 = 10;
-/// Refused requests to one service at once, in a row; no system sends so many side by side.
-const HASTY_REQUESTS: u32 = 50;
-/// Syncs that were put off and tried at once, in a row.
-const HASTY_SYNCS: u32 = 3;
+/// Syncs that were put off and tried at once: three in a row, or five times twice.
+const HASTY_SYNCS: u32 = 6;
 /// First attempts of one sync: of a system that begins to count again each time.
 const FIRST_ATTEMPTS: u32 = 5;
 /// A sync that took longer may have been given up for the time that it took.
@@ -126,14 +125,17 @@ pub fn agent(model: &Model, event: &Event) -> Option<Breach> {
             format!("it came after {gap:?}"),
         );
     }
-    let (timeout, longest) = (limits.agent_timeout, limits.agent_wait);
+    let (timeout, cap) = (limits.agent_timeout, limits.agent_wait);
+    // The first wait is far from the cap, and two more double it at least twice.
+    let doubled = 2u32.saturating_pow(instruction.agent_failures.clamp(1, 8) - 1);
+    let longest = (cap / 4).saturating_mul(doubled).min(cap);
     let limit = timeout + longest.max(retry_after.unwrap_or_default()) + SLACK;
     if instruction.agent_alone && gap > limit {
         return Breach::new(
             AGENT_TOO_LONG,
             format!(
                 "the agent has {timeout:?} to answer {mark}, and is asked again after \
-                 {longest:?} at most"
+                 {longest:?} at most, as often as it failed"
             ),
             format!("it was asked again after {gap:?}"),
         );
@@ -205,15 +207,68 @@ pub fn sync_at_once(model: &Model, event: &Event) -> Option<Breach> {
     )
 }
 
-/// No loop of requests to a service that refuses them without a wait.
+/// No loop of requests to a service that refuses them without a wait, or with waits that do not grow.
 pub fn requests_at_once(model: &Model, event: &Event) -> Option<Breach> {
-    let What::Refused { place, .. } = &event.what else {
-        return None;
+    let of = Repeated::of(&event.what)?;
+    matches!(of, Repeated::Queue | Repeated::Table).then(|| repeated(model, event, of))?
+}
+
+/// The same for requests to git, of clients that work on one branch: requests for several follow
+/// each other.
+pub fn git_at_once(model: &Model, event: &Event) -> Option<Breach> {
+    let of = Repeated::of(&event.what)?;
+    let at = model.container_of(&event.what)?;
+    let branches = match of {
+        Repeated::Push => worked_on(model, at, |session, _| {
+            !model.sessions[session].local.commits.is_empty()
+        }),
+        Repeated::Fetch => worked_on(model, at, |_, deliveries| deliveries > 0),
+        Repeated::Queue | Repeated::Table | Repeated::List => return None,
     };
-    let (retries, client) = retries_with(model, event)?;
-    let (_, hasty) = retries.refused.get(place)?;
-    let what = format!("requests to the {place}");
-    at_once(&what, *hasty, HASTY_REQUESTS, client)
+    (branches <= 1).then(|| repeated(model, event, of))?
+}
+
+/// The same for requests to S3 that an attempt begins with.
+pub fn lists_at_once(model: &Model, event: &Event) -> Option<Breach> {
+    let of = Repeated::of(&event.what)?;
+    (of == Repeated::List).then(|| repeated(model, event, of))?
+}
+
+/// How many sessions of a client are such, by their number and the deliveries of their instructions.
+fn worked_on(model: &Model, client: usize, is_one: impl Fn(usize, u32) -> bool) -> usize {
+    let deliveries = |session: usize| {
+        let own = model.instructions.iter().filter(|it| it.session == session);
+        own.map(|it| it.deliveries).sum()
+    };
+    (0..model.sessions.len())
+        .filter(|at| model.sessions[*at].client == client && is_one(*at, deliveries(*at)))
+        .count()
+}
+
+fn repeated(model: &Model, event: &Event, of: Repeated) -> Option<Breach> {
+    let client = &model.clients[model.container_of(&event.what)?];
+    let row = client.retries.rows.with(of, event.at);
+    if let Some(mean) = row.short_mean() {
+        return Breach::new(
+            AT_ONCE,
+            format!("waits between {} that grow", of.name()),
+            format!(
+                "a row of {} that are {mean:?} apart on the average",
+                client.id
+            ),
+        );
+    }
+    if row.hasty < of.too_many() {
+        return None;
+    }
+    Breach::new(
+        AT_ONCE,
+        format!(
+            "waits between {} that are refused, and that grow",
+            of.name()
+        ),
+        format!("{} made them again and again without a wait", client.id),
+    )
 }
 
 /// No loop of syncs that were put off without a wait.

@@ -5,6 +5,7 @@ mod breaker;
 mod commits;
 mod fresh;
 mod not_seen;
+mod pace;
 mod put_off;
 mod refusals;
 mod retries;

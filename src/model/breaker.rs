@@ -105,6 +105,8 @@ pub struct Breaker {
     recent: Vec<SyncEnd>,
     syncs: Vec<Option<Sync>>,
     past: Vec<Allowed>,
+    /// When a sync was stopped although a cool-down had been over for long.
+    overdue: Option<Duration>,
 }
 
 impl Breaker {
@@ -128,6 +130,7 @@ impl Breaker {
                 closed: true,
                 not_closed: false,
             }],
+            overdue: None,
         }
     }
 
@@ -146,6 +149,22 @@ impl Breaker {
         self.worlds.iter().all(
             |world| matches!(world.state, BreakerState::Open { until } if now + self.limits.blur < until),
         )
+    }
+
+    /// How long it has been known that the cool-down is over, and no probe began: a line that a sync
+    /// was stopped may come before the line of the probe that stopped it.
+    pub fn overdue_for(&self, stamp: Duration) -> Duration {
+        match self.overdue {
+            Some(since) if self.is_cooled_down(stamp) => stamp.saturating_sub(since),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether a cool-down, which may be somewhat longer than is promised, is over for certain, with no
+    /// probe under way.
+    fn is_cooled_down(&self, now: Duration) -> bool {
+        let is_over = |world: &World| matches!(world.state, BreakerState::Open { until } if until + self.limits.cool_down < now);
+        self.worlds.iter().all(is_over)
     }
 
     pub fn has_sync(&self, client: usize) -> bool {
@@ -188,6 +207,7 @@ impl Breaker {
         if next.is_empty() {
             return false;
         }
+        self.overdue = None;
         self.syncs[client] = Some(Sync { last_request: now });
         self.settle(next, now);
         true
@@ -195,6 +215,10 @@ impl Breaker {
 
     /// A sync was stopped. Returns false where no world allows it.
     pub fn prevented(&mut self, client: usize, stamp: Duration, now: Duration) -> bool {
+        self.overdue = match self.is_cooled_down(stamp) {
+            true => self.overdue.or(Some(stamp)),
+            false => None,
+        };
         if self.any_in(stamp.min(now), now, |allowed| allowed.not_closed) {
             return true;
         }

@@ -240,6 +240,8 @@ impl Model {
             | What::ObjectDeleted { client, .. }
             | What::S3Asked { client, .. }
             | What::Refused { client, .. }
+            | What::Fetched { client, .. }
+            | What::Pushed { client, .. }
             | What::Started { client }
             | What::Logged { client, .. } => self.client_index(client),
             What::Delivered { session, .. } | What::RetryDelivered { session } => {

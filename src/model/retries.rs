@@ -1,16 +1,13 @@
 //! How often and how fast a container tries things again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::pace::Rows;
 use crate::history::{Claim, S3Outcome, What};
-use crate::plan::Place;
 
 /// A sync that is tried again sooner than this after the request that failed was not waited for.
 /// With full jitter from 1 s on, one wait in fifteen is so short.
 const AT_ONCE: Duration = Duration::from_millis(120);
-/// Requests to a service that are refused closer together are of a loop.
-const REQUEST_AT_ONCE: Duration = Duration::from_millis(60);
 /// A put-off sync that is tried again sooner than this after it failed does not wait for its
 /// interval.
 const PUT_OFF_AT_ONCE: Duration = Duration::from_secs(2);
@@ -49,11 +46,11 @@ pub struct RetryTracker {
     last_s3: Duration,
     /// Attempts of syncs.
     pub attempts: u32,
-    /// When a service last refused a request, and how many of its refusals in a row came too soon.
-    pub refused: BTreeMap<Place, (Duration, u32)>,
+    /// Requests that were refused again and again.
+    pub rows: Rows,
     /// When a sync failed, or was stopped, with nothing new to do since.
     failed: Option<Duration>,
-    /// Syncs with nothing new to do.
+    /// Syncs with nothing new to do: two for each that came at once, less one for each that waited.
     pub put_off: u32,
     /// The sync under way.
     pub sync: Option<SyncAttempts>,
@@ -81,6 +78,7 @@ impl RetryTracker {
 
     /// Takes in an event of the container.
     pub fn take(&mut self, what: &What, at: Duration) {
+        self.rows.take(what, at);
         match what {
             What::ObjectPut { .. } | What::ObjectDeleted { .. } => self.last_s3 = at,
             What::S3Asked { outcome, .. } => {
@@ -89,14 +87,6 @@ impl RetryTracker {
                     sync.unavailable |= *outcome == S3Outcome::Unavailable;
                     sync.refused |= matches!(outcome, S3Outcome::Denied | S3Outcome::NoSuchBucket);
                 }
-            }
-            What::Refused { place, .. } => {
-                let before = self.refused.get(place);
-                let hasty = match before {
-                    Some((last, hasty)) if at < *last + REQUEST_AT_ONCE => hasty + 1,
-                    _ => 0,
-                };
-                self.refused.insert(*place, (at, hasty));
             }
             What::Delivered { .. } | What::RetryDelivered { .. } | What::Started { .. } => {
                 self.failed = None;
@@ -156,7 +146,10 @@ impl RetryTracker {
     fn tried_again(&mut self, stamp: Duration) {
         if let Some(failed) = self.failed.take() {
             let is_hasty = stamp < failed + PUT_OFF_AT_ONCE;
-            self.put_off = if is_hasty { self.put_off + 1 } else { 0 };
+            self.put_off = match is_hasty {
+                true => self.put_off + 2,
+                false => self.put_off.saturating_sub(1),
+            };
         }
     }
 }

@@ -94,7 +94,7 @@ fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
         let cause = Death::WorkspaceLost;
         let died = What::Died { client, cause };
         let started = What::Started { client: acme() };
-        story.and(died).later(60).and(started)
+        story.and(died).later(40).and(started)
     };
     let unpushed = || {
         let story = lost(opened());
@@ -112,4 +112,50 @@ fn a_breaker_stays_open_only_where_nothing_is_left_to_deploy() {
     };
     pushed().ends_as("settled breaker");
     lost(pushed()).ends_as("settled breaker");
+}
+
+#[test]
+fn the_cool_down_has_an_end() {
+    let failed = |story: Story, times: usize| {
+        (0..times).fold(story, |story, _| story.synced("acme", FAILED).later(5))
+    };
+    let stopped = |story: Story, after: u64| {
+        failed(story, 5)
+            .later(after)
+            .says("globex", "Circuit breaker prevented S3 sync")
+    };
+    let story = || {
+        Story::of("instruct acme/home change\ninject s3-denied\n")
+            .steps()
+            .later(120)
+    };
+    stopped(story(), 25).is("held");
+    // It may be somewhat longer than is promised.
+    stopped(story(), 50).is("held");
+    // A probe whose line comes late may stop it.
+    stopped(story(), 90).is("held");
+    let again = |after: u64| {
+        stopped(story(), 90)
+            .later(after)
+            .says("globex", "Circuit breaker prevented S3 sync")
+    };
+    again(20).is("breaker no-probe");
+    again(5).is("held");
+    // A container that ended lately may hold the permit.
+    let died = What::Died {
+        client: acme(),
+        cause: Death::Crash,
+    };
+    let started = What::Started { client: acme() };
+    stopped(story().and(died).and(started), 90)
+        .later(20)
+        .says("globex", "Circuit breaker prevented S3 sync")
+        .is("held");
+    // A probe is under way, which may have died unseen.
+    failed(story(), 5)
+        .later(35)
+        .says("acme", "S3 sync attempt 1/3")
+        .later(40)
+        .says("globex", "Circuit breaker prevented S3 sync")
+        .is("held");
 }

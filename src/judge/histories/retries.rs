@@ -67,7 +67,13 @@ fn bounded_retries() {
         .later(120)
         .and(asked(200, None))
         .is("bounded-retries agent-limit");
-    failing(1).later(80).and(asked(200, None)).is("held");
+    failing(1).later(50).and(asked(200, None)).is("held");
+    // The first wait is short, so that the time-out shows; later ones are long.
+    failing(1)
+        .later(60)
+        .and(asked(200, None))
+        .is("bounded-retries agent-limit");
+    failing(3).later(80).and(asked(200, None)).is("held");
     // Other things may hold it up as well.
     Story::of("instruct acme/home change\ninject store-throttled\n")
         .steps()
@@ -90,7 +96,9 @@ fn bounded_retries() {
     };
     refusals(&[Place::Table], 50).is("bounded-retries at-once");
     refusals(&[Place::Queue], 50).is("bounded-retries at-once");
-    refusals(&[Place::Queue], 100).is("held");
+    // Waits that do not grow are no better.
+    refusals(&[Place::Queue], 600).is("bounded-retries at-once");
+    refusals(&[Place::Queue], 900).is("held");
     // Each service is asked on its own.
     refusals(&[Place::Queue, Place::Table], 50).is("held");
     let denied = || What::S3Asked {

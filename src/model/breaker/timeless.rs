@@ -55,6 +55,7 @@ impl Breaker {
 
     /// The same, as if it had come about just before `now`.
     pub fn forget_time(&mut self, was: Duration, now: Duration) {
+        self.overdue = None;
         let mut moments: Vec<Duration> = self
             .recent
             .iter()
