@@ -111,14 +111,17 @@ fn plant(args: &DefectsArgs, interrupt: &Interrupt) -> Result<Exit, Exit> {
         };
         let is_missed = |trial: &Trial| trial.caught.is_none();
         if args.other_profile && trials.iter().all(is_missed) {
+            if let Some(why) = habit_of_whole(defect.name) {
+                print(&report::not_asked_row(defect, why, style));
+                counts.no_mistake += 1;
+                continue;
+            }
             let Some(by_reference) = try_all(&trial::planted_sim(defect), &shape)? else {
                 break;
             };
             let profile = WHOLE.profile();
             let mut reasons = by_reference.iter();
-            let why = reasons
-                .find_map(|trial| trial::why_not_asked(trial, &profile))
-                .or_else(|| habit_of_whole(defect.name).map(str::to_owned));
+            let why = reasons.find_map(|trial| trial::why_not_asked(trial, &profile));
             if let Some(why) = why {
                 print(&report::not_asked_row(defect, &why, style));
                 counts.not_asked += 1;
@@ -156,6 +159,7 @@ struct Counts {
     caught: usize,
     missed: usize,
     not_asked: usize,
+    no_mistake: usize,
     unknown: usize,
 }
 
@@ -172,6 +176,12 @@ impl Counts {
                 self.not_asked
             ));
         }
+        if self.no_mistake > 0 {
+            print(&format!(
+                "{} not asked: what is a mistake of the built-in worker is a habit of the system\n",
+                self.no_mistake
+            ));
+        }
         if self.unknown > 0 {
             print(&format!(
                 "{} could not be tried: none of their plans could be judged; `shakedown run` with the \
@@ -180,7 +190,7 @@ impl Counts {
             ));
         }
         if is_cut_off {
-            let tried = asked + self.not_asked;
+            let tried = asked + self.not_asked + self.no_mistake;
             print(&format!(
                 "interrupted: {} of {all} were not tried\n",
                 all - tried
