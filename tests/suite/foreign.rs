@@ -5,6 +5,7 @@ use std::process::Output;
 
 use crate::program::{self, check};
 
+mod misbehaving;
 mod naive_node;
 
 const PLAN: &str = "\

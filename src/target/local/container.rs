@@ -219,7 +219,16 @@ impl Container {
 
     /// The end of what the process said on standard error.
     pub(super) fn last_words(&self) -> String {
-        last_words(&self.errors).unwrap_or_default()
+        let read = || last_words(&self.errors).unwrap_or_default();
+        // A thread may still be reading them.
+        let mut waits = if self.log.is_some() { 50 } else { 0 };
+        let mut words = read();
+        while words.is_empty() && waits > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+            waits -= 1;
+            words = read();
+        }
+        words
     }
 }
 

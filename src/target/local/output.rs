@@ -13,6 +13,8 @@ const LONGEST: usize = 16 * 1024;
 /// The most bytes of a container's output that are recorded in a run: a system that floods its log
 /// fills neither memory nor history.
 const MOST: usize = 8 * 1024 * 1024;
+/// What a line takes beside its text, in bytes: empty ones count too.
+const OF_LINE: usize = 200;
 
 /// Records the lines of one client's containers.
 #[derive(Clone)]
@@ -46,11 +48,13 @@ impl LogSink {
             let mut line = Vec::new();
             // Unreadable output ends the log, not the run.
             while sink.next_line(&mut stream, &mut line).unwrap_or(false) {
-                let before = sink.recorded.fetch_add(line.len() + 1, Ordering::Relaxed);
+                let before = sink
+                    .recorded
+                    .fetch_add(line.len() + OF_LINE, Ordering::Relaxed);
                 if before > MOST {
                     continue;
                 }
-                if before + line.len() + 1 > MOST {
+                if before + line.len() + OF_LINE > MOST {
                     line = b"(the container printed more than is recorded)".to_vec();
                 }
                 let text = String::from_utf8_lossy(&line);

@@ -1,0 +1,100 @@
+//! Workers that misbehave where they are started: what is printed, and that nothing of them is left.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::program::{self, check};
+
+const PLAN: &str = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\nwait 5s\n";
+
+/// Replays a plan with a worker that is a shell script. Its processes are named in the file `pids`; they and all that
+/// the run wrote are gone afterwards.
+fn run(script: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let pids = folder.path().join("pids");
+    let profile = format!(
+        r#"
+version = 1
+name = "misbehaving"
+[start]
+command = ["sh", "-c", '''{script}''']
+[start.env]
+PIDS = "{}"
+[ready]
+log = "^ready$"
+within = "3s"
+[[accept]]
+via = "sqs"
+body = "{{instruction}}"
+[names]
+session = "{{session}}"
+branch = "{{thread}}"
+bucket = "site-{{client}}"
+[outcome]
+reported-by = ["log"]
+[limits]
+recovery = "10s"
+"#,
+        pids.display()
+    );
+    std::fs::write(folder.path().join("p.toml"), profile).unwrap();
+    std::fs::write(folder.path().join("a.plan"), PLAN).unwrap();
+    let args = [
+        "replay",
+        "a.plan",
+        "--profile",
+        "p.toml",
+        "--time-scale",
+        "0.1",
+        "--history",
+        "a.jsonl",
+    ];
+    let out = program::command(folder.path(), &args)
+        .env("TMPDIR", &temporary)
+        .output()
+        .unwrap();
+    for pid in std::fs::read_to_string(pids).unwrap_or_default().lines() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        let is_gone = stat.map_or(true, |stat| stat.contains(") Z "));
+        assert!(is_gone, "process {pid} is left of\n{script}");
+    }
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?} is left of\n{script}");
+    let history = folder.path().join("a.jsonl");
+    let size = |path: &Path| path.metadata().map_or(0, |of| of.len());
+    assert!(
+        size(&history) < 64 << 20,
+        "the history has {} bytes",
+        size(&history)
+    );
+    out
+}
+
+#[test]
+fn one_that_does_not_start_is_reported_with_its_last_words() {
+    // It dies at once: its port is taken.
+    let out = run("echo $$ >>$PIDS; echo listen EADDRINUSE 127.0.0.1:8080 >&2; exit 1");
+    check(&out, 2, &["starting the worker of acme", "EADDRINUSE"]);
+    // It never gets ready.
+    let out = run("echo $$ >>$PIDS; echo connecting; exec sleep 600");
+    check(&out, 2, &["starting the worker of acme", "connecting"]);
+}
+
+#[test]
+fn one_that_floods_its_log_is_bounded() {
+    let out = run(
+        "echo $$ >>$PIDS; echo ready; head -c 100000000 /dev/zero | tr '\\0' '\\n'; exec sleep 600",
+    );
+    // It handles nothing.
+    check(&out, 1, &["nothing-lost"]);
+}
+
+#[test]
+fn what_one_starts_ends_with_it_and_so_does_one_that_ignores_sigterm() {
+    let script = "trap '' TERM; echo $$ >>$PIDS; \
+                  (while :; do sleep 600 & echo $! >>$PIDS; sleep 0.05; done) & \
+                  echo $! >>$PIDS; echo ready; wait";
+    check(&run(script), 1, &["nothing-lost"]);
+}
