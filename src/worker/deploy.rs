@@ -102,7 +102,15 @@ impl Worker {
     /// and where there is none leaves the site as it is.
     async fn fall_back(&self, session: &SessionId) -> Option<Wanted> {
         let mut site = self.site_record().await;
-        match self.newest_left(&site.good, session).await {
+        let found = match self.newest_left(&site.good).await {
+            // Without any work the branch still makes the site whole. It is not what is wanted.
+            Ok(None) => match self.best_of(session).await {
+                Ok(Some(bare)) => return Some(bare),
+                other => other,
+            },
+            other => other,
+        };
+        match found {
             Ok(found) => site.wanted = found,
             Err(error) => {
                 let text = format!("Cannot look for an older build: {error}");
@@ -124,48 +132,45 @@ impl Worker {
         site.wanted
     }
 
-    /// The newest of the good builds whose instruction is still on its branch, as that is now; where
-    /// none of them is, the newest of one session.
-    async fn newest_left(
-        &self,
-        good: &[GoodBuild],
-        last: &SessionId,
-    ) -> PortResult<Option<Wanted>> {
+    /// The newest of the good builds whose instruction is still on its branch, as that is now.
+    async fn newest_left(&self, good: &[GoodBuild]) -> PortResult<Option<Wanted>> {
         for build in good.iter().rev() {
             let session = &build.session_id;
             let mut record = self.session_record(session).await;
             self.open(session, &mut record).await?;
             let workspace = &self.ports.workspace;
-            if !workspace
+            if workspace
                 .has_instruction(session, &build.instruction)
                 .await?
+                && let Some(found) = self.best_of(session).await?
             {
-                continue;
-            }
-            if record.failure_injection.as_deref() == Some("BUILD_ERROR") {
-                // No build of the session is good for now: it is tried again.
-                let text = "the session's builds are made to fail";
-                return Err(PortError::new(Kind::Other, text));
-            }
-            let head = workspace.status(session).await?.head;
-            let of_head = self.ports.builder.build(session, &head).await?;
-            if !matches!(of_head.status, BuildStatus::Failed(_)) {
-                let session_id = session.clone();
-                let commit = head;
-                return Ok(Some(Wanted { session_id, commit }));
-            }
-            if let Some(found) = self.newest_good(session).await? {
                 return Ok(Some(found));
             }
         }
-        self.newest_good(last).await
+        Ok(None)
+    }
+
+    /// The session's branch as it is, or the newest of its instructions with which it builds.
+    async fn best_of(&self, session: &SessionId) -> PortResult<Option<Wanted>> {
+        let mut record = self.session_record(session).await;
+        self.open(session, &mut record).await?;
+        if record.failure_injection.as_deref() == Some("BUILD_ERROR") {
+            // No build of the session is good for now: it is tried again.
+            let text = "the session's builds are made to fail";
+            return Err(PortError::new(Kind::Other, text));
+        }
+        let head = self.ports.workspace.status(session).await?.head;
+        let of_head = self.ports.builder.build(session, &head).await?;
+        if !matches!(of_head.status, BuildStatus::Failed(_)) {
+            let (session_id, commit) = (session.clone(), head);
+            return Ok(Some(Wanted { session_id, commit }));
+        }
+        self.newest_good(session).await
     }
 
     /// The newest commit of the session's instructions that builds. A rebase gives commits other
     /// names than those that were written down.
     async fn newest_good(&self, session: &SessionId) -> PortResult<Option<Wanted>> {
-        let mut record = self.session_record(session).await;
-        self.open(session, &mut record).await?;
         for commit in self.ports.workspace.instructed(session).await? {
             let build = self.ports.builder.build(session, &commit).await?;
             if !matches!(build.status, BuildStatus::Failed(_)) {
