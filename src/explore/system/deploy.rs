@@ -66,6 +66,7 @@ impl System {
         if fails && !habits.has(Mutant::DeploysBrokenBuild) {
             let notes = &mut self.threads[session].notes;
             notes.failure = Some("build failed: package.json is missing");
+            notes.build_warned = false;
             let text = "Build failed: package.json is missing";
             seen.see(self.say(session, Level::Error, None, text.into()));
             match (habits.order, task.job) {
