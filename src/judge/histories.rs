@@ -4,6 +4,7 @@
 mod breaker;
 mod commits;
 mod fresh;
+mod lost;
 mod not_seen;
 mod pace;
 mod put_off;
