@@ -163,7 +163,7 @@ impl Breaker {
     /// Whether a cool-down, which may be somewhat longer than is promised, is over for certain, with no
     /// probe under way.
     fn is_cooled_down(&self, now: Duration) -> bool {
-        let is_over = |world: &World| matches!(world.state, BreakerState::Open { until } if until + self.limits.cool_down < now);
+        let is_over = |world: &World| matches!(world.state, BreakerState::Open { until } if until.saturating_add(self.limits.cool_down) < now);
         self.worlds.iter().all(is_over)
     }
 

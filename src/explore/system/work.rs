@@ -15,8 +15,8 @@ use crate::queue::{MAX_RECEIVES, VISIBILITY};
 const AGENT_ATTEMPTS: u8 = 5;
 /// What a throttled answer asks to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// The agent's time-out and the longest wait after it.
-const AGENT_WAIT: Duration = Duration::from_secs(90);
+/// The agent's time-out and a first wait after it.
+const AGENT_WAIT: Duration = Duration::from_secs(40);
 
 /// What was put off is tried again after so long at the least (`docs/contract.md`, Numbers).
 const PUT_OFF: Duration = Duration::from_secs(15);
