@@ -95,7 +95,7 @@ fn bad_arguments_are_a_usage_error() {
         (&["frobnicate"][..], "unrecognized subcommand 'frobnicate'"),
         (
             &["run", "--target", "moon"],
-            "[possible values: sim, local]",
+            "[possible values: sim, local, aws]",
         ),
         (&["run", "--cases", "0"], "0 is not in 1..="),
         (&["run", "--cases", "99999999999"], "invalid value"),
