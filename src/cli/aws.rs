@@ -14,6 +14,11 @@ use crate::profile::{Deployed, Profile};
 use crate::report::Style;
 use crate::target::aws::{self, DryRun, Entry, deny, dry_run, left, way};
 
+const HEAL_EXAMPLES: &str = "\
+Examples:
+  shakedown heal --list    what killed commands left
+  shakedown heal           undo it";
+
 const EXAMPLES: &str = "\
 Examples:
   shakedown inject s3-denied acme --for 60s --profile staging.toml                             what it would do
@@ -51,6 +56,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = HEAL_EXAMPLES)]
 pub struct HealArgs {
     /// Print what is left, and change nothing
     #[arg(long)]
