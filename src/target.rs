@@ -1,5 +1,30 @@
 //! Where a plan runs: the one interface, and how a target is opened by name.
 
+/// What a target that wraps another has as that has it.
+macro_rules! passes_on {
+    () => {
+        fn name(&self) -> &'static str {
+            self.target.name()
+        }
+
+        fn is_deterministic(&self) -> bool {
+            self.target.is_deterministic()
+        }
+
+        fn site(&self) -> $crate::site::SiteKind {
+            self.target.site()
+        }
+
+        fn time_scale(&self) -> Option<f64> {
+            self.target.time_scale()
+        }
+
+        fn defect(&self) -> Option<&str> {
+            self.target.defect()
+        }
+    };
+}
+
 pub(crate) mod aws;
 mod heeding;
 mod interruptible;

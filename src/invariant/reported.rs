@@ -260,30 +260,32 @@ fn sync_incomplete(
     )
 }
 
-/// What failed is in the log as an ERROR line too.
+/// Each error that a record reports is in the log as an ERROR line too.
 ///
 /// Asked in the end, for lines may come late; a crash may take lines along that were not sent yet.
 /// Of a system that keeps no log, nothing can be asked.
-pub fn is_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
-    let unlogged = model
+pub fn errors_are_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
+    let own = model
         .sessions
         .iter()
-        .find(|own| own.unlogged.is_some() && model.clients[own.client].says_something);
-    if let Some(own) = unlogged {
-        return Breach::standing(
-            Subject::Log(own.id.client.clone()),
-            NOT_LOGGED,
-            format!(
-                "an ERROR line in the log of {} for each lastError of {}",
-                own.id.client, own.id
-            ),
-            format!(
-                "a lastError came, and no ERROR line of {} since {} s into the run",
-                own.id,
-                own.unlogged.unwrap_or_default().as_secs()
-            ),
-        );
-    }
+        .find(|own| own.unlogged.is_some() && model.clients[own.client].says_something)?;
+    Breach::standing(
+        Subject::Log(own.id.client.clone()),
+        NOT_LOGGED,
+        format!(
+            "an ERROR line in the log of {} for each lastError of {}",
+            own.id.client, own.id
+        ),
+        format!(
+            "a lastError came, and no ERROR line of {} since {} s into the run",
+            own.id,
+            own.unlogged.unwrap_or_default().as_secs()
+        ),
+    )
+}
+
+/// The same of each instruction that failed, whatever a record says.
+pub fn failures_are_in_log(model: &Model, _: &Snapshot) -> Option<Breach> {
     model.instructions.iter().find_map(|instruction| {
         let session = &model.sessions[instruction.session];
         let client = &model.clients[session.client];

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Run, Target, TargetError};
 use crate::plan::{SessionId, Step};
 use crate::profile::Profile;
-use crate::site::SiteKind;
 use crate::verdict::Heeded;
 
 /// Another target; its runs go on at some of what breaks a rule.
@@ -25,25 +24,7 @@ impl<'a> Heeding<'a> {
 }
 
 impl Target for Heeding<'_> {
-    fn name(&self) -> &'static str {
-        self.target.name()
-    }
-
-    fn is_deterministic(&self) -> bool {
-        self.target.is_deterministic()
-    }
-
-    fn site(&self) -> SiteKind {
-        self.target.site()
-    }
-
-    fn time_scale(&self) -> Option<f64> {
-        self.target.time_scale()
-    }
-
-    fn defect(&self) -> Option<&str> {
-        self.target.defect()
-    }
+    passes_on!();
 
     fn profile(&self) -> Arc<Profile> {
         self.profile.clone()

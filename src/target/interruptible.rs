@@ -8,7 +8,6 @@ use super::{Doubt, Run, Target, TargetError};
 use crate::history::{Event, OwnBuild, Snapshot};
 use crate::plan::{ClientId, Mark, SessionId, Step};
 use crate::profile::Profile;
-use crate::site::SiteKind;
 
 /// Set when everything that is running has to end; shared by all that look at it.
 pub type Interrupt = Arc<AtomicBool>;
@@ -23,25 +22,7 @@ pub struct Interruptible<'a> {
 }
 
 impl Target for Interruptible<'_> {
-    fn name(&self) -> &'static str {
-        self.target.name()
-    }
-
-    fn is_deterministic(&self) -> bool {
-        self.target.is_deterministic()
-    }
-
-    fn site(&self) -> SiteKind {
-        self.target.site()
-    }
-
-    fn time_scale(&self) -> Option<f64> {
-        self.target.time_scale()
-    }
-
-    fn defect(&self) -> Option<&str> {
-        self.target.defect()
-    }
+    passes_on!();
 
     fn profile(&self) -> Arc<Profile> {
         self.target.profile()

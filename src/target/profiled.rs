@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Run, Target, TargetError};
 use crate::plan::{SessionId, Step};
 use crate::profile::Profile;
-use crate::site::SiteKind;
 
 /// Another target, with a profile of its own: other promises and numbers, and other evidence.
 pub struct Profiled {
@@ -34,25 +33,7 @@ impl Profiled {
 }
 
 impl Target for Profiled {
-    fn name(&self) -> &'static str {
-        self.target.name()
-    }
-
-    fn is_deterministic(&self) -> bool {
-        self.target.is_deterministic()
-    }
-
-    fn site(&self) -> SiteKind {
-        self.target.site()
-    }
-
-    fn time_scale(&self) -> Option<f64> {
-        self.target.time_scale()
-    }
-
-    fn defect(&self) -> Option<&str> {
-        self.target.defect()
-    }
+    passes_on!();
 
     fn profile(&self) -> Arc<Profile> {
         self.profile.clone()
