@@ -8,6 +8,7 @@ mod environment;
 mod keep;
 mod samples;
 mod shard;
+mod summary;
 mod threads;
 mod totals;
 
@@ -21,8 +22,6 @@ use std::time::{Duration, Instant};
 use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::Config as ProptestConfig;
 
-use serde::{Deserialize, Serialize};
-
 use crate::coverage::Coverage;
 use crate::durable;
 use crate::finding::{Finding, Origin};
@@ -34,7 +33,7 @@ use crate::regression::{self, Kept, ReadError, Seed};
 use crate::runner::{self, Outcome};
 use crate::soak::{FolderError, StateError};
 use crate::target::{Heeding, Interrupt, Interruptible, Target, TargetError};
-use crate::verdict::{Demand, Heeded, NotAsked, Verdict, Violation};
+use crate::verdict::{Demand, Heeded, Verdict, Violation};
 
 pub use case::tree;
 pub(crate) use case::{Case, Ran, sweep as sweep_cases};
@@ -44,6 +43,7 @@ pub(crate) use environment::{
 pub(crate) use samples::processor_time;
 pub use samples::{Quarters, Sample, Samples};
 pub use shard::{Shard, ShardError};
+pub use summary::{CampaignEnd, Finished, Summary};
 pub(crate) use threads::{Cases, GoOn, Progressed, Source};
 pub use totals::{DISTINGUISHED, Failures, Seen, Totals, Unjudged};
 
@@ -96,80 +96,6 @@ pub fn seed_or_drawn(asked: Option<u64>) -> u64 {
     asked
         .or_else(seed_of_environment)
         .unwrap_or_else(case::drawn_seed)
-}
-
-/// The result of a campaign.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// The name of the target.
-    pub target: &'static str,
-    /// What all plans and runs followed from.
-    pub seed: u64,
-    /// Plans that were to be generated.
-    pub asked: Option<u64>,
-    /// What the plans came to, added up.
-    pub totals: Totals,
-    /// Kept plans for which there was no time.
-    pub kept_left_out: u64,
-    /// The findings that were known, and how many plans showed each.
-    pub known: BTreeMap<Demand, u64>,
-    /// One for each failure: the rule and which of its demands.
-    pub found: Vec<Finding>,
-    /// How far it was at moments of its way.
-    pub samples: Samples,
-    /// How long the plans took, shrinking aside.
-    pub took: Duration,
-    /// How it ended.
-    pub end: CampaignEnd,
-}
-
-impl Summary {
-    /// Lists what is known before the first plan.
-    fn count_known(&mut self, heeded: &Heeded) {
-        if let Heeded::AllBut(known) = heeded {
-            self.known = known.iter().map(|known| (known.clone(), 0)).collect();
-        }
-    }
-}
-
-/// How a campaign came to its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CampaignEnd {
-    /// It did all that was asked for.
-    #[default]
-    Completed,
-    /// It found a violation, and was not to go on.
-    AtViolation,
-    /// By a signal, or because a file called `stop` was put into a soak's folder.
-    Interrupted,
-    /// The harness failed again and again.
-    GaveUp,
-}
-
-/// A plan that has run, as it is reported while the campaign goes on: in the order of the cases.
-#[derive(Clone, Copy, Debug)]
-pub struct Finished<'a> {
-    /// From 1, kept plans first.
-    pub number: u64,
-    /// The file of a kept plan.
-    pub kept: Option<&'a Path>,
-    /// The plan that ran.
-    pub plan: &'a Plan,
-    /// The run's seed.
-    pub seed: u64,
-    /// The result of it.
-    pub verdict: &'a Verdict,
-    /// What this run alone reached.
-    pub coverage: &'a Coverage,
-    /// The steps that the target cannot make, by index from 0, and why.
-    pub left_out: &'a [(usize, String)],
-    /// The parts of rules that were not asked, and why.
-    pub not_asked: &'a [NotAsked],
-    /// How long the run took, in real time.
-    pub took: Duration,
-    /// The file of the plan, when it did not hold.
-    pub file: Option<&'a Path>,
 }
 
 /// Is called for every plan that has run.
@@ -256,7 +182,7 @@ pub fn run_watched(
         runner::run_confirmed(&target, plan, seed)
     };
     let mut campaign = Campaign::new(target.name(), config, interrupt);
-    campaign.summary.count_known(&target.profile().heeded);
+    campaign.summary.list_known(&target.profile().heeded);
     // Where runs are slow, what was found once is not looked for again: other mistakes show then.
     campaign.known = (config.keep_going && !target.is_deterministic()).then_some(&known);
     campaign.watch = Some(watch);

@@ -139,24 +139,22 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(kilobytes << 10)
 }
 
-/// Removes a folder, and what tells that it is ours last: one whose removal was cut off is known to the next sweep.
+/// Removes a folder, and the file that marks it as ours last: one whose removal was cut off is known to the next sweep.
 fn remove(folder: &Path) {
     // An owner that is still writing may have put a file there once more.
     for _ in 0..100 {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name() != IN_USE) {
+        let others = || {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.filter(|entry| entry.file_name() != IN_USE)
+        };
+        for entry in others() {
             let path = entry.path();
             let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 true => fs::remove_dir_all(path),
                 false => fs::remove_file(path),
             };
         }
-        let rest: Vec<_> = fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect();
-        if rest.iter().all(|entry| entry.file_name() == IN_USE) {
+        if others().next().is_none() {
             let _ = fs::remove_dir_all(folder);
             return;
         }

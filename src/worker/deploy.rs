@@ -104,7 +104,7 @@ impl Worker {
         let mut site = self.site_record().await;
         let found = match self.newest_left(&site.good).await {
             // Without any work the branch still makes the site whole. It is not what is wanted.
-            Ok(None) => match self.best_of(session).await {
+            Ok(None) => match self.best_of_opened(session).await {
                 Ok(Some(bare)) => return Some(bare),
                 other => other,
             },
@@ -136,13 +136,12 @@ impl Worker {
     async fn newest_left(&self, good: &[GoodBuild]) -> PortResult<Option<Wanted>> {
         for build in good.iter().rev() {
             let session = &build.session_id;
-            let mut record = self.session_record(session).await;
-            self.open(session, &mut record).await?;
+            let record = self.opened(session).await?;
             let workspace = &self.ports.workspace;
             if workspace
                 .has_instruction(session, &build.instruction)
                 .await?
-                && let Some(found) = self.best_of(session).await?
+                && let Some(found) = self.best_of(session, &record).await?
             {
                 return Ok(Some(found));
             }
@@ -150,10 +149,24 @@ impl Worker {
         Ok(None)
     }
 
-    /// The session's branch as it is, or the newest of its instructions with which it builds.
-    async fn best_of(&self, session: &SessionId) -> PortResult<Option<Wanted>> {
+    /// Makes the session's checkout usable, and returns its record.
+    async fn opened(&self, session: &SessionId) -> PortResult<SessionRecord> {
         let mut record = self.session_record(session).await;
         self.open(session, &mut record).await?;
+        Ok(record)
+    }
+
+    async fn best_of_opened(&self, session: &SessionId) -> PortResult<Option<Wanted>> {
+        let record = self.opened(session).await?;
+        self.best_of(session, &record).await
+    }
+
+    /// The session's branch as it is, or the newest of its instructions with which it builds.
+    async fn best_of(
+        &self,
+        session: &SessionId,
+        record: &SessionRecord,
+    ) -> PortResult<Option<Wanted>> {
         if record.failure_injection.as_deref() == Some("BUILD_ERROR") {
             // No build of the session is good for now: it is tried again.
             let text = "the session's builds are made to fail";
@@ -212,9 +225,8 @@ impl Worker {
             |build: &PortResult<Build>| matches!(build, Err(error) if error.kind == Kind::Missing);
         if is_missing(&build) {
             // The workspace may be new, and the remote have it.
-            let mut record = self.session_record(session).await;
-            build = match self.open(session, &mut record).await {
-                Ok(()) => self.ports.builder.build(session, &wanted.commit).await,
+            build = match self.opened(session).await {
+                Ok(_) => self.ports.builder.build(session, &wanted.commit).await,
                 Err(error) => Err(error),
             };
         }
