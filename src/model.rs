@@ -102,7 +102,7 @@ pub enum HandledEnd {
     Acknowledged,
     /// A message that had been acknowledged before.
     Again,
-    /// The same, of an instruction whose commit was lost and was made anew.
+    /// The same, of an instruction whose commit was only made then, or made anew.
     Redone,
     DeadLettered,
 }

@@ -238,17 +238,7 @@ fn expected_warning(model: &Model, session: usize, last: &Instruction) -> Expect
         true => own.push_conflict.or_not(),
         false => own.push_conflict,
     };
-    // What came again may have been committed only then, after the last one.
-    let warns = model.build_of(&upto).warns;
-    let branches = [&own.local, &own.remote].into_iter();
-    if came_again
-        && branches
-            .map(|it| model.build_of(&it.tree).warns)
-            .any(|all| all != warns)
-    {
-        return Expected::Maybe;
-    }
-    let of_build = if warns || last.build_warning.always {
+    let of_build = if model.build_of(&upto).warns || last.build_warning.always {
         Expected::Yes
     } else if last.build_warning.sometimes {
         Expected::Maybe

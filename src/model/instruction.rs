@@ -56,8 +56,8 @@ pub struct Instruction {
     pub excused: bool,
     /// A lost workspace took its commit before it was acknowledged.
     pub lost_in_flight: bool,
-    /// Its commit had been lost with a workspace when it was last delivered.
-    pub was_lost: bool,
+    /// Its commit was not on the branch when it was last delivered.
+    pub was_missing: bool,
     /// The branch with which its commit was pushed, where nothing was deployed for it before.
     pub pushed_first: Option<Arc<Branch>>,
     /// Whether its last delivery led to anything that could have reported it: a request to the
@@ -115,7 +115,7 @@ impl Instruction {
             pushed_first: None,
             excused: false,
             lost_in_flight: false,
-            was_lost: false,
+            was_missing: false,
             got_on: false,
         }
     }

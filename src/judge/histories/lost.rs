@@ -95,3 +95,35 @@ fn what_was_lost_and_is_made_anew_is_what_was_handled_last() {
     ends(false, &[]).ends_as("held");
     ends(false, warning).ends_as("settled warning-left");
 }
+
+#[test]
+fn what_comes_again_and_is_committed_only_then_is_what_was_handled_last() {
+    let ends = |warnings: &[&str]| {
+        Story::of(
+            "inject agent-error 529\ninstruct acme/home warn\nheal agent-error 529\n\
+             instruct acme/home change\nredeliver acme/home\n",
+        )
+        .step(0)
+        .step(1)
+        .delivered(edit(1))
+        .fails("the agent is overloaded")
+        .acknowledged(edit(1))
+        .step(2)
+        .step(3)
+        .delivered(edit(2))
+        .committed(&[edit(2)])
+        .pushed(&[edit(2)])
+        .deployed(&[edit(2)])
+        .recorded(home(), None, &[])
+        .acknowledged(edit(2))
+        .step(4)
+        .delivered(edit(1))
+        .committed(&[edit(2), edit(1)])
+        .pushed(&[edit(2), edit(1)])
+        .deployed_with(&[edit(2), edit(1)], false)
+        .recorded(home(), None, warnings)
+        .acknowledged(edit(1))
+    };
+    ends(&["syntax error"]).ends_as("held");
+    ends(&[]).ends_as("settled warning-missing");
+}

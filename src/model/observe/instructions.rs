@@ -16,9 +16,9 @@ impl Model {
         let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
         // One that only comes again may be handled already, and then changes no record.
         let is_first = self.instruction(mark).is_none_or(|it| it.deliveries == 0);
-        let mut was_lost = false;
+        let mut was_missing = false;
         if let Some(own) = self.session_mut(session) {
-            was_lost = own.lost.contains(&mark);
+            was_missing = !own.has(mark);
             own.delivered_since_loss = true;
             if own.loss == Loss::Reported && is_first {
                 own.loss = Loss::None;
@@ -43,7 +43,7 @@ impl Model {
             instruction.build_error.set(error);
             instruction.build_warning.set(warning);
         }
-        instruction.was_lost = was_lost;
+        instruction.was_missing = was_missing;
         if instruction.acknowledged {
             // Delivered again although it had ended: it ends once more, and may end otherwise.
             instruction.outcome = None;
@@ -97,7 +97,7 @@ impl Model {
             return;
         };
         let session = instruction.session;
-        let is_redone = instruction.was_lost && self.sessions[session].has(mark);
+        let is_redone = instruction.was_missing && self.sessions[session].has(mark);
         let end = match (dead, instruction.acknowledged) {
             (true, _) => HandledEnd::DeadLettered,
             (false, true) if is_redone => HandledEnd::Redone,
