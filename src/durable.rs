@@ -1,12 +1,49 @@
 //! Files that are whole or not there, whenever the program or the machine dies.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+
+/// A file that is locked for as long as this lives. The system gives the lock up with the process, however that ends: a
+/// lock is never stale.
+///
+/// A child that is just being started has a copy of each open file, until it runs its program: closing the file alone
+/// would leave the lock with it.
+#[derive(Debug)]
+pub struct Locked(File);
+
+impl Locked {
+    /// # Errors
+    /// Where somebody else holds it, or the file cannot be locked.
+    pub fn alone(file: File) -> Result<Self, TryLockError> {
+        file.try_lock()?;
+        Ok(Self(file))
+    }
+
+    /// As [`Self::alone`], beside others who share it.
+    ///
+    /// # Errors
+    /// Where somebody else holds it alone, or the file cannot be locked.
+    pub fn shared(file: File) -> Result<Self, TryLockError> {
+        file.try_lock_shared()?;
+        Ok(Self(file))
+    }
+
+    pub fn file(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // What cannot be given up goes with the process.
+        let _ = self.0.unlock();
+    }
+}
 
 /// What the names of files end with that are not whole yet.
 const UNFINISHED: &str = ".unfinished";
@@ -111,6 +148,19 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_ends_though_a_child_has_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || File::create(folder.path().join("lock")).unwrap();
+        let first = Locked::alone(file()).unwrap();
+        let copy = first.0.try_clone().unwrap();
+        assert!(Locked::alone(file()).is_err() && Locked::shared(file()).is_err());
+        drop(first);
+        let second = Locked::shared(file()).unwrap();
+        assert!(Locked::shared(file()).is_ok() && Locked::alone(file()).is_err());
+        drop((second, copy));
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {

@@ -11,6 +11,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access};
 use tempfile::TempDir;
 
+use crate::durable::Locked;
 use crate::error::TargetError;
 
 /// What the names of all folders begin with.
@@ -31,8 +32,7 @@ static HERE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub struct Scratch {
     folder: PathBuf,
-    /// The system gives the lock up with the process, however it ends.
-    _lock: File,
+    _lock: Locked,
 }
 
 impl Scratch {
@@ -67,7 +67,7 @@ impl Scratch {
             .prefix(&format!("{PREFIX}{what}-"))
             .tempdir_in(root)?;
         let lock = File::create(folder.path().join(IN_USE))?;
-        lock.try_lock().map_err(io::Error::from)?;
+        let lock = Locked::alone(lock).map_err(io::Error::from)?;
         let folder = TempDir::keep(folder);
         goes_with_process(&folder);
         Ok(Self {
@@ -164,10 +164,9 @@ fn remove(folder: &Path) {
 
 /// Held while a folder is made, which is not seen before it is locked: no sweep looks meanwhile. `None` where the root
 /// cannot be locked, or somebody else has locked it.
-fn making_in(root: &Path) -> Option<File> {
-    let root = File::open(root).ok()?;
+fn making_in(root: &Path) -> Option<Locked> {
     for _ in 0..100 {
-        if root.try_lock_shared().is_ok() {
+        if let Ok(root) = Locked::shared(File::open(root).ok()?) {
             return Some(root);
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -183,13 +182,15 @@ fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else {
         return;
     };
-    let lock = File::open(root).ok().filter(|root| root.try_lock().is_ok());
+    let lock = File::open(root)
+        .ok()
+        .and_then(|root| Locked::alone(root).ok());
     for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
         let is_left = match File::open(entry.path().join(IN_USE)) {
-            Ok(owner) => owner.try_lock().is_ok(),
+            Ok(owner) => Locked::alone(owner).is_ok(),
             Err(_) => is_empty(&entry.path()) && (lock.is_some() || is_old(&entry.path())),
         };
         if is_left {

@@ -15,7 +15,7 @@ use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, Tes
 use super::Judge;
 use crate::chance::Chance;
 use crate::coverage::Coverage;
-use crate::durable;
+use crate::durable::{self, Locked};
 use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::runner::Outcome;
@@ -121,7 +121,7 @@ pub(super) fn drawn_seed() -> u64 {
 /// owner lives.
 pub(crate) struct CaseFile {
     path: PathBuf,
-    file: File,
+    file: Locked,
     /// The bytes of the longest plan so far.
     longest: usize,
 }
@@ -129,7 +129,7 @@ pub(crate) struct CaseFile {
 impl CaseFile {
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let file = durable::in_its_folder(path, || File::create(path))?;
-        file.try_lock()?;
+        let file = Locked::alone(file)?;
         scratch::goes_with_process(path);
         Ok(Self {
             path: path.to_owned(),
@@ -145,7 +145,7 @@ impl CaseFile {
             text.push('\n');
         }
         self.longest = text.len();
-        self.file.write_all_at(text.as_bytes(), 0)
+        self.file.file().write_all_at(text.as_bytes(), 0)
     }
 
     /// Takes the file away: what it contains is known to have held, or is stored elsewhere.
@@ -167,7 +167,7 @@ pub(crate) fn sweep(folder: &Path) -> Vec<PathBuf> {
     let is_left = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_one = name.contains("running-") && name.ends_with(".plan");
-        is_one && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+        is_one && File::open(path).is_ok_and(|file| Locked::alone(file).is_ok())
     };
     let left = entries.map(|entry| entry.path()).filter(is_left);
     left.filter(|path| std::fs::remove_file(path).is_ok())

@@ -145,10 +145,13 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
                 upto.is_some_and(|marks| is_same_tree(marks, shown))
             };
             // What came to the remote after that build does not count: an edit whose own build failed
-            // only by an injection may build by then, and an outsider's push asks for no build.
-            let newer = newest_shown
-                .filter(|newest| *newest > candidate.newest && !model.build_of(shown).fails);
-            remote.tree == shown || is_upto(candidate.newest) || newer.is_some_and(is_upto)
+            // only by an injection may build by then, and so may what an outsider pushed.
+            let is_newer = || {
+                newest_shown >= Some(candidate.newest)
+                    && shown.iter().any(|mark| is_upto(*mark))
+                    && !model.build_of(shown).fails
+            };
+            remote.tree == shown || is_upto(candidate.newest) || is_newer()
         });
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);

@@ -1,17 +1,17 @@
 //! One soak at a time in a folder.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::FolderError;
 use crate::campaign::CampaignError;
+use crate::durable::Locked;
 
-/// Held for as long as a soak is at work. The system gives it up with the process, however that
-/// ends: a lock is never stale.
+/// Held for as long as a soak is at work.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    _file: Locked,
 }
 
 impl Lock {
@@ -21,19 +21,18 @@ impl Lock {
             path: path.clone(),
             why,
         };
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let mut locked = match Locked::alone(file) {
+            Ok(locked) => locked,
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
                 // The holder's name only helps; it may be empty.
-                let _ = file.read_to_string(&mut holder);
+                let holder = fs::read_to_string(&path).unwrap_or_default();
                 return Err(FolderError::Locked {
                     folder: folder.to_owned(),
                     holder: holder.trim().to_owned(),
@@ -41,12 +40,13 @@ impl Lock {
                 .into());
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        };
+        let file = locked.file();
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: locked })
     }
 }
 

@@ -60,8 +60,8 @@ fn a_lost_workspace_is_no_excuse_for_what_the_remote_has() {
 fn after_a_lost_workspace_a_build_of_what_the_remote_had_is_fresh() {
     let steps = "inject s3-denied acme\ninstruct acme/home change\nworkspace-lost acme\n\
         inject build-error acme/home\ninstruct acme/home change\n\
-        push-from-outside acme/home clean\n";
-    let all = [edit(1), edit(2), outside(1)];
+        push-from-outside acme/home clean\npush-from-outside acme/home clean\n";
+    let all = [edit(1), edit(2), outside(1), outside(2)];
     let rebuilt = |shown: &[Mark]| {
         let failed = |story: Story, mark, has: &[Mark]| {
             story
@@ -82,12 +82,17 @@ fn after_a_lost_workspace_a_build_of_what_the_remote_had_is_fresh() {
             .step(4);
         story = failed(story, edit(2), &all[..2])
             .step(5)
-            .outsider(outside(1), &all);
-        // Healed, it builds what the remote had before the outsider came.
+            .outsider(outside(1), &all[..3])
+            .step(6)
+            .outsider(outside(2), &all);
+        // Healed, it builds what the remote had before an outsider came.
         story.healed().deployed(shown)
     };
-    rebuilt(&[edit(1), edit(2)]).ends_as("held");
+    rebuilt(&all[..2]).ends_as("held");
+    rebuilt(&all[..3]).ends_as("held");
+    rebuilt(&all).ends_as("held");
     rebuilt(&[edit(2)]).ends_as("fresh stale");
+    rebuilt(&[edit(1), outside(1)]).ends_as("fresh stale");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use crate::durable::{self, Locked};
 
 /// One change that is not known to be undone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -74,19 +74,18 @@ pub(super) fn all() -> io::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// Where somebody else does.
-pub(super) fn lock(account: &str) -> io::Result<File> {
+pub(super) fn lock(account: &str) -> io::Result<Locked> {
     let path = path(account)?.with_extension("lock");
     let lock = durable::in_its_folder(&path, || File::create(&path))?;
     let at_work = |_| io::Error::other("another shakedown is changing this account");
-    lock.try_lock().map_err(at_work)?;
-    Ok(lock)
+    Locked::alone(lock).map_err(at_work)
 }
 
 /// Writes down what is about to be changed. Returns what keeps others from the account meanwhile.
 ///
 /// # Errors
 /// Where another one is open, or this is not on the disk.
-pub(super) fn begin(entry: &Entry) -> io::Result<File> {
+pub(super) fn begin(entry: &Entry) -> io::Result<Locked> {
     let path = path(&entry.account)?;
     let lock = lock(&entry.account)?;
     if path.exists() {
