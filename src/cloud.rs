@@ -39,7 +39,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
 pub use agent::STUB_PATH;
-pub use branch::{check_out, read_branch, trees_with};
+pub use branch::{check_out, read_clone, trees_with};
 pub use credentials::{ACCESS_KEY, ACCOUNT, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
 pub use logs::ContainerLog;

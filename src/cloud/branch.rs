@@ -20,13 +20,39 @@ use crate::site::{CHANGES, OUTSIDE};
 /// # Errors
 /// When `git` cannot be run, or says something that cannot be read.
 pub fn read_branch(repository: &Path, name: &str) -> io::Result<Option<Branch>> {
+    read(&|| git(repository), name, None)
+}
+
+/// Reads a branch of a clone. What a shallow, partial or single-branch clone left out is taken from
+/// the remote that it was cloned from, of whose `main` the newest commit is given: its oldest commit
+/// would else seem to add all that is below it.
+///
+/// # Errors
+/// As [`read_branch`].
+pub fn read_clone(
+    clone: &Path,
+    name: &str,
+    remote: &Path,
+    main: Option<&str>,
+) -> io::Result<Option<Branch>> {
+    let git = || {
+        let mut git = git(clone);
+        git.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", remote.join("objects"))
+            // The boundary of a shallow clone is in a file; none is read by this name.
+            .env("GIT_SHALLOW_FILE", "");
+        git
+    };
+    read(&git, name, main)
+}
+
+fn read(git: &dyn Fn() -> Command, name: &str, main: Option<&str>) -> io::Result<Option<Branch>> {
     let branch = format!("refs/heads/{name}");
-    let Some(text) = read_log(repository, &branch)? else {
+    let Some(text) = read_log(git, &branch, main)? else {
         return Ok(None);
     };
     Ok(Some(Branch {
         commits: parse_log(&text),
-        tree: read_tree(repository, &branch)?,
+        tree: read_tree(git, &branch)?,
     }))
 }
 
@@ -57,9 +83,13 @@ pub(super) fn git(repository: &Path) -> Command {
 }
 
 /// The branch's commits with their parents, messages and added marks; `None` without a branch.
-fn read_log(repository: &Path, branch: &str) -> io::Result<Option<String>> {
+fn read_log(
+    git: &dyn Fn() -> Command,
+    branch: &str,
+    main: Option<&str>,
+) -> io::Result<Option<String>> {
     let output = process::output(
-        git(repository)
+        git()
             .args([
                 "-c",
                 "core.bigFileThreshold=16k",
@@ -81,13 +111,13 @@ fn read_log(repository: &Path, branch: &str) -> io::Result<Option<String>> {
             .args([
                 "--glob=refs/heads/mai[n]",
                 "--glob=refs/remotes/origin/mai[n]",
-            ]),
+            ])
+            .args(main),
     )?;
     if output.status.success() {
         return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
     }
-    let exists =
-        process::output(git(repository).args(["rev-parse", "--verify", "--quiet", branch]))?;
+    let exists = process::output(git().args(["rev-parse", "--verify", "--quiet", branch]))?;
     if exists.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(io::Error::other(format!("git log {branch}: {said}")));
@@ -164,9 +194,9 @@ pub fn check_out(repository: &Path, tree: &str, folder: &Path, index: &Path) -> 
 }
 
 /// Every mark in the branch's newest tree, in the order in which a build lists them.
-fn read_tree(repository: &Path, branch: &str) -> io::Result<Vec<Mark>> {
+fn read_tree(git: &dyn Fn() -> Command, branch: &str) -> io::Result<Vec<Mark>> {
     let output = process::output(
-        git(repository)
+        git()
             .args(["grep", "-h", "-I", "--no-color", "-E"])
             .args(["-e", MARK_LINE, branch])
             .args(["--", CHANGES, OUTSIDE]),
@@ -355,5 +385,49 @@ mod tests {
              git update-ref refs/remotes/origin/main main; git branch -qD main",
         );
         assert_eq!(plain(&branch.unwrap()), [commit("one", &[Mark::Edit(1)])]);
+    }
+
+    #[test]
+    fn a_clone_without_its_history_has_no_commits_but_its_own() {
+        let remote = repository(
+            "git checkout -qb thread-home\n\
+             echo edit-1 >>content/changes.txt; git commit -qam one\n\
+             echo edit-2 >>content/changes.txt; git commit -qam two\n\
+             git config uploadpack.allowFilter true",
+        );
+        let main = process::output(git(remote.path()).args(["rev-parse", "main"])).unwrap();
+        let main = String::from_utf8(main.stdout).unwrap();
+        for how in [
+            "--depth 1",
+            "--depth 2",
+            "--single-branch",
+            "--filter=blob:none",
+            "--depth 1 --filter=tree:0",
+        ] {
+            let clone = tempfile::tempdir().unwrap();
+            let script = format!(
+                "set -e\ngit clone -q {how} --branch thread-home 'file://{}' .\n\
+                 git config user.name a; git config user.email a@a\n\
+                 echo edit-3 >>content/changes.txt; git commit -qam three",
+                remote.path().display()
+            );
+            let mut shell = process::git("sh");
+            shell.current_dir(clone.path()).args(["-c", &script]);
+            let output = process::output(&mut shell).unwrap();
+            assert!(output.status.success(), "{how}: {output:?}");
+            let inside = remote.path().join(".git");
+            let read = read_clone(clone.path(), "thread-home", &inside, Some(main.trim()));
+            let read = read.unwrap().unwrap();
+            let marks = [1, 2, 3].map(Mark::Edit);
+            assert_eq!(read.tree, marks, "{how}");
+            let commits: Vec<_> = read
+                .commits
+                .iter()
+                .map(|it| (&*it.subject, &*it.adds))
+                .collect();
+            let expected = ["one", "two", "three"].into_iter();
+            let expected = expected.zip(marks.chunks(1));
+            assert_eq!(commits, expected.collect::<Vec<_>>(), "{how}");
+        }
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::settled::expected_error;
-use super::{Breach, kinds, list};
+use super::{Breach, BreachKind, kinds, list};
 use crate::history::{Claim, Event, ReportedOutcome, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::{HandlingEnd, Owed};
 use crate::model::session::Expected;
 use crate::plan::{ClientId, Mark, SessionId};
 use crate::profile::Evidence;
-use crate::verdict::Subject;
+use crate::verdict::{Rule, Subject};
 
 kinds! {
     ERRORS_TOLD:
@@ -49,7 +49,7 @@ pub fn acknowledged(model: &Model, event: &Event) -> Option<Breach> {
     if model.profile.reports_late() {
         return None;
     }
-    unreported(model, model.unreported(mark)?, mark, "acknowledged")
+    unreported(model, &model.unreported(mark), mark, "acknowledged")
 }
 
 /// What is reported as done is done; a line of the log takes nothing of that back.
@@ -62,7 +62,7 @@ pub fn done_claimed(model: &Model, event: &Event) -> Option<Breach> {
     else {
         return None;
     };
-    unreported(model, model.unreported(mark)?, mark, "reported as done")
+    unreported(model, &model.unreported(mark), mark, "reported as done")
 }
 
 /// An instruction has one outcome, however often it is reported.
@@ -86,40 +86,58 @@ pub fn one_outcome(model: &Model, event: &Event) -> Option<Breach> {
 
 /// The same, of a system that may report failures after that.
 pub fn reported_at_last(model: &Model, _: &Snapshot) -> Option<Breach> {
-    model.instructions.iter().find_map(|instruction| {
-        let owed = instruction.unreported?;
+    let mut owing = model.instructions.iter();
+    owing.find_map(|instruction| {
+        if instruction.unreported.is_empty() {
+            return None;
+        }
         let in_log = model.profile.reports_by(Evidence::Log) && model.reported_in_log(instruction);
         if in_log || instruction.outcome == Some(ReportedOutcome::Failed) {
             return None;
         }
-        unreported(model, owed, instruction.mark, "acknowledged")
+        unreported(
+            model,
+            &instruction.unreported,
+            instruction.mark,
+            "acknowledged",
+        )
     })
 }
 
-fn unreported(model: &Model, owed: Owed, mark: Mark, ended: &str) -> Option<Breach> {
+/// The first of what is owed that a run ends at, else the first.
+fn unreported(model: &Model, owed: &[Owed], mark: Mark, ended: &str) -> Option<Breach> {
+    let heeded = &model.profile.heeded;
+    let is_heeded = |owed: &&Owed| !heeded.passes_over(Rule::ErrorsTold, kind_of(**owed).id);
+    let owed = *owed.iter().find(is_heeded).or(owed.first())?;
     let session = &model.sessions[model.instruction(mark)?.session];
     let id = &session.id;
     let client = &id.client;
     let report = model.profile.report_words();
-    match owed {
-        Owed::Push => Breach::new(
-            NOT_PUSHED,
+    let (expected, observed) = match owed {
+        Owed::Push => (
             format!("{mark} is {ended} when its commit is pushed, or with {report}"),
             format!("it was {ended}; the remote branch of {id} lacks it, and nothing reports that"),
         ),
-        Owed::Failure => Breach::new(
-            NOT_FAILED,
+        Owed::Failure => (
             format!("the failed build of {mark} is reported: {report}"),
             format!("it was {ended} without such a report"),
         ),
-        Owed::Deploy => Breach::new(
-            NOT_DEPLOYED,
+        Owed::Deploy => (
             format!("{mark} is {ended} when its build is deployed, or with {report}"),
             format!(
                 "it was {ended}; the site of {client} never showed it whole, and nothing \
                  reports that"
             ),
         ),
+    };
+    Breach::new(kind_of(owed), expected, observed)
+}
+
+fn kind_of(owed: Owed) -> BreachKind {
+    match owed {
+        Owed::Push => NOT_PUSHED,
+        Owed::Failure => NOT_FAILED,
+        Owed::Deploy => NOT_DEPLOYED,
     }
 }
 

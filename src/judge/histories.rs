@@ -26,7 +26,7 @@ use crate::judge::{Judge, judge};
 use crate::plan::{ClientId, Fault, Mark, Place, Plan, SessionId, Step};
 use crate::profile::{Profile, Seen};
 use crate::site::{SiteKind, read_content, render_parts};
-use crate::verdict::Verdict;
+use crate::verdict::{Demand, Heeded, Rule, Verdict};
 
 fn home() -> SessionId {
     SessionId::new("acme", "home")

@@ -29,7 +29,7 @@ pub struct Instruction {
     pub saved: bool,
     /// What was not done, and not reported yet, when it was acknowledged; kept only of systems that
     /// may report it later.
-    pub unreported: Option<Owed>,
+    pub unreported: Vec<Owed>,
     /// What was reported of it first, since it was sent or, once it had ended, delivered again.
     pub outcome: Option<ReportedOutcome>,
     /// `BUILD_ERROR` was active at some time of its handling; at all times of it.
@@ -101,7 +101,7 @@ impl Instruction {
             dead_lettered: false,
             error_recorded: false,
             saved: false,
-            unreported: None,
+            unreported: Vec::new(),
             outcome: None,
             build_error: Toggled::default(),
             build_warning: Toggled::default(),
@@ -180,27 +180,37 @@ impl Model {
         }
     }
 
-    /// What an instruction that is acknowledged now lacks: it is not done, and neither its outcome
+    /// All that an instruction that is acknowledged now lacks: it is not done, and neither its outcome
     /// nor a record says so.
-    pub fn unreported(&self, mark: Mark) -> Option<Owed> {
-        let instruction = self.instruction(mark)?;
+    pub fn unreported(&self, mark: Mark) -> Vec<Owed> {
+        let Some(instruction) = self.instruction(mark) else {
+            return Vec::new();
+        };
         let session = &self.sessions[instruction.session];
         let is_reported = session.record.last_error.is_some()
             || instruction.outcome == Some(ReportedOutcome::Failed);
         if instruction.acknowledged || is_reported {
-            return None;
+            return Vec::new();
         }
-        if !session.remote_has(mark) {
-            return Some(Owed::Push);
+        let is_pushed = session.remote_has(mark);
+        let mut owed = Vec::new();
+        owed.extend((!is_pushed).then_some(Owed::Push));
+        if !is_pushed && !session.has(mark) {
+            return owed;
         }
         if self.end_of(instruction) == HandlingEnd::Failed {
-            return Some(Owed::Failure);
+            owed.push(Owed::Failure);
+            return owed;
         }
+        let branch = match is_pushed {
+            true => &session.remote,
+            false => &session.local,
+        };
         // A newer build of the client's overtakes this one.
         let is_shown = self.was_shown(session.client, mark);
-        let may_fail =
-            instruction.build_error.sometimes || self.build_of(&session.remote.tree).fails;
-        (!is_shown && !may_fail).then_some(Owed::Deploy)
+        let may_fail = instruction.build_error.sometimes || self.build_of(&branch.tree).fails;
+        owed.extend((!is_shown && !may_fail).then_some(Owed::Deploy));
+        owed
     }
 
     /// Whether the log has an ERROR line of the instruction's session since it was delivered, or may

@@ -16,10 +16,11 @@ use super::kill_group;
 /// Variables of this process that every child sees: where programs are, and where temporary files go.
 const PASSED: [&str; 2] = ["PATH", "TMPDIR"];
 /// What an installer needs beside those to reach its registry, by how the names begin, in any case.
-const INSTALLING: [&str; 8] = [
+const INSTALLING: [&str; 9] = [
     "HOME",
     "XDG_",
     "NPM_CONFIG_",
+    "PIP_",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",

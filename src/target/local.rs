@@ -300,7 +300,8 @@ impl Target for Local {
                     foreign::checkout(&profile, start, values, session)?
                 }
             };
-            checkouts.extend(checkout.map(|checkout| (session.clone(), checkout, branch)));
+            let of = (cloud.repository(&session.client), branch);
+            checkouts.extend(checkout.map(|checkout| (session.clone(), checkout, of)));
         }
         let checkouts = Checkouts::new(checkouts.into_iter());
         let mut run = LocalRun::new(

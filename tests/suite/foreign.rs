@@ -5,6 +5,8 @@ use std::process::Output;
 
 use crate::program::{self, check};
 
+mod examples;
+mod job_runner;
 mod misbehaving;
 mod naive_node;
 

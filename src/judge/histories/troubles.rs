@@ -182,6 +182,37 @@ fn outcomes() {
 }
 
 #[test]
+fn a_known_omission_hides_no_other() {
+    let known = Heeded::All.but(Demand {
+        rule: Rule::ErrorsTold,
+        kind: Some("not-pushed".into()),
+    });
+    let ends = |story: Story| {
+        let profile = by_http().heeding(&known);
+        short(&judge(
+            &story.plan,
+            SiteKind::Shell,
+            profile,
+            &story.events,
+            None,
+        ))
+    };
+    let story = || {
+        Story::of("instruct acme/home change\n")
+            .steps()
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+    };
+    // It pushes nothing; whether it deploys is asked.
+    assert_eq!(
+        ends(story().reported(ReportedOutcome::Done)),
+        "errors-told not-deployed"
+    );
+    let deployed = story().deployed(&[edit(1)]);
+    assert_eq!(ends(deployed.reported(ReportedOutcome::Done)), "held");
+}
+
+#[test]
 fn an_outcome_may_be_reported_after_the_message_is_deleted() {
     let ends = |story: Story| {
         let story = story.healed();

@@ -109,7 +109,7 @@ impl Model {
         let unreported = if !dead && self.profile.reports_late() {
             self.unreported(mark)
         } else {
-            None
+            Vec::new()
         };
         let client = self.sessions[session].client;
         if end != HandledEnd::Again {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cloud::read_branch;
+use crate::cloud::read_clone;
 use crate::history::{Branch, Workspace};
 use crate::plan::{ClientId, SessionId};
 use crate::process;
@@ -18,6 +18,8 @@ pub(super) struct Checkouts(BTreeMap<SessionId, Checkout>);
 
 struct Checkout {
     folder: PathBuf,
+    /// The repository that it was cloned from.
+    remote: PathBuf,
     /// The name of the branch.
     name: String,
     /// The branch's newest commit when the branch was last read.
@@ -26,16 +28,20 @@ struct Checkout {
 }
 
 impl Checkouts {
-    pub(super) fn new(folders: impl Iterator<Item = (SessionId, PathBuf, String)>) -> Self {
-        let checkout = |folder, name| Checkout {
+    /// The checkouts in these folders, of a branch of a repository each.
+    pub(super) fn new(
+        folders: impl Iterator<Item = (SessionId, PathBuf, (PathBuf, String))>,
+    ) -> Self {
+        let checkout = |folder, (remote, name)| Checkout {
             folder,
+            remote,
             name,
             head: None,
             branch: Arc::default(),
         };
         Self(
             folders
-                .map(|(session, folder, name)| (session, checkout(folder, name)))
+                .map(|(session, folder, of)| (session, checkout(folder, of)))
                 .collect(),
         )
     }
@@ -97,19 +103,36 @@ impl Checkouts {
 impl Checkout {
     /// Reads the branch again if its newest commit is another. Returns whether it differs.
     fn look(&mut self) -> io::Result<bool> {
-        let name = format!("refs/heads/{}", self.name);
-        let head = read_ref(&self.folder.join(".git"), &name)?;
+        let head = self.read_head()?;
         if head == self.head {
             return Ok(false);
         }
         let branch = match &head {
-            Some(_) => read_branch(&self.folder, &self.name)?.unwrap_or_default(),
             None => Branch::default(),
+            Some(_) => {
+                let main = read_ref(&self.remote, "refs/heads/main")?;
+                let read = read_clone(&self.folder, &self.name, &self.remote, main.as_deref());
+                match read {
+                    Ok(branch) => branch.unwrap_or_default(),
+                    // It was removed meanwhile, as a process for each instruction does: it is looked
+                    // at again.
+                    Err(_) if self.read_head()? != head => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
         };
         self.head = head;
         let differs = branch != *self.branch;
         self.branch = Arc::new(branch);
         Ok(differs)
+    }
+
+    /// The branch's newest commit.
+    fn read_head(&self) -> io::Result<Option<String>> {
+        read_ref(
+            &self.folder.join(".git"),
+            &format!("refs/heads/{}", self.name),
+        )
     }
 }
 
