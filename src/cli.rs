@@ -50,6 +50,7 @@ use self::shrink::ShrinkArgs;
 use self::soak::SoakArgs;
 use self::target::{PlansArgs, SiteName, TargetArgs, TargetName, time_scale};
 use crate::agent_stub::StubArgs;
+use crate::build_shim::ShimArgs;
 use crate::process::namespace::Wanted;
 use crate::regression::parse_seed;
 
@@ -140,6 +141,9 @@ pub enum Command {
     /// Be the agent's program in a container, such as `claude` (see docs/profiles.md)
     #[command(hide = true)]
     AgentStub(StubArgs),
+    /// Run a command of a container, and report it as a build (see docs/profiles.md)
+    #[command(hide = true)]
+    BuildShim(ShimArgs),
     /// Make the network of a container, and hand it to the process that asks
     #[command(hide = true)]
     MakeNetwork(Wanted),

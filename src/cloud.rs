@@ -13,6 +13,7 @@ mod services;
 
 mod agent;
 mod branch;
+mod builds;
 mod children;
 mod credentials;
 mod ecs;
@@ -31,15 +32,17 @@ mod tasks;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
 pub use agent::STUB_PATH;
 pub use branch::{check_out, read_clone, trees_with};
+pub use builds::{BuildReport, with_short_path};
 pub use credentials::{ACCESS_KEY, ACCOUNT, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
 pub use logs::ContainerLog;
@@ -237,6 +240,25 @@ impl Cloud {
         let front = Arc::new(front);
         fronts.insert(client.clone(), front.clone());
         Ok(front)
+    }
+
+    /// Takes the reports of the shims of the client's container, at this socket.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn watch_builds(&self, client: &ClientId, socket: &Path) -> Result<(), TargetError> {
+        let _inside = self.runtime.enter();
+        let listener = with_short_path(socket, |path| UnixListener::bind(path));
+        let listener = listener.map_err(|error| {
+            TargetError::new(
+                format!("making the socket {}", socket.display()),
+                error,
+                "set TMPDIR to a folder that can be written to",
+            )
+        })?;
+        let watching = builds::watch(self.services.clone(), client.clone(), listener);
+        lock(&self.tasks).push(self.runtime.spawn(watching).abort_handle());
+        Ok(())
     }
 
     /// Where the lines go that a container of the client prints.

@@ -289,6 +289,8 @@ pub(crate) fn seen_at_work(what: &What) -> Option<&ClientId> {
         | What::Refused { client, .. }
         | What::TaskReported { client, .. }
         | What::Called { client, .. }
+        | What::BuildBegan { client, .. }
+        | What::BuildEnded { client, .. }
         | What::Logged { client, .. } => Some(client),
         _ => None,
     }

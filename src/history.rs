@@ -3,6 +3,7 @@
 //! There are three kinds of event: what the tester did, what reached an endpoint (the
 //! record that judgement rests on), and what the system claimed (log lines, session records).
 
+mod build;
 mod call;
 mod file;
 mod header;
@@ -21,6 +22,7 @@ use crate::plan::{ClientId, Mark, Phase, Place, SessionId, Step};
 use crate::profile::{Evidence, Profile};
 use crate::verdict::NotAsked;
 
+pub use build::BuildEnd;
 pub use call::{CallAnswer, ServiceCall, TaskReport};
 pub use file::{Incomplete, ReadHistory, Writer};
 pub use header::{FORMAT, Header, HistoryEnd, ProfileRef};
@@ -257,6 +259,24 @@ pub enum What {
         what: Arc<str>,
     },
 
+    // Builds, where a shim shows them.
+    /// A build of the system is about to begin.
+    BuildBegan {
+        /// The client whose container it is of.
+        client: ClientId,
+        /// The command, as the profile names it.
+        command: Arc<str>,
+    },
+    /// It ended.
+    BuildEnded {
+        /// The client whose container it is of.
+        client: ClientId,
+        /// The command, as the profile names it.
+        command: Arc<str>,
+        /// How, and what it wrote.
+        end: Arc<BuildEnd>,
+    },
+
     // Container.
     /// A container started.
     Started {
@@ -313,7 +333,10 @@ impl What {
         Some(match self {
             Self::StepBegan { .. } | Self::Healed | Self::SiteBuilt { .. } => return None,
             // No rule asks for these.
-            Self::TaskReported { .. } | Self::Called { .. } => return None,
+            Self::TaskReported { .. }
+            | Self::Called { .. }
+            | Self::BuildBegan { .. }
+            | Self::BuildEnded { .. } => return None,
             Self::OutcomeReported { .. } => Evidence::Outcome,
             Self::Sent { .. }
             | Self::Delivered { .. }
@@ -380,6 +403,8 @@ impl What {
             | Self::Refused { client, .. }
             | Self::TaskReported { client, .. }
             | Self::Called { client, .. }
+            | Self::BuildBegan { client, .. }
+            | Self::BuildEnded { client, .. }
             | Self::SecretSeen { client, .. }
             | Self::Trespassed { client, .. }
             | Self::Started { client }

@@ -136,6 +136,7 @@ pub mod defect;
 
 // The program.
 pub(crate) mod agent_stub;
+pub(crate) mod build_shim;
 mod cli;
 
 pub use cli::main;

@@ -3,8 +3,11 @@
 
 mod child;
 pub mod namespace;
+pub mod relay;
 
-pub use child::{LONGEST, command, finish, git, installer, output, spawn_piped, spawn_with};
+pub use child::{
+    LONGEST, command, finish, git, installer, output, spawn_piped, spawn_with, successor,
+};
 
 use std::io;
 use std::os::unix::process::CommandExt;

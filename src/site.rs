@@ -195,6 +195,16 @@ pub fn cksum(bytes: &[u8]) -> u32 {
 
 /// Reads what judgement needs from an object of a site: the marks in it and the assets that it names.
 pub fn read_content(key: &str, bytes: &[u8]) -> Content {
+    Content {
+        digest: cksum(bytes),
+        size: bytes.len(),
+        marks: marks_in(bytes),
+        names: assets(key, bytes),
+    }
+}
+
+/// The marks in a file, in their order.
+pub fn marks_in(bytes: &[u8]) -> Vec<Mark> {
     let text = String::from_utf8_lossy(bytes);
     let mut marks = Vec::new();
     for (prefix, make) in [
@@ -212,12 +222,7 @@ pub fn read_content(key: &str, bytes: &[u8]) -> Content {
         }
     }
     marks.sort_unstable();
-    Content {
-        digest: cksum(bytes),
-        size: bytes.len(),
-        marks: marks.into_iter().map(|(_, mark)| mark).collect(),
-        names: assets(key, bytes),
-    }
+    marks.into_iter().map(|(_, mark)| mark).collect()
 }
 
 #[cfg(test)]

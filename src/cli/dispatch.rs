@@ -8,6 +8,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::agent_stub;
+use crate::build_shim;
 use crate::campaign;
 use crate::cli::outputs::WriteError;
 pub use crate::cli::signals::interrupted_by_signals;
@@ -65,6 +66,10 @@ pub fn main() -> ExitCode {
             return ended(exit);
         }
     };
+    if let Some(Command::BuildShim(args)) = &cli.command {
+        // In the place of another program, in an environment of its own: nothing else is set up.
+        return build_shim::run(args);
+    }
     campaign::normalize_seed();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -118,6 +123,7 @@ fn carry_out(cli: Cli) -> ExitCode {
                 | Command::Completions(_)
                 | Command::Worker(_)
                 | Command::AgentStub(_)
+                | Command::BuildShim(_)
                 | Command::MakeNetwork(_)
         )
     );
@@ -154,6 +160,7 @@ fn carry_out(cli: Cli) -> ExitCode {
         Some(Command::Heal(args)) => cli::aws::heal(&args),
         Some(Command::Worker(args)) => return worker(&args),
         Some(Command::AgentStub(args)) => return agent_stub::run(&args),
+        Some(Command::BuildShim(args)) => return build_shim::run(&args),
         Some(Command::MakeNetwork(wanted)) => match process::namespace::inside(&wanted) {
             Ok(()) => Exit::Held,
             Err(error) => {

@@ -247,6 +247,11 @@ fn evidence(profile: &Profile, session: &SessionId) -> Vec<Seen> {
     let unless_unseen = |of: Evidence, hint: String| profile.unseen(of).is_none().then_some(hint);
     let agents = profile.start.iter().flat_map(|start| &start.agents);
     let agents: Vec<&str> = agents.map(String::as_str).collect();
+    let builds = profile
+        .start
+        .as_ref()
+        .map(|start| &start.builds.commands[..]);
+    let builds = builds.unwrap_or_default();
     vec![
         (
             "the container started",
@@ -293,6 +298,14 @@ fn evidence(profile: &Profile, session: &SessionId) -> Vec<Seen> {
                     names.branch(session)
                 ),
             ),
+        ),
+        (
+            "a build of the system",
+            |what| matches!(what, What::BuildEnded { .. }),
+            (!builds.is_empty()).then(|| format!(
+                "no build was seen: the system should run `{}` by its PATH, and not by another path of the program",
+                builds.join("` or `")
+            )),
         ),
         (
             "an object in the site",

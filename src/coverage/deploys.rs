@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reached, Sometimes, entry, is_warned_build};
-use crate::history::{Claim, What};
+use crate::history::{Claim, S3Outcome, What};
 use crate::plan::{ClientId, SessionId};
 
 #[derive(Default)]
@@ -12,7 +12,9 @@ pub(super) struct Deploys {
     /// Containers whose sync began after the breaker opened.
     probes: BTreeSet<ClientId>,
     sessions: BTreeMap<SessionId, Session>,
-    /// Containers that put an object since their newest build.
+    /// The sessions whose instructions are handled: whose a build is that a shim shows.
+    handled: BTreeMap<ClientId, SessionId>,
+    /// Containers that put an object since their newest build; false where S3 refused something after that.
     has_put: BTreeMap<ClientId, bool>,
     /// Sessions whose record has an error.
     failing: BTreeSet<SessionId>,
@@ -22,6 +24,8 @@ pub(super) struct Deploys {
 struct Session {
     last_build: Build,
     was_broken: bool,
+    /// Whether its builds are seen without its log.
+    has_shim: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +40,16 @@ enum Build {
 impl Deploys {
     pub(super) fn see(&mut self, what: &What, reached: &mut Reached) {
         match what {
-            What::ObjectPut { client, .. } => *entry(&mut self.has_put, client) = true,
+            What::ObjectPut { client, .. } if !self.has_put.contains_key(client) => {
+                self.has_put.insert(client.clone(), true);
+            }
+            What::S3Asked {
+                client, outcome, ..
+            } if *outcome != S3Outcome::Done => {
+                if let Some(is_whole) = self.has_put.get_mut(client) {
+                    *is_whole = false;
+                }
+            }
             What::RecordWritten { session, record } => {
                 if record.last_error.is_none() {
                     self.failing.remove(session);
@@ -46,6 +59,27 @@ impl Deploys {
             }
             What::Died { client, .. } => {
                 self.probes.remove(client);
+            }
+            What::Delivered { session, .. } => {
+                let handled = &mut self.handled;
+                handled.insert(session.client.clone(), session.clone());
+            }
+            What::BuildEnded { client, end, .. } => {
+                if let Some(session) = self.handled.get(client).cloned() {
+                    let claim = match end.is_good() {
+                        true => Claim::BuildDone,
+                        false => Claim::BuildFailed,
+                    };
+                    self.build(&session, claim, false);
+                    entry(&mut self.sessions, &session).has_shim = true;
+                }
+            }
+            // What a system that logs nothing has put by then is there.
+            What::Acknowledged { session, .. } => {
+                let has_shim = self.sessions.get(session).is_some_and(|it| it.has_shim);
+                if has_shim && self.has_put.get(&session.client) == Some(&true) {
+                    self.deployed(session, reached);
+                }
             }
             What::Logged {
                 client,

@@ -135,6 +135,15 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             by,
         } => of(session, format!("{mark} reported as {outcome} by {by}")),
         What::Called { client, call } => of(client, call.to_string()),
+        What::BuildBegan { client, command } => of(client, format!("build began: {command}")),
+        What::BuildEnded {
+            client,
+            command,
+            end,
+        } => of(
+            client,
+            format!("build ended: {command}: {end}, {}", marks(&end.marks)),
+        ),
         What::Trespassed {
             client,
             owner,

@@ -1,9 +1,10 @@
 //! Where each container is in the instruction that it handles, by what the world saw begin.
 //!
 //! A delivery is `received`, a request to the agent `thinking`, a commit `committing`, a push
-//! `pushing`, a PUT `deploying`, and the deletion of the message `done`. The words of a log line that
-//! names the session refine that: they say when `editing` and `building` begin, which nothing else
-//! shows, and may report the others a little sooner. A system without any such words has phases too.
+//! `pushing`, a build that a shim reports `building`, a PUT `deploying`, and the deletion of the message
+//! `done`. The words of a log line that names the session refine that: they say when `editing` begins, and
+//! `building` without a shim, which nothing else shows, and may report the others a little sooner. A system
+//! without any such words has phases too.
 
 use std::collections::BTreeMap;
 
@@ -117,6 +118,7 @@ impl Phases {
                 outcome: GitOutcome::AuthFailed | GitOutcome::Unavailable,
                 ..
             } => self.at_work(client)?.begin(Phase::Pushing),
+            What::BuildBegan { client, .. } => self.at_work(client)?.begin(Phase::Building),
             What::ObjectPut { client, .. } => self.at_work(client)?.begin(Phase::Deploying),
             What::Logged {
                 session: Some(session),
@@ -132,6 +134,7 @@ impl Phases {
             | What::S3Asked { client, .. }
             | What::Refused { client, .. }
             | What::TaskReported { client, .. }
+            | What::BuildEnded { client, .. }
             | What::Called { client, .. } => {
                 self.at_work(client);
                 None
@@ -314,6 +317,17 @@ mod tests {
             Thinking,
             Some(1),
         );
+    }
+
+    #[test]
+    fn a_build_that_a_shim_shows_begins_a_phase() {
+        use Phase::{Building, Deploying, Received};
+        let began = || What::BuildBegan {
+            client: home().client,
+            command: "npm run build".into(),
+        };
+        let seen = [began(), delivered(1), began(), began(), put()];
+        check(&seen, &[Received, Building, Deploying], Building, Some(1));
     }
 
     #[test]

@@ -42,6 +42,8 @@ impl Model {
             | What::Refused { .. }
             | What::TaskReported { .. }
             | What::Called { .. }
+            | What::BuildBegan { .. }
+            | What::BuildEnded { .. }
             | What::SecretSeen { .. }
             | What::Trespassed { .. } => {}
             What::SiteBuilt { build, .. } => self.own_builds.push(build.clone()),

@@ -72,6 +72,11 @@ pub fn installer(program: impl AsRef<OsStr>) -> Command {
     installer
 }
 
+/// A command in the place of this process, with all that it has: for [`relay`](super::relay).
+pub fn successor(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
 /// Runs a command to its end and returns what it wrote. One that is not over after [`LONGEST`] is
 /// killed with all that it started.
 ///

@@ -15,7 +15,7 @@ use super::network::{Network, NetworkMode, NetworkSection};
 use super::outcome::OutcomeSection;
 use super::site::SiteSection;
 use super::start::{
-    self, Accept, AgentSection, ReadySection, Start, StartSection, WorkspaceSection,
+    self, Accept, AgentSection, BuildSection, ReadySection, Start, StartSection, WorkspaceSection,
 };
 use super::words::WordsSection;
 use super::{Evidence, Mistake, Profile};
@@ -63,6 +63,9 @@ struct File {
     /// How the system reaches its agent.
     #[serde(default)]
     agent: AgentSection,
+    /// How the tester sees its builds.
+    #[serde(default)]
+    build: BuildSection,
     /// Where the checkouts of its sessions are.
     workspace: Option<WorkspaceSection>,
     /// Regular expressions for the log.
@@ -182,7 +185,8 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
     let outcome = file.outcome.shape();
     let start = file.start.map(|section| {
         let (ready, accept) = (file.ready, file.accept);
-        start::start(section, ready, accept, file.agent, file.workspace, &outcome)
+        let replaced = (file.agent, file.build);
+        start::start(section, ready, accept, replaced, file.workspace, &outcome)
     });
     let start = start
         .transpose()

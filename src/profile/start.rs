@@ -1,7 +1,7 @@
 //! How the tester starts a system of its own user: the sections `[start]`, `[ready]`, `[accept]`,
-//! `[agent]` and `[workspace]`.
+//! `[agent]`, `[build]` and `[workspace]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use regex::Regex;
@@ -37,8 +37,29 @@ pub struct Start {
     pub accept: Vec<Accept>,
     /// The programs on its PATH that are the agent; the tester's own take their place.
     pub agents: Vec<String>,
+    /// The commands on its PATH whose beginning and end the tester sees.
+    pub builds: Builds,
     /// The checkout of a session; `None` where none can be looked at.
     pub checkout: Option<Text>,
+}
+
+/// The commands that are builds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Builds {
+    /// Each a program, and what its arguments begin with.
+    pub commands: Vec<String>,
+    /// The folder that they fill, from where they run.
+    pub output: String,
+}
+
+impl Builds {
+    /// The programs, each once.
+    pub fn programs(&self) -> BTreeSet<&str> {
+        let commands = self.commands.iter();
+        commands
+            .filter_map(|command| command.split_whitespace().next())
+            .collect()
+    }
 }
 
 /// For whom there is a process.
@@ -167,6 +188,50 @@ pub(super) struct AgentSection {
     stub: Vec<String>,
 }
 
+/// The section `[build]`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BuildSection {
+    /// The commands on the container's PATH that are builds, such as "npm run build": a program, and what its
+    /// arguments begin with. The tester sees them begin and end.
+    #[schemars(with = "Vec<String>")]
+    shim: Spanned<Vec<String>>,
+    /// The folder that they fill, from where they run.
+    output: String,
+}
+
+impl Default for BuildSection {
+    fn default() -> Self {
+        Self {
+            shim: Spanned::new(0..0, Vec::new()),
+            output: "dist".into(),
+        }
+    }
+}
+
+impl BuildSection {
+    /// The builds, or what makes no sense, by its byte.
+    fn builds(self, agents: &[String]) -> Result<Builds, (usize, String)> {
+        let byte = self.shim.span().start;
+        let builds = Builds {
+            commands: self.shim.into_inner(),
+            output: self.output,
+        };
+        let is_name = |program: &str| !program.contains('/');
+        let is_whole = builds.commands.iter().all(|it| !it.trim().is_empty());
+        if !is_whole || !builds.programs().into_iter().all(is_name) {
+            let why = "`shim` lists commands that are found by the PATH, such as \"npm run build\"";
+            return Err((byte, why.into()));
+        }
+        let programs = builds.programs();
+        if let Some(agent) = agents.iter().find(|it| programs.contains(it.as_str())) {
+            let why = format!("`{agent}` cannot be the agent of [agent] and a build");
+            return Err((byte, why));
+        }
+        Ok(builds)
+    }
+}
+
 /// The section `[workspace]`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -183,7 +248,7 @@ pub(super) fn start(
     section: StartSection,
     ready: ReadySection,
     accept: Vec<Spanned<Accept>>,
-    agent: AgentSection,
+    (agent, build): (AgentSection, BuildSection),
     workspace: Option<WorkspaceSection>,
     outcome: &OutcomeShape,
 ) -> Result<Start, (usize, String)> {
@@ -238,6 +303,7 @@ pub(super) fn start(
         let why = "a process for each instruction ends its instruction: leave `ended-by` of [outcome] out";
         return wrong(begins, why);
     }
+    let builds = build.builds(&agent.stub)?;
     Ok(Start {
         command: section.command.into_inner(),
         folder: section.folder,
@@ -253,6 +319,7 @@ pub(super) fn start(
         },
         accept: accept.into_iter().map(Spanned::into_inner).collect(),
         agents: agent.stub,
+        builds,
         checkout: workspace.map(|it| it.checkout),
     })
 }

@@ -354,6 +354,21 @@ const STARTED_MISTAKES: &[(&str, &str, &str)] = &[
         "`error` is not a place in a record",
     ),
     ("[\"http\"]", "[\"mail\"]", "unknown variant `mail`"),
+    (
+        "[ready]",
+        "[build]\nshim = [\"./build\"]\n[ready]",
+        "`shim` lists commands that are found by the PATH",
+    ),
+    (
+        "[ready]",
+        "[build]\nshim = [\" \"]\n[ready]",
+        "`shim` lists commands that are found by the PATH",
+    ),
+    (
+        "[ready]",
+        "[agent]\nstub = [\"npm\"]\n[build]\nshim = [\"npm run build\"]\n[ready]",
+        "`npm` cannot be the agent of [agent] and a build",
+    ),
 ];
 
 #[test]

@@ -176,6 +176,9 @@ fn about(what: &What) -> (Option<SessionId>, Option<ClientId>, Option<Place>) {
         | What::Called { client: of, .. }
         | What::SecretSeen { client: of, .. }
         | What::Trespassed { client: of, .. } => (client(of), None),
+        What::BuildBegan { client: of, .. } | What::BuildEnded { client: of, .. } => {
+            (client(of), Some(Place::Build))
+        }
         What::Started { client: of } | What::Died { client: of, .. } => {
             (client(of), Some(Place::Container))
         }

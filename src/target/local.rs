@@ -16,6 +16,7 @@ mod needs;
 mod output;
 mod own_builds;
 mod run;
+mod shims;
 mod steps;
 mod thread;
 
@@ -264,6 +265,7 @@ impl Target for Local {
                     (program, None)
                 }
                 Some(start) => {
+                    shims::watch(&cloud, client, start, &home)?;
                     let values = foreign::values(&profile, &config, &front, &root, &home);
                     let program = match start.per {
                         Per::Client => {

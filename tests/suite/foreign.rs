@@ -118,6 +118,52 @@ crash acme
     check(&out, 1, &["nothing-lost", "edit-1"]);
 }
 
+#[test]
+fn builds_are_seen_by_a_shim_of_a_system_that_logs_nothing() {
+    let plan = "\
+# shakedown plan v1
+session acme/home
+instruct acme/home change
+until acme/home building
+crash acme
+until acme/home done
+instruct acme/home break-build
+until acme/home done
+";
+    for network in ["", "[network]\nmode = \"auto\"\n"] {
+        let folder = tempfile::tempdir().unwrap();
+        let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign");
+        let text = std::fs::read_to_string(profiles.join("builds.toml")).unwrap();
+        let script = format!("\"{}\"", profiles.join("job.py").display());
+        let text = text.replace("\"job.py\"", &script) + network;
+        std::fs::write(folder.path().join("builds.toml"), text).unwrap();
+        let profile = folder.path().join("builds.toml");
+        let (out, history) = replay(profile.to_str().unwrap(), plan, "none", folder.path());
+        check(&out, 0, &["HELD on local"]);
+        let lines = |part: &str| -> Vec<usize> {
+            let lines = history.lines().enumerate();
+            let found = lines.filter(|(_, line)| line.contains(part));
+            found.map(|(at, _)| at).collect()
+        };
+        let began = lines("\"event\":\"build-began\"");
+        let ended = lines("\"event\":\"build-ended\"");
+        let died = lines("\"event\":\"died\"");
+        // The crash fell on the first build; the last ones are those of recovery.
+        assert_eq!(began.len(), ended.len() + 1, "{history}");
+        assert!(began[0] < died[0] && died[0] < ended[0], "{history}");
+        let good = "\"command\":\"sh build.sh\",\"end\":{\"code\":0,";
+        assert!(lines(good).contains(&ended[0]), "{history}");
+        assert!(
+            lines("\"marks\":[\"edit-1\"]").contains(&ended[0]),
+            "{history}"
+        );
+        assert!(
+            lines("\"end\":{\"code\":1,").contains(&ended[1]),
+            "{history}"
+        );
+    }
+}
+
 /// Replays a plan with a profile of this folder. Returns its history too.
 fn replay(profile: &str, plan: &str, defect: &str, folder: &Path) -> (Output, String) {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign");

@@ -5,6 +5,7 @@ mod program;
 mod astro;
 mod aws;
 mod bad_input;
+mod build_shim;
 mod campaign;
 mod check;
 mod cli;

@@ -1,6 +1,7 @@
 //! Entries for pushes, builds, deploys and the breaker.
 
 use super::*;
+use crate::history::BuildEnd;
 
 #[test]
 fn the_breaker_opens_its_probe_fails_and_the_next_closes_it() {
@@ -114,6 +115,44 @@ fn builds_that_warned_or_failed_end_deployed() {
     reaches(Sometimes::BrokenBuildRepaired, "", &repaired);
     misses(Sometimes::BrokenBuildRepaired, "", &[failed, done.clone()]);
     misses(Sometimes::BrokenBuildRepaired, "", &[good, done]);
+}
+
+#[test]
+fn builds_that_a_shim_shows_count_without_a_word() {
+    let session = SessionId::new("acme", "home");
+    let client = session.client.clone();
+    let of = |n, code, end: &[What]| {
+        let mark = Mark::Edit(n);
+        let end_of_build = BuildEnd {
+            code: Some(code),
+            ..BuildEnd::default()
+        };
+        let mut events = vec![
+            What::delivered(&session, mark, 1),
+            What::BuildEnded {
+                client: client.clone(),
+                command: "npm run build".into(),
+                end: Arc::new(end_of_build),
+            },
+        ];
+        events.extend_from_slice(end);
+        events.push(What::acknowledged(&session, mark));
+        events
+    };
+    let put = [put("acme", true)];
+    let refused = [
+        put[0].clone(),
+        What::S3Asked {
+            client: client.clone(),
+            operation: S3Operation::Put,
+            outcome: S3Outcome::Denied,
+        },
+    ];
+    let entry = Sometimes::BrokenBuildRepaired;
+    reaches(entry, "", &[of(1, 1, &[]), of(2, 0, &put)].concat());
+    misses(entry, "", &[of(1, 1, &[]), of(2, 0, &refused)].concat());
+    misses(entry, "", &[of(1, 1, &[]), of(2, 0, &[])].concat());
+    misses(entry, "", &[of(1, 1, &put), of(2, 1, &put)].concat());
 }
 
 #[test]

@@ -134,6 +134,8 @@ impl Lanes {
             | What::Refused { client, .. }
             | What::TaskReported { client, .. }
             | What::Called { client, .. }
+            | What::BuildBegan { client, .. }
+            | What::BuildEnded { client, .. }
             | What::SecretSeen { client, .. }
             | What::Trespassed { client, .. }
             | What::Started { client }
@@ -209,6 +211,8 @@ impl Kind {
             },
             What::TaskReported { .. }
             | What::Called { .. }
+            | What::BuildBegan { .. }
+            | What::BuildEnded { .. }
             | What::SecretSeen { .. }
             | What::Trespassed { .. }
             | What::Started { .. }
@@ -283,6 +287,10 @@ impl Tone {
                 CallAnswer::Done => Self::Plain,
                 CallAnswer::Failed(_) | CallAnswer::NotServed => Self::Odd,
             },
+            What::BuildEnded { end, .. } => match end.is_good() {
+                true => Self::Good,
+                false => Self::Bad,
+            },
             What::Refused { .. }
             | What::SecretSeen { .. }
             | What::Trespassed { .. }
@@ -300,6 +308,7 @@ impl Tone {
             | What::RetrySent { .. }
             | What::RetryDelivered { .. }
             | What::PushBegan { .. }
+            | What::BuildBegan { .. }
             | What::Committed { .. }
             | What::ObjectDeleted { .. } => Self::Plain,
         }

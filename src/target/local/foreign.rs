@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use super::container::{Program, WorkerCommand};
 use super::direct::{Direct, free_port};
 use super::jobs::{Job, Jobs};
+use super::shims;
 use crate::cloud::{
     ACCESS_KEY, ACCOUNT, AGENT_KEY, Cloud, CloudConfig, Front, GIT_TOKEN, OUTCOME_PATH, REGION,
     SECRET_KEY, task_token,
@@ -320,9 +320,7 @@ pub(super) fn program(
     };
     let folders = Folders::make(home.clone()).map_err(failed)?;
     fs::create_dir_all(&workspace).map_err(failed)?;
-    for agent in &start.agents {
-        write_stub(&folders.bin.join(agent), tester, &front.url()).map_err(failed)?;
-    }
+    shims::write(start, &folders.home, &folders.bin, (tester, &front.url())).map_err(failed)?;
     for (path, text) in &start.files {
         let path = match path.strip_prefix("~/") {
             Some(inside) => home.join(inside),
@@ -390,16 +388,6 @@ pub(super) fn folder(profile: &Profile, start: &Start) -> Result<PathBuf, Target
     folder.canonicalize().map_err(|error| {
         TargetError::new(doing(), error, "change `folder` in [start] of the profile")
     })
-}
-
-/// Puts the tester's agent in the place of a program.
-fn write_stub(path: &Path, tester: &Path, url: &str) -> io::Result<()> {
-    let script = format!(
-        "#!/bin/sh\nexec '{}' agent-stub --ask '{url}' -- \"$@\"\n",
-        tester.display()
-    );
-    fs::write(path, script)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 /// Prepares the worker's folder, where that was not done before with the same files.

@@ -31,6 +31,10 @@ def work():
         git("add", "--all")
         git("commit", "-q", "-m", text)
         git("push", "-q", "origin", branch)
+    if "BUILD" in os.environ:
+        built = subprocess.run(os.environ["BUILD"].split(), cwd=folder)
+        git("clean", "-fdq")
+        built.check_returncode()
 
 
 report("running")
