@@ -117,19 +117,22 @@ pub fn agent(model: &Model, event: &Event) -> Option<Breach> {
         );
     }
     if let Some(wait) = retry_after
-        && gap < wait.mul_f64(0.9)
+        && gap < wait.min(limits.agent_wait).mul_f64(0.9)
     {
+        let cap = limits.agent_wait;
         return Breach::new(
             RETRY_AFTER,
-            format!("the next agent request for {mark} after the {wait:?} asked for"),
+            format!("the next agent request for {mark} after the {wait:?} asked for, or {cap:?}"),
             format!("it came after {gap:?}"),
         );
     }
     let (timeout, cap) = (limits.agent_timeout, limits.agent_wait);
-    // The first wait is far from the cap, and two more double it at least twice.
-    let doubled = 2u32.saturating_pow(instruction.agent_failures.clamp(1, 8) - 1);
-    let longest = (cap / 4).saturating_mul(doubled).min(cap);
-    let limit = timeout + longest.max(retry_after.unwrap_or_default()) + SLACK;
+    // Waits may more than double: beyond the first one only the cap is promised.
+    let longest = match instruction.agent_failures {
+        0 | 1 => limits.agent_first_wait,
+        _ => cap,
+    };
+    let limit = timeout + longest.max(retry_after.unwrap_or_default().min(cap)) + SLACK;
     if instruction.agent_alone && gap > limit {
         return Breach::new(
             AGENT_TOO_LONG,

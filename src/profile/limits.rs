@@ -18,6 +18,9 @@ pub struct Limits {
     pub agent_timeout: Duration,
     /// The longest wait before it is asked again.
     pub agent_wait: Duration,
+    /// The longest of the first waits, from which they double; a system that promises none may begin
+    /// with `agent_wait`.
+    pub agent_first_wait: Duration,
     /// Attempts of one push.
     pub push_attempts: u32,
     /// Receives of a message before it is a dead letter.
@@ -43,6 +46,7 @@ impl Limits {
         agent_attempts: 5,
         agent_timeout: Duration::from_secs(30),
         agent_wait: Duration::from_secs(60),
+        agent_first_wait: Duration::from_secs(15),
         push_attempts: 3,
         receives: 3,
         visibility: Duration::from_secs(120),
@@ -54,7 +58,8 @@ impl Limits {
     };
 }
 
-/// The section `[limits]`: what is left out is the contract's.
+/// The section `[limits]`: what is left out is the contract's. Only the first wait for the agent is then
+/// bounded by the longest one alone.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct LimitsSection {
@@ -62,6 +67,7 @@ pub(super) struct LimitsSection {
     agent_attempts: Option<std::num::NonZeroU32>,
     agent_timeout: Option<Period>,
     agent_wait: Option<Period>,
+    agent_first_wait: Option<Period>,
     push_attempts: Option<std::num::NonZeroU32>,
     receives: Option<std::num::NonZeroU32>,
     visibility: Option<Period>,
@@ -77,11 +83,13 @@ impl LimitsSection {
         let contract = Limits::CONTRACT;
         let count = |own: Option<std::num::NonZeroU32>, of: u32| own.map_or(of, |own| own.get());
         let time = |own: Option<Period>, of: Duration| own.map_or(of, |own| own.0);
+        let agent_wait = time(self.agent_wait, contract.agent_wait);
         Limits {
             sync_attempts: count(self.sync_attempts, contract.sync_attempts),
             agent_attempts: count(self.agent_attempts, contract.agent_attempts),
             agent_timeout: time(self.agent_timeout, contract.agent_timeout),
-            agent_wait: time(self.agent_wait, contract.agent_wait),
+            agent_wait,
+            agent_first_wait: time(self.agent_first_wait, agent_wait),
             push_attempts: count(self.push_attempts, contract.push_attempts),
             receives: count(self.receives, contract.receives),
             visibility: time(self.visibility, contract.visibility),

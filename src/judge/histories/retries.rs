@@ -73,7 +73,31 @@ fn bounded_retries() {
         .later(60)
         .and(asked(200, None))
         .is("bounded-retries agent-limit");
-    failing(3).later(80).and(asked(200, None)).is("held");
+    failing(2).later(80).and(asked(200, None)).is("held");
+    // A system that promises no first wait may begin with the longest.
+    let text = crate::profile::REFERENCE.replace("agent-first-wait = \"15s\"", "");
+    assert_ne!(text, crate::profile::REFERENCE);
+    let by = Arc::new(Profile::parse(&text).unwrap());
+    let waits = |seconds| {
+        let story = failing(1).later(seconds).and(asked(200, None));
+        short(&judge(
+            &story.plan,
+            SiteKind::Shell,
+            by.clone(),
+            &story.events,
+            None,
+        ))
+    };
+    assert_eq!(waits(80), "held");
+    assert_eq!(waits(120), "bounded-retries agent-limit");
+    // A header asks for no more than the longest wait.
+    let asks_for = |header, waited| {
+        let story = story().and(asked(429, Some(header)));
+        story.later(waited).and(asked(200, None))
+    };
+    asks_for(3_600, 60).is("held");
+    asks_for(3_600, 40).is("bounded-retries retry-after");
+    asks_for(3_600, 120).is("bounded-retries agent-limit");
     // Other things may hold it up as well.
     Story::of("instruct acme/home change\ninject store-throttled\n")
         .steps()
