@@ -50,7 +50,7 @@ pub use logs::ContainerLog;
 pub use logs::LOG_GROUP;
 pub use outcomes::{OUTCOME_PATH, task_token};
 pub use recorder::{Recorder, Trap};
-pub(crate) use remote::find_backend;
+pub(crate) use remote::{commit_from_outside, find_backend};
 pub use sqs::Depths;
 pub use watch::Request;
 

@@ -77,6 +77,9 @@ pub struct Profile {
     pub impossible: BTreeMap<String, String>,
     /// What a run ends at, of all that breaks a rule; it is not of the file.
     pub heeded: Heeded,
+    /// Whether the system is deployed and looked at now and then, see [`as_deployed`](Self::as_deployed);
+    /// it is not of the file.
+    pub is_polled: bool,
     source: Arc<str>,
     hash: u64,
 }
@@ -150,6 +153,44 @@ impl Profile {
                 ..(*self).clone()
             }),
         }
+    }
+
+    /// The same profile for a system that is deployed: nobody is between it and the services that it asks,
+    /// so that only what came of its requests is seen, by looking now and then.
+    #[must_use]
+    pub fn as_deployed(self: Arc<Self>) -> Arc<Self> {
+        if self.is_polled {
+            return self;
+        }
+        let mut polled = (*self).clone();
+        let mut hide = |evidence, why: &str| {
+            polled.unseen.entry(evidence).or_insert_with(|| why.into());
+        };
+        hide(
+            Evidence::Requests,
+            "a deployed system is looked at now and then, and what happens between two looks has no order",
+        );
+        hide(
+            Evidence::Secrets,
+            "the tester does not know those of a deployed system",
+        );
+        hide(Evidence::Agent, "a deployed system asks its agent directly");
+        hide(Evidence::Workspace, "the disk of a task cannot be read");
+        if self.names.log_group.is_empty() {
+            hide(Evidence::Log, "the profile has no `log-group` in [names]");
+        }
+        let aws = self.deployed.as_ref();
+        if aws.is_none_or(|aws| aws.git.is_none()) {
+            hide(Evidence::Remote, "the profile has no `git` in [aws]");
+        }
+        if aws.is_none_or(|aws| aws.cluster.is_none() || aws.services.is_empty()) {
+            hide(
+                Evidence::Process,
+                "the profile has no `cluster` and `services` in [aws]",
+            );
+        }
+        polled.is_polled = true;
+        Arc::new(polled)
     }
 
     /// The text that it was read from.
@@ -255,7 +296,7 @@ impl Profile {
 impl PartialEq for Profile {
     fn eq(&self, other: &Self) -> bool {
         let is_same = Arc::ptr_eq(&self.source, &other.source) || self.source == other.source;
-        is_same && self.heeded == other.heeded
+        is_same && self.heeded == other.heeded && self.is_polled == other.is_polled
     }
 }
 

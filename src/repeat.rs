@@ -25,6 +25,9 @@ pub struct Setup {
     /// The one finding that is looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// The account of a deployed system, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yes_account: Option<String>,
     /// The defect that is planted in every container.
     pub defect: Option<String>,
 }
@@ -40,6 +43,7 @@ impl Setup {
             profile,
             known,
             only,
+            yes_account,
             defect,
         } = self;
         let site = site.iter().map(|site| format!(" --site {site}"));
@@ -51,9 +55,14 @@ impl Setup {
         let known = known.iter();
         let known = known.map(|file| format!(" --known {}", quoted(file)));
         let only = only.iter().map(|only| format!(" --only {only}"));
+        let account = yes_account.iter().map(|id| format!(" --yes-account {id}"));
         let defect = defect.iter().map(|defect| format!(" --defect {defect}"));
         let judged = profile.chain(known).chain(only);
-        site.chain(scale).chain(judged).chain(defect).collect()
+        site.chain(scale)
+            .chain(judged)
+            .chain(account)
+            .chain(defect)
+            .collect()
     }
 }
 

@@ -9,10 +9,12 @@ use clap::Args;
 
 use crate::cli::dispatch::{Exit, print};
 use crate::cli::signals::interrupted_by_signals;
+use crate::cli::{TargetArgs, TargetName};
 use crate::plan::{ClientId, Fault, FaultKind, ParseError, Plan, Step, VERSION_LINE};
 use crate::profile::{Deployed, Profile};
 use crate::report::Style;
-use crate::target::aws::{self, DryRun, Entry, deny, dry_run, left, way};
+use crate::target::Target;
+use crate::target::aws::{self, Aws, DryRun, Entry, deny, dry_run, left, way};
 
 const HEAL_EXAMPLES: &str = "\
 Examples:
@@ -101,6 +103,39 @@ pub fn run(profile: Option<&Path>) -> Exit {
     asked.map_or_else(|exit| exit, |_| Exit::Held)
 }
 
+/// The deployed system of a profile, in the account that was named for it.
+pub fn open(args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
+    let Some(path) = &args.profile else {
+        eprintln!("--target aws needs the profile of the deployed system: add --profile FILE");
+        return Err(Exit::Usage);
+    };
+    let Some(account) = &args.yes_account else {
+        eprintln!(
+            "to run plans on a deployed system, name its account with --yes-account; what that would touch is shown by \
+             `shakedown run --target aws --profile {}`",
+            path.display()
+        );
+        return Err(Exit::Usage);
+    };
+    let (profile, deployed) = read(path)?;
+    let profile = args.heeding(Some(profile.clone()))?.unwrap_or(profile);
+    let scale = args.time_scale.unwrap_or(1.0);
+    let aws = Aws::new(profile, deployed, account, scale, &args.spent);
+    Ok(Box::new(aws))
+}
+
+/// Refuses a deployed system where runs are many and nobody counts them.
+pub fn refuse(name: TargetName, command: &str) -> Result<(), Exit> {
+    if name != TargetName::Aws {
+        return Ok(());
+    }
+    eprintln!(
+        "`shakedown {command}` does not run on a deployed system: `run --target aws` and `replay --target aws` do; a \
+         finding is made smaller on sim or local"
+    );
+    Err(Exit::Usage)
+}
+
 /// Runs `inject`.
 pub fn inject(args: &InjectArgs) -> Exit {
     match injected(args) {
@@ -183,19 +218,20 @@ pub fn heal(args: &HealArgs) -> Exit {
         let Entry {
             account,
             region,
-            bucket,
-            statement,
             process,
+            changes,
             ..
         } = entry;
         if args.list {
-            print(&format!(
-                "{account} in {region}: the statement {statement} in the policy of {bucket}, by process {process}\n"
-            ));
+            for change in changes.iter().rev() {
+                print(&format!(
+                    "{account} in {region}: {change}, by process {process}\n"
+                ));
+            }
             continue;
         }
         match aws::heal(entry) {
-            Ok(said) => print(&format!("{account}: {said}\n")),
+            Ok(said) => print(&format!("{account}: {}\n", said.join("; "))),
             Err(error) => {
                 eprintln!("{error}");
                 exit = Exit::Unknown;

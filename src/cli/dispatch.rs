@@ -24,6 +24,7 @@ use crate::worker::production::worker_main;
 /// Plans that a campaign generates on each target when nothing else is asked for.
 pub const SIM_CASES: u32 = 256;
 pub const LOCAL_CASES: u32 = 10;
+pub const AWS_CASES: u32 = 3;
 
 /// How the program ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

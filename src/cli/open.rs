@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::aws;
 use super::dispatch::Exit;
 use super::{SiteName, TargetArgs, TargetName};
 use crate::defect::other::WHOLE;
@@ -36,11 +37,14 @@ fn opened(
     sim: Sim,
     of_worker: &[&str],
 ) -> Result<Box<dyn Target + Sync>, Exit> {
-    if name == TargetName::Aws {
-        eprintln!("a deployed system is known to `shakedown run --target aws` only, as a dry run");
-        return Err(Exit::Usage);
-    }
     args.check_effect(name)?;
+    if name == TargetName::Aws {
+        if !of_worker.is_empty() {
+            eprintln!("no defect can be planted in a deployed system; leave `--defect` out");
+            return Err(Exit::Usage);
+        }
+        return aws::open(args);
+    }
     let profile = args.read_profile()?;
     if let Some(profile) = profile.as_ref().filter(|profile| profile.start.is_some()) {
         return started(name, profile, args, of_worker);

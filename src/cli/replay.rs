@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::outputs::{RunOutputArgs, distinct};
-use super::{TargetArgs, given, seed};
+use super::{TargetArgs, TargetName, given, seed};
 use crate::campaign::{self, Finished};
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print_data};
 use crate::cli::open::open_with;
@@ -119,6 +119,9 @@ fn replay(args: &ReplayArgs) -> Result<Exit, Exit> {
             file: (!held).then_some(&*args.file),
         };
         print_data(&lines::plan(target.name(), &finished));
+    }
+    if given.name == TargetName::Aws {
+        output.print(&format!("{}\n", given.target.spent.words()));
     }
     let style = output.style();
     for (step, why) in &outcome.left_out {

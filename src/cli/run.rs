@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{PlansArgs, TargetName};
 use crate::campaign::{self, CampaignEnd, CampaignError, Config, Summary};
-use crate::cli::dispatch::{Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals};
+use crate::cli::dispatch::{AWS_CASES, Exit, LOCAL_CASES, SIM_CASES, interrupted_by_signals};
 use crate::cli::open::open_with;
 use crate::durable;
 use crate::generate::short_plans;
@@ -42,6 +42,7 @@ Examples:
   shakedown run --seed 0x1f3c --keep-going         all failures of a seed, not only its first
   shakedown run --html report/ --junit junit.xml   for people, and for CI
   shakedown run --target aws --profile my.toml     what a run on the deployed system would touch
+  shakedown run --target aws --profile my.toml --yes-account 123456789012 --cases 3
   PROPTEST_CASES=10000 shakedown run --quiet
 
 --html writes the campaign's page, and the timeline of each violation; --junit a test case for each
@@ -82,23 +83,29 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
     let plans = &args.plans;
     let name = plans.target_name();
     let default_cases = match name {
-        TargetName::Aws => return super::aws::run(plans.target.profile.as_deref()),
+        TargetName::Aws if plans.target.yes_account.is_none() => {
+            return super::aws::run(plans.target.profile.as_deref());
+        }
+        TargetName::Aws => AWS_CASES,
         TargetName::Sim => SIM_CASES,
         TargetName::Local => LOCAL_CASES,
     };
     if let Err(exit) = args.output.distinct(&[], &[]) {
         return exit;
     }
-    let shape = plans.shape();
+    let mut shape = plans.shape();
     let seed = campaign::seed_or_drawn(plans.seed);
     let target = match open_with(name, &plans.target, plans.defect.as_deref()) {
         Ok(target) => target,
         Err(exit) => return exit,
     };
+    if let (TargetName::Aws, Some(deployed)) = (name, &target.profile().deployed) {
+        shape.sessions.clone_from(&deployed.sessions);
+    }
     // Where runs are slow, the short plans come first, and are all that runs by default.
-    let first = match target.profile().start {
-        None => Vec::new(),
-        Some(_) => short_plans(&shape.clone().possible(|step| target.cannot(step))),
+    let first = match (&target.profile().start, name) {
+        (None, _) | (_, TargetName::Aws) => Vec::new(),
+        (Some(_), _) => short_plans(&shape.clone().possible(|step| target.cannot(step))),
     };
     let default_cases = match first.len() {
         0 => default_cases,
@@ -124,7 +131,7 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
             None => PathBuf::from("proptest-regressions"),
             Some(_) => out.clone(),
         },
-        replays: plans.defect.is_none(),
+        replays: plans.defect.is_none() && name != TargetName::Aws,
         out,
         command: command.to_string(),
         shape,
@@ -135,7 +142,14 @@ fn run_for(args: &RunArgs, kept_for: Option<Duration>, quiet: bool, interrupt: &
         outputs.see(finished);
     });
     match ended {
-        Ok(summary) => report_all(&summary, &config.out, &command, &args.output, &outputs),
+        Ok(summary) => {
+            let exit = report_all(&summary, &config.out, &command, &args.output, &outputs);
+            if name == TargetName::Aws {
+                args.output
+                    .print(&format!("{}\n", plans.target.spent.words()));
+            }
+            exit
+        }
         Err(error) => failed(&error),
     }
 }

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::outputs::{OutputArgs, WriteError, kind};
 use super::{SiteName, TargetArgs, TargetName, seed};
+use crate::cli::aws;
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print};
 use crate::cli::open::{defect, open, planted};
 use crate::finding::{Finding, Origin};
@@ -62,7 +63,9 @@ impl ScenarioArgs {
             profile,
             known,
             only,
+            yes_account,
             recorded: _,
+            spent: _,
         } = &self.target;
         let OutputArgs { html, junit, json } = &self.output;
         target.is_some()
@@ -70,6 +73,7 @@ impl ScenarioArgs {
             || time_scale.is_some()
             || self.defect.is_some()
             || only.is_some()
+            || yes_account.is_some()
             || *json
             || [profile, known, html, junit, &self.history]
                 .into_iter()
@@ -236,6 +240,7 @@ fn unknown_name(name: &str) -> Exit {
 /// The target that was asked for, with the defect planted that was asked for.
 fn target(args: &ScenarioArgs, scenario: &Scenario) -> Result<Box<dyn Target + Sync>, Exit> {
     let name = args.target.name();
+    aws::refuse(name, "scenario")?;
     let target = match name {
         TargetName::Sim | TargetName::Aws => args.target.clone(),
         TargetName::Local => TargetArgs {

@@ -9,6 +9,7 @@ use super::outputs::{RunOutputArgs, distinct, write};
 use super::soak::time;
 use super::{TargetArgs, given, seed};
 use crate::campaign::Finished;
+use crate::cli::aws;
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print_data};
 use crate::cli::open::open_with;
 use crate::coverage::Coverage;
@@ -78,6 +79,7 @@ pub fn run(args: &ShrinkArgs, quiet: bool) -> Exit {
 fn shrink_file(args: &ShrinkArgs, quiet: bool) -> Result<Exit, Exit> {
     distinct(&[&args.file], &[("--html", args.output.html.as_deref())])?;
     let given = given::read(&args.file, &args.target, args.seed, args.defect.as_deref())?;
+    aws::refuse(given.name, "shrink")?;
     let target = open_with(given.name, &given.target, given.defect.as_deref())?;
     if args.no_twin && target.twin().is_none() {
         eprintln!(

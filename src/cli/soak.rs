@@ -10,6 +10,7 @@ use super::outputs::OutputArgs;
 use super::run::failed;
 use super::{PlansArgs, SiteName, TargetName};
 use crate::campaign::{self, CampaignEnd, Shard};
+use crate::cli::aws;
 use crate::cli::dispatch::{Exit, interrupted_by_signals, print_data};
 use crate::cli::open::open_with;
 use crate::finding::Finding;
@@ -87,6 +88,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
         }
     };
     let name = asked.target_name();
+    aws::refuse(name, "soak")?;
     let target = open_with(name, &asked.target, asked.defect.as_deref())?;
     let shape = asked.shape().possible(|step| target.cannot(step));
     let identity = Identity {
@@ -219,6 +221,8 @@ fn asked(args: &SoakArgs, out: &Path) -> Result<PlansArgs, Exit> {
         known,
         only: _,
         defect,
+        // No soak runs there.
+        yes_account: _,
     } = was.setup;
     if site.is_some() {
         asked.target.site = Some(SiteName::Astro);

@@ -12,6 +12,7 @@ use super::seed;
 use crate::generate::Shape;
 use crate::profile::Profile;
 use crate::repeat::Setup;
+use crate::target::aws::Spent;
 use crate::verdict::{Demand, Heeded};
 
 /// What generated plans are, and where they run.
@@ -63,10 +64,11 @@ impl PlansArgs {
     pub fn jobs(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let default = match self.target_name() {
+            // One system, and one journal of what is done to it.
+            TargetName::Aws => return 1,
             TargetName::Sim => cores,
             // Most of a real run is waiting: on two cores, twelve at once took 0.7 of the time of six.
             TargetName::Local => 5 * cores,
-            TargetName::Aws => 1,
         };
         self.jobs.map_or(default, usize::from)
     }
@@ -80,8 +82,8 @@ pub struct TargetArgs {
     /// What builds the sites, on local [default: shell]
     #[arg(long, value_enum)]
     pub site: Option<SiteName>,
-    /// Real seconds for each of the system's seconds, on local; such as 0.05
-    /// [default: 1/30, or 1/6 with Astro]
+    /// Real seconds for each of the system's seconds; such as 0.05. A system that is not started here has
+    /// to be deployed with such short waits [default: 1/30 on local, or 1/6 with Astro; 1 on aws]
     #[arg(long, value_name = "X", value_parser = time_scale)]
     pub time_scale: Option<f64>,
     /// The profile to judge by: other numbers, promises and evidence [default: the built-in one; for
@@ -94,9 +96,15 @@ pub struct TargetArgs {
     /// Look for breaches of this rule, or of one kind, only, and go on at all others
     #[arg(long, value_name = "RULE[/KIND]", value_parser = demand, conflicts_with = "known")]
     pub only: Option<Demand>,
+    /// The account of the deployed system, by its id: without it, nothing is done there
+    #[arg(long, value_name = "ID")]
+    pub yes_account: Option<String>,
     /// That of a history.
     #[arg(skip)]
     pub recorded: Option<Arc<Profile>>,
+    /// What runs on a deployed system have cost.
+    #[arg(skip)]
+    pub spent: Arc<Spent>,
 }
 
 impl TargetArgs {
@@ -109,7 +117,9 @@ impl TargetArgs {
             profile: None,
             known: None,
             only: None,
+            yes_account: None,
             recorded: None,
+            spent: Arc::default(),
         }
     }
 
@@ -123,8 +133,10 @@ impl TargetArgs {
             profile,
             known,
             only,
+            yes_account,
             // The file that is replayed has it.
             recorded: _,
+            spent: _,
         } = self;
         Setup {
             target: target.into(),
@@ -136,6 +148,7 @@ impl TargetArgs {
             profile: profile.as_ref().map(|path| path.display().to_string()),
             known: known.as_ref().map(|path| path.display().to_string()),
             only: only.as_ref().map(ToString::to_string),
+            yes_account: yes_account.clone(),
             defect: defect.map(str::to_owned),
         }
     }
@@ -159,6 +172,11 @@ impl TargetArgs {
     /// Where it has mistakes, or words that the system under test does not use; they are printed.
     pub fn read_profile(&self) -> Result<Option<Arc<Profile>>, Exit> {
         let profile = self.profile_of_file()?;
+        self.heeding(profile)
+    }
+
+    /// The profile for runs that end at what is asked for.
+    pub fn heeding(&self, profile: Option<Arc<Profile>>) -> Result<Option<Arc<Profile>>, Exit> {
         let heeded = match (&self.known, &self.only) {
             (Some(file), _) => known::read(file)?,
             (None, Some(only)) => Heeded::Only(only.clone()),
@@ -195,10 +213,19 @@ impl TargetArgs {
     /// # Errors
     /// Where it has none; says so.
     pub fn check_effect(&self, on: TargetName) -> Result<(), Exit> {
+        if self.yes_account.is_some() && on != TargetName::Aws {
+            eprintln!("--yes-account is for `--target aws`; leave it out");
+            return Err(Exit::Usage);
+        }
         if on == TargetName::Local {
             return Ok(());
         }
-        let why = if self.site() != SiteName::Shell {
+        let why = if on == TargetName::Aws {
+            match self.site {
+                None => return Ok(()),
+                Some(_) => "the site of a deployed system is its own; leave `--site` out",
+            }
+        } else if self.site() != SiteName::Shell {
             "sim builds no real site; use `--site` with `--target local`"
         } else if self.time_scale.is_some() {
             "sim has no real time; use `--time-scale` with `--target local`"
@@ -240,7 +267,7 @@ pub enum TargetName {
     Sim,
     /// The worker as processes, on real git and loopback services
     Local,
-    /// A system that is deployed on AWS: only `run` knows it, as a dry run (docs/real-accounts.md)
+    /// A system that is deployed on AWS (docs/real-accounts.md)
     Aws,
 }
 

@@ -161,9 +161,9 @@ impl Remote {
         };
         let repository = self.find(&self.names.repository(&session.client));
         let _lock = repository.ok_or_else(|| failed(&"no such client"))?.lock();
-        let branch = self
-            .commit_from_outside(session, outsider, mark)
-            .map_err(|error| failed(&error))?;
+        let (path, branch) = (self.path(&session.client), self.names.branch(session));
+        let branch = commit_from_outside(&path, &branch, outsider, mark);
+        let branch = branch.map_err(|error| failed(&error))?;
         self.recorder.record(What::OutsiderPushed {
             session: session.clone(),
             mark,
@@ -171,49 +171,53 @@ impl Remote {
         });
         Ok(())
     }
+}
 
-    fn commit_from_outside(
-        &self,
-        session: &SessionId,
-        outsider: Outsider,
-        mark: Mark,
-    ) -> io::Result<Branch> {
-        let repository = self.path(&session.client);
-        let branch = format!("refs/heads/{}", self.names.branch(session));
-        let parent = match self.branch(session)? {
-            Some(_) => branch.clone(),
-            None => "refs/heads/main".to_owned(),
-        };
-        let change = site::outsider_change(outsider == Outsider::Conflicting, mark);
-        let mut files = Tree::new();
-        if let FileChange::Append { path, .. } = &change {
-            let there = process::output(git(&repository).args([
-                "cat-file",
-                "blob",
-                &format!("{parent}:{path}"),
-            ]))?;
-            // A file that is not there begins empty.
-            let text = String::from_utf8_lossy(&there.stdout);
-            files.insert(path.clone(), text.as_ref().into());
-        }
-        change.apply_to(&mut files);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        import(
-            &repository,
-            &Import {
-                branch: &branch,
-                parent: Some(&parent),
-                committer: "Outsider <outsider@localhost>",
-                seconds: now.as_secs(),
-                message: &format!("Outside change {mark}"),
-                files: &files,
-            },
-        )?;
-        self.branch(session)?
-            .ok_or_else(|| io::Error::other("the branch is not there after the commit"))
+/// Commits to a branch of a repository as an outsider would. A branch that does not exist yet begins at
+/// `main`.
+///
+/// # Errors
+/// When `git` fails.
+pub fn commit_from_outside(
+    repository: &Path,
+    branch: &str,
+    outsider: Outsider,
+    mark: Mark,
+) -> io::Result<Branch> {
+    let name = format!("refs/heads/{branch}");
+    let parent = match read_branch(repository, branch)? {
+        Some(_) => &name,
+        None => "refs/heads/main",
+    };
+    let change = site::outsider_change(outsider == Outsider::Conflicting, mark);
+    let mut files = Tree::new();
+    if let FileChange::Append { path, .. } = &change {
+        let there = process::output(git(repository).args([
+            "cat-file",
+            "blob",
+            &format!("{parent}:{path}"),
+        ]))?;
+        // A file that is not there begins empty.
+        let text = String::from_utf8_lossy(&there.stdout);
+        files.insert(path.clone(), text.as_ref().into());
     }
+    change.apply_to(&mut files);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    import(
+        repository,
+        &Import {
+            branch: &name,
+            parent: Some(parent),
+            committer: "Outsider <outsider@localhost>",
+            seconds: now.as_secs(),
+            message: &format!("Outside change {mark}"),
+            files: &files,
+        },
+    )?;
+    read_branch(repository, branch)?
+        .ok_or_else(|| io::Error::other("the branch is not there after the commit"))
 }
 
 /// Asks git which one it is, and where its programs are.

@@ -78,7 +78,7 @@ impl Table {
         sessions
             .iter()
             .filter_map(|session| {
-                let record = self.record_of(self.item(session)?);
+                let record = self.shape.read(self.item(session)?);
                 Some((session.clone(), record))
             })
             .collect()
@@ -324,7 +324,7 @@ fn record_writes(services: &Services, asked: &Asked, body: &str) {
     for session in sessions {
         let item = services.table.item(&session).unwrap_or_default();
         services.recorder.record(What::RecordWritten {
-            record: Arc::new(services.table.record_of(item)),
+            record: Arc::new(services.table.shape.read(item)),
             session,
         });
     }
@@ -360,36 +360,6 @@ impl Table {
                 .for_each(|value| self.keys_in(value, sessions)),
             _ => {}
         }
-    }
-
-    /// What the profile reads in an item.
-    fn record_of(&self, item: Value) -> Record {
-        // What is no item has nothing in it.
-        let item = serde_json::from_value::<serde_dynamo::Item>(item).unwrap_or_default();
-        let item: Value = serde_dynamo::from_item(item).unwrap_or_default();
-        let at = |place: &Option<String>| item.pointer(place.as_deref()?).cloned();
-        let warnings = match at(&self.shape.warnings) {
-            Some(Value::Array(all)) => all.iter().filter_map(text).collect(),
-            Some(one) => text(&one).into_iter().collect(),
-            None => Vec::new(),
-        };
-        Record {
-            status: at(&self.shape.status)
-                .as_ref()
-                .and_then(text)
-                .unwrap_or_default(),
-            last_error: item.pointer(&self.shape.error).and_then(text),
-            warnings,
-        }
-    }
-}
-
-/// A value as a person reads it; `None` where it is null, or an empty text.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        other => Some(other.to_string()),
     }
 }
 

@@ -53,6 +53,9 @@ pub struct ProfileRef {
     /// What the run ends at, of all that breaks a rule.
     #[serde(default, skip_serializing_if = "Heeded::is_all")]
     pub heeded: Heeded,
+    /// Whether the system was looked at now and then only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub polled: bool,
 }
 
 impl From<&Profile> for ProfileRef {
@@ -62,6 +65,7 @@ impl From<&Profile> for ProfileRef {
             hash: format!("{:016x}", profile.hash()),
             text: profile.source().clone(),
             heeded: profile.heeded.clone(),
+            polled: profile.is_polled,
         }
     }
 }
@@ -72,16 +76,20 @@ impl ProfileRef {
     /// # Errors
     /// Where its text has a mistake, or is not the text that was hashed.
     pub fn read(&self) -> Result<Arc<Profile>, String> {
+        let as_seen = |profile: Arc<Profile>| match self.polled {
+            true => profile.as_deployed(),
+            false => profile,
+        };
         let reference = Profile::reference();
         if self.text == *reference.source() {
-            return Ok(reference.heeding(&self.heeded));
+            return Ok(as_seen(reference.heeding(&self.heeded)));
         }
         let profile = Profile::parse(&self.text)
             .map_err(|mistakes| format!("the header's profile, {}", mistakes[0]))?;
         if format!("{:016x}", profile.hash()) != self.hash {
             return Err("the header's profile is not the one that its hash names".into());
         }
-        Ok(Arc::new(profile).heeding(&self.heeded))
+        Ok(as_seen(Arc::new(profile).heeding(&self.heeded)))
     }
 }
 

@@ -149,7 +149,12 @@ impl Snapshot {
             Evidence::Queue => self.queued.get().and(self.dead_letters.get()).is_some(),
             Evidence::Process => self.running.get().is_some(),
             // Events show these alone.
-            Evidence::Agent | Evidence::Log | Evidence::Outcome | Evidence::Report => true,
+            Evidence::Agent
+            | Evidence::Log
+            | Evidence::Outcome
+            | Evidence::Report
+            | Evidence::Requests
+            | Evidence::Secrets => true,
         }
     }
 

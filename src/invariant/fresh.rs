@@ -61,7 +61,10 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
         };
         match end {
             // A first try that was good was lost with the workspace; the next one failed for it.
-            HandlingEnd::Failed if facts.lost_workspace && instruction.deliveries > 1 => {
+            HandlingEnd::Failed
+                if facts.lost_workspace
+                    && (instruction.deliveries > 1 || model.profile.is_polled) =>
+            {
                 found.push(candidate);
             }
             HandlingEnd::Failed => {}

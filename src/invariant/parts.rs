@@ -6,13 +6,17 @@ use super::{
     site, usable,
 };
 use crate::profile::Evidence::{
-    self, Log, Process, Queue, Record, Remote, Report, Site, Workspace,
+    self, Log, Process, Queue, Record, Remote, Report, Requests, Secrets, Site, Workspace,
 };
 use crate::verdict::Rule;
 
 /// Every part of every rule. Where one event breaks several, the first one listed is reported.
 pub(crate) const INVARIANTS: &[Invariant] = &[
-    part(Rule::NoSecretTold, &[], Always(process::no_secret_told)),
+    part(
+        Rule::NoSecretTold,
+        &[Secrets],
+        Always(process::no_secret_told),
+    ),
     part(Rule::StaysUp, &[Process], Always(process::stays_up)),
     part(
         Rule::NoCascade,
@@ -24,8 +28,16 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         &[Site],
         Always(cascade::foreign_edit_in_site),
     ),
-    part(Rule::NoCascade, &[Record], Always(cascade::foreign_trouble)),
-    part(Rule::NoCascade, &[Remote], Always(cascade::trespass)),
+    part(
+        Rule::NoCascade,
+        &[Record, Requests],
+        Always(cascade::foreign_trouble),
+    ),
+    part(
+        Rule::NoCascade,
+        &[Remote, Requests],
+        Always(cascade::trespass),
+    ),
     part(
         Rule::NoBrokenDeploy,
         &[Site],
@@ -33,7 +45,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::NoDanglingPage,
-        &[Site],
+        &[Site, Requests],
         Always(site::no_dangling_page),
     ),
     part(Rule::ExactlyOnce, &[Remote], Always(branch::exactly_once)),
@@ -47,111 +59,135 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         &[Remote],
         Always(branch::content_preserved),
     ),
-    part(Rule::Breaker, &[Log, Site], Always(breaker::breaker)),
+    part(
+        Rule::Breaker,
+        &[Log, Site, Requests],
+        Always(breaker::breaker),
+    ),
     part(
         Rule::BoundedRetries,
-        &[Log, Site],
+        &[Log, Site, Requests],
         Always(retries::sync_at_once),
     ),
     part(
         Rule::BoundedRetries,
-        &[Record],
+        &[Record, Requests],
         Always(retries::requests_at_once),
     ),
     // What the other of these two services refuses is not seen where its evidence is not.
     part(
         Rule::BoundedRetries,
-        &[Queue],
+        &[Queue, Requests],
         Always(retries::requests_at_once),
     ),
     part(
         Rule::BoundedRetries,
-        &[Queue, Workspace, Remote],
+        &[Queue, Workspace, Remote, Requests],
         Always(retries::git_at_once),
     ),
     part(
         Rule::BoundedRetries,
-        &[Site],
+        &[Site, Requests],
         Always(retries::lists_at_once),
     ),
     part(
         Rule::BoundedRetries,
-        &[Log],
+        &[Log, Requests],
         Always(retries::put_off_at_once),
     ),
-    part(Rule::BoundedRetries, &[Log], Always(retries::endless_sync)),
     part(
         Rule::BoundedRetries,
-        &[Queue, Workspace, Remote],
+        &[Log, Requests],
+        Always(retries::endless_sync),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Queue, Workspace, Remote, Requests],
         Always(retries::asked_push),
     ),
     part(
         Rule::BoundedRetries,
-        &[Queue, Workspace, Remote],
+        &[Queue, Workspace, Remote, Requests],
         Always(retries::push_late),
     ),
     part(
         Rule::BoundedRetries,
-        &[Queue, Remote, Site, Log],
+        &[Queue, Remote, Site, Log, Requests],
         Always(retries::deploy_late),
     ),
-    part(Rule::BoundedRetries, &[Log, Site], Always(retries::gave_up)),
-    part(Rule::BoundedRetries, &[Log], Always(retries::sync_attempts)),
-    part(Rule::BoundedRetries, &[Queue], Always(retries::receives)),
     part(
         Rule::BoundedRetries,
-        &[Evidence::Agent],
+        &[Log, Site, Requests],
+        Always(retries::gave_up),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Log, Requests],
+        Always(retries::sync_attempts),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Queue, Requests],
+        Always(retries::receives),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Evidence::Agent, Requests],
         Always(retries::agent),
     ),
     part(
         Rule::BoundedRetries,
-        &[Remote, Workspace],
+        &[Remote, Workspace, Requests],
         Always(retries::pushes),
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Report],
+        &[Queue, Remote, Site, Report, Requests],
         Always(reported::acknowledged),
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Report],
+        &[Queue, Remote, Site, Report, Requests],
         Always(reported::done_claimed),
     ),
-    part(Rule::ErrorsTold, &[Queue], Always(reported::one_outcome)),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Record],
+        &[Queue, Requests],
+        Always(reported::one_outcome),
+    ),
+    part(
+        Rule::ErrorsTold,
+        &[Queue, Remote, Site, Record, Requests],
         Always(reported::without_cause),
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Workspace, Site, Record],
+        &[Queue, Remote, Workspace, Site, Record, Requests],
         Always(reported::still_there),
     ),
     part(
         Rule::ErrorsTold,
-        &[Log, Remote, Workspace],
+        &[Log, Remote, Workspace, Requests],
         Always(reported::push_claimed),
     ),
     part(
         Rule::ErrorsTold,
-        &[Log, Site],
+        &[Log, Site, Requests],
         Always(reported::sync_claimed),
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Report],
+        &[Queue, Remote, Site, Report, Requests],
         AfterRecovery(reported::reported_at_last),
     ),
     part(
         Rule::Breaker,
-        &[Log, Record],
+        &[Log, Record, Requests],
         AfterRecovery(breaker::is_in_log),
     ),
     part(
         Rule::ErrorsTold,
-        &[Log, Record],
+        &[Log, Record, Requests],
         AfterRecovery(reported::errors_are_in_log),
     ),
     part(
@@ -188,7 +224,11 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         AfterRecovery(fresh::fresh),
     ),
     part(Rule::Settled, &[Queue], AfterRecovery(settled::queue)),
-    part(Rule::Settled, &[Log, Site], AfterRecovery(settled::breaker)),
+    part(
+        Rule::Settled,
+        &[Log, Site, Requests],
+        AfterRecovery(settled::breaker),
+    ),
     part(
         Rule::Settled,
         &[Process],

@@ -37,7 +37,6 @@ impl Model {
             }
             What::StepBegan { .. }
             | What::Healed
-            | What::Sent { .. }
             | What::RetrySent { .. }
             | What::Refused { .. }
             | What::TaskReported { .. }
@@ -46,6 +45,11 @@ impl Model {
             | What::BuildEnded { .. }
             | What::SecretSeen { .. }
             | What::Trespassed { .. } => {}
+            // Where its delivery cannot be seen, it may come at any moment from now on.
+            What::Sent { session, mark } if self.profile.is_polled => {
+                self.delivered(session, *mark);
+            }
+            What::Sent { .. } => {}
             What::SiteBuilt { build, .. } => self.own_builds.push(build.clone()),
             What::OutsiderPushed {
                 session, branch, ..

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::plan::SessionId;
+use super::fields::Template;
+use super::start::Accept;
+use super::text::Text;
+use crate::plan::{ClientId, SessionId, fill_name};
 
 /// What a deployed system is, and what may be done to it. What is not listed is not touched.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +40,34 @@ pub struct Deployed {
     pub alarm: String,
     /// Where AWS is, where that is not AWS itself.
     pub endpoint: Option<String>,
+    /// The repository of a client; `None` where the tester cannot read it.
+    pub git: Option<String>,
+    /// The environment variable with the token for it.
+    pub git_token: Option<String>,
+    /// Whether the workspaces outlive the task that uses them.
+    pub keeps_workspace: bool,
+    /// The text of a message with an instruction; that of the built-in worker without it.
+    pub message: Option<Text>,
+}
+
+impl Deployed {
+    /// The URL of a client's repository.
+    pub fn repository(&self, client: &ClientId) -> Option<String> {
+        let git = self.git.as_ref()?;
+        Some(fill_name(git, client, None))
+    }
+
+    /// The service that runs a client's container: the only one, or the only one that has its name.
+    pub fn service(&self, client: &ClientId) -> Option<&String> {
+        let of_client = |service: &&String| service.contains(&*client.0);
+        let is_alone = self.sessions.iter().all(|it| it.client == *client);
+        let mut named = self.services.iter().filter(of_client);
+        match (&self.services[..], named.next(), named.next()) {
+            ([one], ..) if is_alone => Some(one),
+            (_, Some(one), None) => Some(one),
+            _ => None,
+        }
+    }
 }
 
 /// The section `[aws]`.
@@ -80,11 +111,20 @@ pub(super) struct AwsSection {
     alarm: String,
     /// Where AWS is, where it is not AWS itself.
     endpoint: Option<String>,
+    /// The URL of a client's repository, such as "https://git.example.com/{client}.git"; the sessions'
+    /// branches are looked at there. Without it, they are not.
+    #[schemars(with = "Option<Template>")]
+    git: Option<Spanned<Template>>,
+    /// The environment variable that has the token for that repository.
+    git_token: Option<String>,
+    /// Whether a task that ECS starts in the place of another finds the same workspaces, as on EFS.
+    #[serde(default)]
+    keeps_workspace: bool,
 }
 
 impl AwsSection {
     /// What the section says, or what makes no sense, by its byte.
-    pub(super) fn deployed(self) -> Result<Deployed, (usize, String)> {
+    pub(super) fn deployed(self, accept: Vec<Accept>) -> Result<Deployed, (usize, String)> {
         let is_account = |id: &String| id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit());
         for (list, name) in [(&self.accounts, "accounts"), (&self.forbid, "forbid")] {
             let why = if list.get_ref().is_empty() {
@@ -141,6 +181,35 @@ impl AwsSection {
                 "`sessions` is empty: there is no work to give".into(),
             ));
         }
+        if let Some(git) = &self.git {
+            let url = &git.get_ref().0;
+            let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+            let why = if !url.starts_with("https://") && !url.starts_with("http://") {
+                "write the URL of the repository, such as https://git.example.com/{client}.git"
+            } else if rest
+                .split('/')
+                .next()
+                .is_some_and(|host| host.contains('@'))
+            {
+                "`git` has a password or token in it: name its variable in `git-token`"
+            } else if !url.contains("{client") {
+                "`git` is the same for all clients: give it {client}"
+            } else {
+                ""
+            };
+            if !why.is_empty() {
+                return Err((git.span().start, why.into()));
+            }
+        }
+        let is_by_queue = |it: &Accept| matches!(it, Accept::Sqs { .. });
+        if !accept.is_empty() && !accept.iter().any(is_by_queue) {
+            let why = "a deployed system is given work by its queue: add a section [[accept]] with via = \"sqs\"";
+            return Err((byte, why.into()));
+        }
+        let message = accept.into_iter().find_map(|it| match it {
+            Accept::Sqs { body, .. } => Some(body),
+            _ => None,
+        });
         Ok(Deployed {
             accounts,
             forbidden,
@@ -156,6 +225,10 @@ impl AwsSection {
             services: self.services,
             alarm: self.alarm,
             endpoint: self.endpoint,
+            git: self.git.map(|git| git.into_inner().0),
+            git_token: self.git_token,
+            keeps_workspace: self.keeps_workspace,
+            message,
         })
     }
 }
@@ -170,7 +243,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Deployed, String> {
         let section: AwsSection = toml::from_str(text).map_err(|error| error.to_string())?;
-        section.deployed().map_err(|(_, why)| why)
+        section.deployed(Vec::new()).map_err(|(_, why)| why)
     }
 
     #[test]
@@ -198,6 +271,21 @@ mod tests {
             ("alarm =", "tag = \"x\"\nalarm =", "as key=value"),
             ("alarm = \"a\"", "", "alarm"),
             ("forbid =", "forbids =", "forbids"),
+            (
+                "alarm =",
+                "git = \"git@host:{client}\"\nalarm =",
+                "the URL of the repository",
+            ),
+            (
+                "alarm =",
+                "git = \"https://me:token@host/{client}\"\nalarm =",
+                "in `git-token`",
+            ),
+            (
+                "alarm =",
+                "git = \"https://host/all.git\"\nalarm =",
+                "give it {client}",
+            ),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();

@@ -34,6 +34,13 @@ pub enum Evidence {
     /// as the profile says.
     #[serde(skip)]
     Report,
+    /// The requests of the containers one by one, in their order and each at its moment. A system
+    /// that is only looked at now and then shows what came of them.
+    #[serde(skip)]
+    Requests,
+    /// The tokens and keys that the system holds, to find them where they must not be.
+    #[serde(skip)]
+    Secrets,
 }
 
 impl Evidence {
@@ -62,6 +69,8 @@ impl Evidence {
             Self::Process => "process",
             Self::Outcome => "outcome",
             Self::Report => "report of failures",
+            Self::Requests => "requests, one by one,",
+            Self::Secrets => "secrets",
         }
     }
 }

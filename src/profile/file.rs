@@ -183,6 +183,8 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
     let site = file.site.shape();
     let site = site.map_err(|(byte, why)| wrong(byte, why)).ok();
     let outcome = file.outcome.shape();
+    // A deployed system is given work in the same way, as far as that is by its queue.
+    let of_aws: Vec<Accept> = file.accept.iter().map(|it| it.get_ref().clone()).collect();
     let start = file.start.map(|section| {
         let (ready, accept) = (file.ready, file.accept);
         let replaced = (file.agent, file.build);
@@ -200,7 +202,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         let byte = text.find("[network]").unwrap_or_default();
         wrong(byte, why.into());
     }
-    let deployed = file.aws.map(AwsSection::deployed).transpose();
+    let deployed = file.aws.map(|aws| aws.deployed(of_aws)).transpose();
     let deployed = deployed.map_err(|(byte, why)| wrong(byte, why)).ok();
     let (Some(deployed), Some(names), Some(site), Some(words), Some(start), Some(network), true) = (
         deployed,
@@ -234,6 +236,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
             .map(|(name, why)| (name.into_inner(), why))
             .collect(),
         heeded: Heeded::All,
+        is_polled: false,
         source: text.into(),
         hash: text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -2,9 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Spanned;
 
 use super::fields::{Pointer, Template};
+use crate::history::Record;
 use crate::plan::{ClientId, SessionId, fill_name};
 
 /// How the system names sessions, branches and buckets.
@@ -194,6 +196,35 @@ pub struct RecordShape {
     pub error: String,
     /// The warnings: a text, or a list of texts.
     pub warnings: Option<String>,
+}
+
+impl RecordShape {
+    /// What there is in an item, which is as DynamoDB's JSON has it.
+    pub fn read(&self, item: Value) -> Record {
+        // What is no item has nothing in it.
+        let item = serde_json::from_value::<serde_dynamo::Item>(item).unwrap_or_default();
+        let item: Value = serde_dynamo::from_item(item).unwrap_or_default();
+        let at = |place: &Option<String>| item.pointer(place.as_deref()?).cloned();
+        let warnings = match at(&self.warnings) {
+            Some(Value::Array(all)) => all.iter().filter_map(text).collect(),
+            Some(one) => text(&one).into_iter().collect(),
+            None => Vec::new(),
+        };
+        Record {
+            status: at(&self.status).as_ref().and_then(text).unwrap_or_default(),
+            last_error: item.pointer(&self.error).and_then(text),
+            warnings,
+        }
+    }
+}
+
+/// A value as a person reads it; `None` where it is null, or an empty text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 /// The shape of the reference worker's records.

@@ -2,25 +2,31 @@
 //! whatever happens.
 
 mod api;
+mod deployed;
 mod faults;
+mod git;
 mod guards;
 mod journal;
+mod look;
 mod policy;
+mod run;
+mod steps;
+mod undo;
 mod xml;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use hyper::Method;
 use tokio::runtime::{Builder, Runtime};
 
 pub use self::api::Api;
-use self::api::ApiError;
+pub use self::deployed::{Aws, Spent};
 pub use self::faults::way;
 pub use self::guards::{Guard, Touched};
 pub use self::journal::Entry;
-use self::policy::Undo;
+use self::journal::Journal;
 use super::{Interrupt, TargetError};
 use crate::plan::ClientId;
 use crate::profile::{Deployed, Profile};
@@ -29,9 +35,6 @@ use crate::profile::{Deployed, Profile};
 const LOOK: Duration = Duration::from_secs(5);
 /// How often it is looked whether the program is to end.
 const TICK: Duration = Duration::from_millis(50);
-/// How long after a look our statement may still appear, where its request was under way when its sender was killed.
-const UNDER_WAY: Duration = Duration::from_secs(1);
-
 /// What was found of an account before anything is done to it.
 pub struct DryRun {
     /// Each guard that was asked, in order; the last one is the one that refuses, where one does.
@@ -101,33 +104,26 @@ pub fn deny(
         let bucket = profile.names.bucket(client);
         let doing = format!("changing the policy of {bucket}");
         let failed = |why: String| failed(&doing, why, BY_HEAL);
-        let before = policy_of(&api, &bucket, account).await;
-        let before = before.map_err(|error| failed(error.to_string()))?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        // AWS takes letters and digits only.
-        let statement = format!("shakedown{:x}step1", now.as_millis());
-        let ours = policy::with_denial(before.as_deref(), &bucket, &deployed.role, &statement);
-        let ours = ours.map_err(failed)?;
-        let entry = Entry {
-            account: account.into(),
-            region: api.region().into(),
-            endpoint: deployed.endpoint.clone(),
-            bucket,
-            statement,
-            before,
-            ours,
-            process: std::process::id(),
+        let mut journal =
+            begin(&api, deployed, account).map_err(|error| failed(error.to_string()))?;
+        let denied = undo::deny(&api, &mut journal, &bucket, &deployed.role).await;
+        let lasted = match denied {
+            Ok(_) => last(&api, &deployed.alarm, time, interrupt).await,
+            Err(why) => Err(why),
         };
-        let _lock = journal::begin(&entry).map_err(|error| failed(error.to_string()))?;
-        let put = put(&api, &entry, Some(&entry.ours)).await;
-        let lasted = match put {
-            Ok(()) => last(&api, &deployed.alarm, time, interrupt).await,
-            Err(error) => Err(error.to_string()),
-        };
-        let undone = undo(&api, &entry).await.map_err(failed)?;
-        lasted.map(|()| undone).map_err(failed)
+        let undone = undo::all(&api, &mut journal).await.map_err(failed)?;
+        lasted.map(|()| undone.join("; ")).map_err(failed)
+    })
+}
+
+/// The journal of this process for an account.
+fn begin(api: &Api, deployed: &Deployed, account: &str) -> io::Result<Journal> {
+    Journal::begin(Entry {
+        account: account.into(),
+        region: api.region().into(),
+        endpoint: deployed.endpoint.clone(),
+        process: std::process::id(),
+        changes: Vec::new(),
     })
 }
 
@@ -143,62 +139,6 @@ async fn last(api: &Api, alarm: &str, time: Duration, interrupt: &Interrupt) -> 
         tokio::time::sleep(TICK.min(time)).await;
     }
     Ok(())
-}
-
-async fn policy_of(api: &Api, bucket: &str, account: &str) -> Result<Option<String>, ApiError> {
-    match api.bucket(Method::GET, bucket, "policy", account, "").await {
-        Ok(policy) => Ok(Some(policy)),
-        Err(error) if error.code == "NoSuchBucketPolicy" => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-async fn put(api: &Api, entry: &Entry, policy: Option<&str>) -> Result<(), ApiError> {
-    let (method, body) = match policy {
-        Some(policy) => (Method::PUT, policy),
-        None => (Method::DELETE, ""),
-    };
-    let put = api.bucket(method, &entry.bucket, "policy", &entry.account, body);
-    put.await.map(drop)
-}
-
-/// Takes our statement out of the policy, and looks that it is gone; then the journal ends. Returns what was done.
-async fn undo(api: &Api, entry: &Entry) -> Result<String, String> {
-    let text = |error: ApiError| error.to_string();
-    let now = || policy_of(api, &entry.bucket, &entry.account);
-    let decide = |now: Option<String>| policy::undo(now.as_deref(), &entry.ours, &entry.statement);
-    let mut found = decide(now().await.map_err(text)?)?;
-    if found == Undo::Nothing {
-        tokio::time::sleep(UNDER_WAY).await;
-        found = decide(now().await.map_err(text)?)?;
-    }
-    let bucket = &entry.bucket;
-    let done = match &found {
-        Undo::Nothing => format!("the policy of {bucket} has no statement of ours"),
-        Undo::PutBack => {
-            put(api, entry, entry.before.as_deref())
-                .await
-                .map_err(text)?;
-            format!("the policy of {bucket} is as it was")
-        }
-        Undo::Keep(policy) => {
-            put(api, entry, Some(policy)).await.map_err(text)?;
-            format!(
-                "somebody else changed the policy of {bucket}: that stays, without our statement"
-            )
-        }
-        Undo::Remove => {
-            put(api, entry, None).await.map_err(text)?;
-            format!(
-                "somebody else changed the policy of {bucket}; only our statement was left, and it is gone"
-            )
-        }
-    };
-    if decide(now().await.map_err(text)?)? != Undo::Nothing {
-        return Err("our statement is still there".into());
-    }
-    journal::end(entry).map_err(|error| error.to_string())?;
-    Ok(done)
 }
 
 /// What is not known to be undone, in all accounts.
@@ -217,11 +157,11 @@ pub fn left() -> Result<Vec<Entry>, TargetError> {
     })
 }
 
-/// Undoes a change that a program left which is gone. Returns what was done.
+/// Undoes what a program left which is gone. Returns what was done.
 ///
 /// # Errors
 /// Where these are the credentials of another account, or AWS refuses.
-pub fn heal(entry: &Entry) -> Result<String, TargetError> {
+pub fn heal(entry: &Entry) -> Result<Vec<String>, TargetError> {
     let doing = format!("healing the account {}", entry.account);
     let remedy = "give credentials of that account, and heal again";
     runtime()?.block_on(async {
@@ -235,8 +175,9 @@ pub fn heal(entry: &Entry) -> Result<String, TargetError> {
             return Err(failed(&doing, why, remedy));
         }
         let at_work = "wait until it has ended";
-        let _lock = journal::lock(&entry.account).map_err(|why| failed(&doing, why, at_work))?;
-        undo(&api, entry)
+        let journal = Journal::take_over(entry.clone());
+        let mut journal = journal.map_err(|why| failed(&doing, why, at_work))?;
+        undo::all(&api, &mut journal)
             .await
             .map_err(|why| failed(&doing, why, remedy))
     })

@@ -14,7 +14,7 @@ mod machine;
 mod memory;
 mod needs;
 mod output;
-mod own_builds;
+pub(super) mod own_builds;
 mod run;
 mod shims;
 mod steps;

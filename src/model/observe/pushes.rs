@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::history::{Branch, GitOutcome};
-use crate::model::Model;
 use crate::model::session::Expected;
-use crate::plan::{ClientId, Mark, SessionId};
+use crate::model::{Model, Outside};
+use crate::plan::{ClientId, Mark, Outsider, SessionId};
 
 impl Model {
     /// The client does something else. A push of its that had seen the refs went no further, and
@@ -55,7 +55,8 @@ impl Model {
             return;
         };
         let (own, client) = (&self.sessions[at], self.sessions[at].client);
-        if self.clients[client].synced_since_delivery {
+        // What is seen late may have been pushed after the deploy.
+        if self.clients[client].synced_since_delivery || self.profile.is_polled {
             return;
         }
         let of_branch = branch.commits.iter().flat_map(|commit| &commit.adds);
@@ -75,6 +76,11 @@ impl Model {
 
     pub(super) fn pushed(&mut self, session: &SessionId, branch: &Arc<Branch>) {
         self.note_pushed_first(session, branch);
+        let may_be_of_another = self.profile.is_polled
+            && self.session_index(session).is_some_and(|at| {
+                let conflicts = |it: &Outside| it.session == at && it.kind == Outsider::Conflicting;
+                self.outsiders.iter().any(conflicts)
+            });
         let Some(session) = self.session_mut(session) else {
             return;
         };
@@ -82,6 +88,8 @@ impl Model {
             let merges = |branch: &Branch| branch.commits.iter().filter(|c| c.merge).count();
             let merged = merges(branch) > merges(&session.remote);
             session.push_conflict = match (merged, session.conflict_landed) {
+                // Which of several pushes resolved it is not seen.
+                _ if may_be_of_another => Expected::Maybe,
                 (true, true) => Expected::Yes,
                 // One whose answer was lost before was reported as failed: to the container this is
                 // the push that brings the conflict's resolution.

@@ -1,5 +1,6 @@
 //! Signed requests to AWS.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use hyper::{Method, http};
 use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::xml;
@@ -30,6 +32,14 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// How often a request is made that is told to come less often, and the first wait between.
 const TRIES: u32 = 7;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// What is not itself in the path of a key.
+const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A service, and how its requests name an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -240,6 +250,51 @@ impl Api {
         }
         let answer = self.ask(&what, "s3", request.body(body.to_owned())).await?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// Reads or deletes an object.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub async fn object(
+        &self,
+        method: Method,
+        (bucket, key): (&str, &str),
+        owner: &str,
+    ) -> Result<Vec<u8>, ApiError> {
+        let what = format!("s3 {method} of {bucket}/{key}");
+        let path = utf8_percent_encode(key, IN_PATHS);
+        let request = http::Request::builder()
+            .method(&method)
+            .uri(format!("{}/{bucket}/{path}", self.endpoint("s3")))
+            .header("x-amz-expected-bucket-owner", owner);
+        self.ask(&what, "s3", request.body(String::new())).await
+    }
+
+    /// The keys of a bucket with their ETags, page by page.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub async fn keys(
+        &self,
+        bucket: &str,
+        owner: &str,
+    ) -> Result<BTreeMap<String, String>, ApiError> {
+        let mut keys = BTreeMap::new();
+        let mut from = String::new();
+        loop {
+            let query = format!("list-type=2{from}");
+            let page = self.bucket(Method::GET, bucket, &query, owner, "").await?;
+            let tags = xml::texts(&page, "ETag");
+            keys.extend(xml::texts(&page, "Key").into_iter().zip(tags));
+            let Some(next) = xml::texts(&page, "NextContinuationToken").pop() else {
+                return Ok(keys);
+            };
+            from = format!(
+                "&continuation-token={}",
+                utf8_percent_encode(&next, NON_ALPHANUMERIC)
+            );
+        }
     }
 
     /// Makes a request, again where it came too often. Every request goes this way.

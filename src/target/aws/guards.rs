@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::api::{ALARMS, Api, ApiError, ECS, IAM, LOGS, SQS, STS, TABLES};
 use super::journal;
+use super::undo;
 use super::xml::texts;
 use crate::profile::{Deployed, Profile};
 
@@ -59,7 +60,8 @@ fn resources(
         (
             "bucket",
             of_each(&|client| names.bucket(client)),
-            "keys and documents are read; a fault adds one statement to its policy, and puts the policy back",
+            "keys and objects are read; a fault adds one statement to its policy, and puts the policy back; \
+             it is empty before a run, and emptied after it",
         ),
         (
             "queue",
@@ -69,9 +71,13 @@ fn resources(
         (
             "dead letters",
             of_each(&|client| names.dead_letters(client)),
-            "its depth is read",
+            "its depth is read, and messages of the run, which are deleted after it",
         ),
-        ("table", table.collect(), "items of the sessions are read"),
+        (
+            "table",
+            table.collect(),
+            "items of the run's sessions are read, and deleted after it",
+        ),
         ("log group", group.into_iter().collect(), "lines are read"),
         (
             "service",
@@ -183,10 +189,13 @@ impl Asking<'_> {
     fn journal(&self) -> Result<String, String> {
         match journal::open(&self.account) {
             Ok(None) => Ok("nothing is left to be undone".into()),
-            Ok(Some(entry)) => Err(format!(
-                "the policy of {} is not known to be as it was: `shakedown heal` puts it back",
-                entry.bucket
-            )),
+            Ok(Some(entry)) => {
+                let changes: Vec<String> = entry.changes.iter().map(ToString::to_string).collect();
+                Err(format!(
+                    "{}: that is not known to be as it was: `shakedown heal` undoes it",
+                    changes.join("; ")
+                ))
+            }
             Err(error) => Err(format!("it cannot be read: {error}")),
         }
     }
@@ -294,32 +303,27 @@ impl Asking<'_> {
     async fn steady(&self, kind: &str, name: &str) -> Option<Result<String, String>> {
         match kind {
             "queue" | "dead letters" => Some(self.is_empty(name).await),
+            "bucket" => Some(self.has_no_site(name).await),
             "service" => Some(self.is_running(name).await),
             _ => None,
         }
     }
 
+    /// What a run leaves in a bucket is removed after it, which could be told from nothing else.
+    async fn has_no_site(&self, bucket: &str) -> Result<String, String> {
+        let keys = self.api.keys(bucket, &self.account).await;
+        match keys.map_err(|error| error.to_string())?.len() {
+            0 => Ok("is empty".into()),
+            n => Err(format!(
+                "{n} objects are in it, and all objects are removed after a run: test a client whose site is empty"
+            )),
+        }
+    }
+
     async fn is_empty(&self, queue: &str) -> Result<String, String> {
         let text = |error: ApiError| error.to_string();
-        let wanted = json!({
-            "QueueUrl": self.queue_url(queue).await.map_err(text)?,
-            "AttributeNames": [
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesNotVisible",
-                "ApproximateNumberOfMessagesDelayed",
-            ],
-        });
-        let found = self
-            .api
-            .json(SQS, "GetQueueAttributes", wanted)
-            .await
-            .map_err(text)?;
-        let all = found["Attributes"].as_object();
-        let counts = all
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, count)| count.as_str());
-        let messages: u64 = counts.filter_map(|count| count.parse::<u64>().ok()).sum();
+        let url = self.queue_url(queue).await.map_err(text)?;
+        let messages = undo::depth(self.api, &url).await.map_err(text)?;
         match messages {
             0 => Ok("no message waits".into()),
             1 => Err("a message waits: the system is at work, or stuck".into()),
@@ -438,6 +442,10 @@ mod tests {
             services: Vec::new(),
             alarm: String::new(),
             endpoint: None,
+            git: None,
+            git_token: None,
+            keeps_workspace: false,
+            message: None,
         };
         let user = |id: &str| format!("arn:aws:iam::{id}:user/tester");
         let ask = |id: &str, arn: &str| may_be_tested(id, arn, &deployed);

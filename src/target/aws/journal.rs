@@ -1,6 +1,7 @@
 //! What is about to be changed in an account, on the disk before it is: so that it can be undone whatever ends this
 //! program.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, Locked};
 
-/// One change that is not known to be undone.
+/// What is not known to be undone in an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// The account.
@@ -18,16 +19,79 @@ pub struct Entry {
     pub region: String,
     /// Where AWS is, where that is not AWS itself.
     pub endpoint: Option<String>,
-    /// The bucket whose policy is changed.
-    pub bucket: String,
-    /// The id of our statement in it.
-    pub statement: String,
-    /// The policy before; `None` where there was none.
-    pub before: Option<String>,
-    /// The policy with our statement.
-    pub ours: String,
-    /// The process that makes the change.
+    /// The process that makes the changes.
     pub process: u32,
+    /// The changes, oldest first.
+    pub changes: Vec<Change>,
+}
+
+/// One change, with all that undoes it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// A statement of ours is in the policy of a bucket.
+    Policy {
+        /// The bucket.
+        bucket: String,
+        /// The id of our statement.
+        statement: String,
+        /// The policy before; `None` where there was none.
+        before: Option<String>,
+        /// The policy with our statement.
+        ours: String,
+    },
+    /// The system is given work of a run, which leaves a site.
+    Site {
+        /// The bucket, which was empty before.
+        bucket: String,
+    },
+    /// The same, which leaves records of the run's sessions.
+    Records {
+        /// The table.
+        table: String,
+        /// The attribute that is its key.
+        key: String,
+        /// The keys of the items.
+        items: Vec<String>,
+    },
+    /// The same, which leaves branches of the run's sessions.
+    Branches {
+        /// The URL of the repository.
+        repository: String,
+        /// The environment variable with the token for it.
+        token: Option<String>,
+        /// The branches.
+        names: Vec<String>,
+    },
+    /// The work itself: messages.
+    Messages {
+        /// The queue.
+        queue: String,
+        /// The queue of those that are given up.
+        dead_letters: String,
+        /// A word that is in each message of the run and in no other.
+        run: String,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy {
+                bucket, statement, ..
+            } => write!(f, "the statement {statement} in the policy of {bucket}"),
+            Self::Site { bucket } => write!(f, "the objects of {bucket}, which was empty"),
+            Self::Records { table, items, .. } => {
+                write!(f, "the items {} of {table}", items.join(", "))
+            }
+            Self::Branches {
+                repository, names, ..
+            } => write!(f, "the branches {} of {repository}", names.join(", ")),
+            Self::Messages { queue, run, .. } => {
+                write!(f, "messages with `{run}` in {queue} and its dead letters")
+            }
+        }
+    }
 }
 
 /// Where the journals of all accounts are.
@@ -81,25 +145,66 @@ pub(super) fn lock(account: &str) -> io::Result<Locked> {
     Locked::alone(lock).map_err(at_work)
 }
 
-/// Writes down what is about to be changed. Returns what keeps others from the account meanwhile.
-///
-/// # Errors
-/// Where another one is open, or this is not on the disk.
-pub(super) fn begin(entry: &Entry) -> io::Result<Locked> {
-    let path = path(&entry.account)?;
-    let lock = lock(&entry.account)?;
-    if path.exists() {
-        return Err(io::Error::other(
-            "an earlier change is not undone: `shakedown heal`",
-        ));
-    }
-    durable::write(&path, &serde_json::to_vec_pretty(entry)?)?;
-    Ok(lock)
+/// The journal of one who changes an account, and keeps others from it meanwhile.
+pub(super) struct Journal {
+    entry: Entry,
+    _lock: Locked,
 }
 
-/// Takes a change for undone.
-pub(super) fn end(entry: &Entry) -> io::Result<()> {
-    let path = path(&entry.account)?;
-    fs::remove_file(&path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+impl Journal {
+    /// The journal of one who begins; nothing is written yet.
+    ///
+    /// # Errors
+    /// Where another one is open.
+    pub(super) fn begin(entry: Entry) -> io::Result<Self> {
+        let lock = lock(&entry.account)?;
+        if path(&entry.account)?.exists() {
+            return Err(io::Error::other(
+                "an earlier change is not undone: `shakedown heal`",
+            ));
+        }
+        Ok(Self { entry, _lock: lock })
+    }
+
+    /// The journal of one who heals.
+    ///
+    /// # Errors
+    /// Where somebody else changes the account.
+    pub(super) fn take_over(entry: Entry) -> io::Result<Self> {
+        let lock = lock(&entry.account)?;
+        // It may have been healed since it was read.
+        let entry = open(&entry.account)?.unwrap_or(Entry {
+            changes: Vec::new(),
+            ..entry
+        });
+        Ok(Self { entry, _lock: lock })
+    }
+
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Writes down what is about to be changed.
+    ///
+    /// # Errors
+    /// Where that is not on the disk; nothing may be changed then.
+    pub(super) fn note(&mut self, change: Change) -> io::Result<()> {
+        self.entry.changes.push(change);
+        self.write()
+    }
+
+    /// Takes a change for undone.
+    pub(super) fn end(&mut self, change: &Change) -> io::Result<()> {
+        self.entry.changes.retain(|known| known != change);
+        self.write()
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let path = path(&self.entry.account)?;
+        if !self.entry.changes.is_empty() {
+            return durable::write(&path, &serde_json::to_vec_pretty(&self.entry)?);
+        }
+        fs::remove_file(&path)?;
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
 }

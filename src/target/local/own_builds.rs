@@ -20,7 +20,7 @@ use crate::site::read_content;
 
 /// How commits of one client are built.
 #[derive(Clone, Debug)]
-pub(super) struct OwnBuilds {
+pub(in crate::target) struct OwnBuilds {
     build: BuildCommand,
     /// All that a build gets, besides folders of its own.
     environment: Vec<(OsString, OsString)>,
@@ -50,7 +50,10 @@ const TICK: Duration = Duration::from_millis(5);
 
 impl OwnBuilds {
     /// Builds of a client whose containers have this environment.
-    pub(super) fn new(build: BuildCommand, environment: &[(OsString, OsString)]) -> Self {
+    pub(in crate::target) fn new(
+        build: BuildCommand,
+        environment: &[(OsString, OsString)],
+    ) -> Self {
         let is_passed = |name: &OsString| build.environment.iter().any(|passed| name == &**passed);
         let passed = environment.iter().filter(|(name, _)| is_passed(name));
         let environment = passed.cloned().collect();
@@ -59,7 +62,7 @@ impl OwnBuilds {
 
     /// The builds of the commits in these repositories whose trees have exactly these marks. What
     /// cannot be found or built is left out.
-    pub(super) fn of(&self, repositories: &[PathBuf], marks: &[Mark]) -> Vec<OwnBuild> {
+    pub(in crate::target) fn of(&self, repositories: &[PathBuf], marks: &[Mark]) -> Vec<OwnBuild> {
         let mut trees: Vec<(&Path, String)> = Vec::new();
         for repository in repositories {
             let found = trees_with(repository, marks).unwrap_or_else(|error| {

@@ -33,6 +33,8 @@ pub struct Config {
     pub build_output: String,
     /// Real time for each unit of the worker's own time.
     pub time_scale: f64,
+    /// What the queues take for one of the worker's seconds, in seconds of theirs.
+    pub queue_scale: f64,
     /// Everything that must stay secret.
     pub secrets: Secrets,
 }
@@ -64,7 +66,7 @@ impl Config {
         let mut problems = Vec::new();
         let set = |name: &str| get(name).filter(|text| !text.is_empty());
         let or = |name: &str, default: &str| set(name).unwrap_or_else(|| default.into());
-        let time_scale = or("TIME_SCALE", "1");
+        let scales = ["TIME_SCALE", "QUEUE_TIME_SCALE"].map(|name| (name, or(name, "1")));
         let mut needed = |name: &str, meaning: &str| {
             set(name).unwrap_or_else(|| {
                 problems.push(format!("{name} is missing: {meaning}"));
@@ -108,6 +110,7 @@ impl Config {
             build_command: or("BUILD_COMMAND", "sh build.sh"),
             build_output: or("BUILD_OUTPUT", "dist"),
             time_scale: 1.0,
+            queue_scale: 1.0,
             secrets: Secrets::default(),
         };
         if !client.is_empty() && SessionId::parse(&format!("{client}/x")).is_none() {
@@ -115,12 +118,14 @@ impl Config {
                 "CLIENT_ID is `{client}`: it must be small letters, digits and inner hyphens"
             ));
         }
-        match time_scale.parse::<f64>() {
-            Ok(scale) if scale.is_finite() && scale > 0.0 => config.time_scale = scale,
-            _ => problems.push(format!(
-                "TIME_SCALE is `{time_scale}`: it must be a number above 0"
-            )),
-        }
+        let read = scales.map(|(name, text)| match text.parse::<f64>() {
+            Ok(scale) if scale.is_finite() && scale > 0.0 => scale,
+            _ => {
+                problems.push(format!("{name} is `{text}`: it must be a number above 0"));
+                1.0
+            }
+        });
+        [config.time_scale, config.queue_scale] = read;
         if has_password(&config.git_base) {
             // A URL is shown in errors and kept in checkouts; a token is not.
             problems.push("GIT_BASE_URL holds a password: give it in GIT_TOKEN instead".into());
@@ -151,7 +156,7 @@ mod tests {
 
     fn complete(name: &str) -> Option<String> {
         Some(match name {
-            "AWS_ENDPOINT_URL" | "BUILD_OUTPUT" => return None,
+            "AWS_ENDPOINT_URL" | "BUILD_OUTPUT" | "QUEUE_TIME_SCALE" => return None,
             "CLIENT_ID" => "acme".into(),
             "TIME_SCALE" => "0.25".into(),
             "GIT_BASE_URL" => "http://127.0.0.1:1/git".into(),
@@ -200,6 +205,7 @@ mod tests {
             ("CLIENT_ID", "Acme Inc"),
             ("TIME_SCALE", "0"),
             ("TIME_SCALE", "fast"),
+            ("QUEUE_TIME_SCALE", "-1"),
             ("GIT_BASE_URL", "https://user:password@host/git"),
         ] {
             let Err(error) = Config::read(|asked| {

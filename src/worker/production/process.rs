@@ -143,6 +143,7 @@ fn ports(
         Rc::new(SqsQueue {
             client: sqs.clone(),
             url: url.into(),
+            time_scale: config.queue_scale,
             secrets: secrets(),
         })
     };

@@ -13,6 +13,8 @@ use crate::worker::ports::{Delivery, Kind, PortError, PortResult, Queue};
 pub struct SqsQueue {
     pub client: Client,
     pub url: String,
+    /// What it takes for one of the worker's seconds, in seconds of its own.
+    pub time_scale: f64,
     pub secrets: Secrets,
 }
 
@@ -24,7 +26,7 @@ impl Queue for SqsQueue {
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(1)
-            .wait_time_seconds(whole_seconds(wait).min(20))
+            .wait_time_seconds(self.whole_seconds(wait).min(20))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await
@@ -54,7 +56,7 @@ impl Queue for SqsQueue {
             .change_message_visibility()
             .queue_url(&self.url)
             .receipt_handle(receipt)
-            .visibility_timeout(whole_seconds(visibility))
+            .visibility_timeout(self.whole_seconds(visibility))
             .send()
             .await
             .map_err(|error| read_error("ChangeMessageVisibility", &error, &self.secrets))?;
@@ -73,7 +75,10 @@ impl Queue for SqsQueue {
     }
 }
 
-/// SQS counts in whole seconds.
-fn whole_seconds(time: Duration) -> i32 {
-    i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+impl SqsQueue {
+    /// SQS counts in whole seconds.
+    fn whole_seconds(&self, time: Duration) -> i32 {
+        let seconds = time.mul_f64(self.time_scale).as_secs();
+        i32::try_from(seconds).unwrap_or(i32::MAX)
+    }
 }
