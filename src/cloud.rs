@@ -41,7 +41,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 
 pub use agent::STUB_PATH;
-pub use branch::{check_out, read_clone, trees_with};
+pub use branch::{check_out, read_branch, read_clone, trees_with};
 pub use builds::{BuildReport, with_short_path};
 pub use credentials::{ACCESS_KEY, ACCOUNT, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
