@@ -48,7 +48,7 @@ impl Outcome {
     }
 
     /// Takes its verdict back, and says why.
-    fn leave_unknown(&mut self, why: String) {
+    pub(crate) fn leave_unknown(&mut self, why: String) {
         self.verdict = Verdict::Unknown { why };
         if let Some(end) = &mut self.history.end {
             end.verdict = self.verdict.clone();
@@ -146,7 +146,8 @@ pub fn run_confirmed_recorded(
     first
 }
 
-const QUIETER: &str =
+/// What to do where the machine may have made what was seen.
+pub(crate) const QUIETER: &str =
     "Run it again on a quiet machine, with fewer `--jobs`, or a larger `--time-scale`";
 
 fn reason(doubt: &Doubt) -> String {

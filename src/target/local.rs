@@ -138,6 +138,8 @@ impl Local {
             environment.extend(variables.map(|(name, value)| (name.into(), value.into())));
         }
         environment.push(("WORKSPACE_ROOT".into(), root.into()));
+        let (name, value) = memory::NOTHING_AHEAD;
+        environment.push((name.into(), value.into()));
         environment
     }
 }

@@ -228,7 +228,7 @@ fn an_interrupt_ends_a_campaign_with_its_summary() {
         .spawn()
         .unwrap();
     let running = folder.path().join("shakedown-out");
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !running.exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -72,7 +72,7 @@ impl Cloud {
 
     /// How it ended, and what it had printed on standard error.
     pub fn ended(mut self) -> (ExitStatus, String) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let status = loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 break status;
@@ -138,7 +138,7 @@ fn status_of_agent(cloud: &Cloud) -> u16 {
 
 /// Waits until the agent answers so: a line is carried out soon after it was written.
 fn await_status(cloud: &Cloud, status: u16) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while status_of_agent(cloud) != status {
         assert!(Instant::now() < deadline, "no {status}");
         std::thread::sleep(Duration::from_millis(5));

@@ -38,7 +38,7 @@ const COMMANDS: [(&str, &str); 8] = [
 ];
 
 /// How long what a killed command had started may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
+const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 #[test]
 fn killed_commands_leave_nothing_that_the_next_start_does_not_clean() {

@@ -279,7 +279,7 @@ mod tests {
     }
 
     fn wait_for_death(container: &mut Container) -> Death {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(death) = container.take_death().unwrap() {
                 return death;
@@ -296,7 +296,7 @@ mod tests {
         let script = format!("sleep 60 & echo $! >{}; wait", file.display());
         let mut container = shell(folder.path(), &script);
         container.start().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let id = loop {
             if let Ok(text) = std::fs::read_to_string(&file)
                 && let Ok(id) = text.trim().parse::<i32>()

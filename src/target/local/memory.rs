@@ -18,6 +18,10 @@ impl Limit {
     pub(super) const TIGHT: Self = Self::Bytes(24 << 20);
 }
 
+/// Makes the built-in worker's allocator ask the system for memory only when that is needed: no limit would reach what
+/// it has taken ahead.
+pub(super) const NOTHING_AHEAD: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
 /// Limits a process (0: the calling one), and with it all that it starts from now on.
 ///
 /// # Errors

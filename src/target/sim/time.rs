@@ -78,6 +78,7 @@ impl Timers {
         let first = entries.partition_point(|other| other.at > at);
         if let Some(place) = entries[first..]
             .iter()
+            .take_while(|other| other.at == at)
             .position(|other| other.sequence == sequence)
         {
             entries.remove(first + place);
