@@ -1,9 +1,13 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::error::TargetError;
 use crate::history::{Event, What};
+use crate::plan::SessionId;
 use crate::report::{self, Style};
+use crate::target::Run;
 use crate::target::sim::Sim;
 use crate::worker::settings::Settings;
 
@@ -191,4 +195,58 @@ fn an_expectation_that_is_not_met_fails_a_scenario_whose_rules_hold() {
             "It was seen after 50",
         ],
     );
+}
+
+/// Stands for a machine on which time is real: some of the first runs miss an expectation.
+struct Loaded {
+    slow: Sim,
+    quick: Sim,
+    missing: usize,
+    runs: AtomicUsize,
+}
+
+impl Target for Loaded {
+    fn name(&self) -> &'static str {
+        "loaded"
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        let ran = self.runs.fetch_add(1, Ordering::Relaxed);
+        let target = if ran < self.missing {
+            &self.slow
+        } else {
+            &self.quick
+        };
+        target.start(sessions, seed)
+    }
+}
+
+#[test]
+fn on_real_time_an_expectation_that_is_missed_once_fails_no_scenario() {
+    for (missing, grade, runs) in [
+        (0, Grade::Passed, 1),
+        (1, Grade::Unknown, 4),
+        (2, Grade::Failed, 2),
+    ] {
+        let alter = |settings: &mut Settings| settings.agent_limit = Duration::from_secs(50);
+        let target = Loaded {
+            slow: Sim::altered(Arc::new(move |_, settings| alter(settings))),
+            quick: Sim::default(),
+            missing,
+            runs: AtomicUsize::new(0),
+        };
+        let scenario = Scenario::by_name("agent-timeout").unwrap();
+        let ended = scenario.run(&target, 1, &Interrupt::default());
+        assert_eq!(
+            ended.grade(),
+            grade,
+            "{missing}: {:?}",
+            ended.outcome.verdict
+        );
+        assert_eq!(target.runs.into_inner(), runs, "{missing}");
+    }
 }
