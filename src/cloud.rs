@@ -302,6 +302,7 @@ impl Cloud {
             | Fault::GitDown
             | Fault::AgentSlow
             | Fault::AgentError(_)
+            | Fault::AgentCut(_)
             | Fault::StoreThrottled
             | Fault::QueueDown(_) => Ok(()),
             // The target sets the limit of its container.

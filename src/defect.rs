@@ -195,6 +195,9 @@ defects! {
         |ports, _| builder::plant(ports, builder::Mistake::TokenInOutput);
     "hangs-after-agent-error", NothingLost, "after an agent error the worker waits for ever",
         |ports, _| agent::plant(ports, agent::Mistake::HangsOnError);
+    "takes-cut-answer", ErrorsTold,
+        "an agent's answer that is cut is taken for a whole one, in which nothing is changed",
+        |ports, _| agent::plant(ports, agent::Mistake::TakesCut);
     "forgets-lost-work", NothingLost, "work that was lost with the workspace is not reported as lost",
         |ports, _| store::plant(ports, store::Mistake::ForgetsSaved);
     "stops-polling", NothingLost, "a poll that fails is the last one",

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ClientId, Mark, Phase, Place, SessionId, Step};
+use crate::plan::{ClientId, Cut, Mark, Phase, Place, SessionId, Step};
 use crate::profile::{Evidence, Profile};
 use crate::verdict::NotAsked;
 
@@ -139,6 +139,9 @@ pub enum What {
         status: Option<u16>,
         /// The wait that the answer asks for.
         retry_after: Option<Duration>,
+        /// How the answer is cut, where it does not come whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cut: Option<Cut>,
     },
 
     // Git remote.

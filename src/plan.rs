@@ -20,7 +20,7 @@ mod text;
 use std::time::Duration;
 
 pub use argument::{NameMut, Scope, Subject, Variety};
-pub use edit::{Edit, Outage, Outsider, Phase, UnknownWord};
+pub use edit::{Cut, Edit, Outage, Outsider, Phase, UnknownWord};
 pub use fault::{Fault, FaultKind, FaultRow, Injection, Place};
 pub use line::ParseError;
 pub use name::{ClientId, Mark, SessionId, fill_name};

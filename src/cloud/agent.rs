@@ -27,6 +27,7 @@ use super::protocol::header;
 use super::route::Asked;
 use super::services::Services;
 use crate::history::{CallAnswer, ServiceCall, What};
+use crate::plan::Cut;
 use crate::site;
 
 /// Where the stubs of the agent's program ask what to do.
@@ -63,6 +64,7 @@ fn messages(services: &Services, asked: &Asked) -> Answer {
     let refused = check(asked, &request);
     // A stream can also fail after it has begun, where there is one.
     let can_break = refused.is_ok() && request.streams();
+    let mut cut = None;
     let (answer, status, wait) = match fault(services, asked, can_break) {
         Some(Failure::Never) => (Answer::Never, None, None),
         Some(Failure::Status(status)) => {
@@ -73,7 +75,14 @@ fn messages(services: &Services, asked: &Asked) -> Answer {
             let message = turn(services, asked, &request);
             (message.stream(end), status, None)
         }
-        None => match refused {
+        // What is refused is not cut.
+        Some(Failure::CutOff(how)) if refused.is_ok() => {
+            cut = Some(how);
+            let message = turn(services, asked, &request);
+            let answer = cut_off(services, message, how, request.streams());
+            (answer, Some(StatusCode::OK), None)
+        }
+        Some(Failure::CutOff(_)) | None => match refused {
             Err((status, kind, message)) => {
                 (refusal(asked, status, kind, message), Some(status), None)
             }
@@ -81,7 +90,7 @@ fn messages(services: &Services, asked: &Asked) -> Answer {
                 let message = turn(services, asked, &request);
                 let answer = match request.streams() {
                     true => message.stream(End::Whole),
-                    false => message.whole(),
+                    false => message.whole(End::Whole),
                 };
                 (answer, Some(StatusCode::OK), None)
             }
@@ -89,15 +98,38 @@ fn messages(services: &Services, asked: &Asked) -> Answer {
     };
     if request.is_side() {
         let how = match status {
-            Some(StatusCode::OK) => CallAnswer::Done,
+            Some(StatusCode::OK) if cut.is_none() => CallAnswer::Done,
+            Some(StatusCode::OK) => CallAnswer::Failed("cut".into()),
             Some(status) => CallAnswer::Failed(status.as_str().into()),
             None => CallAnswer::Failed("no answer".into()),
         };
         called(services, asked, "request without tools", how);
     } else {
-        record(services, asked, request.instruction(), status, wait);
+        record(services, asked, request.instruction(), status, wait, cut);
     }
     answer
+}
+
+/// An answer of a good status that does not come whole.
+fn cut_off(services: &Services, message: Message, cut: Cut, streams: bool) -> Answer {
+    let (kind, text) = failure::words(StatusCode::INTERNAL_SERVER_ERROR);
+    let end = match cut {
+        Cut::MaxTokens => {
+            let message = message.at_limit(streams);
+            return match streams {
+                true => message.stream(End::Whole),
+                false => message.whole(End::Whole),
+            };
+        }
+        Cut::StreamError => End::Failed(kind, text),
+        Cut::Empty => End::Empty,
+        Cut::Dangling if services.faults.either() => End::Cut,
+        Cut::Dangling => End::Dangling,
+    };
+    match streams {
+        true => message.stream(end),
+        false => message.whole(end),
+    }
 }
 
 /// What the agent says next.
@@ -162,12 +194,19 @@ fn model(asked: &Asked, request: &Request) -> Value {
 pub(super) fn answer_stub(services: &Services, asked: &Asked) -> Answer {
     let request = serde_json::from_slice::<Value>(&asked.body).unwrap_or_default();
     let instruction = request["prompt"].as_str().and_then(site::instruction_in);
+    let mut cut = None;
     let (answer, status, wait) = match fault(services, asked, false) {
         Some(Failure::Status(status)) => {
             let (answer, wait) = failure(asked, status);
             (answer, Some(status), wait)
         }
         Some(Failure::Never | Failure::Broken(..)) => (Answer::Never, None, None),
+        // An agent's program that gets no whole answer changes nothing, and says so.
+        Some(Failure::CutOff(how)) => {
+            cut = Some(how);
+            let answer = json(StatusCode::OK, "application/json", &json!({}));
+            (answer, Some(StatusCode::OK), None)
+        }
         None => {
             let changes = instruction.and_then(|text| services.config.site.script(text));
             let body = json!({ "changes": changes.unwrap_or_default() });
@@ -175,7 +214,7 @@ pub(super) fn answer_stub(services: &Services, asked: &Asked) -> Answer {
             (answer, Some(StatusCode::OK), None)
         }
     };
-    record(services, asked, instruction, status, wait);
+    record(services, asked, instruction, status, wait, cut);
     answer
 }
 
@@ -230,12 +269,14 @@ fn record(
     instruction: Option<&str>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    cut: Option<Cut>,
 ) {
     services.recorder.record(What::AgentAsked {
         client: asked.client.clone(),
         mark: instruction.and_then(site::mark_in),
         status: status.map(|status| status.as_u16()),
         retry_after,
+        cut,
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chance::Chance;
 use crate::plan::set_fault;
-use crate::plan::{ClientId, Fault, Injection, Outage, Place, SessionId};
+use crate::plan::{ClientId, Cut, Fault, Injection, Outage, Place, SessionId};
 
 /// The active faults, and the seeded chance that decides where a fault has more than one face.
 pub(super) struct Faults {
@@ -96,6 +96,14 @@ impl Active {
     pub(super) fn agent_error(&self) -> Option<u16> {
         self.0.iter().find_map(|fault| match fault {
             Fault::AgentError(status) => Some(*status),
+            _ => None,
+        })
+    }
+
+    /// How the agent's answers are cut.
+    pub(super) fn agent_cut(&self) -> Option<Cut> {
+        self.0.iter().find_map(|fault| match fault {
+            Fault::AgentCut(cut) => Some(*cut),
             _ => None,
         })
     }

@@ -11,6 +11,10 @@ macro_rules! plans {
 }
 
 plans! {
+    "agent-cut-dangling",
+    "agent-cut-empty",
+    "agent-cut-max-tokens",
+    "agent-cut-stream-error",
     "agent-error-429",
     "agent-error-500",
     "agent-error-529",

@@ -27,6 +27,7 @@ impl AgentAndQueue {
                 mark,
                 status,
                 retry_after,
+                cut,
             } => {
                 let asked = (client.clone(), *mark);
                 match status {
@@ -37,7 +38,7 @@ impl AgentAndQueue {
                         let wait = retry_after.unwrap_or_default();
                         self.throttled.insert(asked, event.at + wait);
                     }
-                    Some(200) => {
+                    Some(200) if cut.is_none() => {
                         if self.unanswered.remove(&asked) {
                             reached.insert(Sometimes::AgentTimedOutThenAnswered);
                         }

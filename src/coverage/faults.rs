@@ -129,6 +129,7 @@ fn shows(what: &What, fault: &Fault) -> bool {
         Fault::AgentError(code) => matches!(what, What::AgentAsked {
             status: Some(status), ..
         } if status == code || (*code, *status) == (529, 503)),
+        Fault::AgentCut(how) => matches!(what, What::AgentAsked { cut, .. } if *cut == Some(*how)),
         Fault::StoreThrottled | Fault::QueueDown(_) => {
             matches!(what, What::Refused { place, .. } if *place == fault.place())
         }

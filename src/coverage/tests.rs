@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::history::{Commit, Content, Death, GitOutcome, Record, S3Operation, S3Outcome};
-use crate::plan::{Place, SessionId};
+use crate::plan::{Cut, Place, SessionId};
 use crate::profile::{LineReader, Profile};
 
 const SESSIONS: &str = "session acme/home\nsession acme/blog\nsession globex/home\n";
@@ -172,6 +172,7 @@ fn asked(status: Option<u16>, retry_after: u64) -> What {
         mark: Some(Mark::Edit(1)),
         status,
         retry_after: (retry_after > 0).then(|| Duration::from_secs(retry_after)),
+        cut: None,
     }
 }
 
@@ -250,6 +251,16 @@ fn a_fault_is_hit_by_what_shows_it_while_it_is_active() {
         ("out-of-memory acme", died("acme", Death::OutOfMemory)),
         ("agent-slow", asked(None, 0)),
         ("agent-error 529", asked(Some(529), 0)),
+        (
+            "agent-cut empty",
+            What::AgentAsked {
+                client: "acme".into(),
+                mark: None,
+                status: Some(200),
+                retry_after: None,
+                cut: Some(Cut::Empty),
+            },
+        ),
         ("store-throttled", refused),
     ] {
         let steps = format!("inject {fault}\nheal {fault}\n");

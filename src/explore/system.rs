@@ -135,7 +135,8 @@ pub enum Stage {
     Begin,
     Think {
         failed: u8,
-        slow: bool,
+        /// What the last one that failed leads to, once there is an answer.
+        then: Option<Sometimes>,
     },
     Edit,
     Commit,

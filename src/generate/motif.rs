@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::weigh::MOMENTS;
 use crate::model::Model;
-use crate::plan::{ClientId, Edit, Fault, Outage, Outsider, Phase, SessionId, Step};
+use crate::plan::{ClientId, Cut, Edit, Fault, Outage, Outsider, Phase, SessionId, Step};
 
 /// Random numbers, drawn from one word.
 struct Draws(u64);
@@ -161,9 +161,10 @@ impl Writer {
     }
 
     fn agent_recovers(&self, draws: &mut Draws) -> Vec<Step> {
-        let (fault, wait) = match draws.below(4) {
+        let (fault, wait) = match draws.below(5) {
             0 => (Fault::AgentSlow, [35, 200][draws.below(2)]),
             1 => (Fault::AgentError(529), 3),
+            2 => (Fault::AgentCut(Cut::Dangling), 3),
             _ => (Fault::AgentError(429), 3),
         };
         vec![

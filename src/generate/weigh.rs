@@ -55,7 +55,7 @@ impl Swarm {
                 (Some(Place::Git), of_fault(one) | crashes | few)
             }
             _ => {
-                let errors = of_fault(FaultKind::AgentError);
+                let errors = of_fault(FaultKind::AgentError) | of_fault(FaultKind::AgentCut);
                 (Some(Place::Agent), errors | of_step(StepKind::Crash) | few)
             }
         };

@@ -57,13 +57,15 @@ pub(crate) fn describe(what: &What) -> (String, String) {
             mark,
             status,
             retry_after,
+            cut,
         } => {
             let wish = mark.map(|mark| format!(" for {mark}")).unwrap_or_default();
             let answer = status.map_or("no answer".into(), |status| status.to_string());
             let wait = retry_after
                 .map(|wait| format!(", retry after {:.1} s", wait.as_secs_f64()))
                 .unwrap_or_default();
-            of(client, format!("agent asked{wish}: {answer}{wait}"))
+            let cut = cut.map(|cut| format!(", cut: {cut}")).unwrap_or_default();
+            of(client, format!("agent asked{wish}: {answer}{cut}{wait}"))
         }
         What::Fetched { client, outcome } => of(client, format!("git fetch: {}", git(*outcome))),
         What::PushBegan { client } => of(client, "git push began".into()),

@@ -46,6 +46,7 @@ impl What {
             mark: Some(mark),
             status,
             retry_after: None,
+            cut: None,
         }
     }
 

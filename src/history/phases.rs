@@ -223,6 +223,7 @@ mod tests {
             mark: Some(Mark::Edit(n)),
             status: Some(200),
             retry_after: None,
+            cut: None,
         }
     }
 

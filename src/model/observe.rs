@@ -73,8 +73,17 @@ impl Model {
                 mark,
                 status,
                 retry_after,
+                cut,
                 ..
-            } => self.agent_asked(*mark, *status, *retry_after, event.at),
+            } => {
+                let is_answered = *status == Some(200) && cut.is_none();
+                self.agent_asked(
+                    *mark,
+                    (is_answered, status.is_none()),
+                    *retry_after,
+                    event.at,
+                );
+            }
             What::Fetched { client, outcome } => {
                 self.push_ended_unnamed(client);
                 if *outcome != GitOutcome::Done {

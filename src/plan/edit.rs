@@ -38,6 +38,16 @@ words!(
 );
 
 words!(
+    /// How the agent's answer is cut, although its status is good.
+    Cut ("how an answer is cut", few Dangling) {
+        MaxTokens = "max-tokens" "Stopped at the limit of tokens, within what a tool is given.",
+        StreamError = "stream-error" "An error event in the stream; without a stream, a reset.",
+        Empty = "empty" "No bytes.",
+        Dangling = "dangling" "It ends in its middle, with the connection or without.",
+    }
+);
+
+words!(
     /// A push by an outsider.
     Outsider ("a kind of push") {
         Clean = "clean" "Touches a file of its own.",

@@ -2,7 +2,7 @@
 
 use super::argument::{Form, NameMut, Objects, Product, Scope, Status, Subject, Variety};
 use super::table::{form, table, words};
-use super::{ClientId, Edit, Outage, SessionId};
+use super::{ClientId, Cut, Edit, Outage, SessionId};
 
 table!(
     /// A state that the world can be put in until it is healed; the table of the contract.
@@ -74,6 +74,12 @@ table!(
         "agent-error" AgentError(status: u16 as Status)
             = "The agent answers 429, 500 or 529.",
             FaultRow::of(Place::Agent, 12);
+        "agent-cut" AgentCut(cut: Cut)
+            = "The agent's answer has a good status and does not come whole.",
+            FaultRow {
+                simpler: Some(FaultKind::AgentError),
+                ..FaultRow::of(Place::Agent, 19)
+            };
         "store-throttled" StoreThrottled
             = "The session table throttles.",
             FaultRow { weight: 5, ..FaultRow::of(Place::Table, 13) };

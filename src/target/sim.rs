@@ -343,6 +343,7 @@ impl SimRun {
             | Fault::OutOfMemory(_)
             | Fault::AgentSlow
             | Fault::AgentError(_)
+            | Fault::AgentCut(_)
             | Fault::StoreThrottled
             | Fault::QueueDown(_)
             | Fault::BuildError(_)

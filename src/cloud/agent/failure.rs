@@ -10,6 +10,7 @@ use crate::cloud::answer::{Answer, json};
 use crate::cloud::protocol;
 use crate::cloud::route::Asked;
 use crate::cloud::services::Services;
+use crate::plan::Cut;
 
 /// How long a 429 asks to wait, in the system's own time.
 const ASKED_WAIT: Duration = Duration::from_secs(5);
@@ -25,6 +26,8 @@ pub(super) enum Failure {
     Status(StatusCode),
     /// A stream that begins, and the status that its end amounts to.
     Broken(Option<StatusCode>, End),
+    /// An answer of a good status that does not come whole.
+    CutOff(Cut),
 }
 
 /// How a request ends under the faults of the agent; `None` without any.
@@ -36,7 +39,10 @@ pub(super) fn fault(services: &Services, asked: &Asked, can_break: bool) -> Opti
             false => Failure::Never,
         });
     }
-    let status = match asked.faults.agent_error()? {
+    let Some(status) = asked.faults.agent_error() else {
+        return asked.faults.agent_cut().map(Failure::CutOff);
+    };
+    let status = match status {
         // Bedrock has no status of Anthropic's own.
         529 if asked.call.is_some() => StatusCode::SERVICE_UNAVAILABLE,
         status => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),

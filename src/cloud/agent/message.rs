@@ -42,6 +42,10 @@ pub(super) enum End {
     Failed(&'static str, &'static str),
     /// Within a block, with the connection.
     Cut,
+    /// Within a block, as if that were all.
+    Dangling,
+    /// Before anything is said.
+    Empty,
     /// Never: within a block, nothing more comes.
     Stalled,
 }
@@ -57,8 +61,21 @@ impl Message {
         })
     }
 
-    /// As one JSON object.
-    pub(super) fn whole(self) -> Answer {
+    /// The same, stopped at the limit of tokens: within what its first tool is given, or within its words.
+    pub(super) fn at_limit(mut self, streams: bool) -> Self {
+        self.stop_reason = "max_tokens";
+        match self.uses.next() {
+            Some(used) => self.uses = Box::new(std::iter::once(used.at_limit(streams))),
+            None => {
+                let half = self.words.ceil_char_boundary(self.words.len() / 2);
+                self.words.truncate(half);
+            }
+        }
+        self
+    }
+
+    /// As one JSON object, which ends in some way.
+    pub(super) fn whole(self, end: End) -> Answer {
         let mut head = self.head();
         head["stop_reason"] = self.stop_reason.into();
         let mut head = head.to_string();
@@ -83,7 +100,19 @@ impl Message {
             let usage = usage(self.input_tokens, written);
             (!std::mem::replace(&mut is_done, true)).then(|| format!("],\"usage\":{usage}}}"))
         });
-        reply("application/json", stream::iter(parts.map(Ok)))
+        const JSON: &str = "application/json";
+        match end {
+            End::Whole => reply(JSON, stream::iter(parts.map(Ok))),
+            End::Empty => reply(JSON, stream::empty()),
+            End::Dangling => reply(JSON, stream::iter(parts.take(1).map(Ok))),
+            End::Cut | End::Failed(..) => {
+                reply(JSON, stream::iter(parts.take(1).map(Ok)).chain(reset()))
+            }
+            End::Stalled => reply(
+                JSON,
+                stream::iter(parts.take(1).map(Ok)).chain(stream::pending()),
+            ),
+        }
     }
 
     /// As a stream of events.
@@ -107,27 +136,53 @@ impl Message {
             &self.words,
             |text| json!({ "type": "text_delta", "text": text }),
         );
+        const EVENTS: &str = "text/event-stream";
         if end == End::Whole {
-            return reply("text/event-stream", stream::iter(events.map(Ok)));
+            return reply(EVENTS, stream::iter(events.map(Ok)));
         }
         events.next_block();
         // The last piece of a block and its end do not come.
         let begun = events.ready.len() - 2;
         let begun: Vec<String> = events.ready.drain(..begun).collect();
         let begun = stream::iter(begun.into_iter().map(Ok));
-        // What was said goes out before the connection ends.
-        let pause = stream::once(tokio::task::yield_now()).filter_map(|()| async { None });
         match end {
             End::Failed(kind, message) => {
                 let error = event(&error(kind, message));
-                reply("text/event-stream", begun.chain(stream::iter([Ok(error)])))
+                reply(EVENTS, begun.chain(stream::iter([Ok(error)])))
             }
-            End::Stalled => reply("text/event-stream", begun.chain(stream::pending())),
-            End::Whole | End::Cut => {
-                let cut = stream::iter([Err(io::ErrorKind::ConnectionReset.into())]);
-                reply("text/event-stream", begun.chain(pause).chain(cut))
-            }
+            End::Stalled => reply(EVENTS, begun.chain(stream::pending())),
+            End::Dangling => reply(EVENTS, begun),
+            End::Empty => reply(EVENTS, stream::empty()),
+            End::Whole | End::Cut => reply(EVENTS, begun.chain(reset())),
         }
+    }
+}
+
+/// The end of the connection; what was said before it goes out first.
+fn reset() -> impl Stream<Item = io::Result<String>> + Send {
+    let pause = stream::once(tokio::task::yield_now()).filter_map(|()| async { None });
+    pause.chain(stream::iter([Err(io::ErrorKind::ConnectionReset.into())]))
+}
+
+impl ToolUse {
+    /// The same with half of what the tool is given: of the JSON itself in a stream, else of its longest text.
+    fn at_limit(mut self, streams: bool) -> Self {
+        let half = |text: &str| text[..text.ceil_char_boundary(text.len() / 2)].to_owned();
+        if streams {
+            self.input = half(&self.input);
+            return self;
+        }
+        let mut input: Value = serde_json::from_str(&self.input).unwrap_or_default();
+        let texts = input
+            .as_object_mut()
+            .into_iter()
+            .flat_map(|it| it.values_mut());
+        let longest = texts.max_by_key(|text| text.as_str().map_or(0, str::len));
+        if let Some(Value::String(text)) = longest {
+            *text = half(text);
+        }
+        self.input = input.to_string();
+        self
     }
 }
 

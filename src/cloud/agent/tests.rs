@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cloud::tests::{cloud, front, home, is_silent, recorded, soon};
 use crate::cloud::{AGENT_KEY, Cloud};
 use crate::history::{CallAnswer, What};
-use crate::plan::{Edit, Fault, Mark};
+use crate::plan::{Cut, Edit, Fault, Mark};
 use crate::site::{HUNGRY_FILES, instruction_text};
 
 mod editor;
@@ -92,6 +92,7 @@ fn asked(status: Option<u16>, retry_after: Option<Duration>) -> What {
         mark: Some(Mark::Edit(3)),
         status,
         retry_after,
+        cut: None,
     }
 }
 
@@ -279,6 +280,70 @@ async fn a_stream_may_also_break_after_it_has_begun() {
     for _ in 0..4 {
         assert!(is_silent(send(&cloud, AGENT_KEY, &body)).await);
         assert_eq!(recorded(&cloud), [asked(None, None)]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_a_good_status_may_not_come_whole() {
+    let cloud = cloud();
+    let is_incomplete = |body: &[u8]| serde_json::from_slice::<Value>(body).is_err();
+    for cut in Cut::ALL {
+        cloud.set_fault(&Fault::AgentCut(cut), true).unwrap();
+        let mut body = conversation(json!([first(Edit::Change)]));
+        for streams in [false, true] {
+            body["stream"] = streams.into();
+            let mut lengths = BTreeSet::new();
+            for _ in 0..16 {
+                let answer = soon(send(&cloud, AGENT_KEY, &body)).await;
+                assert_eq!(answer.status, 200);
+                lengths.insert(answer.body.is_empty());
+                let text = String::from_utf8_lossy(&answer.body).into_owned();
+                match (cut, streams) {
+                    (Cut::MaxTokens, false) => {
+                        let message = answer.json();
+                        assert_eq!(message["stop_reason"], "max_tokens");
+                        assert!(
+                            !message["content"][1]["input"]
+                                .to_string()
+                                .contains("edit-1")
+                        );
+                    }
+                    (Cut::MaxTokens, true) => {
+                        assert!(text.contains("\"stop_reason\":\"max_tokens\""));
+                        assert!(text.ends_with("{\"type\":\"message_stop\"}\n\n"), "{text}");
+                        assert!(!text.contains("edit-1"), "{text}");
+                    }
+                    (Cut::StreamError, true) => assert!(assembled(&answer.body).is_err()),
+                    (Cut::Empty, _) => assert!(answer.body.is_empty()),
+                    (Cut::StreamError | Cut::Dangling, false) => {
+                        assert!(is_incomplete(&answer.body))
+                    }
+                    (Cut::Dangling, true) => assert!(!text.contains("message_stop")),
+                }
+                let [
+                    What::AgentAsked {
+                        status, cut: seen, ..
+                    },
+                ] = &recorded(&cloud)[..]
+                else {
+                    panic!("one request");
+                };
+                assert_eq!((*status, *seen), (Some(200), Some(cut)));
+            }
+            // With the end of the connection nothing is read here; without it, the beginning is.
+            let both = cut == Cut::Dangling;
+            assert_eq!(lengths.len(), if both { 2 } else { 1 }, "{cut} {streams}");
+        }
+        // What is asked beside the turns is cut too, and what is refused is not.
+        body["tools"] = json!([]);
+        assert_eq!(soon(send(&cloud, AGENT_KEY, &body)).await.status, 200);
+        let [What::Called { call, .. }] = &recorded(&cloud)[..] else {
+            panic!("no turn");
+        };
+        assert_eq!(call.answer, CallAnswer::Failed("cut".into()));
+        assert_eq!(soon(send(&cloud, "another", &body)).await.status, 401);
+        cloud.set_fault(&Fault::AgentCut(cut), false).unwrap();
+        recorded(&cloud);
     }
 }
 

@@ -149,7 +149,12 @@ impl System {
         match task.stage {
             Stage::Begin => acts.push(Act::Begin),
             Stage::Think { .. } => {
-                let fails = self.has(ModelFault::AgentSlow) || self.has(ModelFault::AgentThrottled);
+                let fails = [
+                    ModelFault::AgentSlow,
+                    ModelFault::AgentThrottled,
+                    ModelFault::AgentCut,
+                ];
+                let fails = fails.iter().any(|fault| self.has(*fault));
                 acts.push(if fails {
                     Act::AgentFails
                 } else {

@@ -1,7 +1,7 @@
 //! The faults of the contract, as they touch one client.
 
 use super::System;
-use crate::plan::{Fault, FaultKind, Outage};
+use crate::plan::{Cut, Fault, FaultKind, Outage};
 
 /// A fault, without the client that it is on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,6 +20,7 @@ pub enum ModelFault {
     GitDown,
     AgentSlow,
     AgentThrottled,
+    AgentCut,
     StoreThrottled,
     QueueDown,
 }
@@ -44,6 +45,7 @@ impl ModelFault {
             FaultKind::Partition => Self::Partition,
             FaultKind::AgentSlow => Self::AgentSlow,
             FaultKind::AgentError => Self::AgentThrottled,
+            FaultKind::AgentCut => Self::AgentCut,
             FaultKind::StoreThrottled => Self::StoreThrottled,
             FaultKind::QueueDown => Self::QueueDown,
         }
@@ -65,6 +67,7 @@ impl ModelFault {
             Self::GitDown => FaultKind::GitDown,
             Self::AgentSlow => FaultKind::AgentSlow,
             Self::AgentThrottled => FaultKind::AgentError,
+            Self::AgentCut => FaultKind::AgentCut,
             Self::StoreThrottled => FaultKind::StoreThrottled,
             Self::QueueDown => FaultKind::QueueDown,
         }
@@ -78,6 +81,7 @@ impl ModelFault {
             | Self::GitDown
             | Self::AgentSlow
             | Self::AgentThrottled
+            | Self::AgentCut
             | Self::StoreThrottled
             | Self::QueueDown => true,
             Self::S3Denied
@@ -111,6 +115,7 @@ impl ModelFault {
             Self::GitDown => Fault::GitDown,
             Self::AgentSlow => Fault::AgentSlow,
             Self::AgentThrottled => Fault::AgentError(429),
+            Self::AgentCut => Fault::AgentCut(Cut::Dangling),
             Self::StoreThrottled => Fault::StoreThrottled,
             Self::QueueDown => Fault::QueueDown(Outage::SlowDown),
         }

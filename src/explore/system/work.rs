@@ -8,7 +8,7 @@ use super::{Act, Container, Habits, Job, ModelFault, Order, Seen, Stage, System,
 use crate::coverage::{Sometimes, seen_at_work};
 use crate::explore::mutant::Mutant;
 use crate::history::{Branch, Commit, Death, Level, What};
-use crate::plan::{Mark, Phase};
+use crate::plan::{Cut, Mark, Phase};
 use crate::queue::{MAX_RECEIVES, VISIBILITY};
 
 /// Attempts to get an answer of the agent.
@@ -138,19 +138,18 @@ impl System {
         } else {
             task.stage = Stage::Think {
                 failed: 0,
-                slow: false,
+                then: None,
             };
             seen.see(self.enter(session, Phase::Thinking, mark));
         }
     }
 
     fn answered(&mut self, task: &mut Task, mark: Mark, seen: &mut Seen) {
-        if let Stage::Think { failed: 1.., slow } = task.stage {
-            seen.reach(if slow {
-                Sometimes::AgentTimedOutThenAnswered
-            } else {
-                Sometimes::BackedOffThenAnswered
-            });
+        if let Stage::Think {
+            then: Some(then), ..
+        } = task.stage
+        {
+            seen.reach(then);
         }
         // Whatever was waited for is over by now.
         let asked = What::AgentAsked {
@@ -158,6 +157,7 @@ impl System {
             mark: Some(mark),
             status: Some(200),
             retry_after: None,
+            cut: None,
         };
         seen.see_after(RETRY_AFTER, asked);
         task.stage = Stage::Edit;
@@ -169,12 +169,19 @@ impl System {
             return;
         };
         let slow = self.has(ModelFault::AgentSlow);
+        let throttled = !slow && self.has(ModelFault::AgentThrottled);
+        let (status, cut, then) = match (slow, throttled) {
+            (true, _) => (None, None, Some(Sometimes::AgentTimedOutThenAnswered)),
+            (_, true) => (Some(429), None, Some(Sometimes::BackedOffThenAnswered)),
+            _ => (Some(200), Some(Cut::Dangling), None),
+        };
         seen.is_hit = true;
         let asked = What::AgentAsked {
             client: self.client.clone(),
             mark: Some(mark),
-            status: (!slow).then_some(429),
-            retry_after: (!slow).then_some(RETRY_AFTER),
+            status,
+            retry_after: throttled.then_some(RETRY_AFTER),
+            cut,
         };
         let wait = match (slow, failed) {
             (_, 0) => super::TICK,
@@ -192,7 +199,7 @@ impl System {
         } else {
             task.stage = Stage::Think {
                 failed: failed + 1,
-                slow,
+                then,
             };
         }
     }

@@ -11,6 +11,7 @@ fn asked(mark: Mark, status: u16) -> What {
         mark: Some(mark),
         status: Some(status),
         retry_after: None,
+        cut: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! How often something is tried, and how long is waited between.
 
 use super::*;
+use crate::plan::Cut;
 
 #[test]
 fn bounded_retries() {
@@ -20,9 +21,24 @@ fn bounded_retries() {
         mark: Some(edit(1)),
         status: Some(status),
         retry_after: retry_after.map(Duration::from_secs),
+        cut: None,
     };
     let failing = |times: usize| (0..times).fold(story(), |s, _| s.and(asked(500, None)));
     failing(6).is("bounded-retries agent");
+    // An answer that is cut is none, however good its status is.
+    let cut = || What::AgentAsked {
+        client: acme(),
+        mark: Some(edit(1)),
+        status: Some(200),
+        retry_after: None,
+        cut: Some(Cut::Empty),
+    };
+    failing(4).and(cut()).is("held");
+    failing(4)
+        .and(cut())
+        .and(asked(500, None))
+        .is("bounded-retries agent");
+    failing(4).and(asked(200, None)).and(cut()).is("held");
     failing(5)
         .delivered(edit(1))
         .and(asked(500, None))

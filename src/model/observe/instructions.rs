@@ -140,7 +140,7 @@ impl Model {
     pub(super) fn agent_asked(
         &mut self,
         mark: Option<Mark>,
-        status: Option<u16>,
+        (is_answered, is_slow): (bool, bool),
         retry_after: Option<Duration>,
         at: Duration,
     ) {
@@ -152,7 +152,7 @@ impl Model {
         let Some(instruction) = mark.and_then(|mark| self.instruction_mut(mark)) else {
             return;
         };
-        if status == Some(200) {
+        if is_answered {
             instruction.got_on = true;
             instruction.agent_failures = 0;
             instruction.agent_asked = None;
@@ -169,6 +169,6 @@ impl Model {
         instruction.agent_failures += 1;
         // The answer does not come through, so its `retry-after` does not apply.
         instruction.agent_asked = Some((at, retry_after.filter(|_| !is_cut_off)));
-        instruction.agent_was_slow |= status.is_none();
+        instruction.agent_was_slow |= is_slow;
     }
 }

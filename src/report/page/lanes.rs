@@ -249,8 +249,8 @@ impl Tone {
                 Self::Good => Self::Plain,
                 other => other,
             },
-            What::AgentAsked { status, .. } => match status {
-                Some(200) => Self::Plain,
+            What::AgentAsked { status, cut, .. } => match (status, cut) {
+                (Some(200), None) => Self::Plain,
                 _ => Self::Bad,
             },
             What::ObjectPut { answered, .. } => match answered {

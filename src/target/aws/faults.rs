@@ -20,7 +20,9 @@ pub fn way(fault: FaultKind) -> Result<&'static str, &'static str> {
         Kind::S3Down | Kind::S3Partial | Kind::S3AckLost => {
             Err("S3 cannot be made to time out, to take a part, or to lose an answer")
         }
-        Kind::GitAuth | Kind::GitDown | Kind::AgentSlow | Kind::AgentError => Err(PROXY),
+        Kind::GitAuth | Kind::GitDown | Kind::AgentSlow | Kind::AgentError | Kind::AgentCut => {
+            Err(PROXY)
+        }
         Kind::OutOfMemory => {
             Err("the memory of a task is in its definition, which is never changed")
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::time::Span;
 use super::world::{Answer, Link};
 use crate::history::What;
-use crate::plan::Fault;
+use crate::plan::{Cut, Fault};
 use crate::site::{self, SiteKind};
 use crate::worker::ports::{
     Agent, Clock, Instruction, Kind, Line, Log, PortError, PortResult, Turn,
@@ -34,13 +34,27 @@ impl AgentPort {
         let status = if is_slow { None } else { error.or(Some(200)) };
         let retry_after =
             (status == Some(429)).then(|| Duration::from_secs(world.chance.between(1, 5)));
+        // What is refused, or not answered, has no answer to be cut.
+        let is_good = status == Some(200);
+        let cut = world.faults.iter().find_map(|fault| match fault {
+            Fault::AgentCut(cut) => Some(*cut),
+            _ => None,
+        });
+        let cut = cut.filter(|_| is_good);
+        if let Some(cut) = cut {
+            world.course.note(cut);
+        }
         let client = world.clients[self.link.client].id.clone();
         world.emit(What::AgentAsked {
             client,
             mark: site::mark_in(&instruction.instruction),
             status,
             retry_after,
+            cut,
         });
+        if let Some(cut) = cut {
+            return Some(Err(cut_off(cut)));
+        }
         match status? {
             200 if so_far.is_empty() => Some(Ok(Turn {
                 changes: SiteKind::Shell
@@ -62,6 +76,20 @@ impl AgentPort {
             }
         }
     }
+}
+
+/// What a client makes of an answer that is cut.
+fn cut_off(cut: Cut) -> PortError {
+    let (kind, text) = match cut {
+        Cut::MaxTokens => (Kind::Other, "the agent stopped early: max_tokens"),
+        Cut::StreamError => (Kind::Network, "the agent's answer: connection reset"),
+        Cut::Empty => (Kind::Other, "cannot read the agent's answer: it is empty"),
+        Cut::Dangling => (
+            Kind::Other,
+            "cannot read the agent's answer: it ends in its middle",
+        ),
+    };
+    PortError::new(kind, text)
 }
 
 #[async_trait(?Send)]

@@ -260,6 +260,30 @@ fn the_agent_is_asked_again() {
 }
 
 #[test]
+fn an_answer_of_the_agent_that_is_cut_is_asked_for_again() {
+    for cut in ["max-tokens", "stream-error", "empty", "dangling"] {
+        let ran = run(&format!(
+            "inject agent-cut {cut}; instruct acme/home change; until acme/home thinking +1; wait 1ms"
+        ));
+        let is_cut = |what: &What| {
+            matches!(
+                what,
+                What::AgentAsked {
+                    cut: Some(_),
+                    status: Some(200),
+                    ..
+                }
+            )
+        };
+        assert!(
+            ran.has(is_cut) && ran.says("Claude API error") && ran.says("Backing off"),
+            "{cut}"
+        );
+        assert_eq!(ran.shown("acme"), [Mark::Edit(1)], "{cut}");
+    }
+}
+
+#[test]
 fn store_throttled() {
     let ran = run("inject store-throttled; instruct acme/home change; wait 20s");
     assert!(ran.has(|what| matches!(what, What::Refused { .. })));
