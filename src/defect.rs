@@ -326,6 +326,20 @@ defects! {
         |_, settings| settings.cool_down = Duration::from_secs(300);
     "cools-down-for-two-minutes", Breaker, "an open breaker lets no probe through for two minutes",
         |_, settings| settings.cool_down = Duration::from_secs(120);
+    "pushes-last-handled", BoundedRetries,
+        "a push that is asked for is made for the session that was handled last",
+        |ports, _| queue::plant_retrying_last(ports);
+    "remembers-one-session", Pushed, "after a crash the postponed pushes of one session are tried",
+        |ports, _| {
+            store::plant(ports, store::Mistake::ForgetsOthersAtStart);
+            workspace::plant(ports, workspace::Mistake::ForgetsSessions);
+        };
+    "swallows-delete-errors", Fresh, "an object that could not be deleted counts as deleted",
+        |ports, _| site::plant(ports, site::Mistake::SwallowsDeleteErrors);
+    "names-newest-loss", NothingLost, "of the work that was lost with the workspace only the newest is reported",
+        |ports, _| store::plant(ports, store::Mistake::RemembersNewestSaved);
+    "reports-loss-once", ErrorsTold, "a loss is reported until the record is written for another reason",
+        |ports, _| later::plant(ports, Later::ReportsLossOnce);
     "drops-outsiders-files", CommitsPreserved,
         "a rebase keeps the commits of outsiders, and not what they changed",
         |ports, _| workspace::plant(ports, workspace::Mistake::DropsForeign);

@@ -141,6 +141,8 @@ pub(crate) struct Draft {
     motif: Option<(u64, u32)>,
     /// What is left of the motif, last step first.
     next: Vec<Step>,
+    /// Whether nothing but time follows the motif: what comes after it may put right what it left.
+    ends: bool,
     edits: u32,
     outsiders: u32,
     impossible: Arc<Impossible>,
@@ -159,6 +161,7 @@ impl Draft {
                 .is_multiple_of(2)
                 .then_some((motif >> 4, (motif >> 1) as u32 % 8)),
             next: Vec::new(),
+            ends: false,
             edits: 0,
             outsiders: 0,
             impossible: Arc::default(),
@@ -190,7 +193,9 @@ impl Draft {
             self.next.reverse();
             // Another one follows, after some steps of other kinds.
             let pause = (number >> 60) as u32 % 6;
-            self.motif = Some((number, self.steps + self.next.len() as u32 + pause));
+            self.ends = (number >> 58).is_multiple_of(4);
+            let after = (number, self.steps + self.next.len() as u32 + pause);
+            self.motif = (!self.ends).then_some(after);
         }
     }
 }
@@ -233,6 +238,9 @@ fn next_step(draft: &Draft) -> Weighted {
         && is_possible(step)
     {
         return Weighted(vec![(1, step.clone())]);
+    }
+    if draft.ends {
+        return Weighted(vec![(1, Step::Wait(Duration::from_secs(1)))]);
     }
     let mut steps = weigh::steps(&draft.model, draft.swarm, draft.last.as_ref());
     steps.retain(|(_, step)| is_possible(step));

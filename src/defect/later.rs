@@ -28,6 +28,8 @@ pub(super) enum Later {
     ClearsWarningsAgain,
     /// What was lost with a workspace is reported for ever.
     KeepsLoss,
+    /// What was lost with a workspace is reported until the record is written again.
+    ReportsLossOnce,
     /// An instruction that begins clears what older ones left.
     ClearsAtStart,
     /// A push that succeeds clears the error of a deploy.
@@ -145,6 +147,7 @@ impl<P: ?Sized> Remembering<P> {
                 }
                 record.lost_work = kept.get(key).cloned();
             }
+            Later::ReportsLossOnce if before.lost_work.is_some() => record.lost_work = None,
             Later::ClearsAtStart if self.memory.begins.take() => {
                 (record.push_put_off, record.deploy_put_off) = (None, None);
             }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use futures::future::pending;
 
 use super::{workspace, wrap};
-use crate::worker::ports::{Clock, Delivery, PortResult, Ports, Queue};
+use crate::plan::SessionId;
+use crate::worker::ports::{Clock, Delivery, Instruction, PortResult, Ports, Queue, RetryRequest};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Mistake {
@@ -52,6 +53,55 @@ pub(super) fn plant_acknowledging_push(ports: &mut Ports) {
         Rc::new(Watched { inner, under_way })
     });
     workspace::plant_after_push(ports, queue, under_way);
+}
+
+/// A push that is asked for is made for the session that was handled last.
+pub(super) fn plant_retrying_last(ports: &mut Ports) {
+    let last: Rc<RefCell<Option<SessionId>>> = Rc::default();
+    for (queue, is_retries) in [(&mut ports.instructions, false), (&mut ports.retries, true)] {
+        let last = last.clone();
+        wrap(queue, |inner| {
+            Rc::new(OfLast {
+                inner,
+                last,
+                is_retries,
+            })
+        });
+    }
+}
+
+struct OfLast {
+    inner: Rc<dyn Queue>,
+    last: Rc<RefCell<Option<SessionId>>>,
+    is_retries: bool,
+}
+
+#[async_trait(?Send)]
+impl Queue for OfLast {
+    async fn receive(&self, wait: Duration) -> PortResult<Option<Delivery>> {
+        let mut received = self.inner.receive(wait).await?;
+        let Some(delivery) = &mut received else {
+            return Ok(None);
+        };
+        let last = self.last.borrow().clone();
+        if !self.is_retries {
+            let instruction = serde_json::from_str::<Instruction>(&delivery.body);
+            *self.last.borrow_mut() = instruction.ok().map(|it| it.session_id);
+        } else if let Some(session_id) = last
+            && let Ok(body) = serde_json::to_string(&RetryRequest::RetryGitPush { session_id })
+        {
+            delivery.body = body.into();
+        }
+        Ok(received)
+    }
+
+    async fn extend(&self, receipt: &str, visibility: Duration) -> PortResult<()> {
+        self.inner.extend(receipt, visibility).await
+    }
+
+    async fn delete(&self, receipt: &str) -> PortResult<()> {
+        self.inner.delete(receipt).await
+    }
 }
 
 struct DefectiveQueue {

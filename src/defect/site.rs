@@ -20,6 +20,8 @@ pub(super) enum Mistake {
     PanicsOnDenied,
     SwallowsErrors,
     NeverDeletes,
+    /// A deletion that failed counts as done.
+    SwallowsDeleteErrors,
     /// Asks only once what is there, and then counts what it asked for as done.
     TrustsItself,
     /// A list that fails is asked for again at once, three times.
@@ -123,6 +125,10 @@ impl Site for DefectiveSite {
     async fn delete(&self, key: &str) -> PortResult<()> {
         match self.mistake {
             Mistake::NeverDeletes => Ok(()),
+            Mistake::SwallowsDeleteErrors => {
+                let _ = self.inner.delete(key).await;
+                Ok(())
+            }
             Mistake::TrustsItself => {
                 if let Some(there) = &mut *self.there.borrow_mut() {
                     there.remove(key);

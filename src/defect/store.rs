@@ -42,6 +42,10 @@ pub(super) enum Mistake {
     ForgetsSessionsAtStart,
     /// Writes that cannot be made bring the container down.
     PanicsOnThrottle,
+    /// A start knows the first session alone.
+    ForgetsOthersAtStart,
+    /// Remembers one commit that was saved locally.
+    RemembersNewestSaved,
     TellsNoConflict,
     TellsNoPutOffPush,
     TellsNoDeadLetter,
@@ -113,6 +117,10 @@ impl DefectiveStore {
                 record.push_warning = None;
             }
             Mistake::TellsNoConflict => record.push_warning = None,
+            Mistake::RemembersNewestSaved => {
+                let older = record.saved_locally.len().saturating_sub(1);
+                record.saved_locally.drain(..older);
+            }
             Mistake::TellsNoPutOffPush => record.push_put_off = None,
             Mistake::TellsNoDeadLetter => {
                 let is_cut_off = |failure: &String| failure.contains("dead-letter");
@@ -185,6 +193,7 @@ impl DefectiveStore {
             }
             (Mistake::ForgetsDeployAtStart, Item::Site(record)) => record.deployed = true,
             (Mistake::ForgetsSessionsAtStart, Item::Site(record)) => record.sessions.clear(),
+            (Mistake::ForgetsOthersAtStart, Item::Site(record)) => record.sessions.truncate(1),
             _ => {}
         }
     }

@@ -231,6 +231,7 @@ impl JudgedClient {
             // Judged by the clock, as its retries are.
             session.retry_asked = None;
             session.disturbed = None;
+            session.push_tried = Duration::ZERO;
             session.recorded_at = NOW;
             for moment in [
                 &mut session.error_line,
@@ -263,6 +264,7 @@ impl JudgedClient {
 pub fn forget_retries(client: &mut Client, now: Duration) {
     client.retries = RetryTracker::default();
     client.held_up = HeldUp::at(now);
+    client.pushing.began = now;
     for moment in [&mut client.died, &mut client.error_line] {
         *moment = moment.map(|_| now);
     }

@@ -1,6 +1,8 @@
 //! Short sequences that single steps seldom make: each is a way to one entry of the contract's
 //! sometimes-list. Half of all plans have one, at a random place among their other steps.
 
+mod waiting;
+
 use std::time::Duration;
 
 use super::weigh::MOMENTS;
@@ -51,7 +53,7 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         sibling,
         active,
     };
-    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 29] = [
+    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 42] = [
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
@@ -71,6 +73,7 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         Writer::both_wait_for_the_breaker,
         Writer::retry_is_asked_for,
         Writer::retry_is_asked_for,
+        Writer::retry_is_asked_for,
         Writer::push_meets_an_outage,
         Writer::push_meets_an_outage,
         Writer::conflict,
@@ -81,6 +84,18 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         Writer::delivered_again,
         Writer::delivered_again,
         Writer::builds_of_all_kinds,
+        Writer::one_service_stays_away,
+        Writer::both_sessions_wait,
+        Writer::both_sessions_wait,
+        Writer::older_build_is_left,
+        Writer::older_build_is_left,
+        Writer::loss_is_reported,
+        Writer::deploy_is_cut_off,
+        Writer::deploy_is_cut_off,
+        Writer::deploy_is_cut_off,
+        Writer::deploy_is_cut_off,
+        Writer::conflict_is_cut_off,
+        Writer::many_pushes_meet_an_outage,
     ];
     let motif = motifs[draws.below(motifs.len())];
     motif(&writer, &mut draws)
@@ -262,6 +277,9 @@ impl Writer {
     fn retry_is_asked_for(&self, draws: &mut Draws) -> Vec<Step> {
         // Nothing else may hold the container up.
         let mut steps: Vec<Step> = self.active.iter().cloned().map(Step::Heal).collect();
+        let sibling = self.sibling.clone().filter(|_| draws.below(3) > 0);
+        // A checkout that is there needs no remote.
+        steps.extend(sibling.iter().flat_map(|of| Self::work(of, Edit::Change)));
         steps.extend([
             Step::Wait(Duration::from_secs(70)),
             self.instruct(Edit::Change),
@@ -269,14 +287,7 @@ impl Writer {
             Step::Inject(Fault::GitAuth),
             self.done(),
         ]);
-        if let Some(sibling) = self.sibling.clone().filter(|_| draws.below(2) == 0) {
-            steps.push(Step::Instruct(sibling.clone(), Edit::Change));
-            steps.push(Step::Until {
-                session: sibling,
-                phase: Phase::Done,
-                requests: 0,
-            });
-        }
+        steps.extend(sibling.iter().flat_map(|of| Self::work(of, Edit::Change)));
         steps.extend([
             Step::Wait(Duration::from_secs(1)),
             Step::Heal(Fault::GitAuth),

@@ -7,7 +7,7 @@ use super::{Breach, BreachKind, kinds, list};
 use crate::history::{Claim, Event, ReportedOutcome, Snapshot, What};
 use crate::model::Model;
 use crate::model::instruction::{HandlingEnd, Owed};
-use crate::model::session::Expected;
+use crate::model::session::{Expected, Loss, names};
 use crate::plan::{ClientId, Mark, SessionId};
 use crate::profile::Evidence;
 use crate::verdict::{Rule, Subject};
@@ -184,6 +184,8 @@ pub fn still_there(model: &Model, event: &Event) -> Option<Breach> {
         && (error.is_empty() || left_out(&|it| words.says_undeployed(it)))
     {
         "the newest good build waits to be deployed"
+    } else if is_idle(model, at) && own_loss_left_out(model, at, before, error) {
+        "work was lost with the workspace, and no instruction came since"
     } else if error.is_empty() && is_idle(model, at) && expected_error(model, at) == Expected::Yes {
         "its last instruction failed"
     } else {
@@ -194,6 +196,13 @@ pub fn still_there(model: &Model, event: &Event) -> Option<Breach> {
         true => Breach::new(CLEARED, expected, format!("`{before}` was cleared")),
         false => Breach::new(LEFT_OUT, expected, format!("`{before}` became `{error}`")),
     }
+}
+
+/// Whether a record names no more what it named as lost before.
+fn own_loss_left_out(model: &Model, at: usize, before: &str, error: &str) -> bool {
+    let own = &model.sessions[at];
+    let left_out = |mark: &Mark| names(before, *mark) && !names(error, *mark);
+    own.loss == Loss::Reported && own.lost.iter().any(left_out)
 }
 
 /// Whether no message of the session is being handled.

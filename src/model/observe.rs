@@ -94,6 +94,7 @@ impl Model {
                 self.push_ended_unnamed(client);
                 if let Some(at) = self.client_index(client) {
                     self.clients[at].pushing.is_unnamed = true;
+                    self.clients[at].pushing.began = self.now;
                 }
             }
             What::Pushed {

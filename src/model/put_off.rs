@@ -9,7 +9,7 @@ use crate::plan::Fault;
 /// Moments of a container, by which it is judged whether an attempt is late.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct HeldUp {
-    /// The last attempt of a push.
+    /// The last attempt of a push that did not name its branch.
     pub push: Duration,
     /// The last request to S3, or line of a sync, or moment at which the breaker was not closed.
     pub deploy: Duration,
@@ -45,7 +45,7 @@ impl Model {
         };
         let held_up = &mut self.clients[at].held_up;
         match what {
-            What::PushBegan { .. } | What::Pushed { .. } => held_up.push = now,
+            What::Pushed { session: None, .. } => held_up.push = now,
             What::S3Asked { .. } | What::ObjectPut { .. } | What::ObjectDeleted { .. } => {
                 held_up.deploy = now;
             }

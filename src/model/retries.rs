@@ -26,6 +26,8 @@ pub struct Pushing {
     pub failed_at: Duration,
     /// One began, and has not said its branch.
     pub is_unnamed: bool,
+    /// When the last one began.
+    pub began: Duration,
 }
 
 impl Pushing {

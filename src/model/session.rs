@@ -37,6 +37,8 @@ pub struct Session {
     /// When a container that had nothing else to do was asked to push what waits: since then
     /// nothing has held it up, and it has not tried.
     pub retry_asked: Option<std::time::Duration>,
+    /// The last attempt of a push that named its branch.
+    pub push_tried: std::time::Duration,
     /// When what can leave its container in the midst of a long wait last began or ended.
     pub disturbed: Option<std::time::Duration>,
     /// The stamp of the newest ERROR line that names it, or names no session.
@@ -107,6 +109,7 @@ impl Session {
             conflict_landed: false,
             push_conflict: Expected::No,
             retry_asked: None,
+            push_tried: std::time::Duration::ZERO,
             disturbed: None,
             error_line: None,
             prevented_line: None,

@@ -7,6 +7,7 @@ use crate::history::{Event, What};
 use crate::invariant::Breach;
 use crate::model::Model;
 use crate::model::put_off::HeldUp;
+use crate::model::session::Session;
 use crate::plan::Place;
 
 /// What an attempt may take that cannot be seen: a poll, a build, a record.
@@ -20,21 +21,26 @@ pub fn push_late(model: &Model, event: &Event) -> Option<Breach> {
         event,
         is_attempt,
         |client| client.push,
-        |at, late| {
-            let is_well = |place| !matches!(place, Place::Git | Place::S3);
-            let waits = |session: &usize| {
-                model.sessions[*session].client == at && model.push_waits(*session)
+        |at, since, until| {
+            // A deploy that is refused at once holds nothing up; each of a row of instructions may.
+            let is_message = matches!(event.what, What::Delivered { .. });
+            let is_well = |place| place == Place::S3 && !is_message;
+            let s3_hangs = hangs(model, Place::S3);
+            // One that has not named its branch yet may be of any.
+            let pushing = &model.clients[at].pushing;
+            let since = match pushing.is_unnamed {
+                true => since.max(pushing.began),
+                false => since,
             };
-            if !can_work(model, at, is_well) {
+            if s3_hangs || !can_work(model, at, is_well) {
                 return None;
             }
-            let session = (0..model.sessions.len()).find(waits)?;
-            let id = &model.sessions[session].id;
-            breach(
-                model,
-                format!("the commits of {id} that wait to be pushed"),
-                late,
-            )
+            let own = model.sessions.iter().enumerate();
+            let mut own = own.filter(|(n, own)| own.client == at && model.push_waits(*n));
+            let late = |own: &Session| until.saturating_sub(since.max(own.push_tried));
+            let (_, own) = own.find(|(_, own)| late(own) > longest(model))?;
+            let what = format!("the commits of {} that wait to be pushed", own.id);
+            breach(model, what, late(own))
         },
     )
 }
@@ -50,11 +56,10 @@ pub fn deploy_late(model: &Model, event: &Event) -> Option<Breach> {
         event,
         is_attempt,
         |client| client.deploy,
-        |at, late| {
+        |at, since, until| {
             // A push that is refused at once holds nothing up.
-            let is_well = |place| place != Place::S3;
-            let git_hangs =
-                model.has_fault(|fault| fault.place() == Place::Git && !fault.is_refusal());
+            let is_well = |place| place == Place::Git;
+            let git_hangs = hangs(model, Place::Git);
             let waits = |session: &usize| {
                 model.sessions[*session].client == at && model.deploy_waits(*session)
             };
@@ -66,7 +71,7 @@ pub fn deploy_late(model: &Model, event: &Event) -> Option<Breach> {
             breach(
                 model,
                 format!("the newest good build of {id}, which waits to be deployed"),
-                late,
+                until.saturating_sub(since),
             )
         },
     )
@@ -80,9 +85,8 @@ fn late(
     event: &Event,
     is_attempt: bool,
     tried: impl Fn(&HeldUp) -> Duration,
-    ask: impl Fn(usize, Duration) -> Option<Breach>,
+    ask: impl Fn(usize, Duration, Duration) -> Option<Breach>,
 ) -> Option<Breach> {
-    let longest = model.profile.limits.put_off + SLACK;
     let of = match &event.what {
         What::StepBegan { .. } | What::Healed => None,
         What::Delivered { session, .. } => Some(&session.client),
@@ -100,9 +104,17 @@ fn late(
             true => (since, held_up.handled),
             false => (since.max(held_up.handled), event.at),
         };
-        let late = until.saturating_sub(since);
-        (late > longest).then(|| ask(at, late))?
+        (until.saturating_sub(since) > longest(model)).then(|| ask(at, since, until))?
     })
+}
+
+fn longest(model: &Model) -> Duration {
+    model.profile.limits.put_off + SLACK
+}
+
+/// Whether requests to a service may take as long as their time-out.
+fn hangs(model: &Model, place: Place) -> bool {
+    model.has_fault(|fault| fault.place() == place && !fault.is_refusal())
 }
 
 /// Whether a container has nothing else to do, and nothing that it needs is out of service.

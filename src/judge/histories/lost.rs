@@ -67,6 +67,23 @@ fn a_loss_is_reported_until_the_next_instruction() {
 }
 
 #[test]
+fn a_loss_is_reported_in_each_record_until_then() {
+    let reported = Some("lost with the workspace: edit-1");
+    let again = |error| {
+        let story = lost("change", "").recorded(home(), reported, &[]);
+        story.recorded(home(), error, &[])
+    };
+    again(reported).is("held");
+    again(None).is("errors-told cleared");
+    again(Some("Saved work locally")).is("errors-told left-out");
+    lost("change", "instruct acme/home change\n")
+        .recorded(home(), reported, &[])
+        .delivered(edit(2))
+        .recorded(home(), None, &[])
+        .is("held");
+}
+
+#[test]
 fn what_was_lost_and_is_made_anew_is_what_was_handled_last() {
     let warning = &["syntax error"];
     let ends = |is_redone: bool, warnings: &[&str]| {

@@ -54,6 +54,62 @@ fn a_push_that_was_put_off_is_tried_at_its_interval() {
 }
 
 #[test]
+fn a_push_waits_neither_for_other_sessions_nor_for_deploys() {
+    // Commits of one session wait, and the other one is given work again and again.
+    let busy = |attempt: Option<What>| {
+        let work = "instruct acme/home change\n".repeat(4);
+        let plan = format!("inject git-auth\ninstruct acme/blog change\nheal git-auth\n{work}");
+        let story = Story::of(&plan)
+            .step(0)
+            .step(1)
+            .and(What::delivered(&blog(), edit(1), 1))
+            .and(What::committed(&blog(), Branch::of(&[edit(1)])))
+            .recorded(blog(), Some(SAVED), &[])
+            .and(What::acknowledged(&blog(), edit(1)))
+            .step(2);
+        let mut marks = Vec::new();
+        (0..4).fold(story, |story, n| {
+            let mut story = later(story, 40).step(3 + n);
+            if n == 2 {
+                story = attempt.clone().into_iter().fold(story, Story::and);
+            }
+            marks.push(edit(2 + n as u32));
+            story
+                .delivered(edit(2 + n as u32))
+                .committed(&marks)
+                .pushed(&marks)
+                .deployed(&marks)
+                .recorded(home(), None, &[])
+                .acknowledged(edit(2 + n as u32))
+        })
+    };
+    busy(None).is("bounded-retries late");
+    let refused = What::Pushed {
+        client: acme(),
+        session: None,
+        outcome: crate::history::GitOutcome::Unavailable,
+        branch: None,
+    };
+    busy(Some(refused)).is("held");
+    // A deploy that is refused at once holds no push up; one that is not answered may.
+    let beside = |fault: &str| {
+        let story = Story::of(&format!(
+            "inject git-auth\ninject {fault}\ninstruct acme/home change\nheal git-auth\nwait 5m\n"
+        ));
+        let story = (0..3)
+            .fold(story, Story::step)
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .fails(SAVED)
+            .acknowledged(edit(1))
+            .step(3);
+        later(story, 200).step(4)
+    };
+    beside("s3-denied acme").is("bounded-retries late");
+    beside("s3-down timeout").is("held");
+}
+
+#[test]
 fn the_content_of_every_commit_is_in_the_files() {
     let both = |tree: &[Mark], merge: bool| Branch {
         commits: vec![

@@ -14,6 +14,7 @@ impl Model {
         if let Some(at) = self.client_index(client)
             && std::mem::take(&mut self.clients[at].pushing.is_unnamed)
         {
+            self.clients[at].held_up.push = self.now;
             self.hold_up(at);
         }
     }
@@ -42,6 +43,7 @@ impl Model {
             Some(session) => {
                 if let Some(session) = self.session_mut(session) {
                     session.retry_asked = None;
+                    session.push_tried = now;
                 }
             }
             None => self.hold_up(at),
