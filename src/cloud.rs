@@ -384,6 +384,11 @@ impl Cloud {
         }
     }
 
+    /// Whether a table that the profile names as a resource has an item.
+    pub fn has_item(&self, table: &str, key: &str) -> bool {
+        self.services.table.has(table, key)
+    }
+
     fn names(&self) -> &Names {
         &self.services.config.profile.names
     }

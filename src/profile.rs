@@ -13,6 +13,7 @@ mod names;
 mod network;
 mod outcome;
 mod place;
+mod resource;
 mod site;
 mod start;
 mod text;
@@ -33,8 +34,9 @@ pub use names::{Names, RecordShape};
 pub use network::{HostService, Network, NetworkMode};
 pub use outcome::{EndedBy, OutcomeShape};
 pub use place::{Mistake, ProfileError};
+pub use resource::Resources;
 pub use site::{BuildCommand, SiteShape};
-pub use start::{Accept, Per, Ready, Setup, Start};
+pub use start::{Accept, ItemKey, Per, Ready, Setup, Start};
 pub use text::{Text, Values};
 pub use words::{LineReader, Reading, Words};
 
@@ -59,6 +61,8 @@ pub struct Profile {
     pub start: Option<Start>,
     /// What it finds where it believes the outer world to be; `None` where that is the machine's network.
     pub network: Option<Network>,
+    /// What it has for itself before a container starts.
+    pub resources: Resources,
     /// Where it is deployed on AWS, and what of that may be touched; `None` where it is not.
     pub deployed: Option<Deployed>,
     /// The folder of its file, to which the paths in it are relative.

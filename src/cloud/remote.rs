@@ -16,7 +16,7 @@ use crate::history::{Branch, What};
 use crate::plan::{ClientId, Mark, Outsider, SessionId};
 use crate::process;
 use crate::profile::Names;
-use crate::site::{self, SiteKind, Tree};
+use crate::site::{self, Tree};
 
 const INSTALL_GIT: &str = "install git (2.36 or newer, with `git http-backend`) and put it on PATH";
 
@@ -79,11 +79,17 @@ impl Remote {
             children: Children::default(),
             repositories: repositories.collect(),
         };
+        let mut template = site.template();
+        let ignored = &config.profile.site.gitignore;
+        if !ignored.is_empty() {
+            let text = ignored.join("\n") + "\n";
+            template.insert(".gitignore".into(), text.into());
+        }
         let mut first: Option<PathBuf> = None;
         for repository in &remote.repositories {
             let path = remote.folder(&repository.name);
             let made = match &first {
-                None => make_repository(&path, site),
+                None => make_repository(&path, &template),
                 Some(first) => copy_folder(first, &path),
             };
             made.map_err(|error| {
@@ -251,7 +257,7 @@ fn is_new_enough(version: &str) -> bool {
 }
 
 /// Makes a bare repository with the template on `main`.
-fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
+fn make_repository(path: &Path, template: &Tree) -> io::Result<()> {
     let mut init = process::git("git");
     init.args([
         "init",
@@ -284,7 +290,7 @@ fn make_repository(path: &Path, site: SiteKind) -> io::Result<()> {
             committer: "Template <template@localhost>",
             seconds: 0,
             message: "Template",
-            files: &site.template(),
+            files: template,
         },
     )
 }

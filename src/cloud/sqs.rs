@@ -87,6 +87,10 @@ impl Sqs {
             let policy = ("RedrivePolicy", policy);
             add(&mut queues, names.queue(client), &[policy]);
             add(&mut queues, names.retry_queue(client), &[]);
+            for (name, visibility) in profile.resources.queues(client) {
+                let visibility = ("VisibilityTimeout", visibility.as_secs().to_string());
+                add(&mut queues, name, &[visibility]);
+            }
         }
         Self {
             names,

@@ -18,12 +18,13 @@ use super::services::Services;
 use crate::error::TargetError;
 use crate::history::{Record, What};
 use crate::plan::{Injection, Place, SessionId};
-use crate::profile::{Profile, RecordShape};
+use crate::profile::{Profile, RecordShape, Resources};
 
 /// The session table of one cloud.
 pub(super) struct Table {
     database: Database,
     shape: RecordShape,
+    resources: Resources,
     /// The key of each session's item.
     sessions: Vec<(String, SessionId)>,
     /// Held while an item changes and that is recorded, so that both have one order.
@@ -55,22 +56,34 @@ impl Table {
                 .iter()
                 .map(|session| (name(session), session.clone()))
                 .collect(),
-            shape: shape.clone(),
+            shape,
+            resources: profile.resources.clone(),
             changing: Mutex::default(),
             has_ttl: AtomicBool::new(false),
         };
-        table
-            .own(
-                "CreateTable",
-                &json!({
-                    "TableName": shape.table,
-                    "BillingMode": "PAY_PER_REQUEST",
-                    "AttributeDefinitions": [{ "AttributeName": shape.key, "AttributeType": "S" }],
-                    "KeySchema": [{ "AttributeName": shape.key, "KeyType": "HASH" }],
-                }),
-            )
-            .map_err(failed)?;
+        let own = (&table.shape.table, &table.shape.key);
+        let others = table.resources.tables.iter().map(|(name, key)| (name, key));
+        for (name, key) in [own].into_iter().chain(others) {
+            let request = json!({
+                "TableName": name,
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{ "AttributeName": key, "AttributeType": "S" }],
+                "KeySchema": [{ "AttributeName": key, "KeyType": "HASH" }],
+            });
+            table.own("CreateTable", &request).map_err(failed)?;
+        }
         Ok(table)
+    }
+
+    /// Whether a table of the system's own has an item.
+    pub(super) fn has(&self, table: &str, key: &str) -> bool {
+        let Some(name) = self.resources.key_of(table) else {
+            return false;
+        };
+        let request =
+            json!({ "TableName": table, "Key": { name: { "S": key } }, "ConsistentRead": true });
+        let answer = self.own("GetItem", &request);
+        answer.is_ok_and(|answer| !answer["Item"].is_null())
     }
 
     /// The records of these sessions, as far as they exist.

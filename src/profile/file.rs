@@ -13,6 +13,7 @@ use super::limits::LimitsSection;
 use super::names::{NamesSection, RecordSection};
 use super::network::{Network, NetworkMode, NetworkSection};
 use super::outcome::OutcomeSection;
+use super::resource::{self, ResourceSection};
 use super::site::SiteSection;
 use super::start::{
     self, Accept, AgentSection, BuildSection, ReadySection, Start, StartSection, WorkspaceSection,
@@ -56,6 +57,10 @@ struct File {
     network: Option<NetworkSection>,
     /// Where it is deployed on AWS, and what of that may be touched.
     aws: Option<AwsSection>,
+    /// What is there before the first container starts, besides what `[names]` and `[record]` name.
+    #[serde(default)]
+    #[schemars(with = "Vec<ResourceSection>")]
+    resource: Vec<Spanned<ResourceSection>>,
     /// What hands an instruction to the system, in order.
     #[serde(default)]
     #[schemars(with = "Vec<Accept>")]
@@ -185,6 +190,21 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
     let outcome = file.outcome.shape();
     // A deployed system is given work in the same way, as far as that is by its queue.
     let of_aws: Vec<Accept> = file.accept.iter().map(|it| it.get_ref().clone()).collect();
+    let resources = resource::resources(file.resource);
+    let resources = resources.map_err(|(byte, why)| wrong(byte, why)).ok();
+    for (resources, accept) in resources
+        .iter()
+        .flat_map(|it| file.accept.iter().map(move |of| (it, of)))
+    {
+        if let Accept::Sqs {
+            unless: Some(item), ..
+        } = accept.get_ref()
+            && resources.key_of(&item.table).is_none()
+        {
+            let why = format!("there is no [[resource]] with the table `{}`", item.table);
+            wrong(accept.span().start, why);
+        }
+    }
     let start = file.start.map(|section| {
         let (ready, accept) = (file.ready, file.accept);
         let replaced = (file.agent, file.build);
@@ -204,15 +224,26 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
     }
     let deployed = file.aws.map(|aws| aws.deployed(of_aws)).transpose();
     let deployed = deployed.map_err(|(byte, why)| wrong(byte, why)).ok();
-    let (Some(deployed), Some(names), Some(site), Some(words), Some(start), Some(network), true) = (
+    let (
+        Some(deployed),
+        Some(resources),
+        Some(names),
+        Some(site),
+        Some(words),
+        Some(start),
+        Some(network),
+        true,
+    ) = (
         deployed,
+        resources,
         names,
         site,
         words,
         start,
         network,
         mistakes.is_empty(),
-    ) else {
+    )
+    else {
         mistakes.sort();
         return Err(mistakes);
     };
@@ -231,6 +262,7 @@ fn profile(file: File, text: &str) -> Result<Profile, Vec<Mistake>> {
         start,
         network,
         deployed,
+        resources,
         impossible: reasons(file.faults)
             .into_iter()
             .map(|(name, why)| (name.into_inner(), why))

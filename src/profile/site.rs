@@ -17,6 +17,8 @@ pub struct SiteShape {
     pub front: Vec<String>,
     /// The keys that no build makes, and the folders of such keys, which end with `/`.
     pub ignore: Vec<String>,
+    /// The lines of the `.gitignore` that the repositories begin with; without any there is none.
+    pub gitignore: Vec<String>,
     /// How the tester builds a commit itself; `None` where it does not.
     pub build: Option<BuildCommand>,
 }
@@ -60,6 +62,8 @@ pub(super) struct SiteSection {
     front: Spanned<Vec<String>>,
     /// Keys that no build makes, and folders of such keys, which end with /.
     ignore: Vec<String>,
+    /// The lines of the .gitignore that the repositories begin with.
+    gitignore: Vec<String>,
     /// The program, with its arguments, that builds a checkout.
     #[schemars(with = "Option<Vec<String>>", length(min = 1))]
     build: Option<Spanned<Vec<String>>>,
@@ -80,6 +84,7 @@ impl Default for SiteSection {
             pages: Spanned::new(0..0, list(&[".html", ".htm", ".xhtml", "/"])),
             front: Spanned::new(0..0, list(&["index.html"])),
             ignore: Vec::new(),
+            gitignore: Vec::new(),
             build: None,
             output: Spanned::new(0..0, "dist".into()),
             environment: Spanned::new(0..0, Vec::new()),
@@ -122,6 +127,7 @@ impl SiteSection {
             pages: self.pages.into_inner(),
             front: self.front.into_inner(),
             ignore: self.ignore,
+            gitignore: self.gitignore,
             build: self.build.map(|command| BuildCommand {
                 command: command.into_inner(),
                 output: self.output.into_inner(),

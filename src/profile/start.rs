@@ -108,6 +108,8 @@ pub enum Accept {
         queue: Option<Text>,
         /// Its text.
         body: Text,
+        /// An item; while there is one, nothing is sent.
+        unless: Option<ItemKey>,
     },
     /// A request to a server of the system's, which is made again until it is taken (2xx).
     Http {
@@ -134,6 +136,16 @@ pub enum Accept {
         /// The program and its arguments.
         command: Vec<Text>,
     },
+}
+
+/// An item of a table of `[[resource]]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ItemKey {
+    /// The table.
+    pub table: String,
+    /// What the item has as its key.
+    pub key: Text,
 }
 
 fn post() -> String {
@@ -336,7 +348,7 @@ impl Accept {
     /// The texts that are filled in for an instruction.
     fn texts(&self) -> Vec<&Text> {
         match self {
-            Self::Sqs { queue, body } => queue.iter().chain([body]).collect(),
+            Self::Sqs { queue, body, .. } => queue.iter().chain([body]).collect(),
             Self::Http {
                 url, headers, body, ..
             } => headers.values().chain([url, body]).collect(),

@@ -74,7 +74,17 @@ impl System {
         let mut is_asked = false;
         for accept in &start.accept {
             match accept {
-                Accept::Sqs { queue, body } => {
+                Accept::Sqs {
+                    queue,
+                    body,
+                    unless,
+                } => {
+                    if let Some(item) = unless {
+                        let key = fill(&item.key, &values, "a key")?;
+                        if cloud.has_item(&item.table, &key) {
+                            continue;
+                        }
+                    }
                     let queue = match queue {
                         Some(queue) => fill(queue, &values, "a queue")?,
                         None => self.profile.names.queue(&session.client),
