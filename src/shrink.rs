@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use crate::finding::Finding;
 use crate::target::Target;
 
+pub(crate) use repair::canonical;
 use search::Search;
 
 /// How much a shrinking may cost.

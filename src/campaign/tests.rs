@@ -209,3 +209,30 @@ fn an_interrupt_ends_the_campaign_early_and_is_reported() {
     assert!(campaign.summary.totals.unjudged.is_empty());
     assert_eq!(files_in(&folder.path().join("out")), 0);
 }
+
+#[test]
+fn where_runs_are_slow_no_plan_is_drawn_twice() {
+    let plans = |first: Vec<Plan>| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path(), 60, 3);
+        config.shape.sessions.truncate(1);
+        config.shape.max_steps = 2;
+        config.first = first;
+        let ran = Mutex::new(Vec::new());
+        let judge = |plan: &Plan, _: u64| {
+            ran.lock().unwrap().push(crate::shrink::canonical(plan));
+            outcome(Verdict::Held)
+        };
+        run_with(&config, &judge);
+        ran.into_inner().unwrap()
+    };
+    let of = |text: &str| -> Plan { format!("# shakedown plan v1\n{text}").parse().unwrap() };
+    let count = |plans: &[Plan]| plans.iter().collect::<std::collections::HashSet<_>>().len();
+    let often = plans(Vec::new());
+    assert!(
+        count(&often) < often.len(),
+        "the shape has too many plans for this test"
+    );
+    let once = plans(vec![of("session acme/home\ninstruct acme/home change\n")]);
+    assert_eq!(count(&once), 60);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proptest::strategy::BoxedStrategy;
@@ -14,12 +15,15 @@ use crate::generate;
 use crate::plan::Plan;
 use crate::process::no_thread;
 use crate::regression::Kept;
+use crate::shrink::canonical;
 
 /// A thread may be so many cases ahead of the oldest one that is not done: what waits to be taken
 /// is bounded.
 const AHEAD: u64 = 1024;
 /// How long a thread that is too far ahead waits before it looks again.
 const WAIT: Duration = Duration::from_millis(5);
+/// How often another plan is drawn in the place of one that was drawn before.
+const REDRAWN: u64 = 16;
 /// How often the campaign is asked whether to go on when nothing comes.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -74,6 +78,9 @@ struct Shared {
     /// All plans before this one were taken.
     taken: AtomicU64,
     stop: AtomicBool,
+    /// The plans that were drawn, by the form that names do not change; only of campaigns that begin with plans
+    /// of their own, whose runs are slow.
+    drawn: Option<Mutex<Vec<Plan>>>,
 }
 
 /// A plan by its place in the order; nothing where it was left out.
@@ -95,6 +102,8 @@ impl<'a> Cases<'a> {
             next: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             stop: AtomicBool::new(false),
+            drawn: (!self.config.first.is_empty())
+                .then(|| Mutex::new(self.config.first.iter().map(canonical).collect())),
         };
         std::thread::scope(|scope| {
             let (send, done) = mpsc::channel();
@@ -204,7 +213,7 @@ impl<'a> Cases<'a> {
                 break;
             }
             let source = self.source(turn);
-            let ran = match self.case(source, &strategy, shared.began)? {
+            let ran = match self.case(source, &strategy, shared)? {
                 None => None,
                 Some(case) => {
                     case_file.write(&case).map_err(failed)?;
@@ -226,11 +235,13 @@ impl<'a> Cases<'a> {
         &self,
         source: Source<'_>,
         strategy: &BoxedStrategy<Plan>,
-        began: Instant,
+        shared: &Shared,
     ) -> Result<Option<Case>, CampaignError> {
         let kept_for = self.config.kept_for;
         match source {
-            Source::Kept(_) if kept_for.is_some_and(|most| began.elapsed() >= most) => Ok(None),
+            Source::Kept(_) if kept_for.is_some_and(|most| shared.began.elapsed() >= most) => {
+                Ok(None)
+            }
             Source::Kept(kept) => Ok(Some(Case {
                 plan: kept.plan.clone(),
                 seed: kept.seed.unwrap_or_default(),
@@ -241,10 +252,34 @@ impl<'a> Cases<'a> {
                     .map_err(CampaignError::Generate)?;
                 Ok(Some(Case { plan, seed }))
             }
-            Source::Case(number) => Case::generate(strategy, self.config.seed, number)
-                .map(Some)
-                .map_err(CampaignError::Generate),
+            Source::Case(number) => self.draw(strategy, number, shared).map(Some),
         }
+    }
+
+    /// A generated case: where runs are slow, one whose plan was not drawn before, as long as one is found.
+    fn draw(
+        &self,
+        strategy: &BoxedStrategy<Plan>,
+        number: u64,
+        shared: &Shared,
+    ) -> Result<Case, CampaignError> {
+        let generate = |attempt: u64| {
+            // Other words than those of the cases with other numbers.
+            let seed = self.config.seed ^ attempt.rotate_right(8);
+            Case::generate(strategy, seed, number).map_err(CampaignError::Generate)
+        };
+        if let Some(drawn) = &shared.drawn {
+            for attempt in 0..REDRAWN {
+                let case = generate(attempt)?;
+                let form = canonical(&case.plan);
+                let mut drawn = drawn.lock().unwrap_or_else(PoisonError::into_inner);
+                if !drawn.contains(&form) {
+                    drawn.push(form);
+                    return Ok(case);
+                }
+            }
+        }
+        generate(0)
     }
 }
 

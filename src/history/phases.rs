@@ -128,6 +128,16 @@ impl Phases {
                 self.container(&session.client).has_words = true;
                 self.begin_of(session, *phase)
             }
+            // A container handles one instruction at a time.
+            What::Logged {
+                client,
+                session: None,
+                phase: Some(phase),
+                ..
+            } => {
+                self.container(client).has_words = true;
+                self.at_work(client)?.begin(*phase)
+            }
             What::Pushed { client, .. }
             | What::Fetched { client, .. }
             | What::ObjectDeleted { client, .. }
@@ -345,6 +355,35 @@ mod tests {
             put(),
         ];
         check(&skips, &[Received, Pushing, Deploying], Editing, None);
+        // A line that names no session is of what its container handles.
+        let nameless = |phase| match says(phase) {
+            What::Logged {
+                client,
+                stamp,
+                level,
+                text,
+                phase,
+                claim,
+                ..
+            } => What::Logged {
+                client,
+                stamp,
+                level,
+                text,
+                phase,
+                claim,
+                session: None,
+            },
+            other => other,
+        };
+        let of_container = [delivered(1), nameless(Phase::Building), put()];
+        check(
+            &of_container,
+            &[Received, Phase::Building, Deploying],
+            Phase::Building,
+            Some(1),
+        );
+        check(&[nameless(Phase::Building)], &[], Phase::Building, None);
         let late = [delivered(1), acknowledged(1), says(Deploying)];
         check(&late, &[Received, Phase::Done], Deploying, Some(1));
     }

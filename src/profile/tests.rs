@@ -418,3 +418,68 @@ fn the_profile_of_the_documentation_has_no_mistakes() {
     assert_eq!(own.level, Level::Error);
     assert_eq!(own.claim, Some(Claim::BuildFailed));
 }
+
+#[test]
+fn the_container_of_the_seeds_system_has_queues_and_tables_of_its_own() {
+    let profile = Profile::parse(include_str!("../../profiles/webordinary.toml")).unwrap();
+    let queues: Vec<String> = profile
+        .resources
+        .queues(&"acme".into())
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        queues,
+        [
+            "webordinary-unclaimed-acme",
+            "webordinary-interrupts-acme-u"
+        ]
+    );
+    let key = profile.resources.key_of("webordinary-active-jobs");
+    assert_eq!(key, Some("projectUserId"));
+    let line = "\u{1b}[31m[Nest] 123  - \u{1b}[39m11/29/2026, 6:40:13 PM \u{1b}[31m  ERROR\u{1b}[39m \
+                \u{1b}[38;5;3m[MessageProcessor] \u{1b}[39m\u{1b}[31mBuild failed with code 1: x\u{1b}[39m";
+    let read = reading(profile, line);
+    assert_eq!(read.level, Level::Error);
+    assert_eq!(read.claim, Some(Claim::BuildFailed));
+    assert_eq!(&*read.text, "Build failed with code 1: x");
+}
+
+#[test]
+fn a_resource_is_a_queue_or_a_table() {
+    let of = |resource: &str, unless: &str| {
+        let text = format!(
+            "version = 1\nname = \"x\"\n[start]\ncommand = [\"x\"]\n[[resource]]\n{resource}\n\
+             [[accept]]\nvia = \"sqs\"\nbody = \"{{instruction}}\"\n{unless}\n\
+             [names]\nsession = \"{{session}}\"\nbranch = \"{{thread}}\"\nbucket = \"{{client}}\"\n"
+        );
+        match Profile::parse(&text) {
+            Ok(_) => String::new(),
+            Err(mistakes) => mistakes[0].to_string(),
+        }
+    };
+    let table = "table = \"owners\"\nkey = \"project\"";
+    let unless = "unless = { table = \"owners\", key = \"{client}\" }";
+    assert_eq!(of(table, unless), "");
+    assert_eq!(
+        of("queue = \"claims-{client}\"\nvisibility = \"5s\"", ""),
+        ""
+    );
+    for (resource, unless, why) in [
+        ("", "", "a resource is a `queue`"),
+        ("table = \"owners\"", "", "a `table` and its `key`"),
+        (
+            "queue = \"a\"\ntable = \"b\"\nkey = \"c\"",
+            "",
+            "a resource is",
+        ),
+        ("queue = \"{thread}\"", "", "name of its client at most"),
+        (
+            "queue = \"a\"",
+            unless,
+            "no [[resource]] with the table `owners`",
+        ),
+    ] {
+        let said = of(resource, unless);
+        assert!(said.contains(why), "{resource}: {said}");
+    }
+}

@@ -94,7 +94,7 @@ fn drop_unused_sessions(plan: &mut Plan) {
 
 /// The plan in the form that all plans have which differ from it in names only: what was tried
 /// with one of them need not be tried with another.
-pub(super) fn canonical(plan: &Plan) -> Plan {
+pub(crate) fn canonical(plan: &Plan) -> Plan {
     let mut clients: Vec<ClientId> = Vec::new();
     let mut sessions: Vec<SessionId> = Vec::new();
     let mut steps = plan.steps.clone();

@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use super::Table;
 
 use crate::cloud::tests::{cloud, front, home, recorded, sdk, soon};
-use crate::cloud::{Cloud, GIT_TOKEN};
+use tokio::runtime::Handle;
+
+use crate::cloud::{Cloud, CloudConfig, GIT_TOKEN};
 use crate::history::{Record, What};
 use crate::plan::{Fault, Place, SessionId};
+use crate::process;
 use crate::profile::{Profile, REFERENCE, SESSION_TABLE};
 
 async fn client(cloud: &Cloud) -> Client {
@@ -199,4 +202,38 @@ fn a_record_is_read_where_the_profile_says() {
     assert_eq!(record.warnings, ["careful"]);
     let well = put(json!({ "M": { "problem": { "NULL": true }, "notes": { "S": "" } } }));
     assert_eq!((well.last_error, well.warnings), (None, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_a_profile_names_as_resources_is_there() {
+    let text = format!(
+        "{REFERENCE}\n[[resource]]\ntable = \"owners\"\nkey = \"project\"\n\
+         [[resource]]\nqueue = \"claims-{{client}}\"\n"
+    );
+    let text = text.replace("[site]\n", "[site]\ngitignore = [\"dist/\", \"*.log\"]\n");
+    let config = CloudConfig {
+        profile: Profile::parse(&text).unwrap().into(),
+        ..CloudConfig::of(vec![home()])
+    };
+    let cloud = Cloud::start(config, &Handle::current()).unwrap();
+    let owners = client(&cloud).await;
+    assert!(!cloud.has_item("owners", "acme"));
+    let put = owners.put_item().table_name("owners");
+    soon(put.item("project", AttributeValue::S("acme".into())).send())
+        .await
+        .unwrap();
+    assert!(cloud.has_item("owners", "acme"));
+    assert!(!cloud.has_item("owners", "globex"));
+    assert!(!cloud.has_item("others", "acme"));
+    cloud.send_text(&home(), "claims-acme", "take it").unwrap();
+    let queues = aws_sdk_sqs::Client::new(&sdk(&front(&cloud)).await);
+    let url = soon(queues.get_queue_url().queue_name("claims-acme").send());
+    let url = url.await.unwrap().queue_url.unwrap();
+    let taken = soon(queues.receive_message().queue_url(url).send()).await;
+    assert_eq!(taken.unwrap().messages()[0].body(), Some("take it"));
+    let mut git = process::git("git");
+    let repository = cloud.repository(&home().client);
+    git.arg("-C").arg(repository).args(["show", "main:.gitignore"]);
+    let shown = process::output(&mut git);
+    assert_eq!(shown.unwrap().stdout, b"dist/\n*.log\n");
 }
