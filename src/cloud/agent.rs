@@ -150,7 +150,9 @@ fn turn(services: &Services, asked: &Asked, request: &Request) -> Message {
         return message;
     };
     let tools = Toolbox::read(request.tools());
-    let mut script = Script::new(tools, request.folder(), changes);
+    let start = services.config.profile.start.as_ref();
+    let by_shell = start.is_some_and(|start| start.edits_by_shell);
+    let mut script = Script::new(tools, request.folder(), changes).by_shell(by_shell);
     if !script.is_possible() {
         let names = request.tools().filter_map(|tool| tool["name"].as_str());
         let names: Vec<&str> = names.collect();

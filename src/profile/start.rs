@@ -39,6 +39,8 @@ pub struct Start {
     pub agents: Vec<String>,
     /// The commands on its PATH whose beginning and end the tester sees.
     pub builds: Builds,
+    /// Whether the scripted agent edits by commands where its client offers a shell.
+    pub edits_by_shell: bool,
     /// The checkout of a session; `None` where none can be looked at.
     pub checkout: Option<Text>,
 }
@@ -198,6 +200,9 @@ pub(super) struct AgentSection {
     /// The programs on the container's PATH that are the agent, such as `claude`: the tester's own take
     /// their place.
     stub: Vec<String>,
+    /// Whether the agent that the tester plays edits by commands first, where it is offered a shell. That takes
+    /// fewer turns than to read a file and to write it, where a system allows few.
+    by_shell: bool,
 }
 
 /// The section `[build]`.
@@ -331,6 +336,7 @@ pub(super) fn start(
         },
         accept: accept.into_iter().map(Spanned::into_inner).collect(),
         agents: agent.stub,
+        edits_by_shell: agent.by_shell,
         builds,
         checkout: workspace.map(|it| it.checkout),
     })

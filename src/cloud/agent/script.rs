@@ -38,6 +38,8 @@ pub(super) struct Script {
     /// Where paths begin; relative without it.
     folder: Option<String>,
     jobs: Vec<Job>,
+    /// Whether commands are tried first, where there is a shell: they take the fewest turns.
+    by_shell: bool,
 }
 
 /// The most files that are written one by one with the same text, where a command can copy them.
@@ -68,7 +70,13 @@ impl Script {
             tools,
             folder,
             jobs,
+            by_shell: false,
         }
+    }
+
+    /// The same by commands, where there is a shell.
+    pub(super) fn by_shell(self, by_shell: bool) -> Self {
+        Self { by_shell, ..self }
     }
 
     /// Whether there is a tool for each change.
@@ -88,7 +96,7 @@ impl Script {
     /// What is done next: the next step of each change that is not made.
     fn next(&self) -> Vec<(usize, Step)> {
         let jobs = self.jobs.iter().enumerate();
-        jobs.filter_map(|(n, job)| Some((n, job.next(&self.tools)?)))
+        jobs.filter_map(|(n, job)| Some((n, job.next(&self.tools, self.by_shell)?)))
             .collect()
     }
 
@@ -176,7 +184,7 @@ impl Job {
     }
 
     /// The next step; `None` where the change is made, or no way is left.
-    fn next(&self, tools: &Toolbox) -> Option<Step> {
+    fn next(&self, tools: &Toolbox, by_shell: bool) -> Option<Step> {
         match self.past.last() {
             Some((Step::Copy, _)) => return None,
             Some((Step::Read, _)) | None => {}
@@ -191,7 +199,9 @@ impl Job {
             Step::Write,
             Step::Shell,
         ];
-        let mut left = ways.into_iter().filter(|step| !self.has_tried(*step));
+        let first = by_shell.then_some(Step::Shell);
+        let ways = first.into_iter().chain(ways);
+        let mut left = ways.filter(|step| !self.has_tried(*step));
         left.find(|step| self.can(*step, tools))
     }
 

@@ -233,7 +233,9 @@ async fn what_a_profile_names_as_resources_is_there() {
     assert_eq!(taken.unwrap().messages()[0].body(), Some("take it"));
     let mut git = process::git("git");
     let repository = cloud.repository(&home().client);
-    git.arg("-C").arg(repository).args(["show", "main:.gitignore"]);
+    git.arg("-C")
+        .arg(repository)
+        .args(["show", "main:.gitignore"]);
     let shown = process::output(&mut git);
     assert_eq!(shown.unwrap().stdout, b"dist/\n*.log\n");
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::{assembled, send};
-use crate::cloud::tests::{cloud, recorded, soon};
-use crate::cloud::{AGENT_KEY, Cloud};
+use crate::cloud::tests::{cloud, home, recorded, soon};
+use crate::cloud::{AGENT_KEY, Cloud, CloudConfig};
 use crate::history::What;
 use crate::plan::{Edit, Mark};
+use crate::profile::{Profile, REFERENCE};
 use crate::site::{SiteKind, Tree, instruction_text};
 
 /// A client with the tools of Claude Code, in a folder.
@@ -150,7 +152,11 @@ fn files(folder: &Path) -> Tree {
 
 /// Makes edits with some tools, and compares what is there then. Returns the tools that were used.
 async fn edits_with(tools: &[&str]) -> BTreeSet<String> {
-    let cloud = cloud();
+    edits_on(&cloud(), tools).await
+}
+
+/// The same on a cloud of the caller's.
+async fn edits_on(cloud: &Cloud, tools: &[&str]) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut expected = SiteKind::Shell.template();
     for (path, text) in &expected {
@@ -174,14 +180,14 @@ async fn edits_with(tools: &[&str]) -> BTreeSet<String> {
     // The last mark is a part of the first one.
     for (edit, n) in edits.into_iter().zip([12, 2, 3, 4, 5, 1]) {
         editor.read.clear();
-        let said = editor.edit(&cloud, edit, n, tools).await;
+        let said = editor.edit(cloud, edit, n, tools).await;
         assert_eq!(said, "Done.", "{edit:?}");
         let script = SiteKind::Shell.script(&instruction_text(edit, Mark::Edit(n)));
         for change in script.unwrap() {
             change.apply_to(&mut expected);
         }
         assert!(files(folder.path()) == expected, "{edit:?} by {tools:?}");
-        let marks = recorded(&cloud);
+        let marks = recorded(cloud);
         let is_own = |what: &What| matches!(what, What::AgentAsked { mark, .. } if *mark == Some(Mark::Edit(n)));
         assert!(marks.iter().all(is_own), "{marks:?}");
     }
@@ -195,4 +201,19 @@ async fn every_edit_is_made_with_the_tools_that_there_are() {
     assert!(edits_with(&all).await.iter().eq(&all));
     edits_with(&["Bash", "Read", "Write"]).await;
     edits_with(&["Bash"]).await;
+}
+
+#[tokio::test]
+async fn where_the_profile_says_so_commands_come_first() {
+    let text = format!(
+        "{REFERENCE}\n[start]\ncommand = [\"x\"]\n[[accept]]\nvia = \"sqs\"\nbody = \"{{instruction}}\"\n\
+         [agent]\nby-shell = true\n"
+    );
+    let config = CloudConfig {
+        profile: Profile::parse(&text).unwrap().into(),
+        ..CloudConfig::of(vec![home()])
+    };
+    let cloud = Cloud::start(config, &Handle::current()).unwrap();
+    let used = edits_on(&cloud, &["Bash", "Edit", "Read", "Write"]).await;
+    assert!(used.iter().eq(["Bash"]), "{used:?}");
 }
