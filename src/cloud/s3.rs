@@ -10,6 +10,7 @@ mod access;
 mod acl;
 mod bucket;
 mod conditions;
+mod cors;
 mod digest;
 mod documents;
 mod host;
@@ -155,8 +156,17 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
         }
     }
     let call = Arc::new(Call::new(&asked, loses_answer));
+    let buckets = &services.s3.buckets;
+    if asked.parts.method == Method::OPTIONS {
+        let allowed = cors::preflight(buckets, &call, &site, &asked.parts);
+        return match loses_answer {
+            true => Answer::Reset,
+            false => Answer::Reply(allowed),
+        };
+    }
     if let Site::Website(bucket) = &site {
-        let page = website::answer(&services.s3.buckets, &call, bucket, &asked.parts);
+        let mut page = website::answer(buckets, &call, bucket, &asked.parts);
+        cors::add(buckets, &call, &site, &asked.parts, page.headers_mut());
         return match loses_answer {
             true => Answer::Reset,
             false => Answer::Reply(page),
@@ -164,7 +174,7 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
     }
     let mut request = Request::from_parts(asked.parts.clone(), s3s::Body::from(asked.body.clone()));
     request.extensions_mut().insert(call.clone());
-    let Some(response) = call_service(services, request).await else {
+    let Some(mut response) = call_service(services, request).await else {
         services
             .recorder
             .fail("the store of objects gave no answer");
@@ -185,6 +195,7 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
             outcome(&response)
         });
     }
+    cors::add(buckets, &call, &site, &asked.parts, response.headers_mut());
     if loses_answer {
         Answer::Reset
     } else if is_slowed {
@@ -302,6 +313,8 @@ fn operation(parts: &Parts, site: &Site) -> Option<S3Operation> {
         Method::DELETE if names_key => Some(S3Operation::Delete),
         // Buckets that are made and removed.
         Method::PUT | Method::DELETE => None,
+        // What browsers ask before their request.
+        Method::OPTIONS => None,
         _ if names_key => Some(S3Operation::Get),
         _ => Some(S3Operation::List),
     }

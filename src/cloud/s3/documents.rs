@@ -13,7 +13,7 @@ pub(super) struct Documents {
     pub(super) tags: Option<Vec<Tag>>,
     pub(super) website: Option<WebsiteConfiguration>,
     pub(super) public_access_block: Option<PublicAccessBlockConfiguration>,
-    cors: Option<CORSConfiguration>,
+    pub(super) cors: Option<CORSConfiguration>,
     versioning: Option<VersioningConfiguration>,
     encryption: Option<ServerSideEncryptionConfiguration>,
     ownership: Option<OwnershipControls>,

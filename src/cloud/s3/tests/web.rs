@@ -134,3 +134,108 @@ async fn a_client_that_waits_for_a_go_ahead_and_has_nothing_to_send_begins_anew(
         }
     }
 }
+
+#[tokio::test]
+async fn a_browser_is_told_who_else_may_read_a_bucket() {
+    use aws_sdk_s3::types::{CorsConfiguration, CorsRule};
+
+    let cloud = cloud();
+    let s3 = client(&cloud).await;
+    put(&s3, BUCKET, "index.html", "hello").await.unwrap();
+    allow_all_to_read(&s3).await;
+    recorded(&cloud);
+    let path = format!("/{BUCKET}/index.html");
+    let before = async |origin: &str, method: &str, headers: &str| {
+        let mut more = String::new();
+        for (name, value) in [
+            ("origin", origin),
+            ("access-control-request-method", method),
+            ("access-control-request-headers", headers),
+        ] {
+            if !value.is_empty() {
+                more.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        ask(&cloud, &format!("OPTIONS {path}"), "127.0.0.1", &more).await
+    };
+    let ours = "https://www.example.com";
+    let refused = async |asked: (&str, &str, &str), status: &str, part: &str| {
+        let (head, body) = before(asked.0, asked.1, asked.2).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{head}");
+        assert!(body.contains(part), "{body}");
+        assert!(!head.contains("access-control"), "{head}");
+    };
+    refused(
+        (ours, "GET", ""),
+        "403",
+        "CORS is not enabled for this bucket",
+    )
+    .await;
+    let rule = |origin: &str, method: &str| {
+        let rule = CorsRule::builder().allowed_origins(origin);
+        rule.allowed_methods(method)
+    };
+    let config = CorsConfiguration::builder()
+        .cors_rules(
+            rule("https://*.example.com", "PUT")
+                .allowed_methods("GET")
+                .allowed_headers("X-Amz-*")
+                .expose_headers("ETag")
+                .max_age_seconds(60)
+                .build()
+                .unwrap(),
+        )
+        .cors_rules(rule("*", "HEAD").build().unwrap());
+    let put_cors = s3.put_bucket_cors().bucket(BUCKET);
+    let put_cors = put_cors.cors_configuration(config.build().unwrap());
+    soon(put_cors.send()).await.unwrap();
+    refused(("", "GET", ""), "400", "Origin request header needed").await;
+    refused(
+        (ours, "", ""),
+        "400",
+        "Invalid Access-Control-Request-Method",
+    )
+    .await;
+    for asked in [
+        ("https://example.org", "GET", ""),
+        (ours, "DELETE", ""),
+        (ours, "PUT", "content-type"),
+    ] {
+        refused(asked, "403", "This CORS request is not allowed").await;
+    }
+    let has =
+        |head: &str, line: &str| assert!(head.contains(&format!("{line}\r\n")), "{line}: {head}");
+    let (head, _) = before(ours, "PUT", "x-amz-date, X-Amz-Content-Sha256").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    for line in [
+        "access-control-allow-origin: https://www.example.com",
+        "access-control-allow-methods: put, get",
+        "access-control-allow-headers: x-amz-date, x-amz-content-sha256",
+        "access-control-expose-headers: etag",
+        "access-control-max-age: 60",
+        "access-control-allow-credentials: true",
+    ] {
+        has(&head, line);
+    }
+    let (head, _) = before("null", "HEAD", "").await;
+    has(&head, "access-control-allow-origin: *");
+    assert!(!head.contains("credentials"), "{head}");
+    // The answer itself says it too, also of the site; who is of no other place is told nothing.
+    let origin = format!("origin: {ours}\r\n");
+    let (head, body) = ask(&cloud, &format!("GET {path}"), "127.0.0.1", &origin).await;
+    has(
+        &head,
+        "access-control-allow-origin: https://www.example.com",
+    );
+    assert_eq!(body, "hello");
+    let website = format!("{BUCKET}.s3-website.localhost");
+    let (head, _) = ask(&cloud, "GET /", &website, &origin).await;
+    has(
+        &head,
+        "access-control-allow-origin: https://www.example.com",
+    );
+    let (head, _) = ask(&cloud, &format!("GET {path}"), "127.0.0.1", "").await;
+    assert!(!head.contains("access-control"), "{head}");
+    // Of all this only the objects that were read are recorded.
+    assert_eq!(recorded(&cloud).len(), 2);
+}
