@@ -9,6 +9,8 @@ mod guards;
 mod journal;
 mod look;
 mod policy;
+#[cfg(test)]
+mod polled;
 mod run;
 mod steps;
 mod undo;

@@ -45,3 +45,8 @@ fn mistakes_of_a_deployed_system_are_found() {
 fn mistakes_in_what_a_deployed_system_shows_are_found() {
     script("plans.py", &["broken", "mixed"]);
 }
+
+#[test]
+fn a_run_on_a_deployed_system_that_is_ended_leaves_nothing() {
+    script("plans.py", &["interrupted", "killed"]);
+}

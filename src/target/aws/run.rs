@@ -243,6 +243,12 @@ impl Run for AwsRun {
 impl Drop for AwsRun {
     fn drop(&mut self) {
         if !self.journal.entry().changes.is_empty() {
+            if self.is_interrupted() {
+                eprintln!(
+                    "undoing what the run {} changed, once the system has worked off its messages",
+                    self.name
+                );
+            }
             let undone = undo::all(&self.api, &mut self.journal);
             if let Err(why) = self.runtime.block_on(undone) {
                 eprintln!(

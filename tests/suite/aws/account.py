@@ -124,3 +124,12 @@ def shakedown(program, folder, *args, profile=PROFILE, url, **more):
     text = " ".join((out.stdout + out.stderr).split())
     assert "secret-of-the-tester" not in text, text
     return out.returncode, text
+
+
+def heal(program, folder, *args, **more):
+    """Runs `heal`. Returns its exit code, and what it printed."""
+    out = subprocess.run([program, "heal", *args], capture_output=True, text=True, timeout=120, cwd=folder,
+                         env={**os.environ, "HOME": folder, "XDG_STATE_HOME": folder, **more})
+    text = " ".join((out.stdout + out.stderr).split())
+    assert "secret-of-the-tester" not in text, text
+    return out.returncode, text

@@ -11,8 +11,8 @@ account = Account(URL)
 account.make()
 
 
-def ask(code, part, profile=PROFILE, url=URL, **more):
-    run = lambda: shakedown(PROGRAM, FOLDER, "run", "--target", "aws", profile=profile, url=url, **more)
+def ask(code, part, profile=PROFILE, url=URL, args=(), **more):
+    run = lambda: shakedown(PROGRAM, FOLDER, "run", "--target", "aws", *args, profile=profile, url=url, **more)
     (ended, text), asked = account.recorded(run)
     assert ended == code, f"{part}: {ended}\n{text}"
     assert part in text, f"{part} is not in\n{text}"
@@ -104,6 +104,14 @@ work = account.queues["work-acme.fifo"]
 account.sqs.send_message(QueueUrl=work, MessageBody="x", MessageGroupId="g", MessageDeduplicationId="d")
 ask(2, "steady state of queue work-acme.fifo: a message waits")
 account.sqs.purge_queue(QueueUrl=work)
+account.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"of somebody")
+ask(2, f"steady state of bucket {BUCKET}: 1 objects are in it")
+# What refuses a dry run refuses a run, before anything is done.
+yes = ["--yes-account", "123456789012"]
+ask(2, "1 objects are in it", args=yes)
+account.s3.delete_object(Bucket=BUCKET, Key="index.html")
+ask(2, "--yes-account 999999999999 is not the account of the credentials, 123456789012", args=["--yes-account", "999999999999"])
+ask(2, "it lacks the tag other=tag", PROFILE.replace("[aws]", '[aws]\ntag = "other=tag"'), args=yes)
 account.run_tasks(0)
 ask(2, "steady state of service edit-acme: 0 of 0 tasks run")
 account.run_tasks(1)

@@ -10,6 +10,7 @@ import time
 from botocore.exceptions import ClientError
 
 from account import BUCKET, PROFILE, Account, is_read, shakedown
+from account import heal as account_heal
 
 PROGRAM, URL, FOLDER = sys.argv[1:4]
 MOMENTS = int(sys.argv[4]) if len(sys.argv) > 4 else 6
@@ -40,10 +41,7 @@ def run(code, part, *args, profile=PROFILE):
 
 
 def heal(*args):
-    out = subprocess.run([PROGRAM, "heal", *args], capture_output=True, text=True, timeout=60, cwd=FOLDER,
-                         env={**os.environ, "HOME": FOLDER, "XDG_STATE_HOME": FOLDER})
-    assert "secret-of-the-tester" not in out.stdout + out.stderr
-    return out.returncode, " ".join((out.stdout + out.stderr).split())
+    return account_heal(PROGRAM, FOLDER, *args)
 
 
 def begin(seconds):

@@ -12,7 +12,7 @@ import urllib.request
 
 from botocore.exceptions import ClientError
 
-from account import ACCOUNT, BUCKET, REGION, Account, shakedown
+from account import ACCOUNT, BUCKET, REGION, Account, heal, shakedown
 
 PROGRAM, URL, FOLDER, *NAMES = sys.argv[1:]
 SCALE = 1 / 5
@@ -162,6 +162,61 @@ def left(account, environment, older):
     return [it["Key"] for it in objects] + items + [it for it in [policy] if it] + [it for it in refs if it != "refs/heads/main"]
 
 
+def replay(name, steps, text):
+    """The command that runs a plan, and its environment."""
+    with open(os.path.join(FOLDER, f"{name}.plan"), "w") as file:
+        file.write("\n".join(["# shakedown plan v1", "session acme/home", "session acme/blog", *steps.split("|"), ""]))
+    with open(os.path.join(FOLDER, "aws.toml"), "w") as file:
+        file.write(text.replace("URL", URL))
+    return [PROGRAM, "replay", f"{name}.plan", "--target", "aws", "--yes-account", ACCOUNT, "--time-scale", str(SCALE),
+            "--history", f"{name}.jsonl", "--profile", "aws.toml"]
+
+
+def run(*args):
+    """Runs another command. Returns its exit code, and what it printed."""
+    out = subprocess.run([PROGRAM, *args], cwd=FOLDER, capture_output=True, text=True, timeout=120)
+    return out.returncode, out.stdout + out.stderr
+
+
+def ended(account, environment, how):
+    """A run that a signal ends while there is a fault and the system is at work: what it changed is undone, by itself or by
+    `heal`."""
+    older, token, history = threads(), environment["GIT_TOKEN"], os.path.join(FOLDER, f"ended{int(how)}.jsonl")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Sid": "Public", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}]})
+    account.s3.put_bucket_policy(Bucket=BUCKET, Policy=policy)
+    command = replay(f"ended{int(how)}", "instruct acme/home change|until acme/home done|inject s3-denied acme|instruct acme/blog change|"
+                     "wait 600s", profile(environment, "150s"))
+    process = subprocess.Popen(command, cwd=FOLDER, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
+        **os.environ, "HOME": FOLDER, "XDG_STATE_HOME": FOLDER, "EDIT_GIT_TOKEN": token})
+    deadline = time.monotonic() + 120
+    sent = lambda: open(history).read().count('"event":"sent"')
+    while not os.path.exists(history) or sent() < 2:
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(how)
+    said, _ = process.communicate(timeout=120)
+    if how == signal.SIGKILL:
+        code, said = shakedown(PROGRAM, FOLDER, *command[1:7], url=URL, profile=profile(environment, "150s"), EDIT_GIT_TOKEN=token)
+        assert code == 2 and "is not known to be as it was" in said, said
+        journal = open(os.path.join(FOLDER, "shakedown", "aws", f"{ACCOUNT}.journal")).read()
+        assert token not in journal and "secret-of-the-tester" not in journal, journal
+        code, said = heal(PROGRAM, FOLDER, "--list")
+        for part in ["in the policy of", "the branches thread-sd", "the items acme/sd", f"the objects of {BUCKET}", "messages with `sd"]:
+            assert code == 0 and part in said, f"{part} is not in\n{said}"
+        code, said = heal(PROGRAM, FOLDER, EDIT_GIT_TOKEN=token)
+        assert code == 0 and token not in said, said
+        print(said, flush=True)
+        code, said = heal(PROGRAM, FOLDER)
+        assert code == 0 and said == "nothing is left to be undone", said
+    else:
+        assert process.returncode == 2 and "interrupted" in said, said
+    assert account.s3.get_bucket_policy(Bucket=BUCKET)["Policy"] == policy
+    account.s3.delete_bucket_policy(Bucket=BUCKET)
+    found = left(account, environment, older)
+    assert not found, found
+
+
 def main():
     account = Account(URL)
     account.make()
@@ -184,16 +239,25 @@ def main():
             if defect != system.defect:
                 system.with_defect(defect)
             began, older = time.monotonic(), threads()
-            with open(os.path.join(FOLDER, f"{name}.plan"), "w") as file:
-                file.write("\n".join(["# shakedown plan v1", "session acme/home", "session acme/blog", *steps.split("|"), ""]))
-            ended, said = shakedown(PROGRAM, FOLDER, "replay", f"{name}.plan", "--target", "aws", "--yes-account", ACCOUNT,
-                                    "--time-scale", str(SCALE), "--history", f"{name}.jsonl", url=URL, profile=profile(environment, "150s" if defect is None else "60s"),
-                                    EDIT_GIT_TOKEN=environment["GIT_TOKEN"])
-            print(f"{name}: {ended} in {time.monotonic() - began:.1f} s: {said[:3000]}", flush=True)
+            text = profile(environment, "150s" if defect is None else "60s")
+            command = replay(name, steps, text)
+            code_of, said = shakedown(PROGRAM, FOLDER, *command[1:-2], url=URL, profile=text, EDIT_GIT_TOKEN=environment["GIT_TOKEN"])
+            print(f"{name}: {code_of} in {time.monotonic() - began:.1f} s: {said[:3000]}", flush=True)
             assert environment["GIT_TOKEN"] not in said
-            assert (ended, part in said) == (code, True), f"{name}: {ended}: {part} is not in\n{said}"
+            assert (code_of, part in said) == (code, True), f"{name}: {code_of}: {part} is not in\n{said}"
             found = left(account, environment, older)
             assert not found, f"{name}: {found}"
+            # Its history is judged in the same way.
+            again, _ = run("report", f"{name}.jsonl")
+            assert again == code, f"{name}: its history ends with {again}"
+            if code == 0:
+                on_local, said = run("replay", f"{name}.plan", "--target", "local")
+                assert on_local == 0, f"{name} on local: {said}"
+        for name, how in [("killed", signal.SIGKILL), ("interrupted", signal.SIGINT)]:
+            if name in NAMES:
+                if system.defect:
+                    system.with_defect(None)
+                ended(account, environment, how)
     finally:
         system.end()
         process.kill()
