@@ -38,12 +38,7 @@ fn a_deployed_system_recovers_from_what_is_done_to_it() {
 
 #[test]
 fn mistakes_of_a_deployed_system_are_found() {
-    script("plans.py", &["lost", "twice"]);
-}
-
-#[test]
-fn mistakes_in_what_a_deployed_system_shows_are_found() {
-    script("plans.py", &["broken", "mixed"]);
+    script("plans.py", &["lost", "broken", "twice"]);
 }
 
 #[test]

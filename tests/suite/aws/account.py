@@ -120,7 +120,7 @@ def shakedown(program, folder, *args, profile=PROFILE, url, **more):
         file.write(profile.replace("URL", url))
     home = {"HOME": folder, "XDG_STATE_HOME": folder}
     out = subprocess.run([program, *args, "--profile", "aws.toml"], cwd=folder, capture_output=True, text=True,
-                         timeout=120, env={**os.environ, **home, **more})
+                         timeout=600, env={**os.environ, **home, **more})
     text = " ".join((out.stdout + out.stderr).split())
     assert "secret-of-the-tester" not in text, text
     return out.returncode, text
@@ -128,7 +128,7 @@ def shakedown(program, folder, *args, profile=PROFILE, url, **more):
 
 def heal(program, folder, *args, **more):
     """Runs `heal`. Returns its exit code, and what it printed."""
-    out = subprocess.run([program, "heal", *args], capture_output=True, text=True, timeout=120, cwd=folder,
+    out = subprocess.run([program, "heal", *args], capture_output=True, text=True, timeout=600, cwd=folder,
                          env={**os.environ, "HOME": folder, "XDG_STATE_HOME": folder, **more})
     text = " ".join((out.stdout + out.stderr).split())
     assert "secret-of-the-tester" not in text, text
