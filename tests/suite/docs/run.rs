@@ -7,7 +7,7 @@ use crate::program;
 
 /// Commands of the documents that are only checked for their options: what they begin with or contain,
 /// and why they are not run.
-const NOT_RUN: [(&str, &str); 22] = [
+const NOT_RUN: [(&str, &str); 23] = [
     (
         "--target local",
         "minutes of real time; tests/suite/local.rs runs there",
@@ -22,6 +22,10 @@ const NOT_RUN: [(&str, &str); 22] = [
         "it would undo what is open; tests/suite/aws.rs",
     ),
     ("naive-node", "minutes of real time, and npm"),
+    (
+        "webordinary",
+        "the source of another system, and its packages",
+    ),
     (
         "shakedown conformance",
         "minutes of real time; tests/suite/conformance.rs",
