@@ -2,7 +2,7 @@
 //!
 //! Steps are drawn one by one from those that the `Model` enables, with weights: faults come in
 //! swarms (each plan has some kinds of fault and not others), and a step leans on the one before
-//! it (an instruction is followed to a phase, a phase is where a crash falls). Half of all plans
+//! it (an instruction is followed to a phase, a phase is where a crash falls). Three of four plans
 //! have a motif among them, a sequence that single draws seldom make. Others are near plans that
 //! showed something before.
 
@@ -137,7 +137,7 @@ pub(crate) struct Draft {
     swarm: Swarm,
     last: Option<Step>,
     steps: u32,
-    /// The motif's number, and the number of steps before it; none in half of all plans.
+    /// The motif's number, and the number of steps before it; none in a quarter of all plans.
     motif: Option<(u64, u32)>,
     /// What is left of the motif, last step first.
     next: Vec<Step>,
@@ -157,9 +157,7 @@ impl Draft {
             swarm: Swarm::from_bits(bits),
             last: None,
             steps: 0,
-            motif: motif
-                .is_multiple_of(2)
-                .then_some((motif >> 4, (motif >> 1) as u32 % 8)),
+            motif: (!motif.is_multiple_of(4)).then_some((motif >> 5, (motif >> 2) as u32 % 8)),
             next: Vec::new(),
             ends: false,
             edits: 0,

@@ -1,5 +1,5 @@
 //! Short sequences that single steps seldom make: each is a way to one entry of the contract's
-//! sometimes-list. Half of all plans have one, at a random place among their other steps.
+//! sometimes-list. Three of four plans have one, at a random place among their other steps.
 
 mod waiting;
 

@@ -138,6 +138,18 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
             && trees.iter().any(|tree| tree == shown)
             && has_pushed(model, candidate.newest, shown)
     });
+    // The newest build that is certainly left, and whether what is shown was handled no earlier.
+    let owed = candidates
+        .last()
+        .filter(|c| !may_be_empty && is_left(model, Some(c)));
+    let handled = |mark: Mark| {
+        let mut ends = model.clients[client].ends.iter();
+        ends.rposition(|handled| handled.mark == mark)
+    };
+    let is_no_older = || {
+        let newest = shown.iter().filter_map(|mark| handled(*mark)).max();
+        owed.is_none_or(|owed| newest >= handled(owed.newest))
+    };
     // What a lost workspace took is built again from what the remote has of its session by then,
     // up to the newest of its edits that builds.
     let is_what_is_left = lost_workspace
@@ -154,7 +166,7 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
                     && shown.iter().any(|mark| is_upto(*mark))
                     && !model.build_of(shown).fails
             };
-            remote.tree == shown || is_upto(candidate.newest) || is_newer()
+            remote.tree == shown && is_no_older() || is_upto(candidate.newest) || is_newer()
         });
     if matching.is_none() && !is_what_is_left {
         let wanted = candidates.iter().map(|candidate| candidate.newest);

@@ -158,7 +158,9 @@ impl Model {
         self.sessions[at].injected |= on;
         self.sessions[at].may_warn |= !is_error;
         for instruction in &mut self.instructions {
-            if instruction.session == at && instruction.is_pending() {
+            // One that had ended may be made anew.
+            let is_redone = instruction.in_flight && instruction.was_missing;
+            if instruction.session == at && (instruction.is_pending() || is_redone) {
                 let toggled = if is_error {
                     &mut instruction.build_error
                 } else {

@@ -157,3 +157,44 @@ fn a_good_first_try_that_a_lost_workspace_took_may_stay() {
     empty.seen.sites.or_default().clear();
     empty.ends_as("fresh empty");
 }
+
+#[test]
+fn what_is_left_after_a_loss_is_the_newest_of_all_sessions() {
+    let of_blog = |story: Story, mark: Mark, marks: &[Mark]| {
+        story
+            .and(What::delivered(&blog(), mark, 1))
+            .and(What::committed(&blog(), Branch::of(marks)))
+    };
+    let ends = |back_to: &[Mark]| {
+        let story = Story::of(
+            "instruct acme/blog change\ninstruct acme/home change\ninject git-auth\n\
+             inject s3-denied acme\ninstruct acme/blog change\nworkspace-lost acme\n",
+        );
+        let mut story = of_blog(story.step(0), edit(1), &[edit(1)])
+            .and(What::pushed(&blog(), Branch::of(&[edit(1)])))
+            .deployed(&[edit(1)])
+            .recorded(blog(), None, &[])
+            .and(What::acknowledged(&blog(), edit(1)))
+            .step(1)
+            .delivered(edit(2))
+            .committed(&[edit(2)])
+            .pushed(&[edit(2)])
+            .deployed(&[edit(2)])
+            .recorded(home(), None, &[])
+            .acknowledged(edit(2));
+        let remote = story.seen.remote.or_default();
+        remote.insert(blog(), Branch::of(&[edit(1)]));
+        let story = (2..5).fold(story, Story::step);
+        of_blog(story, edit(3), &[edit(1), edit(3)])
+            .recorded(blog(), Some("Saved work locally"), &[])
+            .logs(Level::Error, "acme", "Saved work locally")
+            .and(What::acknowledged(&blog(), edit(3)))
+            .step(5)
+            .and(died(Death::WorkspaceLost))
+            .and(What::committed(&blog(), Branch::of(&[edit(1)])))
+            .recorded(blog(), Some("lost with the workspace: edit-3"), &[])
+            .deployed(back_to)
+    };
+    ends(&[edit(2)]).ends_as("held");
+    ends(&[edit(1)]).ends_as("fresh stale");
+}

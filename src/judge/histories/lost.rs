@@ -144,3 +144,37 @@ fn what_comes_again_and_is_committed_only_then_is_what_was_handled_last() {
     ends(&["syntax error"]).ends_as("held");
     ends(&[]).ends_as("settled warning-missing");
 }
+
+#[test]
+fn what_is_made_anew_may_be_built_without_the_injected_error() {
+    let ends = |is_healed: bool| {
+        let story = Story::of(
+            "inject build-error acme/home\ninstruct acme/home change\ninject git-auth\n\
+             workspace-lost acme\nredeliver acme/home\nheal build-error acme/home\nheal git-auth\n",
+        );
+        let story = (0..3)
+            .fold(story, Story::step)
+            .delivered(edit(1))
+            .committed(&[edit(1)])
+            .fails("build failed; Saved work locally")
+            .acknowledged(edit(1))
+            .step(3)
+            .and(died(Death::WorkspaceLost))
+            .committed(&[])
+            .fails("lost with the workspace: edit-1")
+            .step(4)
+            .delivered(edit(1));
+        let story = match is_healed {
+            true => story.step(5),
+            false => story,
+        };
+        story
+            .step(6)
+            .committed(&[edit(1)])
+            .pushed(&[edit(1)])
+            .recorded(home(), None, &[])
+            .acknowledged(edit(1))
+    };
+    ends(true).deployed(&[edit(1)]).ends_as("held");
+    ends(false).ends_as("settled error-missing");
+}
