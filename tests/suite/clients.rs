@@ -148,6 +148,25 @@ impl Drop for Moto {
     }
 }
 
+/// LocalStack takes minutes to install and half a gigabyte, so it is asked only where somebody has it.
+#[test]
+fn localstack_and_moto_together_are_not_contradicted_where_somebody_has_localstack() {
+    let Some(localstack) = std::env::var_os("SHAKEDOWN_LOCALSTACK") else {
+        return;
+    };
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/suite/clients/localstack.py"
+    );
+    let home = tempfile::tempdir().unwrap();
+    let mut command = program::without_callers("unshare");
+    command.args(["--user", "--map-root-user", "--net", "--", "sh", "-c"]);
+    command.args(["ip link set lo up && exec \"$@\"", "sh"]);
+    command.arg(python()).arg(script);
+    command.arg(env!("CARGO_BIN_EXE_shakedown")).arg(localstack);
+    print!("{}", run(command.env("TMPDIR", home.path())));
+}
+
 #[test]
 fn boto3_finds_the_other_services_as_it_knows_them_and_moto_agrees() {
     let moto = Moto::start();
