@@ -165,9 +165,10 @@ pub(crate) fn why_not_asked(
 
 /// The parts that are asked of a system with this profile.
 fn asked(profile: &Profile) -> impl Iterator<Item = &'static Invariant> {
+    let asks_all = profile.asks_all();
     INVARIANTS
         .iter()
-        .filter(|part| profile.asks_all() || part.not_asked(profile, None).is_none())
+        .filter(move |part| asks_all || part.not_asked(profile, None).is_none())
 }
 
 /// Every rule that has a checker, in the contract's order.

@@ -26,7 +26,7 @@ pub struct PlansArgs {
     /// The most steps of a plan [default: 30]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_steps: Option<u32>,
-    /// How many plans run at once [default: one a core on sim, five on local]
+    /// How many plans run at once [default: one a core on sim; on local five, less one for each other busy program]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     /// Plant a defect in every container, to see what is found and reported
@@ -68,10 +68,24 @@ impl PlansArgs {
             TargetName::Aws => return 1,
             TargetName::Sim => cores,
             // Most of a real run is waiting: on two cores, twelve at once took 0.7 of the time of six.
-            TargetName::Local => 5 * cores,
+            // Where other programs are busy, that many at once only stall each other.
+            TargetName::Local => (5 * cores).saturating_sub(busy_programs()).max(1),
         };
         self.jobs.map_or(default, usize::from)
     }
+}
+
+/// How many other programs use a processor or wait for one, where Linux tells it.
+fn busy_programs() -> usize {
+    let look = || {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+        let (running, _) = load.split(' ').nth(3)?.split_once('/')?;
+        running.parse::<usize>().ok()
+    };
+    // What is busy for a moment only does not count; this program is one of them.
+    let least = (0..5).filter_map(|_| look()).min();
+    least.map_or(0, |running| running.saturating_sub(1))
 }
 
 #[derive(Clone, Debug, Args)]

@@ -61,7 +61,9 @@ impl Timers {
         let sequence = self.sequence.get();
         self.sequence.set(sequence + 1);
         let mut entries = self.entries.borrow_mut();
-        let place = entries.partition_point(|other| other.at > at);
+        // Most are due soon.
+        let sooner = entries.iter().rev().take_while(|other| other.at <= at);
+        let place = entries.len() - sooner.count();
         entries.insert(
             place,
             Timer {

@@ -3,8 +3,10 @@
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+use memchr::memmem::Finder;
 
 use super::course::RunHash;
 use super::queue::Queues;
@@ -198,7 +200,9 @@ impl World {
     }
 
     pub fn look_for_secret(&mut self, client: usize, text: &str, place: &str) {
-        if text.contains(GIT_TOKEN) {
+        // Every line and record is searched.
+        static TOKEN: LazyLock<Finder> = LazyLock::new(|| Finder::new(GIT_TOKEN));
+        if TOKEN.find(text.as_bytes()).is_some() {
             self.emit(What::SecretSeen {
                 client: self.clients[client].id.clone(),
                 place: place.into(),
