@@ -110,6 +110,16 @@ impl Story {
         self.and(What::delivered(&session, mark, 1))
     }
 
+    /// It is delivered and carried out as it should be; its branch has these marks then.
+    fn carried_out(self, mark: Mark, branch: &[Mark]) -> Self {
+        self.delivered(mark)
+            .committed(branch)
+            .pushed(branch)
+            .deployed(branch)
+            .recorded(home(), None, &[])
+            .acknowledged(mark)
+    }
+
     fn acknowledged(self, mark: Mark) -> Self {
         let session = home();
         self.and(What::acknowledged(&session, mark))
@@ -324,14 +334,7 @@ const FAILED: &str = "S3 sync failed after retries: Access Denied";
 
 /// One instruction, carried out as it should be.
 fn plain(steps: &str) -> Story {
-    Story::of(steps)
-        .steps()
-        .delivered(edit(1))
-        .committed(&[edit(1)])
-        .pushed(&[edit(1)])
-        .deployed(&[edit(1)])
-        .recorded(home(), None, &[])
-        .acknowledged(edit(1))
+    Story::of(steps).steps().carried_out(edit(1), &[edit(1)])
 }
 
 #[test]

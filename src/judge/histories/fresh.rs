@@ -176,12 +176,7 @@ fn what_is_left_after_a_loss_is_the_newest_of_all_sessions() {
             .recorded(blog(), None, &[])
             .and(What::acknowledged(&blog(), edit(1)))
             .step(1)
-            .delivered(edit(2))
-            .committed(&[edit(2)])
-            .pushed(&[edit(2)])
-            .deployed(&[edit(2)])
-            .recorded(home(), None, &[])
-            .acknowledged(edit(2));
+            .carried_out(edit(2), &[edit(2)]);
         let remote = story.seen.remote.or_default();
         remote.insert(blog(), Branch::of(&[edit(1)]));
         let story = (2..5).fold(story, Story::step);

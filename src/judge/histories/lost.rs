@@ -90,12 +90,7 @@ fn what_was_lost_and_is_made_anew_is_what_was_handled_last() {
         let after = "heal git-auth\ninstruct acme/home change\nredeliver acme/home\n";
         let story = lost("warn", after)
             .recorded(home(), Some("lost with the workspace: edit-1"), warning)
-            .delivered(edit(2))
-            .committed(&[edit(2)])
-            .pushed(&[edit(2)])
-            .deployed(&[edit(2)])
-            .recorded(home(), None, &[])
-            .acknowledged(edit(2))
+            .carried_out(edit(2), &[edit(2)])
             .delivered(edit(1));
         let both = [edit(2), edit(1)];
         let story = match is_redone {
@@ -127,12 +122,7 @@ fn what_comes_again_and_is_committed_only_then_is_what_was_handled_last() {
         .acknowledged(edit(1))
         .step(2)
         .step(3)
-        .delivered(edit(2))
-        .committed(&[edit(2)])
-        .pushed(&[edit(2)])
-        .deployed(&[edit(2)])
-        .recorded(home(), None, &[])
-        .acknowledged(edit(2))
+        .carried_out(edit(2), &[edit(2)])
         .step(4)
         .delivered(edit(1))
         .committed(&[edit(2), edit(1)])

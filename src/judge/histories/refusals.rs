@@ -25,12 +25,7 @@ fn an_instruction_ends_without_a_commit_only_where_something_kept_it_from_being_
     refused(story(&git)).ends_as("held");
     let with_checkout = Story::of(&format!("{git}{CHANGE}"))
         .step(0)
-        .delivered(edit(1))
-        .committed(&[edit(1)])
-        .pushed(&[edit(1)])
-        .deployed(&[edit(1)])
-        .recorded(home(), None, &[])
-        .acknowledged(edit(1))
+        .carried_out(edit(1), &[edit(1)])
         .step(1)
         .step(2)
         .delivered(edit(2))
