@@ -30,7 +30,7 @@ use crate::history::Event;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regression::{self, Kept, ReadError, Seed};
-use crate::runner::{self, Outcome};
+use crate::runner::{self, Outcome, Slowdown};
 use crate::soak::{FolderError, StateError};
 use crate::target::{Heeding, Interrupt, Interruptible, Target, TargetError};
 use crate::verdict::{Demand, Heeded, Verdict, Violation};
@@ -50,6 +50,9 @@ pub use totals::{DISTINGUISHED, Failures, Seen, Totals, Unjudged};
 /// After so many cases in a row that the harness could not judge, a campaign ends: it is not the
 /// plans.
 const UNKNOWN_IN_A_ROW: usize = 3;
+
+/// The same where the machine stalls: runs become slower first.
+const STALLED_IN_A_ROW: usize = 12;
 
 /// Of the plans that fail as another did, so many are named.
 const NAMED: usize = 4;
@@ -175,11 +178,12 @@ pub fn run_watched(
         );
     }
     let known = Mutex::new(target.profile().heeded.clone());
+    let slowdown = Slowdown::default();
     let judge = |plan: &Plan, seed| {
         let heeded = known.lock().unwrap_or_else(PoisonError::into_inner);
         let target = Heeding::new(&target, &heeded);
         drop(heeded);
-        runner::run_confirmed(&target, plan, seed)
+        slowdown.run(&target, plan, seed)
     };
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     campaign.summary.list_known(&target.profile().heeded);
@@ -400,6 +404,10 @@ impl<'a> Campaign<'a> {
             });
         }
         self.count_passed_over(&outcome.passed_over);
+        let most_in_a_row = match outcome.is_left_by_stall() {
+            true => STALLED_IN_A_ROW,
+            false => UNKNOWN_IN_A_ROW,
+        };
         let file = file.unwrap_or_default();
         let (on, totals) = (self.summary.target, &mut self.summary.totals);
         let not_asked = outcome.history.not_asked().to_vec();
@@ -431,7 +439,7 @@ impl<'a> Campaign<'a> {
                     _ => None,
                 };
                 totals.leave_unjudged(Unjudged { case, file, why });
-                if self.unknown_in_a_row >= UNKNOWN_IN_A_ROW {
+                if self.unknown_in_a_row >= most_in_a_row {
                     self.summary.end = CampaignEnd::GaveUp;
                     is_over = true;
                 }

@@ -4,6 +4,7 @@ mod recovery;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::history::{Event, FORMAT, Header, History, HistoryEnd, ProfileRef, Snapshot, What};
@@ -11,7 +12,7 @@ use crate::invariant::not_asked;
 use crate::judge::Judge;
 use crate::model::Model;
 use crate::plan::{ClientId, Mark, Plan, Step};
-use crate::target::{Doubt, Run, Target, TargetError};
+use crate::target::{Doubt, Run, Target, TargetError, slowed};
 use crate::verdict::{Verdict, Violation};
 
 /// How often what was seen is judged while a plan waits, where time is real.
@@ -45,6 +46,12 @@ impl Outcome {
             passed_over: Vec::new(),
             doubt: None,
         }
+    }
+
+    /// Whether it is unknown, and the machine stalled.
+    pub(crate) fn is_left_by_stall(&self) -> bool {
+        matches!(self.doubt, Some(Doubt::Stalled(_)))
+            && matches!(self.verdict, Verdict::Unknown { .. })
     }
 
     /// Takes its verdict back, and says why.
@@ -93,6 +100,35 @@ pub fn run_confirmed(target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
 /// The last only where the machine stalled in the one before.
 const SLOWER: [u32; 3] = [1, 2, 4];
 
+/// How many times slower the next run is, where the machine stalled so that runs are unknown: twice for each of those, and a step
+/// less for each that it did not.
+#[derive(Default)]
+pub(crate) struct Slowdown {
+    /// Beyond once.
+    more: AtomicU32,
+}
+
+impl Slowdown {
+    const MOST: u32 = 3;
+
+    /// Runs a plan as [`run_confirmed`] does, so many times slower.
+    pub(crate) fn run(&self, target: &dyn Target, plan: &Plan, seed: u64) -> Outcome {
+        let times = 1 + self.more.load(Ordering::Relaxed);
+        let outcome = confirmed(target, plan, seed, times, &mut |_| {});
+        let change = |more: u32| {
+            Some(match outcome.is_left_by_stall() {
+                true => (2 * more + 1).min(Self::MOST),
+                false => more.saturating_sub(1),
+            })
+        };
+        // A change is never refused.
+        let _ = self
+            .more
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        outcome
+    }
+}
+
 /// Runs a plan as [`run_recorded`] does. Where time is real, a violation that the machine may have
 /// made is believed only when it shows again, at once or in a run at half the speed, and not only
 /// in runs in which the machine stalled. What no slowness can make is believed at once, unless
@@ -103,7 +139,17 @@ pub fn run_confirmed_recorded(
     seed: u64,
     record: &mut dyn FnMut(&Event),
 ) -> Outcome {
-    let mut first = run_doubted(target, plan, seed, 1, record);
+    confirmed(target, plan, seed, 1, record)
+}
+
+fn confirmed(
+    target: &dyn Target,
+    plan: &Plan,
+    seed: u64,
+    slower: u32,
+    record: &mut dyn FnMut(&Event),
+) -> Outcome {
+    let mut first = run_doubted(target, plan, seed, slower, record);
     let Verdict::Violated(violation) = first.verdict.clone() else {
         return first;
     };
@@ -119,7 +165,7 @@ pub fn run_confirmed_recorded(
         if times > 2 && !stalled {
             break;
         }
-        let again = run_doubted(target, plan, seed, times, &mut |_| {});
+        let again = run_doubted(target, plan, seed, times * slower, &mut |_| {});
         runs += 1;
         stalled = again.doubt.is_some();
         let shows = |verdict| matches!(verdict, Verdict::Violated(it) if it.is_same(&violation));
@@ -251,7 +297,7 @@ fn carry_out(
         .for_each(&mut *live.record);
     let settled = settled.map(Arc::new);
     let mut header = header(target, plan, seed);
-    header.time_scale = header.time_scale.map(|scale| scale * f64::from(times));
+    header.time_scale = header.time_scale.map(|scale| slowed(scale, times));
     let passed_over = live.judge.passed_over().to_vec();
     let end = HistoryEnd {
         verdict: verdict.clone(),

@@ -111,6 +111,15 @@ pub trait Target {
     }
 }
 
+/// A time scale, so many times slower. Beyond real time there is nothing to gain, and a worker that knows no other is
+/// wrong.
+pub(crate) fn slowed(scale: f64, times: u32) -> f64 {
+    match scale < 1.0 {
+        true => (scale * f64::from(times)).min(1.0),
+        false => scale,
+    }
+}
+
 /// Why what a run shows may be the doing of the machine that it ran on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Doubt {

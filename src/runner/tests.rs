@@ -237,6 +237,27 @@ impl Target for Flaky {
 }
 
 #[test]
+fn after_a_run_that_a_stall_left_unknown_the_next_is_slower() {
+    let plan: Plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n"
+        .parse()
+        .unwrap();
+    let planted = Defect::by_name("tells-no-error").expect("a known defect");
+    let target = Flaky {
+        sims: [Sim::default(), trial::planted_sim(planted)],
+        wrong: &[0],
+        stalled: &[0],
+        runs: std::cell::RefCell::default(),
+    };
+    let slowdown = Slowdown::default();
+    let unknown = slowdown.run(&target, &plan, 1);
+    assert!(unknown.is_left_by_stall(), "{:?}", unknown.verdict);
+    for _ in 0..2 {
+        assert_eq!(slowdown.run(&target, &plan, 1).verdict, Verdict::Held);
+    }
+    assert_eq!(*target.runs.borrow(), [1, 1, 2, 2, 1]);
+}
+
+#[test]
 fn in_real_time_a_violation_is_believed_when_it_shows_again_and_not_only_in_stalls() {
     let plan: Plan = "# shakedown plan v1\nsession acme/home\ninstruct acme/home break-build\n"
         .parse()

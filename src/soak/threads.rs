@@ -17,7 +17,7 @@ use crate::coverage::Coverage;
 use crate::finding::{Finding, Origin, shrink_budget};
 use crate::history::History;
 use crate::regression::Seed;
-use crate::runner::{self, Outcome};
+use crate::runner::{Outcome, Slowdown};
 use crate::shrink::Budget;
 use crate::target::{Interrupt, Interruptible, Target};
 use crate::verdict::{NotAsked, Rule, Verdict, Violation};
@@ -50,6 +50,7 @@ struct Shared<'a> {
     interrupt: &'a Interrupt,
     folder: &'a Folder,
     budget: Budget,
+    slowdown: Slowdown,
     /// How many of each failure were taken and shrunk.
     distinguished: Mutex<BTreeMap<(Rule, String), usize>>,
     /// What earlier starts found, by case.
@@ -78,6 +79,7 @@ impl Soak<'_> {
             found: folder.read_found(config.shard, state.done)?,
             folder: &folder,
             budget,
+            slowdown: Slowdown::default(),
             distinguished: Mutex::new(distinguished.collect()),
         };
         let bounded = campaign::Config {
@@ -192,7 +194,7 @@ impl Soak<'_> {
 /// Runs a case, and shrinks it where it breaks a rule; `None` when the interrupt cut it off.
 fn run(shared: &Shared<'_>, number: u64, case: Case) -> Result<Option<Done>, CampaignError> {
     let target = shared.target;
-    let ran = case.ran(&|plan, seed| runner::run_confirmed(target, plan, seed));
+    let ran = case.ran(&|plan, seed| shared.slowdown.run(target, plan, seed));
     let Ran {
         case,
         outcome,

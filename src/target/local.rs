@@ -34,7 +34,7 @@ use self::own_builds::OwnBuilds;
 use self::run::LocalRun;
 use self::thread::CloudThread;
 use super::sim::Sim;
-use super::{Run, Target, TargetError};
+use super::{Run, Target, TargetError, slowed};
 use crate::cloud::{Cloud, CloudConfig, Front};
 use crate::plan::{ClientId, Fault, SessionId, Step};
 use crate::profile::{Per, Profile};
@@ -202,15 +202,11 @@ impl Target for Local {
         seed: u64,
         times: u32,
     ) -> Result<Box<dyn Run>, TargetError> {
-        let slowed = Self {
-            // Beyond real time there is nothing to gain, and a worker that knows no other is wrong.
-            time_scale: match self.time_scale < 1.0 {
-                true => (self.time_scale * f64::from(times)).min(1.0),
-                false => self.time_scale,
-            },
+        let slower = Self {
+            time_scale: slowed(self.time_scale, times),
             ..self.clone()
         };
-        slowed.start(sessions, seed)
+        slower.start(sessions, seed)
     }
 
     fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
