@@ -1,11 +1,14 @@
 //! fresh: the site is exactly the output of the newest good build.
 
+use std::collections::BTreeSet;
+
 use super::{Breach, kinds, list};
 use crate::history::Snapshot;
 use crate::model::instruction::HandlingEnd;
 use crate::model::{HandledEnd, Model};
 use crate::oracle::Objects;
 use crate::plan::Mark;
+use crate::profile::Evidence;
 use crate::verdict::Subject;
 
 kinds! {
@@ -90,6 +93,25 @@ fn has_pushed(model: &Model, mark: Mark, shown: &[Mark]) -> bool {
     pushed.is_none_or(|branch| branch.tree.iter().all(|mark| shown.contains(mark)))
 }
 
+/// Whether what is shown may be a tree that nobody saw, where no workspace can be seen: with the edits that the remote
+/// has up to the newest of them, and some of what came from outside.
+fn may_be_unseen(model: &Model, candidate: &Candidate, shown: &[Mark]) -> bool {
+    if model.profile.unseen(Evidence::Workspace).is_none() {
+        return false;
+    }
+    let remote = &model.sessions[candidate.session].remote;
+    let edits = |marks: &[Mark]| {
+        marks
+            .iter()
+            .copied()
+            .filter(is_edit)
+            .collect::<BTreeSet<_>>()
+    };
+    let upto = remote.marks_up_to(candidate.newest);
+    upto.is_some_and(|upto| edits(&upto) == edits(shown))
+        && shown.iter().all(|mark| remote.tree.contains(mark))
+}
+
 /// Whether the remote has what a build needs, and that builds.
 fn is_left(model: &Model, candidate: Option<&Candidate>) -> bool {
     candidate.is_some_and(|c| {
@@ -135,7 +157,7 @@ pub fn check_site(model: &Model, client: usize, site: &Objects) -> Option<Breach
     let matching = candidates.iter().find(|candidate| {
         let trees = &model.sessions[candidate.session].trees;
         Some(candidate.newest) == newest_shown
-            && trees.iter().any(|tree| tree == shown)
+            && (trees.iter().any(|tree| tree == shown) || may_be_unseen(model, candidate, shown))
             && has_pushed(model, candidate.newest, shown)
     });
     // The newest build that is certainly left, and whether what is shown was handled no earlier.

@@ -310,11 +310,16 @@ impl Story {
 
     /// Judged after recovery too.
     fn ends_as(self, expected: &str) {
+        self.ends_with(Profile::reference(), expected);
+    }
+
+    /// The same of a system with another profile.
+    fn ends_with(self, profile: Arc<Profile>, expected: &str) {
         let story = self.healed();
         let verdict = judge(
             &story.plan,
             SiteKind::Shell,
-            Profile::reference(),
+            profile,
             &story.events,
             Some(&story.seen),
         );

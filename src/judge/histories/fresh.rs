@@ -1,6 +1,7 @@
 //! Which build a site should show after recovery.
 
 use super::*;
+use crate::profile::Evidence;
 
 #[test]
 fn fresh() {
@@ -93,6 +94,43 @@ fn after_a_lost_workspace_a_build_of_what_the_remote_had_is_fresh() {
     rebuilt(&all).ends_as("held");
     rebuilt(&[edit(2)]).ends_as("fresh stale");
     rebuilt(&[edit(1), outside(1)]).ends_as("fresh stale");
+}
+
+#[test]
+fn where_no_workspace_is_seen_what_was_never_pushed_alone_may_be_shown() {
+    let mut profile = (*Profile::reference()).clone();
+    let none = "there is no volume".to_owned();
+    profile.unseen.insert(Evidence::Workspace, none);
+    let profile = Arc::new(profile);
+    let all = [edit(1), edit(2), edit(3)];
+    let story = |shown: &[Mark]| {
+        let plan = "instruct acme/home change\ninject git-auth\ninstruct acme/home change\n\
+                    heal git-auth\ninstruct acme/home break-build\n";
+        let mut story = Story::of(plan)
+            .step(0)
+            .delivered(edit(1))
+            .pushed(&all[..1])
+            .deployed(&all[..1])
+            .recorded(home(), None, &[])
+            .acknowledged(edit(1))
+            .step(1)
+            .step(2)
+            .delivered(edit(2))
+            .deployed(shown)
+            .fails("Saved work locally: git push failed")
+            .acknowledged(edit(2))
+            .step(3)
+            .step(4)
+            .delivered(edit(3))
+            .pushed(&all)
+            .fails("build failed")
+            .acknowledged(edit(3));
+        story.seen.workspaces = Seen::NotSeen;
+        story
+    };
+    story(&all[..2]).ends_with(profile.clone(), "held");
+    story(&all[1..2]).ends_with(profile.clone(), "fresh stale");
+    story(&all[..1]).ends_with(profile, "fresh stale");
 }
 
 #[test]
