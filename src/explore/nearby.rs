@@ -7,7 +7,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use crate::plan::{Phase, Place, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::runner;
 use crate::target::Target;
 use crate::verdict::{Rule, Verdict, Violation};
@@ -59,7 +59,7 @@ pub fn find(target: &dyn Target, plan: &Plan, rule: Rule, most_runs: u32) -> Opt
 }
 
 /// The plans that differ in one moment: it is a request later or earlier, a wait is longer, or
-/// there is one more at the end; or it is not waited for. A fault of git may come with the push.
+/// there is one more at the end; or it is not waited for.
 fn neighbours(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
@@ -87,19 +87,6 @@ fn neighbours(plan: &Plan) -> Vec<Plan> {
             Step::Wait(time) => {
                 plans.push(with(Some(Step::Wait(*time + A_MINUTE))));
                 plans.push(with(None));
-            }
-            // A system that has nothing to work on cannot work while git is away; the model has its checkouts.
-            Step::Inject(fault) if fault.place() == Place::Git => {
-                if let Some(Step::Instruct(session, _)) = plan.steps[..at].last() {
-                    let mut later = plan.clone();
-                    let pushing = Step::Until {
-                        session: session.clone(),
-                        phase: Phase::Pushing,
-                        requests: 0,
-                    };
-                    later.steps.insert(at, pushing);
-                    plans.push(later);
-                }
             }
             _ => {}
         }

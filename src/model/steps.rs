@@ -7,7 +7,6 @@ use super::{Model, Outside};
 use crate::plan::{
     ClientId, Edit, Fault, Injection, Mark, Outsider, Place, SessionId, Step, Subject,
 };
-use crate::profile::Per;
 
 /// How long an answer takes to its container at most.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
@@ -140,29 +139,15 @@ impl Model {
         }
         self.put_off = Some(self.now);
         self.note_fault(fault);
-        for n in 0..self.instructions.len() {
-            let it = &self.instructions[n];
-            let is_excused = it.in_flight
-                && it.delivered.is_some()
-                && self.keeps_from_editing(fault, it.session);
-            self.instructions[n].excused |= is_excused;
+        for instruction in &mut self.instructions {
+            let client = &self.sessions[instruction.session].id.client;
+            instruction.excused |= instruction.in_flight
+                && instruction.delivered.is_some()
+                && fault.keeps_from_editing(client);
         }
         if let Some((session, injection)) = fault.injection() {
             self.toggle_injection(session, injection, on);
         }
-    }
-
-    /// Whether a fault may keep an instruction of a session from being made: without a checkout, one of git may. What
-    /// a lost workspace took has to be done again all the same.
-    pub(super) fn keeps_from_editing(&self, fault: &Fault, session: usize) -> bool {
-        let own = &self.sessions[session];
-        let is_cloned_each_time = || {
-            let start = self.profile.start.as_ref();
-            start.is_some_and(|start| start.per == Per::Instruction)
-        };
-        let has_no_checkout = || own.local.commits.is_empty() && own.lost.is_empty();
-        fault.keeps_from_editing(&own.id.client)
-            || fault.place() == Place::Git && (has_no_checkout() || is_cloned_each_time())
     }
 
     fn toggle_injection(&mut self, session: &SessionId, injection: Injection, on: bool) {

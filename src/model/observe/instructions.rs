@@ -24,9 +24,7 @@ impl Model {
                 own.loss = Loss::None;
             }
         }
-        let at = self.session_index(session);
-        let is_excused =
-            at.is_some_and(|at| self.has_fault(|fault| self.keeps_from_editing(fault, at)));
+        let is_excused = self.has_fault(|fault| fault.keeps_from_editing(&session.client));
         let is_cut_off = self.has_fault(|fault| fault.cuts_off_queue(&session.client));
         if let Some(client) = self.client_index(&session.client) {
             self.clients[client].pushing.failures = 0;
