@@ -39,6 +39,7 @@ struct Candidate {
 /// The builds that the site may show, newest first, and whether it may show none.
 fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
     let facts = &model.clients[client];
+    let is_unseen = model.profile.unseen(Evidence::Workspace).is_some();
     let mut found = Vec::new();
     for (n, handled) in facts.ends.iter().enumerate().rev() {
         let Some(instruction) = model.instruction(handled.mark) else {
@@ -70,6 +71,12 @@ fn candidates(model: &Model, client: usize) -> (Vec<Candidate>, bool) {
             {
                 found.push(candidate);
             }
+            // Whether it left a commit that is lost now was not seen.
+            HandlingEnd::Failed
+                if is_unseen && !model.sessions[handled.session].remote_has(handled.mark) =>
+            {
+                found.push(candidate);
+            }
             HandlingEnd::Failed => {}
             HandlingEnd::Unclear => found.push(candidate),
             HandlingEnd::Good => {
@@ -94,22 +101,28 @@ fn has_pushed(model: &Model, mark: Mark, shown: &[Mark]) -> bool {
 }
 
 /// Whether what is shown may be a tree that nobody saw, where no workspace can be seen: with the edits that the remote
-/// has up to the newest of them, and some of what came from outside.
+/// has up to the newest of them, which it may lack itself, and some of what came from outside.
 fn may_be_unseen(model: &Model, candidate: &Candidate, shown: &[Mark]) -> bool {
     if model.profile.unseen(Evidence::Workspace).is_none() {
         return false;
     }
-    let remote = &model.sessions[candidate.session].remote;
-    let edits = |marks: &[Mark]| {
-        marks
-            .iter()
-            .copied()
-            .filter(is_edit)
-            .collect::<BTreeSet<_>>()
+    let own = &model.sessions[candidate.session];
+    let is_own = |mark: &Mark| match model.instruction(*mark) {
+        Some(instruction) => instruction.session == candidate.session,
+        None => own.remote.tree.contains(mark),
     };
-    let upto = remote.marks_up_to(candidate.newest);
-    upto.is_some_and(|upto| edits(&upto) == edits(shown))
-        && shown.iter().all(|mark| remote.tree.contains(mark))
+    let has_edits = match own.remote.marks_up_to(candidate.newest) {
+        Some(upto) => {
+            let edits = |marks: &[Mark]| marks.iter().copied().filter(is_edit).collect();
+            let (upto, shown): (BTreeSet<Mark>, BTreeSet<Mark>) = (edits(&upto), edits(shown));
+            upto == shown
+        }
+        None => {
+            let mut older = own.remote.tree.iter().filter(|mark| is_edit(mark));
+            older.all(|mark| *mark > candidate.newest || shown.contains(mark))
+        }
+    };
+    has_edits && shown.iter().all(is_own)
 }
 
 /// Whether the remote has what a build needs, and that builds.

@@ -137,7 +137,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::BoundedRetries,
-        &[Remote, Workspace, Requests],
+        &[Queue, Remote, Workspace, Requests],
         Always(retries::pushes),
     ),
     part(
@@ -162,7 +162,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Workspace, Site, Record, Requests],
+        &[Queue, Process, Remote, Workspace, Site, Record, Requests],
         Always(reported::still_there),
     ),
     part(

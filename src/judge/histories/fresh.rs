@@ -130,7 +130,33 @@ fn where_no_workspace_is_seen_what_was_never_pushed_alone_may_be_shown() {
     };
     story(&all[..2]).ends_with(profile.clone(), "held");
     story(&all[1..2]).ends_with(profile.clone(), "fresh stale");
-    story(&all[..1]).ends_with(profile, "fresh stale");
+    story(&all[..1]).ends_with(profile.clone(), "fresh stale");
+    // What it shows may be lost since.
+    let lost = |shown: &[Mark]| {
+        let plan = "instruct acme/home change\ninject git-auth\ninstruct acme/home change\nworkspace-lost acme\n";
+        let mut story = Story::of(plan)
+            .step(0)
+            .delivered(edit(1))
+            .pushed(&all[..1])
+            .deployed(&all[..1])
+            .recorded(home(), None, &[])
+            .acknowledged(edit(1))
+            .step(1)
+            .step(2)
+            .delivered(edit(2))
+            .deployed(shown)
+            .fails("Saved work locally: git push failed")
+            .acknowledged(edit(2))
+            .step(3)
+            .and(died(Death::WorkspaceLost))
+            .and(What::Started { client: acme() })
+            .fails("lost with the workspace: edit-2");
+        story.seen.workspaces = Seen::NotSeen;
+        story
+    };
+    lost(&all[..2]).ends_with(profile.clone(), "held");
+    lost(&all[..1]).ends_with(profile.clone(), "held");
+    lost(&all[1..2]).ends_with(profile, "fresh stale");
 }
 
 #[test]
