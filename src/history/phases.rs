@@ -356,25 +356,12 @@ mod tests {
         ];
         check(&skips, &[Received, Pushing, Deploying], Editing, None);
         // A line that names no session is of what its container handles.
-        let nameless = |phase| match says(phase) {
-            What::Logged {
-                client,
-                stamp,
-                level,
-                text,
-                phase,
-                claim,
-                ..
-            } => What::Logged {
-                client,
-                stamp,
-                level,
-                text,
-                phase,
-                claim,
-                session: None,
-            },
-            other => other,
+        let nameless = |phase| {
+            let mut line = says(phase);
+            if let What::Logged { session, .. } = &mut line {
+                *session = None;
+            }
+            line
         };
         let of_container = [delivered(1), nameless(Phase::Building), put()];
         check(

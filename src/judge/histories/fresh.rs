@@ -103,10 +103,10 @@ fn where_no_workspace_is_seen_what_was_never_pushed_alone_may_be_shown() {
     profile.unseen.insert(Evidence::Workspace, none);
     let profile = Arc::new(profile);
     let all = [edit(1), edit(2), edit(3)];
-    let story = |shown: &[Mark]| {
-        let plan = "instruct acme/home change\ninject git-auth\ninstruct acme/home change\n\
-                    heal git-auth\ninstruct acme/home break-build\n";
-        let mut story = Story::of(plan)
+    // The second edit is deployed, and not pushed.
+    let saved = |then: &str, shown: &[Mark]| {
+        let plan = "instruct acme/home change\ninject git-auth\ninstruct acme/home change\n";
+        let mut story = Story::of(&format!("{plan}{then}"))
             .step(0)
             .delivered(edit(1))
             .pushed(&all[..1])
@@ -119,40 +119,27 @@ fn where_no_workspace_is_seen_what_was_never_pushed_alone_may_be_shown() {
             .deployed(shown)
             .fails("Saved work locally: git push failed")
             .acknowledged(edit(2))
-            .step(3)
+            .step(3);
+        story.seen.workspaces = Seen::NotSeen;
+        story
+    };
+    let story = |shown: &[Mark]| {
+        saved("heal git-auth\ninstruct acme/home break-build\n", shown)
             .step(4)
             .delivered(edit(3))
             .pushed(&all)
             .fails("build failed")
-            .acknowledged(edit(3));
-        story.seen.workspaces = Seen::NotSeen;
-        story
+            .acknowledged(edit(3))
     };
     story(&all[..2]).ends_with(profile.clone(), "held");
     story(&all[1..2]).ends_with(profile.clone(), "fresh stale");
     story(&all[..1]).ends_with(profile.clone(), "fresh stale");
     // What it shows may be lost since.
     let lost = |shown: &[Mark]| {
-        let plan = "instruct acme/home change\ninject git-auth\ninstruct acme/home change\nworkspace-lost acme\n";
-        let mut story = Story::of(plan)
-            .step(0)
-            .delivered(edit(1))
-            .pushed(&all[..1])
-            .deployed(&all[..1])
-            .recorded(home(), None, &[])
-            .acknowledged(edit(1))
-            .step(1)
-            .step(2)
-            .delivered(edit(2))
-            .deployed(shown)
-            .fails("Saved work locally: git push failed")
-            .acknowledged(edit(2))
-            .step(3)
+        saved("workspace-lost acme\n", shown)
             .and(died(Death::WorkspaceLost))
             .and(What::Started { client: acme() })
-            .fails("lost with the workspace: edit-2");
-        story.seen.workspaces = Seen::NotSeen;
-        story
+            .fails("lost with the workspace: edit-2")
     };
     lost(&all[..2]).ends_with(profile.clone(), "held");
     lost(&all[..1]).ends_with(profile.clone(), "held");
