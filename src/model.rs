@@ -7,6 +7,7 @@
 //! own.
 
 pub mod breaker;
+pub mod builds;
 pub mod instruction;
 pub mod retries;
 pub mod session;
@@ -27,6 +28,7 @@ use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
 use crate::profile::Profile;
 
 use breaker::Breaker;
+use builds::ShownBuilds;
 use instruction::Instruction;
 use put_off::HeldUp;
 use retries::{Pushing, RetryTracker};
@@ -81,6 +83,7 @@ pub struct Client {
     pub retries: RetryTracker,
     pub pushing: Pushing,
     pub held_up: HeldUp,
+    pub builds: ShownBuilds,
     /// Whether it asked anything of S3, or its log spoke of a sync, since it was last given a message.
     pub synced_since_delivery: bool,
     /// Whether its log ever had the words of a sync.
@@ -141,6 +144,7 @@ impl Model {
                     retries: RetryTracker::default(),
                     pushing: Pushing::default(),
                     held_up: HeldUp::default(),
+                    builds: ShownBuilds::default(),
                     synced_since_delivery: false,
                     logs_syncs: false,
                     asks_s3: false,
@@ -247,6 +251,12 @@ impl Model {
         // failed may have other reasons.
         build.fails &= !self.own_builds.iter().any(|own| own.is_good_of(marks));
         build
+    }
+
+    /// Whether a build of these marks may leave something out with a warning, by an edit or an injection.
+    pub fn may_warn(&self, marks: &[Mark]) -> bool {
+        let mut instructions = marks.iter().filter_map(|mark| self.instruction(*mark));
+        self.build_of(marks).warns || instructions.any(|it| it.build_warning.sometimes)
     }
 
     /// The build of these marks that a client's site may show, with all that is known of it.

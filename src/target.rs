@@ -140,7 +140,7 @@ pub enum Doubt {
 ///
 /// | rule | events | fields of the snapshot |
 /// |---|---|---|
-/// | `no-broken-deploy` | `Delivered`, `ObjectPut` | |
+/// | `no-broken-deploy` | `Delivered`, `ObjectPut`, `BuildBegan`, `BuildEnded` | |
 /// | `no-dangling-page` | `ObjectPut`, `ObjectDeleted` | |
 /// | `commits-preserved` | `Committed`, `Pushed`, `OutsiderPushed` | |
 /// | `exactly-once` | `Committed`, `Pushed`, `OutsiderPushed` | |

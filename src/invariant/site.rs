@@ -10,6 +10,7 @@ kinds! {
     BROKEN = "broken", "An object was put that was built from files that do not build.";
     INJECTED = "injected",
         "An object was put from a build that the injected BUILD_ERROR had failed.";
+    EXIT_CODE = "exit-code", "An object was put that only a build wrote which ended with an error.";
 }
 
 kinds! {
@@ -22,7 +23,7 @@ kinds! {
 ///
 /// An object's marks show which edits its build held: a build fails when they leave the
 /// branch broken, or when every build of the newest mark fell into a time of
-/// `BUILD_ERROR`.
+/// `BUILD_ERROR`. Where a shim shows how builds end, its exit code counts too.
 pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {
     let What::ObjectPut {
         client,
@@ -39,6 +40,17 @@ pub fn no_broken_deploy(model: &Model, event: &Event) -> Option<Breach> {
             format!("no object of a failed build in the site of {client}"),
             format!(
                 "{key} was put, made of {}, whose build fails",
+                list(&content.marks)
+            ),
+        );
+    }
+    let ended = &model.clients[model.client_index(client)?].builds;
+    if ended.only_failed(&content.marks) && !model.may_warn(&content.marks) {
+        return Breach::new(
+            EXIT_CODE,
+            format!("no object of a failed build in the site of {client}"),
+            format!(
+                "{key} was put, made of {}, which only the last build wrote, and that one failed",
                 list(&content.marks)
             ),
         );

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{
-    Branch, Commit, Death, Event, GitOutcome, Level, OutcomeChannel, Record, ReportedOutcome,
-    Snapshot, What, Workspace,
+    Branch, BuildEnd, Commit, Death, Event, GitOutcome, Level, OutcomeChannel, Record,
+    ReportedOutcome, Snapshot, What, Workspace,
 };
 use crate::invariant::not_asked;
 use crate::judge::{Judge, judge};

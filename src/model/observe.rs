@@ -41,8 +41,6 @@ impl Model {
             | What::Refused { .. }
             | What::TaskReported { .. }
             | What::Called { .. }
-            | What::BuildBegan { .. }
-            | What::BuildEnded { .. }
             | What::SecretSeen { .. }
             | What::Trespassed { .. } => {}
             // Where its delivery cannot be seen, it may come at any moment from now on.
@@ -50,6 +48,16 @@ impl Model {
                 self.delivered(session, *mark);
             }
             What::Sent { .. } => {}
+            What::BuildBegan { client, .. } => {
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].builds.began();
+                }
+            }
+            What::BuildEnded { client, end, .. } => {
+                if let Some(at) = self.client_index(client) {
+                    self.clients[at].builds.ended(end);
+                }
+            }
             What::SiteBuilt { build, .. } => self.own_builds.push(build.clone()),
             What::OutsiderPushed {
                 session, branch, ..
