@@ -187,10 +187,38 @@ pub fn check_out(repository: &Path, tree: &str, folder: &Path, index: &Path) -> 
             .env("GIT_INDEX_FILE", index),
     )?;
     if output.status.success() {
-        return Ok(());
+        let files = if inside.is_dir() { &inside } else { repository }.join("lfs/objects");
+        return match files.is_dir() {
+            true => put_large_files(&files, folder),
+            false => Ok(()),
+        };
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!("git read-tree {tree}: {said}")))
+}
+
+/// Puts the files of Git LFS in the place of the pointers to them, where they are there.
+fn put_large_files(files: &Path, folder: &Path) -> io::Result<()> {
+    const BEGIN: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:";
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            put_large_files(files, &path)?;
+        } else if kind.is_file() && entry.metadata()?.len() < 1024 {
+            let pointer = std::fs::read(&path)?;
+            let id = pointer.strip_prefix(BEGIN).and_then(|rest| rest.get(..64));
+            let id = id.filter(|id| id.iter().all(u8::is_ascii_hexdigit));
+            let id = id.map(String::from_utf8_lossy).unwrap_or_default();
+            if let (Some(one), Some(two)) = (id.get(..2), id.get(2..4)) {
+                let file = files.join(one).join(two).join(&*id);
+                if file.is_file() {
+                    std::fs::copy(file, &path)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every mark in the branch's newest tree, in the order in which a build lists them.

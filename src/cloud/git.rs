@@ -2,7 +2,10 @@
 //!
 //! A push is two requests: for the refs, and with the commands and the objects. A client that sees
 //! from the refs that it is behind sends no second one.
+//!
+//! Large files may go beside it, by Git LFS.
 
+mod lfs;
 mod transfer;
 mod wire;
 
@@ -18,6 +21,7 @@ use percent_encoding::percent_decode_str;
 
 pub(super) use self::transfer::receive;
 
+use self::lfs::Large;
 use super::CloudConfig;
 use super::answer::{Answer, Body};
 use super::credentials::GIT_TOKEN;
@@ -33,11 +37,13 @@ use crate::plan::{ClientId, SessionId};
 struct Wish {
     /// The repository's path, without `.git`.
     repository: String,
+    /// How the path goes on.
+    rest: String,
     part: Exchange,
 }
 
 /// The requests of git's HTTP protocol.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Exchange {
     FetchRefs,
     PushRefs,
@@ -45,21 +51,8 @@ enum Exchange {
     FetchListing,
     FetchObjects,
     Push,
-}
-
-impl Exchange {
-    fn is_push(self) -> bool {
-        matches!(self, Self::PushRefs | Self::Push)
-    }
-
-    /// How its path ends.
-    fn end(self) -> &'static str {
-        match self {
-            Self::FetchRefs | Self::PushRefs => "/info/refs",
-            Self::FetchListing | Self::FetchObjects => "/git-upload-pack",
-            Self::Push => "/git-receive-pack",
-        }
-    }
+    /// Of Git LFS, and whether a push begins with it.
+    Large(Large, bool),
 }
 
 /// Whether a request is one of git's protocol, whatever repository it names.
@@ -69,10 +62,15 @@ pub(super) fn is_git(parts: &Parts) -> bool {
 
 /// Whether it sends what is pushed.
 pub(super) fn is_push(parts: &Parts) -> bool {
-    exchange(parts, &[]) == Some(Exchange::Push)
+    let sends = |part| matches!(part, Exchange::Push | Exchange::Large(Large::Send(_), _));
+    exchange(parts, &[]).is_some_and(sends)
 }
 
 fn exchange(parts: &Parts, body: &[u8]) -> Option<Exchange> {
+    if let Some(large) = Large::read(parts) {
+        let is_of_push = large.is_of_push(body);
+        return Some(Exchange::Large(large, is_of_push));
+    }
     let is_listing = || {
         let start = &body[..body.len().min(64)];
         String::from_utf8_lossy(start).contains("command=ls-refs")
@@ -103,7 +101,7 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
         return not_found();
     };
     if asked.faults.git_is_down() {
-        record_failure(services, &asked, &wish, GitOutcome::Unavailable);
+        record_failure(services, &asked, &wish, repository, GitOutcome::Unavailable);
         return match services.faults.either() {
             true => Answer::Never,
             false => Answer::Close,
@@ -112,9 +110,12 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
     if asked.faults.git_refuses() || !is_authorized(&asked.parts) {
         // A first request without credentials only asks whether some are needed.
         if asked.parts.headers.contains_key(AUTHORIZATION) {
-            record_failure(services, &asked, &wish, GitOutcome::AuthFailed);
+            record_failure(services, &asked, &wish, repository, GitOutcome::AuthFailed);
         }
-        return unauthorized();
+        return match wish.part {
+            Exchange::Large(..) => lfs::unauthorized(),
+            _ => unauthorized(),
+        };
     }
     if repository.client != asked.client {
         services.recorder.record(What::Trespassed {
@@ -145,35 +146,42 @@ pub(super) async fn answer(services: &Arc<Services>, asked: Asked) -> Answer {
 
 /// Reads what a request wants of which repository.
 fn wish(asked: &Asked) -> Option<Wish> {
-    let part = exchange(&asked.parts, &asked.body)?;
+    let (repository, rest) = repository_in(&asked.parts)?;
     Some(Wish {
-        repository: repository_in(&asked.parts, part)?,
-        part,
+        repository,
+        rest,
+        part: exchange(&asked.parts, &asked.body)?,
     })
 }
 
-/// Reads `/git/<repository>.git/...`, where `/git` and `.git` may be left out.
-fn repository_in(parts: &Parts, part: Exchange) -> Option<String> {
+/// Reads `/git/<repository>.git/...`, where `/git` and `.git` may be left out. Returns what comes after it, too.
+fn repository_in(parts: &Parts) -> Option<(String, String)> {
+    const RESTS: [&str; 4] = [
+        lfs::INSIDE,
+        "/info/refs",
+        "/git-upload-pack",
+        "/git-receive-pack",
+    ];
     let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
-    let path = path.strip_suffix(part.end())?;
+    let at = RESTS.iter().find_map(|rest| path.find(rest))?;
+    let (path, rest) = path.split_at(at);
     let path = path.strip_prefix("/git/").unwrap_or(path).trim_matches('/');
-    Some(path.strip_suffix(".git").unwrap_or(path).to_owned())
+    let name = path.strip_suffix(".git").unwrap_or(path);
+    Some((name.to_owned(), rest.to_owned()))
 }
 
 /// Makes of a request to a host of repositories one for the client's own, where none has the path that
 /// is asked for.
 pub(super) fn as_own(services: &Services, client: &ClientId, parts: &mut Parts) {
-    let Some(exchange) = exchange(parts, &[]) else {
+    let Some((named, rest)) = repository_in(parts) else {
         return;
     };
-    let named = repository_in(parts, exchange);
-    if named.is_some_and(|name| services.remote.find(&name).is_some()) {
+    if services.remote.find(&named).is_some() {
         return;
     }
     let own = services.config.profile.names.repository(client);
     let query = parts.uri.query().map(|query| format!("?{query}"));
-    let end = exchange.end();
-    let own = format!("/git/{own}.git{end}{}", query.unwrap_or_default());
+    let own = format!("/git/{own}.git{rest}{}", query.unwrap_or_default());
     if let Ok(own) = own.parse() {
         parts.uri = own;
     }
@@ -212,17 +220,28 @@ fn unauthorized() -> Answer {
 }
 
 /// Records a fetch or push that got no further. A push says its branch only in its last request.
-fn record_failure(services: &Services, asked: &Asked, wish: &Wish, outcome: GitOutcome) {
+fn record_failure(
+    services: &Services,
+    asked: &Asked,
+    wish: &Wish,
+    repository: &Repository,
+    outcome: GitOutcome,
+) {
     let client = asked.client.clone();
-    if !wish.part.is_push() {
-        return services.recorder.record(What::Fetched { client, outcome });
-    }
-    let repository = services.remote.find(&wish.repository);
-    let session = match (wish.part, repository) {
-        (Exchange::Push, Some(repository)) => wire::commands(&asked.body)
+    let session = match wish.part {
+        // git-lfs asks again at once, whatever the system does: that is no try of the push.
+        Exchange::Large(_, is_push) => {
+            let what = if is_push { "push" } else { "fetch" };
+            let what = format!("{what} of a large file");
+            return called(services, asked, repository, &what, false);
+        }
+        Exchange::FetchRefs | Exchange::FetchListing | Exchange::FetchObjects => {
+            return services.recorder.record(What::Fetched { client, outcome });
+        }
+        Exchange::PushRefs => None,
+        Exchange::Push => wire::commands(&asked.body)
             .iter()
             .find_map(|command| session_of(services, repository, command)),
-        _ => None,
     };
     services.recorder.record(What::Pushed {
         client,
@@ -253,8 +272,10 @@ fn session_of(
 fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response<Body>> {
     let no_such = || io::Error::other(format!("there is no repository {}", wish.repository));
     let repository = services.remote.find(&wish.repository).ok_or_else(no_such)?;
-    if wish.part == Exchange::Push {
-        return push(services, asked, wish, repository);
+    match &wish.part {
+        Exchange::Push => return push(services, asked, wish, repository),
+        Exchange::Large(large, _) => return lfs::serve(services, asked, repository, large),
+        _ => {}
     }
     // Who sees where a branch is sees it after the push that brought it there was recorded, however
     // long that takes: nothing that follows from it comes first in the record.
@@ -269,7 +290,7 @@ fn serve(services: &Services, asked: &Asked, wish: &Wish) -> io::Result<Response
         .get("git-protocol")
         .is_some_and(|value| value.as_bytes().starts_with(b"version=2"));
     match wish.part {
-        Exchange::FetchObjects | Exchange::Push => {}
+        Exchange::FetchObjects | Exchange::Push | Exchange::Large(..) => {}
         // Each fetch sees the refs once: here, or in protocol 2 by asking for them.
         Exchange::FetchRefs if is_version_2 => {}
         Exchange::PushRefs if repository.is_site => services.recorder.record(What::PushBegan {

@@ -8,6 +8,7 @@ use crate::plan::{Fault, Mark, Outsider};
 use crate::process;
 
 mod forms;
+mod large;
 
 /// A container's checkout of `acme`.
 struct Checkout {

@@ -76,7 +76,7 @@ pub(super) fn run(
         None => 0,
     };
     let mut backend = process::git(remote.backend());
-    let path = format!("/{}.git{}", wish.repository, wish.part.end());
+    let path = format!("/{}.git{}", wish.repository, wish.rest);
     backend
         .env("GIT_PROJECT_ROOT", remote.root())
         .env("GIT_HTTP_EXPORT_ALL", "1")
@@ -163,7 +163,14 @@ fn from_file(mut file: File) -> io::Result<Response<Body>> {
     let (mut response, at) = head(&begin)?;
     let at = at as u64;
     file.seek(SeekFrom::Start(at))?;
-    // Read as it is sent; what was just written is still in the cache of the system.
+    *response.body_mut() = pieces(file);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length - at));
+    Ok(response)
+}
+
+/// The rest of a file, read as it is sent; what was just written is still in the cache of the system.
+pub(super) fn pieces(file: File) -> Body {
     let pieces = std::iter::from_fn(move || {
         let mut piece = Vec::with_capacity(PIECE);
         match (&file).take(PIECE as u64).read_to_end(&mut piece) {
@@ -172,10 +179,7 @@ fn from_file(mut file: File) -> io::Result<Response<Body>> {
             Err(error) => Some(Err(error)),
         }
     });
-    *response.body_mut() = StreamBody::new(stream::iter(pieces)).boxed_unsync();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length - at));
-    Ok(response)
+    StreamBody::new(stream::iter(pieces)).boxed_unsync()
 }
 
 /// Reads the beginning of a CGI program's output: header lines, an empty line. Returns the answer
