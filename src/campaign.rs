@@ -350,7 +350,10 @@ impl<'a> Campaign<'a> {
                 self.summary.kept_left_out += 1;
                 Ok(GoOn::Yes)
             }
-            Progressed::Waiting => Ok(GoOn::Yes),
+            Progressed::Waiting => Ok(match self.interrupt.load(Ordering::Relaxed) {
+                true => GoOn::WithThoseUnderWay,
+                false => GoOn::Yes,
+            }),
         });
         progress.end();
         result
@@ -371,9 +374,9 @@ impl<'a> Campaign<'a> {
         } = ran;
         if self.interrupt.load(Ordering::Relaxed) {
             self.summary.end = CampaignEnd::Interrupted;
-            // A run that was cut off says nothing of the harness.
+            // A run that was cut off says nothing of the harness. Others that were under way may have ended before.
             if matches!(outcome.verdict, Verdict::Unknown { .. }) {
-                return Ok(true);
+                return Ok(false);
             }
         }
         let file = match (&outcome.verdict, kept) {
@@ -416,7 +419,7 @@ impl<'a> Campaign<'a> {
             Verdict::Unknown { .. } => self.unknown_in_a_row + 1,
             _ => 0,
         };
-        let mut is_over = self.summary.end == CampaignEnd::Interrupted;
+        let mut is_over = false;
         match outcome.verdict {
             Verdict::Held => totals.held += 1,
             Verdict::Violated(violation) => {

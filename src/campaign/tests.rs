@@ -211,6 +211,42 @@ fn an_interrupt_ends_the_campaign_early_and_is_reported() {
 }
 
 #[test]
+fn what_ran_before_an_interrupt_counts_though_an_earlier_plan_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), 4, 2);
+    config.keep_going = true;
+    let waits = |seconds: u64| {
+        let text = format!("# shakedown plan v1\nsession acme/home\nwait {seconds}s\n");
+        text.parse::<Plan>().unwrap()
+    };
+    config.first = [1, 2, 3, 4].map(waits).into();
+    let interrupt = Interrupt::default();
+    let mut campaign = Campaign::new("sim", &config, &interrupt);
+    let during = interrupt.clone();
+    let (cut_off, breaks, last) = (waits(1), waits(2), waits(3));
+    let judge = move |plan: &Plan, _: u64| {
+        if *plan == cut_off {
+            while !during.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let why = "interrupted".into();
+            return outcome(Verdict::Unknown { why });
+        }
+        during.fetch_or(*plan == last, Ordering::Relaxed);
+        outcome(match *plan == breaks {
+            true => violated(),
+            false => Verdict::Held,
+        })
+    };
+    campaign.work(&judge).unwrap();
+    let totals = &campaign.summary.totals;
+    assert_eq!(campaign.summary.end, CampaignEnd::Interrupted);
+    assert_eq!((campaign.summary.found.len(), totals.unknown), (1, 0));
+    // The fourth plan may have begun before the interrupt was seen.
+    assert!((1..=2).contains(&totals.held), "{totals:?}");
+}
+
+#[test]
 fn where_runs_are_slow_no_plan_is_drawn_twice() {
     let plans = |first: Vec<Plan>| {
         let folder = tempfile::tempdir().unwrap();
