@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::invariant::not_asked;
-use crate::profile::{OTHER, Profile, REFERENCE, schema};
+use crate::profile::{OTHER, Profile, REFERENCE, reference, schema};
 use clap::{Args, Subcommand};
 
 use crate::plan::Edit;
@@ -54,6 +54,8 @@ enum ProfileCommand {
     },
     /// Print the JSON Schema of profiles
     Schema,
+    /// Print every section and key of profiles, as Markdown
+    Reference,
 }
 
 /// Runs the command.
@@ -71,6 +73,7 @@ pub fn run(args: &ProfileArgs) -> Exit {
             file: Some(file), ..
         } => Profile::read(file).map(|profile| profile.source().to_string()),
         ProfileCommand::Schema => Ok(format!("{:#}\n", schema())),
+        ProfileCommand::Reference => Ok(reference()),
     };
     match text {
         Ok(text) => {

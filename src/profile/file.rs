@@ -39,6 +39,7 @@ struct File {
     /// What reports call the system.
     #[schemars(with = "String")]
     name: Spanned<String>,
+    /// A sentence about it.
     #[serde(default)]
     description: String,
     /// How the system names things.

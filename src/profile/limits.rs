@@ -63,18 +63,31 @@ impl Limits {
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct LimitsSection {
+    /// Attempts of a sync with S3.
     sync_attempts: Option<std::num::NonZeroU32>,
+    /// Attempts of a request to the agent.
     agent_attempts: Option<std::num::NonZeroU32>,
+    /// How long it waits for an answer of the agent.
     agent_timeout: Option<Period>,
+    /// The longest wait between two requests to the agent.
     agent_wait: Option<Period>,
+    /// The longest first wait between them [default: that of `agent-wait`].
     agent_first_wait: Option<Period>,
+    /// Attempts of a push.
     push_attempts: Option<std::num::NonZeroU32>,
+    /// How often a message is received before it goes to the dead-letter queue.
     receives: Option<std::num::NonZeroU32>,
+    /// For how long the queue hides a message that was received.
     visibility: Option<Period>,
+    /// Syncs that fail in a row before the breaker opens.
     breaker_failures: Option<std::num::NonZeroU32>,
+    /// How long the breaker stays open.
     cool_down: Option<Period>,
+    /// The longest time between two attempts of what was put off.
     put_off: Option<Period>,
+    /// How soon a container that died is up again.
     restart: Option<Period>,
+    /// How soon all is well again, once all faults are healed.
     recovery: Option<Period>,
 }
 

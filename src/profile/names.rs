@@ -50,6 +50,7 @@ pub(super) struct NamesSection {
     #[serde(default = "repositories")]
     #[schemars(with = "Vec<Template>")]
     repositories: Vec<Spanned<Template>>,
+    /// The group of its log in CloudWatch Logs.
     #[serde(default)]
     log_group: String,
 }

@@ -69,6 +69,7 @@ struct Sign {
     /// Where it is: a JSON pointer, such as /status.
     at: Pointer,
     /// The value; without it, any but null, false and empty ones.
+    #[serde(default)]
     #[schemars(with = "serde_json::Value")]
     is: Option<Value>,
 }

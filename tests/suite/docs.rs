@@ -53,6 +53,16 @@ fn arguments(line: &str) -> Option<Vec<&str>> {
 }
 
 #[test]
+fn the_reference_of_profiles_is_that_of_the_schema() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/profile-reference.md");
+    let written = std::fs::read_to_string(path).unwrap();
+    assert!(
+        written == shakedown::profile::reference(),
+        "run `shakedown profile reference >docs/profile-reference.md`"
+    );
+}
+
+#[test]
 fn every_command_in_the_documents_exists_with_its_options() {
     let folder = tempfile::tempdir().unwrap();
     let mut helps: BTreeMap<String, String> = BTreeMap::new();
