@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::Config as ProptestConfig;
 
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, RuledOut};
 use crate::durable;
 use crate::finding::{Finding, Origin};
 use crate::generate::Shape;
@@ -187,6 +187,8 @@ pub fn run_watched(
     };
     let mut campaign = Campaign::new(target.name(), config, interrupt);
     campaign.summary.list_known(&target.profile().heeded);
+    campaign.summary.totals.ruled_out =
+        RuledOut::of(&target.profile(), config.shape.impossible.reasons());
     // Where runs are slow, what was found once is not looked for again: other mistakes show then.
     campaign.known = (config.keep_going && !target.is_deterministic()).then_some(&known);
     campaign.watch = Some(watch);

@@ -4,10 +4,12 @@
 //! and a `Sometimes` entry is reached when the endpoints' record shows it.
 
 mod agent;
+mod asked;
 mod crashes;
 mod deploys;
 mod faults;
 mod publishing;
+mod ruled_out;
 mod saved;
 mod sometimes;
 
@@ -17,7 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::{Branch, CallAnswer, Claim, Event, History, What};
 use crate::plan::{ClientId, Edit, Fault, Mark, Phase, Plan, Step};
+use crate::verdict::Rule;
 
+pub use asked::{AskedCount, counted_for};
+pub use ruled_out::RuledOut;
 pub use sometimes::Sometimes;
 
 /// How often a fault was made, and how often something ran into it.
@@ -94,6 +99,9 @@ pub struct Coverage {
     pub events: u64,
     /// In how many plans each was reached.
     pub sometimes: BTreeMap<Sometimes, u64>,
+    /// How often each rule could have been broken; one that is missing could not.
+    #[serde(default)]
+    pub asked: BTreeMap<Rule, AskedCount>,
 }
 
 impl Coverage {
@@ -103,7 +111,7 @@ impl Coverage {
         for event in &history.events {
             watch.see(event);
         }
-        watch.finish()
+        watch.finish(history)
     }
 
     /// Adds what other runs reached.
@@ -124,6 +132,11 @@ impl Coverage {
         add_counts(&mut self.sometimes, &other.sometimes);
         for (name, count) in &other.not_served {
             *self.not_served.entry(name.clone()).or_default() += count;
+        }
+        for (rule, count) in &other.asked {
+            let sum = self.asked.entry(*rule).or_default();
+            sum.plans += count.plans;
+            sum.times += count.times;
         }
         for (name, count) in &other.faults {
             let sum = self.faults.entry(name).or_default();
@@ -166,6 +179,7 @@ struct Watch<'a> {
     publishing: publishing::Publishing,
     deploys: deploys::Deploys,
     agent: agent::AgentAndQueue,
+    asked: asked::Asked,
 }
 
 impl<'a> Watch<'a> {
@@ -183,6 +197,7 @@ impl<'a> Watch<'a> {
             publishing: publishing::Publishing::default(),
             deploys: deploys::Deploys::default(),
             agent: agent::AgentAndQueue::default(),
+            asked: asked::Asked::new(plan),
         }
     }
 
@@ -203,6 +218,7 @@ impl<'a> Watch<'a> {
         self.publishing.see(what, &mut self.reached);
         self.deploys.see(what, &mut self.reached);
         self.agent.see(event, &mut self.reached);
+        self.asked.see(what);
     }
 
     fn step(&mut self, step: &Step) {
@@ -260,7 +276,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn finish(mut self) -> Coverage {
+    fn finish(mut self, history: &History) -> Coverage {
+        self.asked.finish(self.plan, history, &mut self.sum);
         self.sum.sometimes = self.reached.into_iter().map(|entry| (entry, 1)).collect();
         self.sum
     }

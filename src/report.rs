@@ -10,6 +10,7 @@ pub(crate) mod lines;
 pub(crate) mod lists;
 pub(crate) mod page;
 mod plans;
+mod reach;
 mod rules;
 pub(crate) mod saved;
 mod scenarios;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, RuledOut};
 use crate::finding::Finding;
 use crate::finding::family::{Family, families};
 use crate::verdict::{NotAsked, Rule};
@@ -40,6 +40,9 @@ pub struct Totals {
     /// The parts of rules that were not asked, and why.
     #[serde(default)]
     pub not_asked: BTreeSet<NotAsked>,
+    /// What no plan can reach, and why.
+    #[serde(default)]
+    pub ruled_out: RuledOut,
     /// What the plans reached.
     pub coverage: Coverage,
 }
@@ -243,6 +246,7 @@ impl Totals {
             *self.left_out.entry(why.clone()).or_default() += count;
         }
         self.not_asked.extend(other.not_asked.iter().cloned());
+        self.ruled_out.add(&other.ruled_out);
         self.coverage.add(&other.coverage);
     }
 

@@ -312,3 +312,34 @@ fn counts_add_up_over_runs() {
     assert_eq!(sum.disturbed["git-auth"].of(Phase::Pushing), 2);
     assert_eq!(sum.not_reached().len(), Sometimes::all().count());
 }
+
+#[test]
+fn a_rule_was_asked_where_something_could_have_broken_it() {
+    let of = cover(
+        "instruct acme/home break-build\ninject s3-denied acme\n",
+        &[
+            step(0),
+            delivered("acme/home", 1, 1),
+            What::ObjectDeleted {
+                client: "acme".into(),
+                key: "a.html".into(),
+            },
+            step(1),
+            What::S3Asked {
+                client: "acme".into(),
+                operation: S3Operation::Put,
+                outcome: S3Outcome::Denied,
+            },
+            delivered("acme/home", 1, 1),
+        ],
+    );
+    let times = |rule| of.asked.get(&rule).map(|asked| (asked.plans, asked.times));
+    for rule in [Rule::Breaker, Rule::BoundedRetries, Rule::ExactlyOnce] {
+        assert_eq!(times(rule), Some((1, 1)), "{rule}");
+    }
+    assert_eq!(times(Rule::NoDanglingPage), Some((1, 1)));
+    // Nothing was stored after the build broke, and nothing recovered.
+    for rule in [Rule::NoBrokenDeploy, Rule::NothingLost, Rule::Fresh] {
+        assert_eq!(times(rule), None, "{rule}");
+    }
+}

@@ -129,6 +129,13 @@ impl WordsSection {
 }
 
 impl Words {
+    /// Whether some lines say that this phase begins.
+    pub fn shows(&self, phase: Phase) -> bool {
+        let line = self.line.iter().flat_map(Regex::capture_names);
+        line.flatten().any(|group| group == "phase")
+            || self.phases.iter().any(|(known, _)| *known == phase)
+    }
+
     /// Every expression with its place in the profile, to see which ones match.
     pub fn expressions(&self) -> Vec<(String, &Regex)> {
         let single = [

@@ -110,6 +110,24 @@ impl Style {
         if self.ascii { "..." } else { "…" }
     }
 
+    /// Cells of one width below their heading, two to a line where they have room; without a heading where it is empty.
+    pub(super) fn columns(self, out: &mut String, head: &str, cells: &[String]) {
+        let Some(first) = cells.first() else {
+            return;
+        };
+        let in_a_line = match self.width < 2 * (first.chars().count() + 3) {
+            true => 1,
+            false => 2,
+        };
+        let heads = vec![head.to_owned(); in_a_line.min(cells.len())];
+        let heads = (!head.is_empty()).then_some(heads.as_slice());
+        for line in heads.into_iter().chain(cells.chunks(in_a_line)) {
+            let line = format!("  {}", line.join("   "));
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+    }
+
     /// A line cut off at the width, `indent` columns of which are taken.
     pub(super) fn cut(self, line: &str, indent: usize) -> String {
         let width = self.width.saturating_sub(indent);

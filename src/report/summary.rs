@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Style;
+use super::{Style, reach};
 use crate::campaign::{CampaignEnd, Summary, Totals};
 use crate::coverage::{Coverage, Sometimes};
 use crate::plan::{Phase, StepKind};
@@ -107,8 +107,13 @@ pub(super) fn totals(
 ) {
     if of.coverage.events > 0 {
         reached(out, &of.coverage, took, style);
-        // One that ended at its first violation had no time to reach them.
-        sometimes(out, &of.coverage, end != CampaignEnd::AtViolation, style);
+        reach::rules(out, of, style);
+        // One that ended at its first violation had no time to reach more.
+        let is_whole = end != CampaignEnd::AtViolation;
+        if is_whole {
+            reach::pairs(out, &of.coverage, &of.ruled_out, style);
+        }
+        sometimes(out, &of.coverage, is_whole, style);
     }
     for (why, count) in &of.left_out {
         let text = format!("left out {}: {why}", counted(*count, "step"));
@@ -186,15 +191,7 @@ fn faults(out: &mut String, cover: &Coverage, style: Style) {
         return;
     }
     let head = format!("{:<18}{:>8} {:>10}", "fault", "made", "hit");
-    let in_a_line = if style.width < 2 * (head.len() + 3) {
-        1
-    } else {
-        2
-    };
-    for line in std::iter::once([head.clone(), head].as_slice()).chain(cells.chunks(in_a_line)) {
-        let line = line[..in_a_line.min(line.len())].join("   ");
-        let _ = writeln!(out, "  {}", line.trim_end());
-    }
+    style.columns(out, &head, &cells);
 }
 
 fn cell(name: &str, made: u64, hits: Option<u64>) -> String {

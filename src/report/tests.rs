@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::campaign::{CampaignEnd, Summary, Totals, Unjudged};
-use crate::coverage::Coverage;
+use crate::coverage::{AskedCount, ByPhase, Coverage, RuledOut};
 use crate::finding::Origin;
 use crate::history::{Branch, Commit, Event, GitOutcome, History, What};
-use crate::plan::{Edit, Mark, Plan, SessionId, Step};
-use crate::verdict::{Rule, Violation};
+use crate::plan::{Edit, Mark, Phase, Plan, SessionId, Step};
+use crate::verdict::{NotAsked, Rule, Violation};
 
 const PLAIN: Style = Style::PLAIN;
 
@@ -205,4 +205,57 @@ fn a_summary_shows_what_was_run_and_what_was_not_reached() {
             "sim violated: 12,345 plans held, 2 violated, 1 unknown (2 kept, 12,343 new);"
         )
     );
+}
+
+#[test]
+fn a_summary_shows_which_faults_came_in_which_phases_and_what_rules_were_asked() {
+    let mut coverage = Coverage::default();
+    let by = |phases: [u64; 8], idle| ByPhase { phases, idle };
+    coverage.events = 1;
+    coverage.disturbed = [
+        ("crash", by([1; 8], 1)),
+        ("s3-denied", by([0, 3, 0, 0, 0, 0, 1, 0], 2)),
+    ]
+    .into();
+    let asked = AskedCount {
+        plans: 4,
+        times: 1234,
+    };
+    coverage.asked.insert(Rule::Fresh, asked);
+    let why = "its instructions come by no queue";
+    let hidden = "no words of the log show it";
+    let of = Totals {
+        coverage,
+        ruled_out: RuledOut {
+            disturbances: [("redeliver", why), ("queue-down", why)]
+                .map(|(name, why)| (name.into(), why.into()))
+                .into(),
+            phases: [(Phase::Editing, hidden.into())].into(),
+        },
+        not_asked: [NotAsked {
+            rule: Rule::Breaker,
+            whole: true,
+            why: "the system does not promise it: it has none".into(),
+        }]
+        .into(),
+        ..Totals::default()
+    };
+    let mut text = String::new();
+    let took = Duration::from_secs(1);
+    summary::totals(&mut text, &of, took, CampaignEnd::Completed, PLAIN);
+    for part in [
+        "rule asked           plans      times\n  fresh                    4      1,234\n",
+        "could not have been broken: no-broken-deploy (no objects",
+        "in every phase: crash",
+        "s3-denied           .t...d.i\n",
+        "ruled out: queue-down, redeliver: its instructions come by no queue",
+        "ruled out: the phase editing: no words of the log show it",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    assert!(
+        !text.contains("broken: breaker") && !text.contains("breaker (no"),
+        "{text}"
+    );
+    assert!(widest(&text) <= PLAIN.width, "{text}");
 }

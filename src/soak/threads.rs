@@ -13,7 +13,7 @@ use crate::campaign::{
     self, CampaignEnd, CampaignError, Case, Cases, DISTINGUISHED, GoOn, Progressed, Ran, Source,
     Unjudged,
 };
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, RuledOut};
 use crate::finding::{Finding, Origin, shrink_budget};
 use crate::history::History;
 use crate::regression::Seed;
@@ -91,10 +91,12 @@ impl Soak<'_> {
                 .possible(|step| target.cannot(step)),
             ..config.campaign.clone()
         };
+        let reasons = bounded.shape.impossible.reasons();
+        self.state.totals.ruled_out = RuledOut::of(&target.profile(), reasons);
         let cases = Cases {
             config: &bounded,
             shard: config.shard,
-            done: state.done,
+            done: self.state.done,
             kept: &[],
             case_file: &|job| folder.running(job),
         };

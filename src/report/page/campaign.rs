@@ -1,11 +1,14 @@
 //! What the page of a campaign shows, as plain data that can be saved and read again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Made;
 use crate::campaign::{CampaignEnd, Sample, Summary, Totals};
-use crate::coverage::{ByPhase, Coverage, Sometimes};
+use crate::coverage::{ByPhase, Coverage, RuledOut, Sometimes, counted_for};
 use crate::finding::Finding;
+use crate::invariant;
 use crate::plan::{FaultKind, Phase, StepKind};
 use crate::regression::Seed;
 use crate::verdict::NotAsked;
@@ -56,6 +59,12 @@ pub struct Campaign {
     /// The parts of rules that were not asked, and why.
     #[serde(default)]
     pub not_asked: Vec<NotAsked>,
+    /// How often each rule could have been broken, in the contract's order.
+    #[serde(default)]
+    pub rules: Vec<RuleRow>,
+    /// The phases that nothing of the system shows, and why.
+    #[serde(default)]
+    pub hidden_phases: BTreeMap<Phase, String>,
 }
 
 /// What the script of the page draws.
@@ -92,6 +101,26 @@ pub struct Disturbance {
     pub phases: Vec<u64>,
     /// At no instruction.
     pub idle: u64,
+    /// Why no plan can have it, where none can.
+    #[serde(default)]
+    pub ruled_out: Option<String>,
+}
+
+/// How often a rule could have been broken.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RuleRow {
+    pub rule: String,
+    /// Plans in which something could have broken it.
+    pub plans: u64,
+    /// How often, over all of them.
+    pub times: u64,
+    /// What that counts, in the plural.
+    pub counted: String,
+    /// Plans that broke it.
+    pub broken: u64,
+    /// Why it is not asked, where it is not: the evidence that is missing, or the promise.
+    #[serde(default)]
+    pub not_asked: Option<String>,
 }
 
 /// A failure, once for all the plans that show it.
@@ -178,14 +207,16 @@ impl Campaign {
             unjudged: unjudged.collect(),
             left_out: left_out.collect(),
             not_asked: totals.not_asked.iter().cloned().collect(),
+            rules: rules(totals),
+            hidden_phases: totals.ruled_out.phases.clone(),
             ..Self::default()
         };
-        campaign.cover(&totals.coverage);
+        campaign.cover(&totals.coverage, &totals.ruled_out);
         campaign
     }
 
     /// Takes over what was reached.
-    pub fn cover(&mut self, cover: &Coverage) {
+    pub fn cover(&mut self, cover: &Coverage, ruled_out: &RuledOut) {
         let count = |name: &str, count| Count {
             name: name.into(),
             count,
@@ -202,7 +233,7 @@ impl Campaign {
             count("container deaths", cover.deaths),
         ];
         self.phases = Phase::ALL.map(|phase| phase.to_string()).into();
-        self.disturbances = disturbances(cover);
+        self.disturbances = disturbances(cover, ruled_out);
         self.sometimes = Sometimes::all()
             .map(|entry| Count {
                 name: entry.to_string(),
@@ -212,8 +243,28 @@ impl Campaign {
     }
 }
 
+/// Every rule, and how often it could have been broken.
+fn rules(totals: &Totals) -> Vec<RuleRow> {
+    let row = |rule| {
+        let asked = totals.coverage.asked.get(&rule);
+        let asked = asked.copied().unwrap_or_default();
+        let failures = totals.failures.iter().filter(|of| of.rule == rule);
+        let mut unasked = totals.not_asked.iter();
+        let unasked = unasked.find(|it| it.whole && it.rule == rule);
+        RuleRow {
+            rule: rule.to_string(),
+            plans: asked.plans,
+            times: asked.times,
+            counted: counted_for(rule).into(),
+            broken: failures.map(|of| of.count).sum(),
+            not_asked: unasked.map(|it| it.why.clone()),
+        }
+    };
+    invariant::rules().into_iter().map(row).collect()
+}
+
 /// Every fault by name, then what disturbs at once.
-fn disturbances(cover: &Coverage) -> Vec<Disturbance> {
+fn disturbances(cover: &Coverage, ruled_out: &RuledOut) -> Vec<Disturbance> {
     let row = |name: &str, made: Option<u64>, hit: Option<u64>| {
         let by_phase: ByPhase = cover.disturbed.get(name).copied().unwrap_or_default();
         Disturbance {
@@ -222,6 +273,7 @@ fn disturbances(cover: &Coverage) -> Vec<Disturbance> {
             hit,
             phases: by_phase.phases.into(),
             idle: by_phase.idle,
+            ruled_out: ruled_out.disturbances.get(name).cloned(),
         }
     };
     let faults = FaultKind::ALL.map(|kind| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
+use crate::coverage::{Coverage, RuledOut};
 use crate::history::{Branch, Claim, Commit, Event, History, Level, Record, What};
 use crate::judge::judge;
 use crate::plan::{Mark, Plan, SessionId};
@@ -261,7 +262,7 @@ fn a_page_speaks_without_its_script() {
         made: Made::now(),
         ..Campaign::default()
     };
-    of.cover(&crate::coverage::Coverage::of(&plan, &outcome.history));
+    of.cover(&Coverage::of(&plan, &outcome.history), &RuledOut::default());
     let page = super::campaign(&of);
     let (plain, _) = page.split_once("<script").unwrap();
     for part in [
@@ -361,7 +362,7 @@ fn a_campaign_is_the_same_after_it_was_saved() {
     };
     let plan: Plan = PLAN.parse().unwrap();
     let outcome = runner::run(&Sim::default(), &plan, 7);
-    of.cover(&crate::coverage::Coverage::of(&plan, &outcome.history));
+    of.cover(&Coverage::of(&plan, &outcome.history), &RuledOut::default());
     let saved = serde_json::to_string(&of).unwrap();
     assert_eq!(serde_json::from_str::<Campaign>(&saved).unwrap(), of);
     let row = |name: &str| of.disturbances.iter().find(|row| row.name == name).unwrap();

@@ -1,17 +1,19 @@
 //! A campaign, a soak or a merge of shards: all but the charts over time.
 
-use super::super::campaign::{Campaign, Count, Disturbance, ViolationRow};
+use super::super::campaign::{Campaign, Count, Disturbance, RuleRow, ViolationRow};
 use super::super::escaped;
 use super::{command, counted, facts, headline, list, not_asked, plan, seconds};
 use crate::campaign::CampaignEnd;
+use crate::plan::Phase;
 use crate::report::summary::grouped;
 
-pub fn parts(of: &Campaign) -> [(&'static str, String); 6] {
+pub fn parts(of: &Campaign) -> [(&'static str, String); 7] {
     [
         ("head", head(of)),
         ("tiles", tiles(of)),
         ("violations", of.violations.iter().map(violation).collect()),
         ("heat", heat(of)),
+        ("rules", rules(of)),
         ("sometimes", sometimes(of)),
         ("rest", rest(of)),
     ]
@@ -173,10 +175,11 @@ fn heat(of: &Campaign) -> String {
     let names: String = names
         .map(|name| format!("<th scope=\"col\">{}</th>", escaped(&name)))
         .collect();
+    let hidden = Phase::ALL.map(|phase| of.hidden_phases.get(&phase));
     let rows = of
         .disturbances
         .iter()
-        .map(|row| heat_row(row, &of.phases, most));
+        .map(|row| heat_row(row, &hidden, &of.phases, most));
     format!(
         "<h2>Faults by phase<span class=\"muted\">where containers were when each came</span></h2>\
          <table><thead><tr><th scope=\"col\">fault</th>{names}</tr></thead><tbody>{}</tbody></table>",
@@ -184,9 +187,42 @@ fn heat(of: &Campaign) -> String {
     )
 }
 
-fn heat_row(of: &Disturbance, phases: &[String], most: u64) -> String {
+/// Every rule: how often something could have broken it, or why it was not asked.
+fn rules(of: &Campaign) -> String {
+    let row = |of: &RuleRow| {
+        let said = match &of.not_asked {
+            Some(why) => format!("not asked: {why}"),
+            None if of.times == 0 => format!("no {}", of.counted),
+            None => of.counted.clone(),
+        };
+        let tone = match (of.broken, of.times) {
+            (0, 0) => " class=\"never\"",
+            _ => "",
+        };
+        format!(
+            "<tr{tone}><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td class=\"words\">{}</td></tr>",
+            escaped(&of.rule),
+            grouped(of.broken),
+            grouped(of.plans),
+            grouped(of.times),
+            escaped(&said),
+        )
+    };
+    let rows: String = of.rules.iter().map(row).collect();
+    format!(
+        "<h2>Rules<span class=\"muted\">how often each could have been broken</span></h2><table><thead><tr>\
+         <th scope=\"col\">rule</th><th scope=\"col\">broken</th><th scope=\"col\">plans</th>\
+         <th scope=\"col\">times</th><th scope=\"col\">what is counted</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+}
+
+fn heat_row(of: &Disturbance, hidden: &[Option<&String>], phases: &[String], most: u64) -> String {
     let name = escaped(&of.name);
-    let cell = |n: u64, phase: &str| match n {
+    let cell = |n: u64, phase: &str, hidden: Option<&String>| match n {
+        0 if let Some(why) = of.ruled_out.as_ref().or(hidden) => {
+            let why = escaped(why).replace('"', "&quot;");
+            format!("<td class=\"cell none\" title=\"ruled out: {why}\">×</td>")
+        }
         0 => format!("<td class=\"cell none\" title=\"{name} never came while {phase}\">·</td>"),
         _ => {
             let strength = 0.1 + 0.45 * (n as f64).ln_1p() / (most as f64).ln_1p();
@@ -203,15 +239,15 @@ fn heat_row(of: &Disturbance, phases: &[String], most: u64) -> String {
         Some(n) => format!("<td title=\"{}\">{}</td>", grouped(n), brief(n)),
     };
     let is_never = of.idle == 0 && of.phases.iter().all(|n| *n == 0);
-    let cells = of.phases.iter().zip(phases);
-    let cells = cells.map(|(n, phase)| cell(*n, &escaped(phase)));
+    let cells = of.phases.iter().zip(phases).zip(hidden);
+    let cells = cells.map(|((n, phase), hidden)| cell(*n, &escaped(phase), *hidden));
     format!(
         "<tr{}><th scope=\"row\">{name}</th>{}{}{}{}</tr>",
         if is_never { " class=\"never\"" } else { "" },
         number(of.made),
         number(of.hit),
         cells.collect::<String>(),
-        cell(of.idle, "at no instruction"),
+        cell(of.idle, "at no instruction", None),
     )
 }
 
