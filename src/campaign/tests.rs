@@ -143,11 +143,12 @@ fn kept_plans_run_first_with_their_seed() {
     assert_eq!((summary.totals.replayed, summary.totals.held), (1, 101));
 }
 
-#[test]
-fn kept_plans_for_which_there_is_no_time_are_counted() {
+/// A campaign of three cases on one thread, whose five kept plans begin within this time; the seeds in the order in which
+/// they ran.
+fn run_with_five_kept(kept_for: Duration, takes: Duration) -> (Summary, Vec<u64>) {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = config(folder.path(), 3, 2);
-    config.kept_for = Some(Duration::from_millis(100));
+    let mut config = config(folder.path(), 3, 1);
+    config.kept_for = Some(kept_for);
     for (seed, target) in [
         (1, "local"),
         (2, "local"),
@@ -162,15 +163,29 @@ fn kept_plans_for_which_there_is_no_time_are_counted() {
     let ran = Mutex::new(Vec::new());
     let summary = run_with(&config, &|_, seed| {
         ran.lock().unwrap().push(seed);
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(takes);
         outcome(Verdict::Held)
     });
+    (summary, ran.into_inner().unwrap())
+}
+
+#[test]
+fn kept_plans_for_which_there_is_no_time_are_counted() {
+    let (summary, _) = run_with_five_kept(Duration::from_millis(50), Duration::from_millis(100));
+    assert_eq!((summary.totals.replayed, summary.totals.held), (1, 4));
+    assert_eq!(summary.kept_left_out, 4);
+}
+
+#[test]
+fn kept_plans_that_have_a_time_run_in_turns_with_the_others() {
+    let (summary, ran) = run_with_five_kept(Duration::from_secs(3600), Duration::ZERO);
+    assert_eq!((summary.totals.replayed, summary.totals.held), (5, 8));
+    let kept: Vec<bool> = ran.iter().map(|seed| *seed <= 5).collect();
+    assert_eq!(kept, [true, false, true, false, true, false, true, true]);
     // Those that were found on the same target come first.
-    let mut ran = ran.into_inner().unwrap();
-    ran[..2].sort_unstable();
-    assert_eq!(ran[..2], [3, 5]);
-    assert_eq!((summary.totals.replayed, summary.totals.held), (2, 5));
-    assert_eq!(summary.kept_left_out, 3);
+    let mut first = [ran[0], ran[2]];
+    first.sort_unstable();
+    assert_eq!(first, [3, 5]);
 }
 
 #[test]

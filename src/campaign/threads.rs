@@ -1,4 +1,5 @@
-//! The plans of a campaign on threads: handed out in order, taken in order, kept ones first.
+//! The plans of a campaign on threads: handed out in order, taken in order, kept ones first or, where there is no
+//! time for all of them, in turns with the others.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ pub(crate) struct Cases<'a> {
     pub(crate) shard: Shard,
     /// So many of the shard's cases are done already.
     pub(crate) done: u64,
-    /// Run before the cases.
+    /// Run before the cases; where they have a time, in turns with those.
     pub(crate) kept: &'a [Kept],
     /// The file that holds the case of a thread while it runs, so that a case that takes the whole
     /// tester with it can be seen.
@@ -73,7 +74,7 @@ pub(crate) enum GoOn {
 /// What the threads share.
 struct Shared {
     began: Instant,
-    /// The next plan to run: kept ones come first, then the shard's cases that are not done.
+    /// The place in the order of the next plan to run.
     next: AtomicU64,
     /// All plans before this one were taken.
     taken: AtomicU64,
@@ -180,11 +181,29 @@ impl<'a> Cases<'a> {
         }
     }
 
+    /// How many of the cases are still to be run.
+    fn left(&self) -> u64 {
+        self.config.cases.map_or(u64::MAX, |cases| {
+            self.shard.share_of(cases).saturating_sub(self.done)
+        })
+    }
+
     /// The plan with this place in the order.
     fn source(&self, turn: u64) -> Source<'a> {
-        match self.kept.get(turn as usize) {
-            Some(kept) => Source::Kept(kept),
-            None => Source::Case(self.shard.case(self.done + turn - self.kept.len() as u64)),
+        let kept = self.kept.len() as u64;
+        let kept_before = |turn: u64| match self.config.kept_for {
+            None => turn.min(kept),
+            // Kept plans alone could take all of the time.
+            Some(_) => {
+                let in_turns = turn.div_ceil(2).min(kept);
+                in_turns.max(turn.saturating_sub(self.left()))
+            }
+        };
+        let before = kept_before(turn);
+        if kept_before(turn + 1) > before {
+            Source::Kept(&self.kept[before as usize])
+        } else {
+            Source::Case(self.shard.case(self.done + turn - before))
         }
     }
 
@@ -197,10 +216,7 @@ impl<'a> Cases<'a> {
         send: &mpsc::Sender<Sent<T>>,
     ) -> Result<(), CampaignError> {
         let strategy = generate::plans(&self.config.shape);
-        let most = self.config.cases.map_or(u64::MAX, |cases| {
-            let cases = self.shard.share_of(cases).saturating_sub(self.done);
-            self.kept.len() as u64 + cases
-        });
+        let most = self.left().saturating_add(self.kept.len() as u64);
         let path = (self.case_file)(job);
         let failed = |why| CampaignError::Write {
             path: path.clone(),

@@ -49,8 +49,8 @@ Examples:
 kept plan, one for the generated plans, and one for each violation; --json a line of type `plan` for
 each plan, and a `summary`.";
 
-/// Without a command, kept plans begin on local only within this time; `shakedown run --target local` and `cargo test` run
-/// all of them.
+/// Without a command, kept plans begin on local only within this time, in turns with new ones; `shakedown run --target
+/// local` and `cargo test` run all of them.
 const KEPT_FOR: Duration = Duration::from_secs(10);
 /// Where plans go that do not hold, where nothing else is asked for.
 const OUT: &str = "shakedown-out";
