@@ -83,7 +83,7 @@ fn read(path: &Path) -> Result<(Arc<Profile>, Deployed), Exit> {
 fn asked(profile: &Arc<Profile>, deployed: &Deployed) -> Result<String, Exit> {
     match dry_run(profile, deployed) {
         Ok(found) => {
-            print(&report(&found, deployed, Style::of_stdout()));
+            print(&report(&found, profile, deployed, Style::of_stdout()));
             found.account.ok_or(Exit::Unknown)
         }
         Err(error) => {
@@ -146,7 +146,7 @@ pub fn inject(args: &InjectArgs) -> Exit {
 
 fn injected(args: &InjectArgs) -> Result<(), Exit> {
     let (profile, deployed) = read(&args.profile)?;
-    let client = client(args, &deployed).map_err(|why| {
+    let client = client(args, &profile, &deployed).map_err(|why| {
         eprintln!("{why}");
         Exit::Usage
     })?;
@@ -178,7 +178,7 @@ fn injected(args: &InjectArgs) -> Result<(), Exit> {
 }
 
 /// Whose site is not to be written any more.
-fn client(args: &InjectArgs, deployed: &Deployed) -> Result<ClientId, String> {
+fn client(args: &InjectArgs, profile: &Profile, deployed: &Deployed) -> Result<ClientId, String> {
     let sessions = deployed.sessions.clone();
     let declared: String = sessions
         .iter()
@@ -192,7 +192,7 @@ fn client(args: &InjectArgs, deployed: &Deployed) -> Result<ClientId, String> {
         [Step::Inject(Fault::S3Denied(None))] => {
             Err("name the client whose site it is about".into())
         }
-        [Step::Inject(fault)] => Err(match way(fault.kind()) {
+        [Step::Inject(fault)] => Err(match way(fault.kind(), profile, deployed) {
             Ok(_) => format!("this version does not inject `{fault}` by hand"),
             Err(why) => format!("`{fault}` cannot be injected on AWS: {why}"),
         }),
@@ -241,7 +241,7 @@ pub fn heal(args: &HealArgs) -> Exit {
     exit
 }
 
-fn report(of: &DryRun, deployed: &Deployed, style: Style) -> String {
+fn report(of: &DryRun, profile: &Profile, deployed: &Deployed, style: Style) -> String {
     let mut text = String::from("Guards\n");
     for guard in &of.guards {
         let line = match &guard.found {
@@ -258,7 +258,7 @@ fn report(of: &DryRun, deployed: &Deployed, style: Style) -> String {
         }
         let _ = writeln!(text, "\nFaults, for {} alone", deployed.role);
         for fault in FaultKind::ALL {
-            let line = match way(fault) {
+            let line = match way(fault, profile, deployed) {
                 Ok(how) => format!("{}: {how}", fault.name()),
                 Err(why) => format!("{}: left out: {why}", fault.name()),
             };

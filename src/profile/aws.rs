@@ -46,6 +46,8 @@ pub struct Deployed {
     pub git_token: Option<String>,
     /// Whether the workspaces outlive the task that uses them.
     pub keeps_workspace: bool,
+    /// The attribute of a session's record in which the system reads which failure is injected.
+    pub failure_injection: Option<String>,
     /// The text of a message with an instruction; that of the built-in worker without it.
     pub message: Option<Text>,
 }
@@ -120,6 +122,9 @@ pub(super) struct AwsSection {
     /// Whether a task that ECS starts in the place of another finds the same workspaces, as on EFS.
     #[serde(default)]
     keeps_workspace: bool,
+    /// The attribute of a session's record in which the system reads that a build is to fail (`BUILD_ERROR`) or to
+    /// warn (`BUILD_WARNING`) [default: failureInjection for the built-in worker's messages, else none].
+    failure_injection: Option<String>,
 }
 
 impl AwsSection {
@@ -210,6 +215,7 @@ impl AwsSection {
             Accept::Sqs { body, .. } => Some(body),
             _ => None,
         });
+        let of_own = message.is_none().then(|| "failureInjection".to_owned());
         Ok(Deployed {
             accounts,
             forbidden,
@@ -228,6 +234,7 @@ impl AwsSection {
             git: self.git.map(|git| git.into_inner().0),
             git_token: self.git_token,
             keeps_workspace: self.keeps_workspace,
+            failure_injection: self.failure_injection.or(of_own),
             message,
         })
     }

@@ -37,8 +37,31 @@ fn a_deployed_system_recovers_from_what_is_done_to_it() {
 }
 
 #[test]
+fn a_failure_is_injected_into_a_record_and_taken_out_of_it() {
+    script("plans.py", &["injected", "ignored"]);
+}
+
+#[test]
+fn verdicts_are_the_same_where_one_request_in_three_is_throttled() {
+    script("plans.py", &["throttled", "denied", "broken"]);
+}
+
+#[test]
 fn mistakes_of_a_deployed_system_are_found() {
-    script("plans.py", &["lost", "broken", "twice"]);
+    // All others wait for the end of the recovery, twice each.
+    let few = ["lost", "broken", "twice"];
+    script("plans.py", if is_thorough() { &["planted"] } else { &few });
+}
+
+#[test]
+fn a_run_on_a_deployed_system_that_is_killed_at_any_request_is_undone() {
+    let moments = if is_thorough() { "100" } else { "3" };
+    script("kills.py", &[moments, "2026"]);
+}
+
+/// Whether there is time for the tests that take half an hour.
+fn is_thorough() -> bool {
+    std::env::var_os("SHAKEDOWN_AWS_THOROUGH").is_some()
 }
 
 #[test]

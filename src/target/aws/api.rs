@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::ProvideCredentials;
@@ -25,13 +25,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::xml;
+use crate::chance::Chance;
 use crate::target::TargetError;
 
 /// How long an answer may take.
 const WITHIN: Duration = Duration::from_secs(30);
-/// How often a request is made that is told to come less often, and the first wait between.
-const TRIES: u32 = 7;
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// For how long a request is repeated that AWS throttles, and how often one that failed in passing.
+const REPEATED_FOR: Duration = Duration::from_secs(120);
+const TRIES: u32 = 4;
+/// The upper limit of the wait before the first repetition, and of all later ones; it doubles in between.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What is not itself in the path of a key.
 const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC
@@ -297,7 +301,8 @@ impl Api {
         }
     }
 
-    /// Makes a request, again where it came too often. Every request goes this way.
+    /// Makes a request, and repeats it where AWS throttles it or it failed in passing: each of them may be made
+    /// twice. Every request goes this way.
     async fn ask(
         &self,
         what: &str,
@@ -305,17 +310,25 @@ impl Api {
         request: Result<http::Request<String>, http::Error>,
     ) -> Result<Vec<u8>, ApiError> {
         let request = request.map_err(|error| failed(what, error))?;
-        let mut wait = FIRST_WAIT;
-        for _ in 1..TRIES {
-            match self.ask_once(what, scope, &request).await {
-                Err(error) if is_throttling(&error.code) => {
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
-                }
-                answered => return answered,
+        let (began, mut failures, mut longest) = (Instant::now(), 0, FIRST_WAIT);
+        loop {
+            let error = match self.ask_once(what, scope, &request).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let is_throttled = is_throttling(&error.code);
+            failures += u32::from(!is_throttled);
+            let may_pass = is_throttled || is_passing(&error.code) && failures < TRIES;
+            if !may_pass || began.elapsed() >= REPEATED_FOR {
+                return Err(error);
             }
+            // A random part of the longest wait, so that those who were throttled together do not come back together.
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let nanos = now.unwrap_or_default().subsec_nanos();
+            let part = Chance::new(nanos.into()).fraction();
+            tokio::time::sleep(longest.mul_f64(part)).await;
+            longest = (longest * 2).min(LONGEST_WAIT);
         }
-        self.ask_once(what, scope, &request).await
     }
 
     async fn ask_once(
@@ -409,18 +422,43 @@ fn refusal(what: &str, status: u16, body: &[u8]) -> ApiError {
     }
 }
 
+/// Whether AWS says with this code that requests come too often (the list of its SDKs).
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
         "Throttling"
             | "ThrottlingException"
             | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
             | "RequestLimitExceeded"
+            | "BandwidthLimitExceeded"
+            | "LimitExceededException"
             | "TooManyRequestsException"
+            | "PriorRequestNotComplete"
+            | "TransactionInProgressException"
             | "ProvisionedThroughputExceededException"
             | "SlowDown"
             | "429"
+    )
+}
+
+/// Whether the same request may be answered when it is made again: there was no answer, or a service failed.
+fn is_passing(code: &str) -> bool {
+    matches!(
+        code,
+        "" | "InternalError"
+            | "InternalFailure"
+            | "InternalServerError"
+            | "InternalServerException"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException"
+            | "RequestTimeout"
+            | "RequestTimeoutException"
+            | "500"
+            | "502"
             | "503"
+            | "504"
     )
 }
 

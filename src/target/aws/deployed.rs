@@ -71,7 +71,8 @@ impl Aws {
     }
 
     fn cannot_inject(&self, fault: &Fault) -> Option<String> {
-        faults::way(fault.kind()).err().map(str::to_owned)
+        let way = faults::way(fault.kind(), &self.profile, &self.deployed);
+        way.err().map(str::to_owned)
     }
 }
 

@@ -76,7 +76,7 @@ fn resources(
         (
             "table",
             table.collect(),
-            "items of the run's sessions are read, and deleted after it",
+            "items of the run's sessions are read, and deleted after it; a fault sets one attribute of them",
         ),
         ("log group", group.into_iter().collect(), "lines are read"),
         (
@@ -446,6 +446,7 @@ mod tests {
             git_token: None,
             keeps_workspace: false,
             message: None,
+            failure_injection: None,
         };
         let user = |id: &str| format!("arn:aws:iam::{id}:user/tester");
         let ask = |id: &str, arn: &str| may_be_tested(id, arn, &deployed);

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::durable::{self, Locked};
 
@@ -39,6 +40,19 @@ pub enum Change {
         before: Option<String>,
         /// The policy with our statement.
         ours: String,
+    },
+    /// An attribute of an item has a value of ours.
+    Attribute {
+        /// The table.
+        table: String,
+        /// The attribute that is its key, and the key of the item.
+        key: (String, String),
+        /// The attribute.
+        name: String,
+        /// Its value before, as DynamoDB's JSON has it; `None` where there was none.
+        before: Option<Value>,
+        /// The value that it was given.
+        ours: Value,
     },
     /// The system is given work of a run, which leaves a site.
     Site {
@@ -80,6 +94,9 @@ impl fmt::Display for Change {
             Self::Policy {
                 bucket, statement, ..
             } => write!(f, "the statement {statement} in the policy of {bucket}"),
+            Self::Attribute {
+                table, key, name, ..
+            } => write!(f, "the attribute {name} of {} in {table}", key.1),
             Self::Site { bucket } => write!(f, "the objects of {bucket}, which was empty"),
             Self::Records { table, items, .. } => {
                 write!(f, "the items {} of {table}", items.join(", "))

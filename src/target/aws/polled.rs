@@ -261,7 +261,6 @@ fn what_a_target_cannot_make_in_an_account_is_not_drawn() {
         (true, "until acme started", "cannot be counted"),
         (true, "until acme/home done +2", "cannot be counted"),
         (true, "inject git-down", "no proxy"),
-        (true, "inject build-error acme/home", "the system's own"),
         (true, "instruct acme/home memory-hungry", "never changed"),
     ] {
         let why = account(keeps).cannot(&step(text)).unwrap_or_default();
@@ -271,6 +270,7 @@ fn what_a_target_cannot_make_in_an_account_is_not_drawn() {
         (true, "crash acme"),
         (false, "workspace-lost globex"),
         (true, "inject s3-denied"),
+        (true, "inject build-error acme/home"),
         (true, "until acme/home done"),
         (true, "retry-push acme/home"),
         (true, "push-from-outside acme/home clean"),

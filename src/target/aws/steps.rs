@@ -235,6 +235,22 @@ impl AwsRun {
 
     fn inject(&mut self, fault: &Fault) -> Result<(), TargetError> {
         self.look()?;
+        let failed = |why: String| failed(&format!("injecting {fault}"), why, BY_HEAL);
+        if let Some((session, injection)) = fault.injection() {
+            // The record may come to be by this: what removes it is in the journal before.
+            self.note_work()?;
+            let key = self.profile.names.session(&self.real_of(session)?);
+            let name = &self.deployed.failure_injection;
+            let (Some(record), Some(name)) = (&self.profile.record, name) else {
+                return Err(failed("the profile names no record and attribute".into()));
+            };
+            let of = (&*record.table, (record.key.clone(), key), &**name);
+            let value = injection.to_string();
+            let set = undo::set(&self.api, &mut self.journal, of, &value);
+            let change = self.runtime.block_on(set).map_err(failed)?;
+            self.note_fault(fault, change);
+            return Ok(());
+        }
         let Fault::S3Denied(of) = fault else {
             // The target says that it cannot.
             return Ok(());
@@ -245,17 +261,19 @@ impl AwsRun {
         for client in clients {
             let bucket = self.profile.names.bucket(&client);
             let denied = undo::deny(&self.api, &mut self.journal, &bucket, &self.deployed.role);
-            let denied = self.runtime.block_on(denied);
-            let change =
-                denied.map_err(|why| failed(&format!("injecting {fault}"), why, BY_HEAL))?;
-            match self.faults.iter_mut().find(|(known, ..)| known == fault) {
-                Some((_, changes, _)) => changes.push(change),
-                None => self
-                    .faults
-                    .push((fault.clone(), vec![change], Instant::now())),
-            }
+            let change = self.runtime.block_on(denied).map_err(failed)?;
+            self.note_fault(fault, change);
         }
         Ok(())
+    }
+
+    fn note_fault(&mut self, fault: &Fault, change: Change) {
+        match self.faults.iter_mut().find(|(known, ..)| known == fault) {
+            Some((_, changes, _)) => changes.push(change),
+            None => self
+                .faults
+                .push((fault.clone(), vec![change], Instant::now())),
+        }
     }
 
     fn heal(&mut self, fault: &Fault) -> Result<(), TargetError> {

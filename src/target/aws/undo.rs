@@ -54,6 +54,34 @@ pub(super) async fn deny(
     Ok(change)
 }
 
+/// Sets an attribute of an item. Returns what undoes it, which is in the journal.
+pub(super) async fn set(
+    api: &Api,
+    journal: &mut Journal,
+    (table, key, name): (&str, (String, String), &str),
+    value: &str,
+) -> Result<Change, String> {
+    let ours = json!({ "S": value });
+    let change = Change::Attribute {
+        table: table.into(),
+        before: attribute_of(api, (table, &key, name)).await.map_err(text)?,
+        key: key.clone(),
+        name: name.into(),
+        ours: ours.clone(),
+    };
+    let noted = journal.note(change.clone());
+    noted.map_err(|error| error.to_string())?;
+    let update = json!({
+        "TableName": table,
+        "Key": { key.0: { "S": key.1 } },
+        "UpdateExpression": "SET #name = :ours",
+        "ExpressionAttributeNames": { "#name": name },
+        "ExpressionAttributeValues": { ":ours": ours },
+    });
+    api.json(TABLES, "UpdateItem", update).await.map_err(text)?;
+    Ok(change)
+}
+
 /// Undoes all changes of a journal, newest first. Returns what was done.
 pub(super) async fn all(api: &Api, journal: &mut Journal) -> Result<Vec<String>, String> {
     let mut done = Vec::new();
@@ -86,6 +114,13 @@ async fn undo(api: &Api, entry: &Entry, change: &Change) -> Result<String, Strin
             let before = before.as_deref();
             put_back(api, &entry.account, bucket, (statement, before, ours)).await
         }
+        Change::Attribute {
+            table,
+            key,
+            name,
+            before,
+            ours,
+        } => set_back(api, (table, key, name), before.as_ref(), ours).await,
         Change::Messages {
             queue,
             dead_letters,
@@ -280,5 +315,56 @@ async fn put_back(
     match decide(now().await.map_err(text)?)? {
         Undo::Nothing => Ok(done),
         _ => Err("our statement is still there".into()),
+    }
+}
+
+async fn attribute_of(
+    api: &Api,
+    (table, key, name): (&str, &(String, String), &str),
+) -> Result<Option<Value>, ApiError> {
+    let wanted = json!({
+        "TableName": table,
+        "Key": { &*key.0: { "S": key.1 } },
+        "ConsistentRead": true,
+    });
+    let mut found = api.json(TABLES, "GetItem", wanted).await?;
+    let value = found["Item"][name].take();
+    Ok((!value.is_null()).then_some(value))
+}
+
+/// Gives an attribute the value that it had, where it still has ours. Returns what was done.
+async fn set_back(
+    api: &Api,
+    of @ (table, key, name): (&str, &(String, String), &str),
+    before: Option<&Value>,
+    ours: &Value,
+) -> Result<String, String> {
+    let about = format!("the attribute {name} of {} in {table}", key.1);
+    let mut now = attribute_of(api, of).await.map_err(text)?;
+    if now.as_ref() != Some(ours) {
+        tokio::time::sleep(UNDER_WAY).await;
+        now = attribute_of(api, of).await.map_err(text)?;
+    }
+    if now.as_ref() == before {
+        return Ok(format!("{about} is as it was"));
+    }
+    let mut update = json!({
+        "TableName": table,
+        "Key": { &*key.0: { "S": key.1 } },
+        "UpdateExpression": "REMOVE #name",
+        "ConditionExpression": "#name = :ours",
+        "ExpressionAttributeNames": { "#name": name },
+        "ExpressionAttributeValues": { ":ours": ours },
+    });
+    if let Some(before) = before {
+        update["UpdateExpression"] = "SET #name = :before".into();
+        update["ExpressionAttributeValues"][":before"] = before.clone();
+    }
+    match api.json(TABLES, "UpdateItem", update).await {
+        Ok(_) => Ok(format!("{about} is as it was")),
+        Err(error) if error.code == "ConditionalCheckFailedException" => {
+            Ok(format!("somebody else changed {about}: that stays"))
+        }
+        Err(error) => Err(text(error)),
     }
 }
