@@ -221,6 +221,12 @@ impl Page {
         self.go(file);
     }
 
+    /// Shows the page as it is printed.
+    pub fn as_printed(&mut self, is_printed: bool) {
+        let media = if is_printed { "print" } else { "" };
+        self.ask("Emulation.setEmulatedMedia", json!({ "media": media }));
+    }
+
     /// The page as PDF.
     pub fn print(&mut self) -> Vec<u8> {
         let params = json!({ "preferCSSPageSize": true, "printBackground": true });

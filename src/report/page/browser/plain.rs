@@ -100,6 +100,12 @@ fn all_of_the_timeline_is_printed() {
     assert_eq!(page.eval(numbers), 60);
     page.eval("dispatchEvent(new Event('afterprint'))");
     assert_eq!(count(page, "#slices svg"), 0);
+    page.as_printed(true);
+    let shown =
+        "[...document.querySelectorAll('#plan .step')].filter((step) => step.offsetHeight).length";
+    // With the row of the recovery.
+    assert_eq!(page.eval(shown), 61);
+    page.as_printed(false);
     let printed = page.print();
     assert!(printed.starts_with(b"%PDF"));
     if std::env::var_os("SHAKEDOWN_PAGES").is_some() {
