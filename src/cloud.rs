@@ -25,6 +25,7 @@ mod logs;
 mod outcomes;
 mod remote;
 mod s3;
+mod settings;
 mod sqs;
 mod sts;
 mod table;
@@ -62,6 +63,7 @@ use self::outcomes::Outcomes;
 use self::remote::Remote;
 use self::s3::S3;
 use self::services::Services;
+use self::settings::Settings;
 use self::sqs::Sqs;
 use self::table::Table;
 use self::tasks::Tasks;
@@ -209,6 +211,10 @@ impl Cloud {
             tasks,
             outcomes: Outcomes::default(),
             logs: Logs::default(),
+            settings: Settings::new(
+                config.profile.names.clone(),
+                config.profile.resources.clone(),
+            ),
             remote,
             github: GitHub::default(),
             faults: Faults::new(config.seed),

@@ -36,7 +36,7 @@ pub use network::{HostService, Network, NetworkMode};
 pub use outcome::{EndedBy, OutcomeShape};
 pub use place::{Mistake, ProfileError};
 pub use reference::reference;
-pub use resource::Resources;
+pub use resource::{Resources, Setting, SettingKind};
 pub use site::{BuildCommand, SiteShape};
 pub use start::{Accept, ItemKey, Per, Ready, Setup, Start};
 pub use text::{Text, Values};

@@ -1,5 +1,6 @@
 //! CloudWatch Logs: groups and streams in memory.
 
+mod insights;
 mod pattern;
 mod store;
 
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use self::insights::Started;
 use self::pattern::Pattern;
 use self::store::{Group, Groups, LogEvent, Stream};
 use super::answer::{Answer, AwsError};
@@ -30,6 +32,9 @@ pub(super) const QUIET: &[&str] = &[
     "DescribeLogStreams",
     "GetLogEvents",
     "FilterLogEvents",
+    "StartQuery",
+    "GetQueryResults",
+    "DescribeQueries",
     "ListTagsForResource",
     "ListTagsLogGroup",
 ];
@@ -43,6 +48,7 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 #[derive(Default)]
 pub(super) struct Logs {
     groups: Mutex<Groups>,
+    queries: Mutex<Vec<Started>>,
 }
 
 /// Answers a request to CloudWatch Logs.
@@ -125,6 +131,10 @@ impl Logs {
             "DescribeLogStreams" => self.describe_streams(request),
             "GetLogEvents" => self.get(request),
             "FilterLogEvents" => self.filter(request),
+            "StartQuery" => self.start_query(request),
+            "GetQueryResults" => self.query_results(request),
+            "StopQuery" => self.stop_query(request),
+            "DescribeQueries" => Ok(self.describe_queries(request)),
             _ => return None,
         })
     }
@@ -383,6 +393,10 @@ impl Logs {
         let mut answer = page(request, "events", listed.collect(), 10_000)?;
         answer["searchedLogStreams"] = json!([]);
         Ok(answer)
+    }
+
+    fn queries(&self) -> MutexGuard<'_, Vec<Started>> {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn groups(&self) -> MutexGuard<'_, Groups> {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::answer::{Answer, AwsError, Body, ErrorCode, JSON_1_0, JSON_1_1, reply};
+use super::sts;
 
 /// How a request names its operation, and what an error looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +75,11 @@ impl AwsCall {
                 Some("ec2") => Protocol::Ec2,
                 _ => Protocol::Query,
             };
-            return Some(named(protocol, &version, &action));
+            let mut call = named(protocol, &version, &action);
+            if scope.is_none() && sts::UNSIGNED.contains(&&*action) {
+                call.service = "sts".into();
+            }
+            return Some(call);
         }
         let scope = scope.as_deref()?;
         let protocol = match REST_XML.contains(&scope) {

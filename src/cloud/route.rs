@@ -15,7 +15,7 @@ use super::faults::Active;
 use super::protocol::{self, AwsCall, Protocol};
 use super::services::Services;
 use super::watch::Request;
-use super::{agent, ecs, git, github, hosts, logs, outcomes, s3, sqs, sts, table, tasks};
+use super::{agent, ecs, git, github, hosts, logs, outcomes, s3, settings, sqs, sts, table, tasks};
 use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
 use crate::profile::HostService;
@@ -40,6 +40,8 @@ enum Service {
     Tasks,
     Ecs,
     Sts,
+    Secrets,
+    Parameters,
     Sinks,
     Git,
     GitHub,
@@ -64,7 +66,7 @@ struct Row {
     quiet: &'static [&'static str],
 }
 
-const AWS: [Row; 8] = [
+const AWS: [Row; 10] = [
     Row {
         service: Service::Table,
         scope: "dynamodb",
@@ -105,6 +107,20 @@ const AWS: [Row; 8] = [
         scope: "sts",
         prefix: "AWSSecurityTokenServiceV20110615",
         takes_forms: true,
+        quiet: &[],
+    },
+    Row {
+        service: Service::Secrets,
+        scope: "secretsmanager",
+        prefix: "secretsmanager",
+        takes_forms: false,
+        quiet: &[],
+    },
+    Row {
+        service: Service::Parameters,
+        scope: "ssm",
+        prefix: "AmazonSSM",
+        takes_forms: false,
         quiet: &[],
     },
     Row {
@@ -210,7 +226,10 @@ pub(super) async fn answer(
     let counts = match service {
         Service::Tasks => !what.ends_with("Heartbeat"),
         Service::Agent => agent::is_turn(&parts, &body),
-        Service::Logs | Service::Ecs | Service::Sts | Service::Sinks | Service::Unserved => false,
+        Service::Logs | Service::Ecs | Service::Sts | Service::Secrets | Service::Parameters => {
+            false
+        }
+        Service::Sinks | Service::Unserved => false,
         _ => true,
     };
     services.recorder.arrive(&client, counts).await;
@@ -272,7 +291,9 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
         Service::Logs => logs::answer(&services, &asked),
         Service::Tasks => tasks::answer(&services, &asked),
         Service::Ecs => ecs::answer(&services, &asked),
-        Service::Sts => sts::answer(&asked),
+        Service::Sts => sts::answer(&services, &asked),
+        Service::Secrets => settings::answer_secrets(&services, &asked),
+        Service::Parameters => settings::answer_parameters(&services, &asked),
         Service::Sinks => sinks(call, &asked.body),
         Service::Agent => return agent::answer(&services, &asked),
         _ => unserved(call),
@@ -284,7 +305,11 @@ async fn serve(services: Arc<Services>, service: Service, asked: Asked) -> Answe
 /// Refuses a request that does not name the right access key. S3 checks whole signatures; for the
 /// others the key's name shows well enough that the container was configured.
 fn unsigned(asked: &Asked, call: &AwsCall) -> Option<Answer> {
-    let is_form = matches!(call.protocol, Protocol::Query | Protocol::Ec2);
+    if call.service == "sts" && sts::UNSIGNED.contains(&&*call.operation) {
+        return None;
+    }
+    // SQS kept the codes of its older protocol.
+    let is_form = matches!(call.protocol, Protocol::Query | Protocol::Ec2) || call.service == "sqs";
     let (status, code, message) = match protocol::credential(&asked.parts) {
         Some(credential) if credential.split('/').next() == Some(ACCESS_KEY) => return None,
         Some(_) if is_form => (
@@ -345,14 +370,21 @@ fn record(services: &Services, asked: &Asked, call: &AwsCall, answer: &Answer) {
         return;
     };
     let error = response.extensions().get::<ErrorCode>();
-    let quiet = row(call).map_or(&[][..], |row| row.quiet);
+    let row = row(call);
+    let quiet = row.map_or(&[][..], |row| row.quiet);
+    let is_setting =
+        row.is_some_and(|row| matches!(row.service, Service::Secrets | Service::Parameters));
+    let is_missing = |code: &str| matches!(code, settings::NO_SECRET | settings::NO_PARAMETER);
     let answer = match error {
         Some(code) if protocol::is_not_served(code) => CallAnswer::NotServed,
+        // What nobody declared: a system that needs it behaves otherwise than where it is there.
+        Some(ErrorCode(code)) if is_setting && is_missing(code) => CallAnswer::NotServed,
         _ if quiet.contains(&&*call.operation) => return,
         Some(ErrorCode(code)) => CallAnswer::Failed(code.clone()),
         None => CallAnswer::Done,
     };
-    if has_secret(&asked.body) {
+    // Those two are where secrets belong.
+    if !is_setting && has_secret(&asked.body) {
         services.recorder.record(What::SecretSeen {
             client: asked.client.clone(),
             place: call.service.as_str().into(),
@@ -370,7 +402,7 @@ fn record(services: &Services, asked: &Asked, call: &AwsCall, answer: &Answer) {
 }
 
 /// What names the thing that a request is about.
-const ABOUT: [&str; 9] = [
+const ABOUT: [&str; 11] = [
     "QueueUrl",
     "QueueName",
     "SourceArn",
@@ -380,6 +412,8 @@ const ABOUT: [&str; 9] = [
     "cluster",
     "stateMachineArn",
     "SecretId",
+    "Name",
+    "Path",
 ];
 
 fn about(body: &[u8]) -> Option<Arc<str>> {

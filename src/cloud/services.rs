@@ -11,6 +11,7 @@ use super::outcomes::Outcomes;
 use super::recorder::Recorder;
 use super::remote::Remote;
 use super::s3::S3;
+use super::settings::Settings;
 use super::sqs::Sqs;
 use super::table::Table;
 use super::tasks::Tasks;
@@ -28,6 +29,7 @@ pub(super) struct Services {
     pub(super) table: Table,
     pub(super) sqs: Sqs,
     pub(super) logs: Logs,
+    pub(super) settings: Settings,
     /// What workers report on by tokens.
     pub(super) tasks: Arc<Tasks>,
     /// The instructions whose outcomes may be reported.

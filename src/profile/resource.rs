@@ -11,13 +11,35 @@ use super::fields::Period;
 use super::{Text, Values};
 use crate::plan::ClientId;
 
-/// The queues and tables that a system has for itself.
+/// The queues, tables, secrets and parameters that a system has for itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Resources {
     /// The names of queues, for each client, and for how long they hide a message that was received.
     queues: Vec<(Text, Duration)>,
     /// The names of tables, and of their key, which is a text.
     pub tables: Vec<(String, String)>,
+    /// Secrets and parameters, for each client.
+    pub settings: Vec<Setting>,
+}
+
+/// A value that a system reads when it starts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setting {
+    /// Where it is kept.
+    pub kind: SettingKind,
+    /// Its name there.
+    pub name: Text,
+    /// What it is.
+    pub value: Text,
+}
+
+/// Where a setting is kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SettingKind {
+    /// In Secrets Manager.
+    Secret,
+    /// In the Parameter Store of Systems Manager.
+    Parameter,
 }
 
 impl Resources {
@@ -40,7 +62,7 @@ impl Resources {
     }
 }
 
-/// A section `[[resource]]`: a queue or a table.
+/// A section `[[resource]]`: a queue, a table, a secret or a parameter.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ResourceSection {
@@ -52,6 +74,12 @@ pub(super) struct ResourceSection {
     table: Option<String>,
     /// The table's key, which is a text.
     key: Option<String>,
+    /// The name of a secret of Secrets Manager, one for each client.
+    secret: Option<Text>,
+    /// The name of a parameter of Systems Manager, one for each client.
+    parameter: Option<Text>,
+    /// What the secret or the parameter holds, such as "{git.token}", "{agent.key}" or "{bucket}".
+    value: Option<Text>,
 }
 
 /// How long a queue of SQS hides a message where nobody says.
@@ -64,32 +92,63 @@ pub(super) fn resources(
     let mut resources = Resources::default();
     for section in sections {
         let byte = section.span().start;
-        match section.into_inner() {
-            ResourceSection {
-                queue: Some(queue),
-                visibility,
-                table: None,
-                key: None,
-            } => {
-                let client = ClientId::from("client");
-                if let Err(why) = queue.fill(&Values::of(&client), |_| None) {
+        let ResourceSection {
+            queue,
+            visibility,
+            table,
+            key,
+            secret,
+            parameter,
+            value,
+        } = section.into_inner();
+        let settings = [
+            (SettingKind::Secret, secret),
+            (SettingKind::Parameter, parameter),
+        ];
+        let mut settings = settings
+            .into_iter()
+            .filter_map(|(kind, name)| Some((kind, name?)));
+        match (queue, table, settings.next(), settings.next()) {
+            (Some(queue), None, None, None) if key.is_none() && value.is_none() => {
+                if let Err(why) = fits(&queue, &[]) {
                     let why = format!("a queue has the name of its client at most: {why}");
                     return Err((byte, why));
                 }
                 let visibility = visibility.map_or(VISIBILITY, |it| it.0);
                 resources.queues.push((queue, visibility));
             }
-            ResourceSection {
-                queue: None,
-                visibility: None,
-                table: Some(table),
-                key: Some(key),
-            } if !table.is_empty() && !key.is_empty() => resources.tables.push((table, key)),
-            _ => {
-                let why = "a resource is a `queue`, with `visibility` or without, or a `table` and its `key`";
-                return Err((byte, why.into()));
+            (None, Some(table), None, None)
+                if !table.is_empty() && visibility.is_none() && value.is_none() =>
+            {
+                let key = key.filter(|key| !key.is_empty());
+                let key = key.ok_or_else(|| (byte, NOT_ONE.to_owned()))?;
+                resources.tables.push((table, key));
             }
+            (None, None, Some((kind, name)), None) if visibility.is_none() && key.is_none() => {
+                let value = value.ok_or_else(|| (byte, NOT_ONE.to_owned()))?;
+                let filled = fits(&name, &["bucket"]).and_then(|()| fits(&value, &IN_SETTINGS));
+                if let Err(why) = filled {
+                    return Err((byte, format!("in a secret or a parameter {why}")));
+                }
+                resources.settings.push(Setting { kind, name, value });
+            }
+            _ => return Err((byte, NOT_ONE.to_owned())),
         }
     }
     Ok(resources)
+}
+
+const NOT_ONE: &str = "a resource is a `queue`, with `visibility` or without, a `table` and its `key`, or a `secret` or \
+                       `parameter` and its `value`";
+
+/// What a setting may name besides its client.
+const IN_SETTINGS: [&str; 3] = ["agent.key", "bucket", "git.token"];
+
+/// Whether a text names nothing but its client and these; if not, why.
+fn fits(text: &Text, names: &[&'static str]) -> Result<(), String> {
+    let values = Values::of(&ClientId::from("client"));
+    let values = names
+        .iter()
+        .fold(values, |values, name| values.with(name, "x"));
+    text.fill(&values, |_| None).map(drop)
 }

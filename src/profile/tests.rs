@@ -445,7 +445,7 @@ fn the_container_of_the_seeds_system_has_queues_and_tables_of_its_own() {
 }
 
 #[test]
-fn a_resource_is_a_queue_or_a_table() {
+fn a_resource_is_a_queue_a_table_or_a_setting() {
     let of = |resource: &str, unless: &str| {
         let text = format!(
             "version = 1\nname = \"x\"\n[start]\ncommand = [\"x\"]\n[[resource]]\n{resource}\n\
@@ -464,6 +464,9 @@ fn a_resource_is_a_queue_or_a_table() {
         of("queue = \"claims-{client}\"\nvisibility = \"5s\"", ""),
         ""
     );
+    let secret = "secret = \"{client}/git\"\nvalue = \"{git.token}\"";
+    let parameter = "parameter = \"/x\"\nvalue = \"{bucket}\"";
+    assert_eq!((of(secret, ""), of(parameter, "")), Default::default());
     for (resource, unless, why) in [
         ("", "", "a resource is a `queue`"),
         ("table = \"owners\"", "", "a `table` and its `key`"),
@@ -473,6 +476,17 @@ fn a_resource_is_a_queue_or_a_table() {
             "a resource is",
         ),
         ("queue = \"{thread}\"", "", "name of its client at most"),
+        ("secret = \"x\"", "", "and its `value`"),
+        (
+            "secret = \"x\"\nparameter = \"y\"\nvalue = \"\"",
+            "",
+            "a resource is",
+        ),
+        (
+            "secret = \"x\"\nvalue = \"{thread}\"",
+            "",
+            "in a secret or a parameter",
+        ),
         (
             "queue = \"a\"",
             unless,

@@ -255,13 +255,24 @@ def others(url):
     expect("no machines", steps.list_state_machines()["stateMachines"], [])
     who = client(url, "sts").get_caller_identity()
     expect("identity", [who["Account"], who["Arn"].rsplit("/", 1)[1]], ["000000000000", "acme"])
+    sts = client(url, "sts")
+    role = {"RoleArn": "arn:aws:iam::1:role/deployer", "RoleSessionName": "me"}
+    given = sts.assume_role(**role)
+    expect("a role", given["AssumedRoleUser"]["Arn"].rsplit(":", 1)[1], "assumed-role/deployer/me")
+    given = sts.assume_role_with_web_identity(**role, WebIdentityToken="t", DurationSeconds=900)["Credentials"]
+    left = given["Expiration"].timestamp() - time.time()
+    expect("a quarter of an hour", 700 < left <= 901, True)
+    role = boto3.client("s3", endpoint_url=url, region_name=REGION, aws_access_key_id=given["AccessKeyId"],
+                        aws_secret_access_key=given["SecretAccessKey"], aws_session_token=given["SessionToken"])
+    expect("what a role may", len(role.list_buckets()["Buckets"]) > 0, True)
+    stranger = boto3.client("sqs", endpoint_url=url, region_name=REGION, aws_access_key_id="no",
+                            aws_secret_access_key="no", config=Config(retries={"total_max_attempts": 1}))
+    expect("a stranger", code(stranger.list_queues), "InvalidClientTokenId")
     ecs = client(url, "ecs")
     expect("no tasks", ecs.list_tasks(cluster="c")["taskArns"], [])
     expect("no task", ecs.describe_tasks(cluster="c", tasks=["x"])["failures"][0]["reason"], "MISSING")
     expect("none to stop", code(ecs.stop_task, cluster="c", task="x"), "InvalidParameterException")
     unserved = {
-        "secretsmanager": lambda c: code(c.get_secret_value, SecretId="x"),
-        "ssm": lambda c: code(c.get_parameter, Name="x"),
         "sns": lambda c: code(c.publish, TopicArn="arn:aws:sns:us-west-2:0:x", Message="m"),
         "lambda": lambda c: code(c.invoke, FunctionName="x"),
         "cloudwatch": lambda c: code(c.list_metrics),
@@ -284,11 +295,47 @@ def others(url):
         found = logs.filter_log_events(logGroupName="p", filterPattern=pattern)["events"]
         expect(pattern, [one["message"] for one in found], wanted)
     old = logs.put_log_events(logGroupName="p", logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}])
+    asked = logs.start_query(logGroupName="p", startTime=0, endTime=now // 1000 + 60, limit=1,
+                             queryString='fields @message | filter level = "error" or @message like /edit-\\d/')
+    found = logs.get_query_results(queryId=asked["queryId"])
+    expect("a query", [found["status"], [cell["value"] for cell in found["results"][0] if cell["field"] == "@message"],
+                       found["statistics"]["recordsMatched"]], ["Complete", lines[2:], 2.0])
+    expect("another language", code(logs.start_query, logGroupName="p", startTime=0, endTime=now, queryString="parse x"),
+           "MalformedQueryException")
+    expect("no query", code(logs.get_query_results, queryId="x"), "ResourceNotFoundException")
     expect("too old", old.get("rejectedLogEventsInfo"), {"tooOldLogEventEndIndex": 1})
 
 
+def settings_both(url):
+    c, said = client(url, "secretsmanager"), []
+    c.create_secret(Name="key", SecretString='{"a":1}')
+    got = c.get_secret_value(SecretId="key")
+    said += [got["Name"], got["SecretString"], got["VersionStages"], got["ARN"].split(":")[2]]
+    said.append(c.get_secret_value(SecretId=got["ARN"])["SecretString"])
+    c.put_secret_value(SecretId="key", SecretString="2")
+    said.append(c.get_secret_value(SecretId="key")["SecretString"])
+    said += [code(c.get_secret_value, SecretId="none"), code(c.create_secret, Name="key", SecretString="3")]
+    said.append([one["Name"] for one in c.list_secrets()["SecretList"]])
+    c = client(url, "ssm")
+    c.put_parameter(Name="/app/token", Value="t", Type="SecureString")
+    c.put_parameter(Name="/app/deep/n", Value="1,2", Type="StringList")
+    got = c.get_parameter(Name="/app/token", WithDecryption=True)["Parameter"]
+    said.append({name: got[name] for name in ["Name", "Type", "Value", "Version", "DataType"]})
+    said.append(got["ARN"].rsplit(":", 1)[1])
+    said.append(c.get_parameter(Name="/app/token")["Parameter"]["Value"] == "t")
+    got = c.get_parameters(Names=["/app/deep/n", "/none"])
+    said += [[one["Value"] for one in got["Parameters"]], got["InvalidParameters"]]
+    for deep in [False, True]:
+        got = c.get_parameters_by_path(Path="/app", Recursive=deep)["Parameters"]
+        said.append(sorted(one["Name"] for one in got))
+    said += [code(c.get_parameter, Name="/none"), code(c.put_parameter, Name="/app/token", Value="u", Type="String")]
+    said.append(c.delete_parameters(Names=["/app/token", "/none"])["InvalidParameters"])
+    return said
+
+
 def main(cloud, moto):
-    for name, ask in [("sqs", sqs_both), ("logs", logs_both), ("dynamodb", table_both)]:
+    both = [("sqs", sqs_both), ("logs", logs_both), ("dynamodb", table_both), ("settings", settings_both)]
+    for name, ask in both:
         ours, theirs = ask(cloud), ask(moto)
         for mine, other in zip(ours, theirs):
             if mine != other:
