@@ -259,7 +259,7 @@ def others(url):
     role = {"RoleArn": "arn:aws:iam::1:role/deployer", "RoleSessionName": "me"}
     given = sts.assume_role(**role)
     expect("a role", given["AssumedRoleUser"]["Arn"].rsplit(":", 1)[1], "assumed-role/deployer/me")
-    given = sts.assume_role_with_web_identity(**role, WebIdentityToken="t", DurationSeconds=900)["Credentials"]
+    given = sts.assume_role_with_web_identity(**role, WebIdentityToken="a token", DurationSeconds=900)["Credentials"]
     left = given["Expiration"].timestamp() - time.time()
     expect("a quarter of an hour", 700 < left <= 901, True)
     role = boto3.client("s3", endpoint_url=url, region_name=REGION, aws_access_key_id=given["AccessKeyId"],

@@ -301,6 +301,8 @@ fn renumber(main: &mut Lines, queues: &Queues) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn fifo_queues_keep_order_drop_repeats_and_give_up_proptest(
         ops in prop::collection::vec(op(), 1..60),
