@@ -95,6 +95,8 @@ pub struct CloudConfig {
     /// Whether containers are to have networks of their own, where the profile has `[network]`; else it is by proxy
     /// settings that they are led here.
     pub encloses: bool,
+    /// Where containers with networks of their own may write; anywhere, where it is empty.
+    pub writable: Vec<PathBuf>,
 }
 
 impl CloudConfig {
@@ -108,6 +110,7 @@ impl CloudConfig {
             site: SiteKind::Shell,
             profile: Profile::reference(),
             encloses: false,
+            writable: Vec::new(),
         }
     }
 

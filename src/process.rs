@@ -2,6 +2,7 @@
 //! process that started them ends.
 
 mod child;
+pub mod home;
 pub mod namespace;
 pub mod relay;
 

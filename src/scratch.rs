@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::durable::Locked;
 use crate::error::TargetError;
+use crate::process::home;
 
 /// What the names of all folders begin with.
 const PREFIX: &str = "shakedown-";
@@ -139,8 +140,13 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(kilobytes << 10)
 }
 
-/// Removes a folder, and the file that marks it as ours last: one whose removal was cut off is known to the next sweep.
+/// How long what lives in a folder may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Kills what lives in a folder, and removes it, and the file that marks it as ours last: one whose removal was cut off is
+/// known to the next sweep.
 fn remove(folder: &Path) {
+    home::kill_living_in(folder, GONE_WITHIN);
     // An owner that is still writing may have put a file there once more.
     for _ in 0..100 {
         let others = || {

@@ -38,6 +38,8 @@ pub(super) struct Hosts {
     /// The certificate of the CA, for clients; the folder has all other files too.
     ca: PathBuf,
     folder: PathBuf,
+    /// Where containers may write.
+    writable: Vec<PathBuf>,
 }
 
 /// How a connection was opened.
@@ -93,6 +95,7 @@ impl Hosts {
         let own = Self {
             network: network.clone(),
             mode: config.profile.network_mode(),
+            writable: config.writable.clone(),
             buckets: config.buckets().into_values().collect(),
             tls,
             ca: folder.join("ca.pem"),
@@ -141,6 +144,7 @@ impl Hosts {
         let made = namespace::make(&Wanted {
             ports: vec![80, 443, port],
             names: true,
+            writable: self.writable.clone(),
             files: vec![
                 file("hosts", "/etc/hosts"),
                 file("resolv.conf", "/etc/resolv.conf"),

@@ -17,7 +17,7 @@ use super::credentials::{ACCOUNT, REGION, has_secret};
 use super::protocol;
 use super::route::Asked;
 use super::services::Services;
-use crate::history::What;
+use crate::history::{CallAnswer, ServiceCall, What};
 use crate::plan::ClientId;
 
 /// The log group of the reference.
@@ -107,8 +107,23 @@ impl ContainerLog {
     pub fn line(&self, raw: &str) {
         let now = self.services.recorder.now();
         record(&self.services, &self.client, raw, now);
+        let is_refused = REFUSED_WRITE.iter().any(|words| raw.contains(words));
+        if is_refused && !self.services.config.writable.is_empty() {
+            self.services.recorder.record(What::Called {
+                client: self.client.clone(),
+                call: Arc::new(ServiceCall {
+                    service: "file system".into(),
+                    operation: "write outside of its folders".into(),
+                    about: None,
+                    answer: CallAnswer::NotServed,
+                }),
+            });
+        }
     }
 }
+
+/// What programs print where they may not write.
+const REFUSED_WRITE: [&str; 2] = ["Read-only file system", "EROFS"];
 
 /// Lines with their times, and which of a request's lines were rejected.
 type Put = (Vec<(u64, String)>, Option<Value>);

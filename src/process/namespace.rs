@@ -24,6 +24,10 @@ pub struct Wanted {
     /// A file, and the one whose place it takes: `FROM=TO`. Where there is none such, nothing is done.
     #[arg(long = "file", value_parser = file)]
     pub files: Vec<(PathBuf, PathBuf)>,
+    /// A folder that can be written to; where there is one, all others but those of devices and processes cannot, where
+    /// the system is able to do that.
+    #[arg(long)]
+    pub writable: Vec<PathBuf>,
 }
 
 fn file(text: &str) -> Result<(PathBuf, PathBuf), String> {

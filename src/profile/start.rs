@@ -23,6 +23,8 @@ pub struct Start {
     pub folder: Option<Text>,
     /// Folders that come first on its PATH; relative to the profile's own.
     pub path: Vec<Text>,
+    /// Folders that it writes to, besides those that it is given; relative to the profile's own.
+    pub writes: Vec<Text>,
     /// Whether a container lives on, or handles one instruction.
     pub per: Per,
     /// Commands that prepare the folder once, and the files in it that their result depends on.
@@ -166,6 +168,10 @@ pub(super) struct StartSection {
     /// Folders that come first on its PATH, such as "node_modules/.bin"; relative to the profile's own.
     #[serde(default)]
     path: Vec<Text>,
+    /// Folders that it writes to, besides `folder`, its HOME, its workspace, `/tmp` and `/var/tmp`; relative to the
+    /// profile's own. In a network namespace all others are read-only.
+    #[serde(default)]
+    writes: Vec<Text>,
     /// For whom there is a process: `client`, or `instruction`.
     #[serde(default)]
     per: Per,
@@ -325,6 +331,7 @@ pub(super) fn start(
         command: section.command.into_inner(),
         folder: section.folder,
         path: section.path,
+        writes: section.writes,
         per: section.per,
         setup: section.setup,
         environment: section.env,

@@ -10,6 +10,7 @@ mod container;
 mod direct;
 mod foreign;
 mod jobs;
+mod looked_after;
 mod machine;
 mod memory;
 mod needs;
@@ -229,6 +230,9 @@ impl Target for Local {
             )
         })?;
         let profile = self.profile();
+        let folder = Scratch::new("local")?;
+        let own = profile.start.as_ref();
+        let writable = own.map(|start| foreign::writable(&profile, start, folder.path()));
         let config = CloudConfig {
             time_scale: self.time_scale,
             seed,
@@ -236,10 +240,10 @@ impl Target for Local {
             site: self.site(),
             profile: profile.clone(),
             encloses: true,
+            writable: writable.transpose()?.unwrap_or_default(),
             ..CloudConfig::of(sessions.to_vec())
         };
         let cloud = Cloud::start(config.clone(), thread.handle())?;
-        let folder = Scratch::new("local")?;
         let mut containers: BTreeMap<ClientId, Container> = BTreeMap::new();
         let mut own_builds = BTreeMap::new();
         let mut systems = BTreeMap::new();
@@ -259,6 +263,7 @@ impl Target for Local {
                         environment,
                         folder: None,
                         namespace: None,
+                        home: None,
                     };
                     (program, None)
                 }

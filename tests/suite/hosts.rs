@@ -24,7 +24,7 @@ fn run(folder: &Path, args: &[&str]) -> Output {
 }
 
 /// Whether this user may make a network for a container; `doctor` says it, and tests ask for what it says.
-fn has_namespaces() -> bool {
+pub fn has_namespaces() -> bool {
     let out = program::run(&std::env::temp_dir(), &["doctor", "--json"]);
     let text = String::from_utf8(out.stdout).unwrap();
     let line = text.lines().find(|line| line.contains("\"namespaces\""));

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::libc;
@@ -58,6 +58,9 @@ pub(super) fn make(wanted: &Wanted) -> io::Result<Made> {
         file.push("=");
         file.push(to);
         helper.arg("--file").arg(file);
+    }
+    for folder in &wanted.writable {
+        helper.arg("--writable").arg(folder);
     }
     let output = process::output(&mut helper)?;
     drop(helper);
@@ -128,6 +131,9 @@ pub(super) fn inside(wanted: &Wanted) -> io::Result<()> {
             mount(Some(from), to, none, MsFlags::MS_BIND, none)?;
         }
     }
+    if !wanted.writable.is_empty() {
+        forbid_writing(&wanted.writable)?;
+    }
     bring_up_loopback()?;
     let mut files = Vec::new();
     for kind in kinds(is_of_user) {
@@ -143,6 +149,64 @@ pub(super) fn inside(wanted: &Wanted) -> io::Result<()> {
     let parts = [IoSlice::new(if is_of_user { &[1] } else { &[0] })];
     let rights = [ControlMessage::ScmRights(&files)];
     sendmsg::<()>(libc::STDIN_FILENO, &parts, &rights, MsgFlags::empty(), None)?;
+    Ok(())
+}
+
+/// Where the system has its devices and processes, or keeps nothing.
+const NO_FILES: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+
+/// Makes all mounts read-only but these folders and what is below them.
+fn forbid_writing(writable: &[PathBuf]) -> io::Result<()> {
+    let none: Option<&str> = None;
+    let both = MsFlags::MS_BIND | MsFlags::MS_REC;
+    for folder in writable.iter().filter(|folder| folder.is_dir()) {
+        mount(Some(folder), folder, none, both, none)?;
+    }
+    let stays = |place: &Path| {
+        let others = NO_FILES.iter().map(Path::new);
+        let mut all = writable.iter().map(PathBuf::as_path).chain(others);
+        all.any(|folder| place.starts_with(folder))
+    };
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    for place in places.map(|place| PathBuf::from(unescaped(place))) {
+        if !stays(&place) {
+            make_read_only(&place)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of a place: blanks in it are written `\\040`.
+fn unescaped(place: &str) -> String {
+    let codes = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    let replaced = codes.iter();
+    replaced.fold(place.to_owned(), |text, (code, meant)| {
+        text.replace(code, meant)
+    })
+}
+
+/// Makes one mount read-only, where the kernel can do that (Linux 5.12) and the mount can be reached.
+fn make_read_only(place: &Path) -> io::Result<()> {
+    /// `struct mount_attr`: what is set, what is cleared, how changes spread, whose ids.
+    const READ_ONLY: [u64; 4] = [1, 0, 0, 0];
+    let place = CString::new(place.as_os_str().as_bytes())?;
+    // SAFETY: name and attributes live longer than the call, which writes to neither.
+    unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            place.as_ptr(),
+            0,
+            READ_ONLY.as_ptr(),
+            size_of_val(&READ_ONLY),
+        );
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use super::memory::{Limit, limit_memory};
 use super::output::LogSink;
 use crate::history::Death;
-use crate::process::{self, namespace::Namespace};
+use crate::process::{self, home, namespace::Namespace};
 use crate::target::TargetError;
 
 /// A program that plays the container's part, and its arguments.
@@ -36,6 +36,8 @@ pub(super) struct Program {
     pub(super) folder: Option<PathBuf>,
     /// The network that it runs in; `None` for the machine's.
     pub(super) namespace: Option<Arc<Namespace>>,
+    /// The HOME that it alone has, and what it starts.
+    pub(super) home: Option<PathBuf>,
 }
 
 /// A container that is up or down, with what it is started with.
@@ -51,6 +53,8 @@ pub(super) struct Container {
 
 /// How long what was killed may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// No container has more processes at once: one that has forks without end.
+pub(super) const MOST_PROCESSES: usize = 1000;
 
 impl Container {
     pub(super) fn new(program: Program, errors: PathBuf, log: Option<LogSink>) -> Self {
@@ -214,7 +218,18 @@ impl Container {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
+        // What left its group.
+        let is_gone = |home: &PathBuf| home::kill_living_in(home, KILL_LIMIT);
+        match self.program.home.as_ref().is_none_or(is_gone) {
+            true => Ok(()),
+            false => Err(failed(io::Error::other("it starts others without end"))),
+        }
+    }
+
+    /// Whether it forks without end.
+    pub(super) fn is_swarming(&self) -> bool {
+        let more = |home: &PathBuf| home::living_in(home).len() > MOST_PROCESSES;
+        home::are_more_than(MOST_PROCESSES) && self.program.home.as_ref().is_some_and(more)
     }
 
     /// The end of what the process said on standard error.
@@ -271,9 +286,7 @@ mod tests {
         };
         let program = Program {
             command,
-            environment: Vec::new(),
-            folder: None,
-            namespace: None,
+            ..Program::default()
         };
         Container::new(program, folder.join("errors"), None)
     }
@@ -329,9 +342,7 @@ mod tests {
         };
         let program = Program {
             command,
-            environment: Vec::new(),
-            folder: None,
-            namespace: None,
+            ..Program::default()
         };
         let mut container = Container::new(program, folder.path().join("errors"), None);
         let error = container.start().unwrap_err();

@@ -375,6 +375,7 @@ pub(super) fn program(
         environment,
         folder: Some(folder(profile, start)?),
         namespace: front.namespace().cloned(),
+        home: Some(folders.home),
     })
 }
 
@@ -398,6 +399,24 @@ pub(super) fn folder(profile: &Profile, start: &Start) -> Result<PathBuf, Target
     folder.canonicalize().map_err(|error| {
         TargetError::new(doing(), error, "change `folder` in [start] of the profile")
     })
+}
+
+/// Where the containers of a run may write that has this folder.
+///
+/// # Errors
+/// Where the profile names what is not there.
+pub(super) fn writable(
+    profile: &Profile,
+    start: &Start,
+    run: &Path,
+) -> Result<Vec<PathBuf>, TargetError> {
+    let mut all = vec![run.to_owned(), folder(profile, start)?];
+    all.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
+    for text in &start.writes {
+        let text = fill(text, &Values::default(), "`writes`")?;
+        all.push(absolute(&profile.folder.join(text)));
+    }
+    Ok(all)
 }
 
 /// Prepares the worker's folder, where that was not done before with the same files.

@@ -11,7 +11,7 @@ use super::container::Container;
 use super::direct::{Direct, is_answered};
 use super::foreign::{System, fill};
 use super::jobs::Jobs;
-use super::machine::{MachineWatch, Stalled};
+use super::machine::MachineWatch;
 use super::own_builds::OwnBuilds;
 use super::thread::CloudThread;
 use crate::cloud::{Cloud, Recorder};
@@ -27,8 +27,6 @@ const RESTART: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(30);
 /// How often the containers are looked after, in real time.
 const TICK: Duration = Duration::from_millis(5);
-/// How often they are asked whether something stops them: shorter stops are no stalls.
-const STOP_LOOK: Duration = Duration::from_millis(50);
 /// How long a worker may take to say that it is there, in real time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -39,7 +37,7 @@ pub(super) struct LocalRun {
     own_builds: BTreeMap<ClientId, OwnBuilds>,
     pub(super) cloud: Cloud,
     pub(super) thread: CloudThread,
-    machine: MachineWatch,
+    pub(super) machine: MachineWatch,
     pub(super) folder: Scratch,
     /// How soon a container that died is started again.
     pub(super) restart: Duration,
@@ -67,9 +65,11 @@ pub(super) struct Slot {
     /// When it is killed, where it was asked to end.
     killed_at: Option<Duration>,
     /// Since when something stops its process, as far as that was seen.
-    stopped: Option<Instant>,
+    pub(super) stopped: Option<Instant>,
     /// When that was last looked at.
-    looked: Instant,
+    pub(super) looked: Instant,
+    /// When its processes were last counted.
+    pub(super) counted: Instant,
 }
 
 impl LocalRun {
@@ -90,6 +90,7 @@ impl LocalRun {
             killed_at: None,
             stopped: None,
             looked: Instant::now(),
+            counted: Instant::now(),
         };
         Self {
             containers: containers
@@ -272,6 +273,7 @@ impl LocalRun {
         let clients: Vec<ClientId> = self.containers.keys().cloned().collect();
         let is_per_instruction = self.is_per_instruction();
         for client in clients {
+            self.notice_swarm(&client)?;
             if is_per_instruction {
                 self.look_after_jobs(&client)?;
                 continue;
@@ -294,24 +296,6 @@ impl LocalRun {
                 slot.container.start()?;
                 self.emit(What::Started { client });
             }
-        }
-        Ok(())
-    }
-
-    /// Notices when something outside of the run stops a container's process, and lets it go on.
-    fn notice_stop(&mut self, client: &ClientId) -> Result<(), TargetError> {
-        let slot = self.slot(client)?;
-        if slot.looked.elapsed() < STOP_LOOK {
-            return Ok(());
-        }
-        slot.looked = Instant::now();
-        let began = slot.stopped.take();
-        if slot.container.is_stopped() {
-            slot.stopped = began.or(Some(Instant::now()));
-        }
-        if let Some(began) = began {
-            // Also while it lasts: the run may end before the stop does.
-            self.machine.record(Stalled::Container, began.elapsed());
         }
         Ok(())
     }

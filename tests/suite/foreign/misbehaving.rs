@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use crate::bad_input::case::processes_of;
+use crate::hosts;
 use crate::program::{self, check};
 
 const PLAN: &str = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\nwait 5s\n";
@@ -10,6 +12,11 @@ const PLAN: &str = "# shakedown plan v1\nsession acme/home\ninstruct acme/home c
 /// Replays a plan with a worker that is a shell script. Its processes are named in the file `pids`; they and all that
 /// the run wrote are gone afterwards.
 fn run(script: &str) -> Output {
+    run_with(script, "", Path::new("/nonexistent"))
+}
+
+/// The same with more sections in the profile, and the folder that the script finds in `OTHER`.
+fn run_with(script: &str, sections: &str, other: &Path) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let temporary = folder.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
@@ -22,6 +29,8 @@ name = "misbehaving"
 command = ["sh", "-c", '''{script}''']
 [start.env]
 PIDS = "{}"
+OTHER = "{}"
+URL = "{{aws.url}}"
 [ready]
 log = "^ready$"
 within = "3s"
@@ -36,8 +45,10 @@ bucket = "site-{{client}}"
 reported-by = ["log"]
 [limits]
 recovery = "10s"
+{sections}
 "#,
-        pids.display()
+        pids.display(),
+        other.display(),
     );
     std::fs::write(folder.path().join("p.toml"), profile).unwrap();
     std::fs::write(folder.path().join("a.plan"), PLAN).unwrap();
@@ -60,6 +71,8 @@ recovery = "10s"
         let is_gone = stat.map_or(true, |stat| stat.contains(") Z "));
         assert!(is_gone, "process {pid} is left of\n{script}");
     }
+    let living = processes_of(&temporary);
+    assert!(living.is_empty(), "{living:?} live on after\n{script}");
     let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().collect();
     assert!(left.is_empty(), "{left:?} is left of\n{script}");
     let history = folder.path().join("a.jsonl");
@@ -74,9 +87,18 @@ recovery = "10s"
 
 #[test]
 fn one_that_does_not_start_is_reported_with_its_last_words() {
-    // It dies at once: its port is taken.
-    let out = run("echo $$ >>$PIDS; echo listen EADDRINUSE 127.0.0.1:8080 >&2; exit 1");
-    check(&out, 2, &["starting the worker of acme", "EADDRINUSE"]);
+    // It dies at once.
+    let out = run("echo $$ >>$PIDS; echo no such module >&2; exit 1");
+    check(&out, 2, &["starting the worker of acme", "no such module"]);
+    // Its port is taken.
+    let out = run(r#"echo $$ >>$PIDS; exec python3 -c '
+import os, socket
+socket.create_server(("127.0.0.1", int(os.environ["URL"].rsplit(":", 1)[1])))'"#);
+    check(
+        &out,
+        2,
+        &["starting the worker of acme", "Address already in use"],
+    );
     // It never gets ready.
     let out = run("echo $$ >>$PIDS; echo connecting; exec sleep 600");
     check(&out, 2, &["starting the worker of acme", "connecting"]);
@@ -97,4 +119,35 @@ fn what_one_starts_ends_with_it_and_so_does_one_that_ignores_sigterm() {
                   (while :; do sleep 600 & echo $! >>$PIDS; sleep 0.05; done) & \
                   echo $! >>$PIDS; echo ready; wait";
     check(&run(script), 1, &["nothing-lost"]);
+    // In a session of its own, and without a parent that is left.
+    let script = r#"echo $$ >>$PIDS; (setsid sh -c "echo \$\$ >>$PIDS; >~/up; exec sleep 600" &)
+until test -e ~/up; do sleep 0.01; done; echo ready; exec sleep 600"#;
+    check(&run(script), 1, &["nothing-lost"]);
+}
+
+#[test]
+fn one_that_forks_without_end_is_ended_with_all_of_them() {
+    let out = run("echo $$ >>$PIDS; echo ready; while :; do sleep 600 & done");
+    check(
+        &out,
+        2,
+        &["running the worker of acme", "more than 1000 processes"],
+    );
+}
+
+#[test]
+fn one_that_writes_outside_of_its_folders_is_kept_from_that_where_it_has_a_namespace() {
+    let other = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let is_writable = ["/tmp", "/var/tmp", "/dev", "/run"]
+        .iter()
+        .any(|it| other.path().starts_with(it));
+    if is_writable || !hosts::has_namespaces() {
+        println!("nothing keeps it from that here");
+        return;
+    }
+    let script = "echo $$ >>$PIDS; echo x >$OTHER/file; cd && echo x >file && cat file && \
+                  echo x >/tmp/of-$$ && rm /tmp/of-$$ && echo ready; exec sleep 600";
+    let out = run_with(script, "[network]\nmode = \"auto\"", other.path());
+    check(&out, 1, &["nothing-lost", "write outside of its folders"]);
+    assert!(!other.path().join("file").exists());
 }
