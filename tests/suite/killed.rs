@@ -17,7 +17,7 @@ use crate::bad_input::case::{names_in, processes_of};
 use crate::program::command;
 
 /// Each long command but `soak`, which has tests of its own.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("run", "run --target local --cases 50 --jobs 2 --quiet"),
     (
         "run-sim",
@@ -35,6 +35,11 @@ const COMMANDS: [(&str, &str); 8] = [
         "shrink long.plan --target local --defect force-push --no-twin --quiet",
     ),
     ("explore", "explore --target sim --depth 5 --quiet"),
+    // Another system: that of `KILL_PROFILE`, else a job for each instruction in a network of its own.
+    (
+        "foreign",
+        "run --profile PROFILE --jobs 2 --keep-going --quiet",
+    ),
 ];
 
 /// How long what a killed command had started may take to be gone.
@@ -51,6 +56,7 @@ fn killed_commands_leave_nothing_that_the_next_start_does_not_clean() {
             continue;
         }
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let line = &with_profile(line, folder.path());
         for _ in 0..times {
             // Knuth's constants; the high bits are the random ones.
             word = word
@@ -65,6 +71,21 @@ fn killed_commands_leave_nothing_that_the_next_start_does_not_clean() {
         check_next_start(folder.path(), line);
         eprintln!("{name}: {times} kills, and nothing is left");
     }
+}
+
+/// The command with the profile of another system, where it has one.
+fn with_profile(line: &str, folder: &Path) -> String {
+    let asked = std::env::var("KILL_PROFILE");
+    let profile = asked.unwrap_or_else(|_| {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign");
+        let text = std::fs::read_to_string(own.join("job.toml")).unwrap();
+        let script = format!("\"{}\"", own.join("job.py").display());
+        let text = text.replace("\"job.py\"", &script) + "[network]\nmode = \"auto\"\n";
+        let path = folder.join("job.toml");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    });
+    line.replace("PROFILE", &profile)
 }
 
 /// Starts a command, kills it at a moment, and looks at what is left of it.
@@ -88,6 +109,7 @@ fn kill_once(folder: &Path, line: &str, moment: Duration) {
     let args: Vec<&str> = line.split_whitespace().collect();
     let mut program = command(&work, &args);
     program.env("TMPDIR", &files).process_group(0);
+    program.env("JOB_DEFECT", "none");
     program
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -105,6 +127,8 @@ fn kill_once(folder: &Path, line: &str, moment: Duration) {
         );
         std::thread::sleep(Duration::from_millis(10));
     }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    assert!(!mounts.contains(folder.to_str().unwrap()), "{mounts}");
     // What has its name is whole.
     regression::read_all(&work.join("proptest-regressions")).unwrap();
     // Hundreds of plans break a rule in a second; some of them tell of all.

@@ -1,13 +1,26 @@
 //! Workers that misbehave where they are started: what is printed, and that nothing of them is left.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::bad_input::case::processes_of;
 use crate::hosts;
 use crate::program::{self, check};
 
 const PLAN: &str = "# shakedown plan v1\nsession acme/home\ninstruct acme/home change\nwait 5s\n";
+
+/// What runs it.
+const REPLAY: [&str; 8] = [
+    "replay",
+    "a.plan",
+    "--profile",
+    "p.toml",
+    "--time-scale",
+    "0.1",
+    "--history",
+    "a.jsonl",
+];
 
 /// Replays a plan with a worker that is a shell script. Its processes are named in the file `pids`; they and all that
 /// the run wrote are gone afterwards.
@@ -21,6 +34,30 @@ fn run_with(script: &str, sections: &str, other: &Path) -> Output {
     let temporary = folder.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
     let pids = folder.path().join("pids");
+    write_run(folder.path(), script, sections, &pids, other);
+    let out = program::command(folder.path(), &REPLAY)
+        .env("TMPDIR", &temporary)
+        .output()
+        .unwrap();
+    for pid in std::fs::read_to_string(pids).unwrap_or_default().lines() {
+        assert!(is_gone(pid), "process {pid} is left of\n{script}");
+    }
+    let living = processes_of(&temporary);
+    assert!(living.is_empty(), "{living:?} live on after\n{script}");
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?} is left of\n{script}");
+    let history = folder.path().join("a.jsonl");
+    let size = |path: &Path| path.metadata().map_or(0, |of| of.len());
+    assert!(
+        size(&history) < 64 << 20,
+        "the history has {} bytes",
+        size(&history)
+    );
+    out
+}
+
+/// Writes the plan, and the profile whose worker is the script.
+fn write_run(folder: &Path, script: &str, sections: &str, pids: &Path, other: &Path) {
     let profile = format!(
         r#"
 version = 1
@@ -50,39 +87,8 @@ recovery = "10s"
         pids.display(),
         other.display(),
     );
-    std::fs::write(folder.path().join("p.toml"), profile).unwrap();
-    std::fs::write(folder.path().join("a.plan"), PLAN).unwrap();
-    let args = [
-        "replay",
-        "a.plan",
-        "--profile",
-        "p.toml",
-        "--time-scale",
-        "0.1",
-        "--history",
-        "a.jsonl",
-    ];
-    let out = program::command(folder.path(), &args)
-        .env("TMPDIR", &temporary)
-        .output()
-        .unwrap();
-    for pid in std::fs::read_to_string(pids).unwrap_or_default().lines() {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        let is_gone = stat.map_or(true, |stat| stat.contains(") Z "));
-        assert!(is_gone, "process {pid} is left of\n{script}");
-    }
-    let living = processes_of(&temporary);
-    assert!(living.is_empty(), "{living:?} live on after\n{script}");
-    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().collect();
-    assert!(left.is_empty(), "{left:?} is left of\n{script}");
-    let history = folder.path().join("a.jsonl");
-    let size = |path: &Path| path.metadata().map_or(0, |of| of.len());
-    assert!(
-        size(&history) < 64 << 20,
-        "the history has {} bytes",
-        size(&history)
-    );
-    out
+    std::fs::write(folder.join("p.toml"), profile).unwrap();
+    std::fs::write(folder.join("a.plan"), PLAN).unwrap();
 }
 
 #[test]
@@ -123,6 +129,49 @@ fn what_one_starts_ends_with_it_and_so_does_one_that_ignores_sigterm() {
     let script = r#"echo $$ >>$PIDS; (setsid sh -c "echo \$\$ >>$PIDS; >~/up; exec sleep 600" &)
 until test -e ~/up; do sleep 0.01; done; echo ready; exec sleep 600"#;
     check(&run(script), 1, &["nothing-lost"]);
+}
+
+#[test]
+fn what_a_killed_tester_leaves_of_its_containers_goes_with_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let pid = folder.path().join("pid");
+    // The process that has the file is in a session of its own, and nobody's child.
+    let script = r#"(setsid sh -c "echo \$\$ >$PIDS.new; mv $PIDS.new $PIDS; exec sleep 600" &); echo ready; exec sleep 600"#;
+    write_run(folder.path(), script, "", &pid, Path::new("/nonexistent"));
+    let start = || {
+        let mut replay = program::command(folder.path(), &REPLAY);
+        replay
+            .env("TMPDIR", &temporary)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        replay
+    };
+    let mut tester = start().spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !pid.exists() {
+        assert!(Instant::now() < deadline, "the worker does not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    tester.kill().unwrap();
+    tester.wait().unwrap();
+    let left = std::fs::read_to_string(&pid).unwrap();
+    assert!(!is_gone(left.trim()), "it went by itself");
+    assert!(start().status().unwrap().code().is_some());
+    assert!(is_gone(left.trim()), "process {left} is left");
+    // A folder that was being made goes after a minute.
+    let mut names = std::fs::read_dir(&temporary).unwrap().flatten();
+    let is_full =
+        |folder: &std::fs::DirEntry| std::fs::read_dir(folder.path()).unwrap().count() > 1;
+    let full = names.find(is_full);
+    assert!(full.is_none(), "{full:?}");
+}
+
+/// Whether a process has ended.
+fn is_gone(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.map_or(true, |stat| stat.contains(") Z "))
 }
 
 #[test]
