@@ -108,7 +108,7 @@ fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Even
         .collect();
     let mut hints = Vec::new();
     text.push_str("\nEvidence\n");
-    for (what, is, hint) in evidence(profile, session) {
+    for (what, is, hint) in evidence(profile, session, events) {
         let n = count(events, is);
         let _ = writeln!(text, "  {what:<44} {}", times(n));
         if n == 0 {
@@ -161,7 +161,8 @@ fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Even
             .collect();
         hints.push(format!(
             "no line of the log names a session: give `line` in [words] a group (?<session>…) that is `{}`, \
-             if there are such lines; the first lines are\n{}",
+             if there are such lines, or say with `session` of [names] how they name it (a container's own may be \
+             \"{{thread}}\"); the first lines are\n{}",
             profile.names.session(session),
             samples.join("\n")
         ));
@@ -205,8 +206,11 @@ fn report(profile: &Profile, session: &SessionId, edits: &[Edit], events: &[Even
             let _ = writeln!(text, "  - {hint}");
         }
     }
-    text.push_str("\nNot asked of this system\n");
-    for unasked in not_asked(profile, None) {
+    let left_out = not_asked(profile, None);
+    if !left_out.is_empty() {
+        text.push_str("\nNot asked of this system\n");
+    }
+    for unasked in left_out {
         let _ = writeln!(text, "  {unasked}");
     }
     text
@@ -238,12 +242,34 @@ fn times(n: usize) -> String {
     }
 }
 
+/// Another branch than the session's that was pushed, and what would make it the session's.
+fn other_branch(session: &SessionId, events: &[Event]) -> Option<String> {
+    let branch = events.iter().find_map(|event| match &event.what {
+        What::Called { call, .. } if call.answer == CallAnswer::Done => {
+            call.operation.strip_prefix("push of refs/heads/")
+        }
+        _ => None,
+    })?;
+    let name = branch.replace(&*session.thread, "{thread}");
+    let name = name.replace(&*session.client.0, "{client}");
+    Some(format!(
+        "; `{branch}` was pushed: should it be `branch = \"{name}\"`?"
+    ))
+}
+
 type Seen = (&'static str, fn(&What) -> bool, Option<String>);
 
 /// What an instruction leaves in the world, and where to look when it does not.
-fn evidence(profile: &Profile, session: &SessionId) -> Vec<Seen> {
+fn evidence(profile: &Profile, session: &SessionId, events: &[Event]) -> Vec<Seen> {
     let client: &ClientId = &session.client;
     let names = &profile.names;
+    let branch = other_branch(session, events).unwrap_or_default();
+    let reached = match &profile.network {
+        Some(_) => "",
+        None => {
+            "; one that knows only the hosts of AWS finds the tester there with a section [network]"
+        }
+    };
     let unless_unseen = |of: Evidence, hint: String| profile.unseen(of).is_none().then_some(hint);
     let agents = profile.start.iter().flat_map(|start| &start.agents);
     let agents: Vec<&str> = agents.map(String::as_str).collect();
@@ -262,7 +288,7 @@ fn evidence(profile: &Profile, session: &SessionId) -> Vec<Seen> {
             "the instruction was delivered",
             |what| matches!(what, What::Delivered { .. }),
             Some(format!(
-                "nothing took the instruction: the system should read the queue `{}`, whose URL is {{queue.url}}",
+                "nothing took the instruction: the system should read the queue `{}`, whose URL is {{queue.url}}{reached}",
                 names.queue(client)
             )),
         ),
@@ -283,7 +309,7 @@ fn evidence(profile: &Profile, session: &SessionId) -> Vec<Seen> {
             unless_unseen(
                 Evidence::Workspace,
                 format!(
-                    "no commit was seen on the branch `{}` of the checkout: check `checkout` of [workspace] and `branch` of [names]",
+                    "no commit was seen on the branch `{}` of the checkout: check `checkout` of [workspace] and `branch` of [names]{branch}",
                     names.branch(session)
                 ),
             ),
@@ -294,7 +320,7 @@ fn evidence(profile: &Profile, session: &SessionId) -> Vec<Seen> {
             unless_unseen(
                 Evidence::Remote,
                 format!(
-                    "no push to `{}` of {{git.repository}} was seen: check `branch` of [names], and that the token is {{git.token}}",
+                    "no push to `{}` of {{git.repository}} was seen: check `branch` of [names], and that the token is {{git.token}}{branch}",
                     names.branch(session)
                 ),
             ),

@@ -201,6 +201,21 @@ fn a_profile_is_tried_with_one_instruction() {
         "nothing was deployed to",
     ];
     check(&out, 0, &parts);
+    // A name that does not fit is proposed from what was seen.
+    let text = std::fs::read_to_string(&profile).unwrap();
+    let text = text
+        .replace("branch = \"{thread}\"", "branch = \"thread-{thread}\"")
+        .replace(
+            "[start]\n",
+            &format!("[start]\nfolder = {:?}\n", profile.parent().unwrap()),
+        );
+    std::fs::write(folder.path().join("other.toml"), text).unwrap();
+    let out = program::run(folder.path(), &["profile", "try", "other.toml"]);
+    let parts = [
+        "no push to `thread-home` of {git.repository} was seen",
+        "`home` was pushed: should it be `branch = \"{thread}\"`?",
+    ];
+    check(&out, 0, &parts);
     let out = program::run(folder.path(), &["profile", "try", "missing.toml"]);
     check(&out, 64, &["missing.toml"]);
 }
