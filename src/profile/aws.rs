@@ -48,6 +48,8 @@ pub struct Deployed {
     pub keeps_workspace: bool,
     /// The attribute of a session's record in which the system reads which failure is injected.
     pub failure_injection: Option<String>,
+    /// The role with which the Fault Injection Service cuts tasks off; without it they are not.
+    pub fis_role: Option<String>,
     /// The text of a message with an instruction; that of the built-in worker without it.
     pub message: Option<Text>,
 }
@@ -125,6 +127,9 @@ pub(super) struct AwsSection {
     /// The attribute of a session's record in which the system reads that a build is to fail (`BUILD_ERROR`) or to
     /// warn (`BUILD_WARNING`) [default: failureInjection for the built-in worker's messages, else none].
     failure_injection: Option<String>,
+    /// The ARN of the role with which the Fault Injection Service (FIS) cuts tasks off; without it they are not.
+    #[schemars(with = "Option<String>")]
+    fis_role: Option<Spanned<String>>,
 }
 
 impl AwsSection {
@@ -164,13 +169,19 @@ impl AwsSection {
             },
         };
         let role = self.role.get_ref();
-        let of_account = |id: &String| {
+        let is_role_of = |id: &String, role: &str| {
             let begin = format!(":iam::{id}:role/");
             role.starts_with("arn:aws") && role.contains(&begin)
         };
-        if !accounts.iter().any(of_account) {
+        if !accounts.iter().any(|id| is_role_of(id, role)) {
             let why = "`role` is not the ARN of a role of one of `accounts`, such as arn:aws:iam::123456789012:role/worker";
             return Err((self.role.span().start, why.into()));
+        }
+        if let Some(role) = &self.fis_role
+            && !accounts.iter().any(|id| is_role_of(id, role.get_ref()))
+        {
+            let why = "`fis-role` is not the ARN of a role of one of `accounts`";
+            return Err((role.span().start, why.into()));
         }
         let mut sessions = Vec::new();
         for text in self.sessions.get_ref() {
@@ -235,6 +246,7 @@ impl AwsSection {
             git_token: self.git_token,
             keeps_workspace: self.keeps_workspace,
             failure_injection: self.failure_injection.or(of_own),
+            fis_role: self.fis_role.map(Spanned::into_inner),
             message,
         })
     }
@@ -272,6 +284,11 @@ mod tests {
                 "123456789012:role",
                 "123456789013:role",
                 "not the ARN of a role of one",
+            ),
+            (
+                "alarm =",
+                "fis-role = \"arn:aws:iam::999999999999:role/fis\"\nalarm =",
+                "`fis-role` is not the ARN",
             ),
             ("[\"acme/home\"]", "[]", "`sessions` is empty"),
             ("[\"acme/home\"]", "[\"acme\"]", "is not a session"),

@@ -3,6 +3,7 @@
 
 mod api;
 mod deployed;
+mod experiment;
 mod faults;
 mod git;
 mod guards;

@@ -42,6 +42,11 @@ fn a_failure_is_injected_into_a_record_and_taken_out_of_it() {
 }
 
 #[test]
+fn an_experiment_cuts_the_tasks_off_for_a_time() {
+    script("plans.py", &["partition"]);
+}
+
+#[test]
 fn verdicts_are_the_same_where_one_request_in_three_is_throttled() {
     script("plans.py", &["throttled", "denied", "broken"]);
 }

@@ -59,6 +59,8 @@ enum Form {
     Json(&'static str, &'static str),
     /// A form of this version, answered in XML.
     Query(&'static str),
+    /// A method and a path, with JSON.
+    Rest,
 }
 
 pub const STS: Service = Service {
@@ -88,6 +90,11 @@ pub const LOGS: Service = Service {
 pub const ECS: Service = Service {
     scope: "ecs",
     form: Form::Json("AmazonEC2ContainerServiceV20141113", "1.1"),
+};
+
+pub const FIS: Service = Service {
+    scope: "fis",
+    form: Form::Rest,
 };
 
 /// Why a request was not answered as it should be.
@@ -201,6 +208,31 @@ impl Api {
             .header("content-type", format!("application/x-amz-json-{version}"))
             .header("x-amz-target", format!("{prefix}.{operation}"))
             .body(body.to_string());
+        let answer = self.ask(&what, service.scope, request).await?;
+        serde_json::from_slice(&answer).map_err(|error| failed(&what, error))
+    }
+
+    /// Asks a service whose operations are methods and paths; no body is sent where it is null.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub async fn rest(
+        &self,
+        service: Service,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, ApiError> {
+        let kind = path.split(['/', '?']).next().unwrap_or_default();
+        let what = format!("{} {method} {kind}", service.scope);
+        let request = http::Request::builder()
+            .method(&method)
+            .uri(format!("{}/{path}", self.endpoint(service.scope)))
+            .header("content-type", "application/json")
+            .body(match body.is_null() {
+                true => String::new(),
+                false => body.to_string(),
+            });
         let answer = self.ask(&what, service.scope, request).await?;
         serde_json::from_slice(&answer).map_err(|error| failed(&what, error))
     }

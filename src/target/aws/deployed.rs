@@ -65,14 +65,18 @@ impl Aws {
         match (&self.deployed.cluster, self.deployed.service(client)) {
             (Some(_), Some(_)) => None,
             _ => Some(format!(
-                "[aws] has no `cluster`, and no service that is {client}'s alone, of which a task could be stopped"
+                "[aws] has no `cluster`, and no service that is {client}'s alone, of which a task could be stopped or cut off"
             )),
         }
     }
 
     fn cannot_inject(&self, fault: &Fault) -> Option<String> {
         let way = faults::way(fault.kind(), &self.profile, &self.deployed);
-        way.err().map(str::to_owned)
+        let why = way.err().map(str::to_owned);
+        why.or_else(|| match fault {
+            Fault::Partition(client) => self.cannot_stop(client),
+            _ => None,
+        })
     }
 }
 

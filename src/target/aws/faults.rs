@@ -17,6 +17,8 @@ pub fn way(
                           role alone; undone by putting back the policy that was there";
     const INJECTED: &str = "an attribute of the session's record, which the system reads before a build; undone by giving \
                             it the value that it had, where it still has ours";
+    const CUT: &str = "an experiment of the Fault Injection Service, which drops what the tasks send to port 443; undone by \
+                       stopping it and deleting its template, and ended by AWS after ten minutes, or by the alarm";
     const NOT_READ: &str =
         "[aws] has no `failure-injection`, the attribute of a record in which the system reads it";
     let is_read = profile.record.is_some() && deployed.failure_injection.is_some();
@@ -35,9 +37,8 @@ pub fn way(
         Kind::OutOfMemory => {
             Err("the memory of a task is in its definition, which is never changed")
         }
-        Kind::Partition => {
-            Err("it needs the fault injection of ECS, which this version does not ask for")
-        }
+        Kind::Partition if deployed.fis_role.is_some() => Ok(CUT),
+        Kind::Partition => Err("[aws] has no `fis-role`, with which FIS cuts tasks off"),
         Kind::StoreThrottled => Err("DynamoDB cannot be made to throttle one role"),
         Kind::QueueDown => Err("SQS cannot be made to fail"),
     }

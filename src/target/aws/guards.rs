@@ -82,7 +82,7 @@ fn resources(
         (
             "service",
             services.collect(),
-            "a task is stopped; ECS starts another",
+            "a task is stopped, and ECS starts another; an experiment cuts its tasks off, and is stopped",
         ),
     ]
 }
@@ -447,6 +447,7 @@ mod tests {
             keeps_workspace: false,
             message: None,
             failure_injection: None,
+            fis_role: None,
         };
         let user = |id: &str| format!("arn:aws:iam::{id}:user/tester");
         let ask = |id: &str, arn: &str| may_be_tested(id, arn, &deployed);

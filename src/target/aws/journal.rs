@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -54,6 +55,11 @@ pub enum Change {
         /// The value that it was given.
         ours: Value,
     },
+    /// An experiment of the Fault Injection Service.
+    Experiment {
+        /// Its name, which is the value of a tag of it and of its template.
+        name: String,
+    },
     /// The system is given work of a run, which leaves a site.
     Site {
         /// The bucket, which was empty before.
@@ -85,7 +91,23 @@ pub enum Change {
         dead_letters: String,
         /// A word that is in each message of the run and in no other.
         run: String,
+        /// How long the system may take, once nothing disturbs it, for what it put off.
+        #[serde(default)]
+        puts_off: Duration,
     },
+}
+
+impl Change {
+    /// Whether it disturbs the system, and is not what work leaves.
+    pub(super) fn is_fault(&self) -> bool {
+        match self {
+            Self::Policy { .. } | Self::Attribute { .. } | Self::Experiment { .. } => true,
+            Self::Site { .. }
+            | Self::Records { .. }
+            | Self::Branches { .. }
+            | Self::Messages { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Change {
@@ -97,6 +119,7 @@ impl fmt::Display for Change {
             Self::Attribute {
                 table, key, name, ..
             } => write!(f, "the attribute {name} of {} in {table}", key.1),
+            Self::Experiment { name } => write!(f, "the experiment {name}"),
             Self::Site { bucket } => write!(f, "the objects of {bucket}, which was empty"),
             Self::Records { table, items, .. } => {
                 write!(f, "the items {} of {table}", items.join(", "))
@@ -165,6 +188,8 @@ pub(super) fn lock(account: &str) -> io::Result<Locked> {
 /// The journal of one who changes an account, and keeps others from it meanwhile.
 pub(super) struct Journal {
     entry: Entry,
+    /// Whether the system has nothing left to do, as far as can be seen.
+    pub(super) is_at_rest: bool,
     _lock: Locked,
 }
 
@@ -180,7 +205,7 @@ impl Journal {
                 "an earlier change is not undone: `shakedown heal`",
             ));
         }
-        Ok(Self { entry, _lock: lock })
+        Ok(Self::of(entry, lock))
     }
 
     /// The journal of one who heals.
@@ -194,7 +219,15 @@ impl Journal {
             changes: Vec::new(),
             ..entry
         });
-        Ok(Self { entry, _lock: lock })
+        Ok(Self::of(entry, lock))
+    }
+
+    fn of(entry: Entry, lock: Locked) -> Self {
+        Self {
+            entry,
+            is_at_rest: false,
+            _lock: lock,
+        }
     }
 
     pub(super) fn entry(&self) -> &Entry {

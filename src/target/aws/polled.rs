@@ -186,7 +186,7 @@ fn account(keeps_workspace: bool) -> Aws {
          role = \"arn:aws:iam::123456789012:role/worker\"\nalarm = \"a\"\nbuckets = []\ntables = []\n\
          sessions = [\"acme/home\", \"acme/blog\", \"globex/home\"]\nqueues = [\"retries-acme\", \"retries-globex\"]\n\
          cluster = \"edit\"\nservices = [\"edit-acme\", \"edit-globex\"]\ngit = \"https://host/{{client}}.git\"\n\
-         keeps-workspace = {keeps_workspace}\n"
+         keeps-workspace = {keeps_workspace}\nfis-role = \"arn:aws:iam::123456789012:role/fis\"\n"
     );
     let profile = Profile::parse(&text).unwrap();
     let deployed = profile.deployed.clone().unwrap();
@@ -223,6 +223,8 @@ fn said(aws: &Aws, keeps: bool, sim: &Sim, plan: &Plan, seed: u64) -> Verdict {
 
 #[test]
 fn who_only_looks_now_and_then_accuses_no_system_that_keeps_the_contract() {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    let cases = cases.and_then(|it| it.parse().ok()).unwrap_or(60);
     for keeps in [true, false] {
         let aws = account(keeps);
         let shape = Shape {
@@ -230,7 +232,7 @@ fn who_only_looks_now_and_then_accuses_no_system_that_keeps_the_contract() {
             ..Shape::default().possible(|step| aws.cannot(step))
         };
         let strategy = plans(&shape);
-        for case in 0..60 {
+        for case in 0..cases {
             let (mut plan, seed) = campaign::case(&strategy, 0xa5, case).unwrap();
             plan.steps.retain(|step| aws.cannot(step).is_none());
             let verdict = said(&aws, keeps, &Sim::default(), &plan, seed);
@@ -271,6 +273,7 @@ fn what_a_target_cannot_make_in_an_account_is_not_drawn() {
         (false, "workspace-lost globex"),
         (true, "inject s3-denied"),
         (true, "inject build-error acme/home"),
+        (true, "inject partition globex"),
         (true, "until acme/home done"),
         (true, "retry-push acme/home"),
         (true, "push-from-outside acme/home clean"),

@@ -12,7 +12,7 @@ use super::api::Api;
 use super::deployed::Spent;
 use super::journal::{Change, Journal};
 use super::look::World;
-use super::{BY_HEAL, LOOK, TICK, failed, guards, undo};
+use super::{BY_HEAL, LOOK, TICK, experiment, failed, guards, undo};
 use crate::history::{Event, OwnBuild, Snapshot, What};
 use crate::plan::{ClientId, Fault, Mark, SessionId, Step};
 use crate::profile::{Deployed, Evidence, LineReader, Profile, Seen};
@@ -154,6 +154,14 @@ impl AwsRun {
             return Ok(());
         }
         self.alarm_seen = Instant::now();
+        let changes = self.faults.iter().flat_map(|(_, changes, _)| changes);
+        for change in changes {
+            if let Change::Experiment { name } = change {
+                let running = self.runtime.block_on(experiment::running(&self.api, name));
+                let remedy = "look at the experiment in the console of FIS";
+                running.map_err(|why| failed(doing, why, remedy))?;
+            }
+        }
         let name = &self.deployed.alarm;
         let state = self.runtime.block_on(guards::alarm(&self.api, name));
         let remedy = "see what the alarm is about before anything else is tested";
@@ -179,6 +187,7 @@ impl Run for AwsRun {
         mark: Option<Mark>,
         events: &mut Vec<Event>,
     ) -> Result<(), TargetError> {
+        self.journal.is_at_rest = false;
         let done = self.carry_out(step, mark);
         events.append(&mut self.events);
         done
@@ -197,6 +206,7 @@ impl Run for AwsRun {
             run.clients.iter().all(is_idle) && run.now_of_run() >= quiet_since + quiet
         });
         events.append(&mut self.events);
+        self.journal.is_at_rest = rested.as_ref().is_ok_and(|rested| *rested);
         rested
     }
 

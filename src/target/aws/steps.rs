@@ -8,7 +8,7 @@ use super::api::{ECS, SQS};
 use super::journal::Change;
 use super::look::Sent;
 use super::run::AwsRun;
-use super::{BY_HEAL, failed, undo};
+use super::{BY_HEAL, experiment, failed, undo};
 use crate::history::What;
 use crate::plan::{ClientId, Edit, Fault, Mark, Outsider, SessionId, Step, UNTIL_BOUND};
 use crate::profile::Values;
@@ -18,6 +18,8 @@ use crate::worker::ports::{Instruction, RetryRequest};
 
 /// How long a task may take to end, in real time: its grace is half a minute.
 const STOPPED_WITHIN: Duration = Duration::from_secs(120);
+/// How long a deploy or push takes that was put off, in real time.
+const PUTS_OFF_FOR: Duration = Duration::from_secs(5);
 /// How often an outsider's push is made, where the system pushes at the same time.
 const PUSHES: usize = 5;
 
@@ -97,9 +99,11 @@ impl AwsRun {
                         names: real().map(|real| names.branch(real)).collect(),
                     }),
             );
+            let puts_off = self.real(self.profile.limits.put_off) + PUTS_OFF_FOR;
             changes.push(Change::Messages {
                 queue,
                 dead_letters,
+                puts_off,
                 run: self.name.clone(),
             });
         }
@@ -248,6 +252,15 @@ impl AwsRun {
             let value = injection.to_string();
             let set = undo::set(&self.api, &mut self.journal, of, &value);
             let change = self.runtime.block_on(set).map_err(failed)?;
+            self.note_fault(fault, change);
+            return Ok(());
+        }
+        if let Fault::Partition(client) = fault {
+            let service = self.deployed.service(client).cloned().unwrap_or_default();
+            let name = format!("{}-{}", self.name, self.journal.entry().changes.len());
+            let (api, journal, deployed) = (&self.api, &mut self.journal, &self.deployed);
+            let cut = experiment::cut_off(api, journal, deployed, &service, &name);
+            let change = self.runtime.block_on(cut).map_err(failed)?;
             self.note_fault(fault, change);
             return Ok(());
         }

@@ -6,13 +6,14 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::api::{Api, ApiError, SQS, TABLES};
+use super::experiment;
 use super::git;
-use super::journal::{Change, Entry, Journal};
+use super::journal::{Change, Journal};
 use super::policy::{self, Undo};
 
 /// How long after a look our statement may still appear, where its request was under way when its sender was killed;
 /// and what the system is still at, after its last message.
-const UNDER_WAY: Duration = Duration::from_secs(1);
+pub(super) const UNDER_WAY: Duration = Duration::from_secs(1);
 /// How long the system may take for the messages of a run that has ended.
 const WORKED_OFF: Duration = Duration::from_secs(120);
 /// How often what a run left is removed, where the system makes it again.
@@ -82,10 +83,22 @@ pub(super) async fn set(
     Ok(change)
 }
 
-/// Undoes all changes of a journal, newest first. Returns what was done.
+/// Undoes all changes of a journal, newest first: the faults before the work, since the system cannot work off its
+/// messages while there is a fault. One fault that stays keeps no other from being undone. Returns what was done.
 pub(super) async fn all(api: &Api, journal: &mut Journal) -> Result<Vec<String>, String> {
-    let mut done = Vec::new();
-    while let Some(change) = journal.entry().changes.last().cloned() {
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    let changes = journal.entry().changes.iter().rev().cloned();
+    let (faults, work): (Vec<_>, Vec<_>) = changes.partition(Change::is_fault);
+    for change in faults {
+        match one(api, journal, &change).await {
+            Ok(said) => done.push(said),
+            Err(why) => failed.push(why),
+        }
+    }
+    if !failed.is_empty() {
+        return Err(failed.join("; "));
+    }
+    for change in work {
         done.push(one(api, journal, &change).await?);
     }
     Ok(done)
@@ -97,13 +110,14 @@ pub(super) async fn one(
     journal: &mut Journal,
     change: &Change,
 ) -> Result<String, String> {
-    let done = undo(api, journal.entry(), change).await;
+    let done = undo(api, journal, change).await;
     let done = done.map_err(|why| format!("{change}: {why}"))?;
     journal.end(change).map_err(|error| error.to_string())?;
     Ok(done)
 }
 
-async fn undo(api: &Api, entry: &Entry, change: &Change) -> Result<String, String> {
+async fn undo(api: &Api, journal: &Journal, change: &Change) -> Result<String, String> {
+    let entry = journal.entry();
     match change {
         Change::Policy {
             bucket,
@@ -121,12 +135,18 @@ async fn undo(api: &Api, entry: &Entry, change: &Change) -> Result<String, Strin
             before,
             ours,
         } => set_back(api, (table, key, name), before.as_ref(), ours).await,
+        Change::Experiment { name } => experiment::end(api, name).await,
         Change::Messages {
             queue,
             dead_letters,
             run,
+            puts_off,
         } => {
             worked_off(api, &entry.account, queue).await?;
+            if !journal.is_at_rest {
+                // What was acknowledged may still be put off, and would be deployed, pushed or recorded later.
+                tokio::time::sleep(*puts_off).await;
+            }
             let letters = marked(api, &entry.account, dead_letters, run).await?;
             let url = queue_url(api, dead_letters, &entry.account).await?;
             for letter in &letters {

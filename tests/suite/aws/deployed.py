@@ -13,34 +13,50 @@ import urllib.request
 from botocore.exceptions import ClientError
 
 from account import ACCOUNT, BUCKET, REGION, Account
+from fis import Fis
+from relay import Relay
 
 PROGRAM, URL, FOLDER = sys.argv[1:4]
-SCALE = 1 / 5
+# Where nothing is judged, the system's waits are shorter still.
+SCALE = 1 / 20 if "kills" in sys.argv[0] else 1 / 5
 SERVICE = "service:edit-acme"
 
 
 class System:
     """The loopback git remote and agent, and the tasks of the service."""
 
-    def __init__(self, account, cloud, queue_scale=SCALE):
-        self.account, self.defect = account, None
+    def __init__(self, account, cloud):
+        self.account, self.defect, self.relay = account, None, Relay()
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": FOLDER, "TMPDIR": FOLDER, "GIT_CONFIG_NOSYSTEM": "1",
             "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "worker", "AWS_SECRET_ACCESS_KEY": "secret-of-the-worker",
-            "AWS_ENDPOINT_URL": URL, "AWS_REGION": REGION, "CLIENT_ID": "acme", "SESSION_TABLE": "sessions",
+            "AWS_ENDPOINT_URL": self.relay.to(URL), "AWS_REGION": REGION, "CLIENT_ID": "acme", "SESSION_TABLE": "sessions",
             "SITE_BUCKET": BUCKET, "LOG_GROUP": "/ecs/edit", "LOG_STREAM": "acme", "TIME_SCALE": str(SCALE),
-            "QUEUE_TIME_SCALE": str(queue_scale),
+            "QUEUE_TIME_SCALE": str(SCALE),
             "INSTRUCTION_QUEUE_URL": account.queues["work-acme.fifo"], "RETRY_QUEUE_URL": account.queues["retries-acme"],
             "WORKSPACE_ROOT": os.path.join(FOLDER, "workspaces"),
         }
-        for name in ["GIT_BASE_URL", "GIT_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "BRANCH_PATTERN"]:
+        for name in ["GIT_TOKEN", "ANTHROPIC_API_KEY", "BRANCH_PATTERN"]:
             self.environment[name] = cloud[name]
-        self.tasks, self.ends = {}, threading.Event()
+        for name in ["GIT_BASE_URL", "ANTHROPIC_BASE_URL"]:
+            self.environment[name] = self.relay.to(cloud[name])
+        self.tasks, self.ends, self.cut_off = {}, threading.Event(), []
+        self.fis = Fis(self.tasks_of, self.cut)
         self.thread = threading.Thread(target=self.look_after, daemon=True)
         self.thread.start()
 
+    def tasks_of(self, cluster, service):
+        """The tasks that run, as an experiment finds them."""
+        assert (cluster, service) == ("edit", "edit-acme"), (cluster, service)
+        return list(self.tasks)
+
+    def cut(self, tasks, on):
+        for task in tasks:
+            self.cut_off.append(task) if on else self.cut_off.remove(task)
+
     def look_after(self):
         while not self.ends.wait(0.02):
+            self.relay.is_cut = any(task in self.cut_off for task in list(self.tasks))
             for arn, process in list(self.tasks.items()):
                 task = self.account.ecs.describe_tasks(cluster="edit", tasks=[arn])["tasks"][0]
                 if task["lastStatus"] == "STOPPED":
@@ -75,6 +91,7 @@ class System:
         self.thread.join()
         for process in self.tasks.values():
             self.kill(process)
+        self.relay.end()
 
 
 def cloud():
@@ -120,11 +137,12 @@ alarm = "edit-unhealthy"
 git = "{environment['GIT_BASE_URL']}/{{client}}.git"
 git-token = "EDIT_GIT_TOKEN"
 keeps-workspace = true
+fis-role = "arn:aws:iam::{ACCOUNT}:role/fis"
 """
 
 
-def deploy(visibility=24):
-    """The account of the system, whose messages come again after so many seconds."""
+def deploy():
+    """The account of the system."""
     account = Account(URL)
     account.make()
     # Else moto's tasks end by themselves when they are described.
@@ -135,7 +153,7 @@ def deploy(visibility=24):
     for name in ["work-acme.fifo"]:
         dead = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead-acme.fifo"
         account.sqs.set_queue_attributes(QueueUrl=account.queues[name], Attributes={
-            "VisibilityTimeout": str(visibility), "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3})})
+            "VisibilityTimeout": str(int(120 * SCALE)), "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3})})
     account.queues["retries-acme"] = account.sqs.create_queue(QueueName="retries-acme", tags={"shakedown": "allowed"})["QueueUrl"]
     return account
 

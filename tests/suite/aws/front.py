@@ -10,9 +10,10 @@ DROPPED = ("connection", "transfer-encoding", "keep-alive")
 
 
 class Front:
-    """Passes requests on to moto. With `one_in` it refuses one of so many, each service in its own shape."""
+    """Passes requests on to moto, those of the Fault Injection Service aside. With `one_in` it refuses one of so many, each service in its own shape."""
 
-    def __init__(self, port, one_in=None):
+    def __init__(self, port, one_in=None, fis=None):
+        self.fis = fis
         self.port, self.one_in, self.chance, self.lock = port, one_in, random.Random(7), threading.Lock()
         # How many requests of each service there were, and how many of them were refused.
         self.asked, self.throttled = Counter(), Counter()
@@ -60,13 +61,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.headers.get("authorization", "/////").split("Credential=")[-1].split("/")[3]
 
     def answer(self, status, headers, body):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        try:
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # Who asked is killed.
+            self.close_connection = True
 
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -74,6 +79,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if refused:
             return self.answer(*throttling(self.service()))
         self.front.comes(True, number)
+        if self.front.fis and self.service() == "fis":
+            status, body = self.front.fis.ask(self.command, self.path, body)
+            self.front.comes(False, number)
+            return self.answer(status, [("content-type", "application/json")], json.dumps(body).encode())
         moto = http.client.HTTPConnection("127.0.0.1", self.front.port, timeout=60)
         try:
             moto.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -86,9 +95,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = answer.read()
             self.front.comes(False, number)
             self.answer(answer.status, headers, body)
-        except BrokenPipeError:
-            # Who asked is killed.
-            self.close_connection = True
         finally:
             moto.close()
 

@@ -15,8 +15,8 @@ from front import Front
 
 MOMENTS, SEED = int(sys.argv[4]), int(sys.argv[5])
 STEPS = ("inject s3-denied acme|instruct acme/home change|inject build-error acme/home|until acme/home thinking|crash acme|"
-         "heal s3-denied acme|instruct acme/blog change|inject build-warning acme/blog|inject s3-denied acme|"
-         "heal build-error acme/home|crash acme|wait 600s")
+         "inject partition acme|heal s3-denied acme|instruct acme/blog change|inject build-warning acme/blog|"
+         "inject s3-denied acme|heal build-error acme/home|heal partition acme|inject partition acme|crash acme|wait 600s")
 PUBLIC = {"Sid": "Public", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}
 # Its spaces are its own: what comes back is this text.
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [PUBLIC]}, indent=3)
@@ -78,13 +78,13 @@ def killed(front, command, number, is_before, **more):
 
 
 def main():
-    # Nothing is judged: messages of a task that was stopped may come again soon.
-    chance, account = random.Random(SEED), deploy(visibility=6)
+    chance, account = random.Random(SEED), deploy()
     account.tables.put_item(TableName="sessions", Item={
         "sessionId": {"S": "acme/older"}, "status": {"S": "idle"}, "failureInjection": {"S": "BUILD_WARNING"}})
     process, environment = cloud()
-    front, system = Front(int(URL.split(":")[-1])), System(account, environment, queue_scale=1 / 20)
-    token, counts = {"EDIT_GIT_TOKEN": environment["GIT_TOKEN"]}, {"in a fault": 0, "beside others": 0, "in a heal": 0}
+    system = System(account, environment)
+    front = Front(int(URL.split(":")[-1]), fis=system.fis)
+    token, counts = {"EDIT_GIT_TOKEN": environment["GIT_TOKEN"]}, {"in a fault": 0, "in an experiment": 0, "beside others": 0, "in a heal": 0}
     try:
         for moment in range(MOMENTS):
             put(account, chance.choice([POLICY, None]))
@@ -102,6 +102,7 @@ def main():
                 counts["beside others"] += 1
                 changed["Statement"] = [it for it in changed["Statement"] if not it["Sid"].startswith("shakedown")]
                 expected[0] = changed
+            counts["in an experiment"] += bool(system.fis.templates)
             counts["in a fault"] += "shakedown" in now
             if chance.random() < 0.25:
                 counts["in a heal"] += killed(front, [PROGRAM, "heal"], chance.randrange(1, 20), chance.random() < 0.5, **token)
@@ -112,6 +113,8 @@ def main():
                 found[0] = json.loads(found[0])
             assert found == expected, f"request {number}: {said}\n{found}\nis not\n{expected}"
             until_runs(account)
+            running = [it for it in system.fis.experiments.values() if it["state"]["status"] not in ("stopped", "completed")]
+            assert not system.fis.templates and not running and not system.cut_off, (running, system.cut_off)
             found = [it for it in left(account, environment, older) if it != policy(account) and "acme/older" not in str(it)]
             assert not found, f"request {number}: {said}\n{found}"
             asked = front.asked.total()

@@ -31,6 +31,8 @@ PLANS = [
      "exactly-once"),
     ("injected", None, "instruct acme/home change|until acme/home done|inject build-error acme/home|instruct acme/home change|"
      "wait 20s|heal build-error acme/home|inject build-warning acme/blog|instruct acme/blog change|wait 20s", 0, "HELD"),
+    ("partition", None, "instruct acme/home change|until acme/home thinking|inject partition acme|wait 30s|heal partition acme|"
+     "instruct acme/blog change|wait 10s", 0, "HELD"),
     ("ignored", "ignores-injected-error", "inject build-error acme/home|instruct acme/home change|until acme/home done", 1, "no-broken-deploy"),
     ("remains", "never-deletes", "instruct acme/home change|until acme/home done|instruct acme/home change", 1, "fresh"),
     ("silent", "tells-no-error", "instruct acme/home break-build", 1, "settled"),
@@ -93,9 +95,8 @@ def ended(account, environment, how):
 def main():
     account = deploy()
     process, environment = cloud()
-    front = Front(int(URL.split(":")[-1]), one_in=3) if "throttled" in NAMES else None
-    url = front.url if front else URL
-    system = System(account, environment)
+    system, is_throttled = System(account, environment), "throttled" in NAMES
+    front = Front(int(URL.split(":")[-1]), one_in=3 if is_throttled else None, fis=system.fis)
     differ = []
     try:
         for name, defect, steps, code, part in PLANS:
@@ -105,8 +106,8 @@ def main():
                 system.with_defect(defect)
             began, older = time.monotonic(), threads()
             text = profile(environment)
-            command = replay(name, steps, text, url)
-            code_of, said = shakedown(PROGRAM, FOLDER, *command[1:-2], url=url, profile=text, EDIT_GIT_TOKEN=environment["GIT_TOKEN"])
+            command = replay(name, steps, text, front.url)
+            code_of, said = shakedown(PROGRAM, FOLDER, *command[1:-2], url=front.url, profile=text, EDIT_GIT_TOKEN=environment["GIT_TOKEN"])
             shown = said.split("not asked: ")
             print(f"{name}: {code_of} in {time.monotonic() - began:.1f} s: {shown[0]} {shown[-1][:600]}", flush=True)
             assert environment["GIT_TOKEN"] not in said
@@ -117,10 +118,13 @@ def main():
             found = name != "dropped" and left(account, environment, older)
             if found:
                 differ.append(f"{name}: {found}")
+            if name == "partition":
+                assert [it["state"]["status"] for it in system.fis.experiments.values()] == ["stopped"], system.fis.experiments
+                assert not system.fis.templates and system.relay.held, (system.fis.templates, "nothing was cut off")
             # Its history is judged in the same way.
             again, _ = run("report", f"{name}.jsonl")
             assert again == code, f"{name}: its history ends with {again}"
-            if code == 0 and not front:
+            if code == 0 and not is_throttled:
                 on_local, said = run("replay", f"{name}.plan", "--target", "local")
                 assert on_local == 0, f"{name} on local: {said}"
         for name, how in [("killed", signal.SIGKILL), ("interrupted", signal.SIGINT)]:
@@ -129,13 +133,12 @@ def main():
                     system.with_defect(None)
                 ended(account, environment, how)
         assert not differ, "\n".join(differ)
-        if front:
+        if is_throttled:
             print(f"throttled: {dict(front.throttled)} of {dict(front.asked)}", flush=True)
             assert set(front.throttled) == {"sts", "iam", "monitoring", "s3", "sqs", "dynamodb", "logs", "ecs"}, front.throttled
             assert 4 * front.throttled.total() > front.asked.total(), front.throttled
     finally:
-        if front:
-            front.end()
+        front.end()
         system.end()
         process.kill()
         process.wait()
