@@ -53,6 +53,8 @@ pub(super) struct Container {
 
 /// How long what was killed may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// How long its last words may take to be read.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
 /// No container has more processes at once: one that has forks without end.
 pub(super) const MOST_PROCESSES: usize = 1000;
 
@@ -235,15 +237,17 @@ impl Container {
     /// The end of what the process said on standard error.
     pub(super) fn last_words(&self) -> String {
         let read = || last_words(&self.errors).unwrap_or_default();
-        // A thread may still be reading them.
-        let mut waits = if self.log.is_some() { 50 } else { 0 };
-        let mut words = read();
-        while words.is_empty() && waits > 0 {
+        let deadline = Instant::now() + LAST_WORDS_WITHIN;
+        loop {
+            // Threads may still be reading them; those of one that lives never end.
+            let log = self.log.as_ref();
+            let is_over = log.is_none_or(LogSink::has_ended) || Instant::now() > deadline;
+            let words = read();
+            if is_over || self.is_up() && !words.is_empty() {
+                return words;
+            }
             std::thread::sleep(Duration::from_millis(10));
-            waits -= 1;
-            words = read();
         }
-        words
     }
 }
 

@@ -21,6 +21,8 @@ const OF_LINE: usize = 200;
 pub(super) struct LogSink {
     log: Arc<ContainerLog>,
     recorded: Arc<AtomicUsize>,
+    /// Streams that are being read.
+    open: Arc<AtomicUsize>,
 }
 
 impl LogSink {
@@ -28,7 +30,13 @@ impl LogSink {
         Self {
             log: Arc::new(log),
             recorded: Arc::default(),
+            open: Arc::default(),
         }
+    }
+
+    /// Whether all that was printed is recorded, since nobody can print more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
     }
 
     /// Reads a stream to its end, on a thread of its own. The stream ends with the last process that
@@ -62,9 +70,15 @@ impl LogSink {
                 let _ = writeln!(copy, "{text}");
                 sink.log.line(&text);
             }
+            sink.open.fetch_sub(1, Ordering::Release);
         };
+        self.open.fetch_add(1, Ordering::Relaxed);
         let thread = std::thread::Builder::new().name("container-log".into());
-        thread.spawn(read).map(drop)
+        let started = thread.spawn(read).map(drop);
+        if started.is_err() {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        started
     }
 
     /// Reads the next line, as far as it is kept. Returns whether there was one.

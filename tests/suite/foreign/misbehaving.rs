@@ -25,16 +25,16 @@ const REPLAY: [&str; 8] = [
 /// Replays a plan with a worker that is a shell script. Its processes are named in the file `pids`; they and all that
 /// the run wrote are gone afterwards.
 fn run(script: &str) -> Output {
-    run_with(script, "", Path::new("/nonexistent"))
+    run_with(script, "3s", "", Path::new("/nonexistent"))
 }
 
-/// The same with more sections in the profile, and the folder that the script finds in `OTHER`.
-fn run_with(script: &str, sections: &str, other: &Path) -> Output {
+/// The same with another time to be ready, more sections in the profile, and the folder that the script finds in `OTHER`.
+fn run_with(script: &str, within: &str, sections: &str, other: &Path) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let temporary = folder.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
     let pids = folder.path().join("pids");
-    write_run(folder.path(), script, sections, &pids, other);
+    write_run(folder.path(), (script, within), sections, &pids, other);
     let out = program::command(folder.path(), &REPLAY)
         .env("TMPDIR", &temporary)
         .output()
@@ -57,7 +57,13 @@ fn run_with(script: &str, sections: &str, other: &Path) -> Output {
 }
 
 /// Writes the plan, and the profile whose worker is the script.
-fn write_run(folder: &Path, script: &str, sections: &str, pids: &Path, other: &Path) {
+fn write_run(
+    folder: &Path,
+    (script, within): (&str, &str),
+    sections: &str,
+    pids: &Path,
+    other: &Path,
+) {
     let profile = format!(
         r#"
 version = 1
@@ -70,7 +76,7 @@ OTHER = "{}"
 URL = "{{aws.url}}"
 [ready]
 log = "^ready$"
-within = "3s"
+within = "{within}"
 [[accept]]
 via = "sqs"
 body = "{{instruction}}"
@@ -139,7 +145,13 @@ fn what_a_killed_tester_leaves_of_its_containers_goes_with_the_next_start() {
     let pid = folder.path().join("pid");
     // The process that has the file is in a session of its own, and nobody's child.
     let script = r#"(setsid sh -c "echo \$\$ >$PIDS.new; mv $PIDS.new $PIDS; exec sleep 600" &); echo ready; exec sleep 600"#;
-    write_run(folder.path(), script, "", &pid, Path::new("/nonexistent"));
+    write_run(
+        folder.path(),
+        (script, "20s"),
+        "",
+        &pid,
+        Path::new("/nonexistent"),
+    );
     let start = || {
         let mut replay = program::command(folder.path(), &REPLAY);
         replay
@@ -176,7 +188,9 @@ fn is_gone(pid: &str) -> bool {
 
 #[test]
 fn one_that_forks_without_end_is_ended_with_all_of_them() {
-    let out = run("echo $$ >>$PIDS; echo ready; while :; do sleep 600 & done");
+    // It has a minute for a thousand, and is never ready.
+    let script = "echo $$ >>$PIDS; while :; do sleep 600 & done";
+    let out = run_with(script, "60s", "", Path::new("/nonexistent"));
     check(
         &out,
         2,
@@ -196,7 +210,7 @@ fn one_that_writes_outside_of_its_folders_is_kept_from_that_where_it_has_a_names
     }
     let script = "echo $$ >>$PIDS; echo x >$OTHER/file; cd && echo x >file && cat file && \
                   echo x >/tmp/of-$$ && rm /tmp/of-$$ && echo ready; exec sleep 600";
-    let out = run_with(script, "[network]\nmode = \"auto\"", other.path());
+    let out = run_with(script, "20s", "[network]\nmode = \"auto\"", other.path());
     check(&out, 1, &["nothing-lost", "write outside of its folders"]);
     assert!(!other.path().join("file").exists());
 }
