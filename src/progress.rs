@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::Style;
+use crate::terminal::Style;
 
 /// The least time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);

@@ -15,7 +15,6 @@ mod rules;
 pub(crate) mod saved;
 mod scenarios;
 mod soak;
-mod style;
 mod summary;
 mod trials;
 
@@ -28,6 +27,7 @@ use crate::plan::Plan;
 use crate::regression::Seed;
 use crate::verdict::Violation;
 
+pub use crate::terminal::Style;
 pub(crate) use conformance::{comparison, conformance};
 pub(crate) use explore::{
     exploration, mutant, mutants_head, mutants_row, second_opinion, shown_plan, story_of,
@@ -38,7 +38,6 @@ pub use saved::judge_again;
 pub use scenarios::scenario;
 pub(crate) use scenarios::scenario_check;
 pub(crate) use soak::{merged, soak, soak_news};
-pub use style::Style;
 pub use summary::summary;
 pub(crate) use summary::{not_asked, not_served};
 pub(crate) use trials::{harmless_row, not_asked_row, trials_head, trials_row};

@@ -1,12 +1,16 @@
 //! Standard output and standard error. What cannot be written is remembered, so that the program does not end as if
 //! it had been, and nothing that was read from a file gives orders to the terminal.
 
+mod style;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use terminal_size::{Width, terminal_size_of};
+
+pub use style::Style;
 
 /// Why standard output could not be written first.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);

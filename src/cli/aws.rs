@@ -12,9 +12,9 @@ use crate::cli::signals::interrupted_by_signals;
 use crate::cli::{TargetArgs, TargetName};
 use crate::plan::{ClientId, Fault, FaultKind, ParseError, Plan, Step, VERSION_LINE};
 use crate::profile::{Deployed, Profile};
-use crate::report::Style;
 use crate::target::Target;
 use crate::target::aws::{self, Aws, DryRun, Entry, deny, dry_run, left, way};
+use crate::terminal::Style;
 
 const HEAL_EXAMPLES: &str = "\
 Examples:

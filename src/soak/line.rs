@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::state::SoakState;
 use crate::campaign::Sample;
 use crate::coverage::Sometimes;
-use crate::report::Style;
+use crate::terminal::Style;
 
 /// The time between two lines where standard error is no terminal, at first and later on.
 const FIRST_LINES: Duration = Duration::from_secs(10);

@@ -106,12 +106,12 @@ impl Style {
     }
 
     /// The mark for what was left out of a text.
-    pub(super) fn ellipsis(self) -> &'static str {
+    pub(crate) fn ellipsis(self) -> &'static str {
         if self.ascii { "..." } else { "…" }
     }
 
     /// Cells of one width below their heading, two to a line where they have room; without a heading where it is empty.
-    pub(super) fn columns(self, out: &mut String, head: &str, cells: &[String]) {
+    pub(crate) fn columns(self, out: &mut String, head: &str, cells: &[String]) {
         let Some(first) = cells.first() else {
             return;
         };
@@ -129,7 +129,7 @@ impl Style {
     }
 
     /// A line cut off at the width, `indent` columns of which are taken.
-    pub(super) fn cut(self, line: &str, indent: usize) -> String {
+    pub(crate) fn cut(self, line: &str, indent: usize) -> String {
         let width = self.width.saturating_sub(indent);
         if line.chars().count() <= width {
             return line.to_owned();
@@ -170,7 +170,7 @@ impl Style {
 
     /// Names and sentences below each other, the sentences in a column of their own where they have
     /// room for it, else below the names.
-    pub(super) fn list<'a>(
+    pub(crate) fn list<'a>(
         self,
         out: &mut String,
         indent: &str,
