@@ -6,6 +6,7 @@
 mod case;
 mod environment;
 mod keep;
+pub(crate) mod pace;
 mod samples;
 mod shard;
 mod summary;
@@ -22,11 +23,11 @@ use std::time::{Duration, Instant};
 use proptest::strategy::BoxedStrategy;
 use proptest::test_runner::Config as ProptestConfig;
 
-use crate::coverage::{Coverage, RuledOut};
+use crate::coverage::{Coverage, Promised, RuledOut};
 use crate::durable;
 use crate::finding::{Finding, Origin};
 use crate::generate::Shape;
-use crate::history::Event;
+use crate::history::{Event, History};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::regression::{self, Kept, ReadError, Seed};
@@ -189,6 +190,7 @@ pub fn run_watched(
     campaign.summary.list_known(&target.profile().heeded);
     campaign.summary.totals.ruled_out =
         RuledOut::of(&target.profile(), config.shape.impossible.reasons());
+    campaign.summary.totals.coverage.waits.promised = Some(Promised::of(&target.profile()));
     // Where runs are slow, what was found once is not looked for again: other mistakes show then.
     campaign.known = (config.keep_going && !target.is_deterministic()).then_some(&known);
     campaign.watch = Some(watch);
@@ -196,6 +198,7 @@ pub fn run_watched(
     campaign.summary.took = campaign.began.elapsed();
     campaign.sample();
     campaign.shrink_and_keep(&target)?;
+    campaign.judge_pace(&target);
     // Where everything held it is empty; otherwise it stays.
     let _ = std::fs::remove_dir(&config.out);
     Ok(campaign.summary)
@@ -485,6 +488,29 @@ impl<'a> Campaign<'a> {
             }
             None => self.summary.found.push(new),
         }
+    }
+
+    /// Judges the waits of all runs together.
+    fn judge_pace(&mut self, target: &dyn Target) {
+        let (sessions, seed) = (&self.config.shape.sessions, self.config.seed);
+        let summary = &mut self.summary;
+        let waits = &mut summary.totals.coverage.waits;
+        if summary.end == CampaignEnd::Completed {
+            pace::complete(target, waits, sessions, seed);
+        }
+        for (_, violation) in pace::violations(waits) {
+            let known = summary.known.iter_mut();
+            let of_list = known.filter(|(known, _)| known.is(violation.rule, &violation.kind));
+            of_list.for_each(|(_, times)| *times += 1);
+        }
+        let found = pace::findings(&summary.totals, summary.target, sessions, seed);
+        summary.found.extend(found.into_iter().map(|found| {
+            let history = match target.is_deterministic() {
+                true => runner::run(target, &found.plan, seed).history,
+                false => History::default(),
+            };
+            Finding { history, ..found }
+        }));
     }
 
     /// Notes how far it is.

@@ -12,6 +12,7 @@ mod publishing;
 mod ruled_out;
 mod saved;
 mod sometimes;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,7 @@ use crate::verdict::Rule;
 pub use asked::{AskedCount, counted_for};
 pub use ruled_out::RuledOut;
 pub use sometimes::Sometimes;
+pub use waits::{Promised, Retried, Spread, Waits};
 
 /// How often a fault was made, and how often something ran into it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -102,12 +104,15 @@ pub struct Coverage {
     /// How often each rule could have been broken; one that is missing could not.
     #[serde(default)]
     pub asked: BTreeMap<Rule, AskedCount>,
+    /// How long containers waited between attempts.
+    #[serde(default)]
+    pub waits: Waits,
 }
 
 impl Coverage {
     /// What one run reached.
     pub fn of(plan: &Plan, history: &History) -> Self {
-        let mut watch = Watch::new(plan);
+        let mut watch = Watch::new(plan, history);
         for event in &history.events {
             watch.see(event);
         }
@@ -130,6 +135,7 @@ impl Coverage {
         add_counts(&mut self.edits, &other.edits);
         add_counts(&mut self.phases, &other.phases);
         add_counts(&mut self.sometimes, &other.sometimes);
+        self.waits.add(&other.waits);
         for (name, count) in &other.not_served {
             *self.not_served.entry(name.clone()).or_default() += count;
         }
@@ -180,10 +186,11 @@ struct Watch<'a> {
     deploys: deploys::Deploys,
     agent: agent::AgentAndQueue,
     asked: asked::Asked,
+    waits: waits::Watch,
 }
 
 impl<'a> Watch<'a> {
-    fn new(plan: &'a Plan) -> Self {
+    fn new(plan: &'a Plan, history: &History) -> Self {
         let sum = Coverage {
             plans: 1,
             ..Coverage::default()
@@ -198,6 +205,7 @@ impl<'a> Watch<'a> {
             deploys: deploys::Deploys::default(),
             agent: agent::AgentAndQueue::default(),
             asked: asked::Asked::new(plan),
+            waits: waits::Watch::new(history),
         }
     }
 
@@ -219,6 +227,7 @@ impl<'a> Watch<'a> {
         self.deploys.see(what, &mut self.reached);
         self.agent.see(event, &mut self.reached);
         self.asked.see(what);
+        self.waits.see(event);
     }
 
     fn step(&mut self, step: &Step) {
@@ -279,6 +288,7 @@ impl<'a> Watch<'a> {
     fn finish(mut self, history: &History) -> Coverage {
         self.asked.finish(self.plan, history, &mut self.sum);
         self.sum.sometimes = self.reached.into_iter().map(|entry| (entry, 1)).collect();
+        self.sum.waits = self.waits.seen;
         self.sum
     }
 }

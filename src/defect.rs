@@ -27,6 +27,7 @@ use self::later::Later;
 use self::refusal::Refuses;
 use crate::verdict::Rule;
 use crate::worker::ports::Ports;
+use crate::worker::retry::Jitter;
 use crate::worker::settings::Settings;
 
 /// A mistake that can be planted.
@@ -48,16 +49,21 @@ impl Defect {
 
     /// The one of this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
-        DEFECTS.iter().find(|defect| defect.name == name)
+        Self::all().find(|defect| defect.name == name)
+    }
+
+    /// Every one: those that a plan shows, and those that only the plans of a campaign show together.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        DEFECTS.iter().chain(OF_CAMPAIGNS)
     }
 }
 
 const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
 
 macro_rules! defects {
-    ($($name:literal, $rule:ident, $what:literal, $plant:expr;)+) => {
-        /// Every defect, by the rule that should catch it.
-        pub static DEFECTS: &[Defect] = &[$(Defect {
+    ($(#[doc = $about:literal])+ $table:ident: $($name:literal, $rule:ident, $what:literal, $plant:expr;)+) => {
+        $(#[doc = $about])+
+        pub static $table: &[Defect] = &[$(Defect {
             name: $name,
             what: $what,
             rule: Rule::$rule,
@@ -67,6 +73,32 @@ macro_rules! defects {
 }
 
 defects! {
+    /// The waits of a campaign's runs show these, and no plan shows one alone.
+    OF_CAMPAIGNS:
+    "same-wait-for-agent", BoundedRetries, "waits between requests to the agent do not grow",
+        |_, settings| settings.agent.cap = settings.agent.first;
+    "same-wait-for-sync", BoundedRetries, "waits between the attempts of a sync do not grow",
+        |_, settings| settings.sync.cap = settings.sync.first;
+    "no-jitter-for-agent", BoundedRetries, "waits between requests to the agent have no jitter",
+        |_, settings| settings.agent.jitter = Jitter::Share(0.0);
+    "no-jitter-for-sync", BoundedRetries, "waits between the attempts of a sync have no jitter",
+        |_, settings| settings.sync.jitter = Jitter::Share(0.0);
+    "same-long-wait-for-agent", BoundedRetries,
+        "the agent is asked again after ten seconds each time, more or less",
+        |_, settings| {
+            settings.agent.first = Duration::from_secs(10);
+            settings.agent.cap = settings.agent.first;
+            settings.agent.jitter = Jitter::Share(0.4);
+        };
+    "gives-agent-ten-seconds", BoundedRetries, "the agent has ten seconds to answer",
+        |_, settings| settings.agent_limit = Duration::from_secs(10);
+    "gives-agent-twenty-seconds", BoundedRetries, "the agent has twenty seconds to answer",
+        |_, settings| settings.agent_limit = Duration::from_secs(20);
+}
+
+defects! {
+    /// Every defect that a plan shows, by the rule that should catch it.
+    DEFECTS:
     "deploys-failed-build", NoBrokenDeploy, "a failed build is deployed like a good one",
         |ports, _| builder::plant(ports, builder::Mistake::FailedIsGood);
     "trusts-first-build", NoBrokenDeploy, "the first build after a start is taken as good",

@@ -82,6 +82,9 @@ pub enum Origin {
     Explored,
     /// The scenario of this name.
     Scenario(String),
+    /// Only the campaign's plans together show it, so many of them. The plan is one whose run shows such
+    /// waits.
+    Campaign(u64),
 }
 
 impl Finding {
@@ -147,6 +150,14 @@ impl Finding {
                 self.id
             )
         })
+    }
+
+    /// When in its run it was seen, as every report says it.
+    pub fn place(&self) -> String {
+        match self.origin {
+            Origin::Campaign(_) => "over the campaign".into(),
+            _ => self.violation.place(),
+        }
     }
 
     /// Whether it is a kept plan that was run again.
@@ -244,6 +255,10 @@ impl Finding {
                 self.more + 1
             ),
             Origin::Scenario(name) => format!("the scenario {name}"),
+            Origin::Campaign(plans) => format!(
+                "seen in the waits of all {plans} plans of the campaign together; this one shows such waits, \
+                 and nothing that is wrong by itself"
+            ),
         };
         let kept = match self.file.as_os_str().is_empty() {
             true => String::new(),

@@ -85,6 +85,7 @@ pub(crate) enum Check {
 
 // What the rules expect of one part, for reports.
 pub(crate) use fresh::{check_site, wanted};
+pub(crate) use retries::pace;
 pub(crate) use settled::{expected_error, expected_warnings};
 
 use crate::profile::{Evidence, Profile};

@@ -21,7 +21,7 @@ mod trials;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Origin};
 use crate::history::describe;
 use crate::plan::Plan;
 use crate::regression::Seed;
@@ -55,13 +55,16 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
         ..
     } = of;
     let mut out = String::new();
+    let moment = match of.origin {
+        Origin::Campaign(_) => String::new(),
+        _ => format!(", {:.3} s into the run", violation.at.as_secs_f64()),
+    };
     let head = format!(
-        "{} {} ({}) on {target}, {}, {:.3} s into the run (run seed {})",
+        "{} {} ({}) on {target}, {}{moment} (run seed {})",
         style.bad("VIOLATED"),
         style.strong(violation.rule.id()),
         violation.kind,
-        violation.place(),
-        violation.at.as_secs_f64(),
+        of.place(),
         Seed(of.seed),
     );
     style.hanging(&mut out, "  ", &head);
@@ -78,9 +81,9 @@ pub fn violation(of: &Finding, replay: &str, style: Style) -> String {
     }
     // A history ends with the event that violates, or with the end of recovery.
     let events = &of.history.events;
-    let from = match &of.explanation {
-        Some(_) => events.len(),
-        None => events.len().saturating_sub(LAST_EVENTS),
+    let from = match (&of.explanation, &of.origin) {
+        (Some(_), _) | (_, Origin::Campaign(_)) => events.len(),
+        (None, _) => events.len().saturating_sub(LAST_EVENTS),
     };
     let last = &events[from..];
     if !last.is_empty() {

@@ -24,6 +24,7 @@ use crate::campaign::{
     self, CampaignEnd, CampaignError, Case, Cases, GoOn, Progressed, Ran, Sample, Shard, Source,
     processor_time,
 };
+use crate::coverage::Promised;
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Shape};
 use crate::history::History;
@@ -138,7 +139,8 @@ pub fn run(
     };
     let folder = Folder::open(&config.campaign.out, &config.campaign.regressions)?;
     let _lock = Lock::take(&config.campaign.out)?;
-    let state = begin(config, &folder)?;
+    let mut state = begin(config, &folder)?;
+    state.totals.coverage.waits.promised = Some(Promised::of(&target.profile()));
     folder.sweep();
     // What keeps it from starting is reported once, and not as the fault of some plans.
     drop(target.start(&config.campaign.shape.sessions, config.campaign.seed)?);

@@ -5,6 +5,7 @@
 //! It is written against [`ports`], and does not know whether they are real.
 
 pub mod ports;
+pub mod retry;
 pub mod settings;
 
 mod breaker;
@@ -13,7 +14,6 @@ pub(crate) mod deploy;
 mod instruction;
 mod publish;
 mod recovery;
-mod retry;
 
 pub mod production;
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::outputs;
 use super::outputs::{OutputArgs, WriteError};
 use crate::campaign::Totals;
-use crate::finding::Finding;
-use crate::repeat::Repeat;
+use crate::cli::dispatch::print_data;
+use crate::finding::{Finding, Origin};
+use crate::repeat::{Command, Repeat};
 use crate::report::page::campaign::{Campaign, ViolationRow};
-use crate::report::{page, saved};
+use crate::report::{lines, page, saved};
 use crate::soak::Identity;
 
 /// The bugs of a soak, whose folders are these.
@@ -19,8 +20,18 @@ pub struct Bugs<'a> {
 }
 
 impl Bugs<'_> {
-    /// The command that runs a bug's smallest plan again.
+    /// The command that runs a bug's smallest plan again; the whole soak where no plan shows it alone.
     pub fn replay(&self, bug: &Finding) -> String {
+        if let Origin::Campaign(_) = bug.origin {
+            let soak = Repeat {
+                command: Command::Soak {
+                    max_steps: self.identity.max_steps,
+                },
+                setup: Some(self.identity.setup.clone()),
+                seed: bug.seed,
+            };
+            return soak.as_called();
+        }
         Repeat::replay(&self.identity.setup, self.file(bug), bug.seed).as_called()
     }
 
@@ -30,6 +41,15 @@ impl Bugs<'_> {
         let files = self.folders.iter().map(|folder| folder.join(&name));
         let exists = files.clone().find(|file| file.exists());
         exists.or(files.into_iter().next()).unwrap_or(name.into())
+    }
+
+    /// Prints what only all plans together violate, as lines of JSON where those are asked for.
+    pub fn print_violated_by_all(&self, args: &OutputArgs, totals: &Totals) {
+        if args.json {
+            for found in self.identity.violated_by_all(totals) {
+                print_data(&lines::other("bug", &found));
+            }
+        }
     }
 
     /// Writes what was asked for of a soak, and says where it is.
@@ -57,6 +77,11 @@ impl Bugs<'_> {
                 ..row
             });
         }
+        let by_all = self.identity.violated_by_all(totals);
+        let rows = by_all
+            .iter()
+            .map(|found| ViolationRow::of(found, &self.replay(found), None));
+        campaign.violations.extend(rows);
         args.write_campaign(&campaign, &[])
     }
 

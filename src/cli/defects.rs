@@ -7,9 +7,9 @@ use clap::Args;
 use super::dispatch::{Exit, SIM_CASES, interrupted_by_signals, listed, print};
 use super::open::{defect, open_local, other_local, planted};
 use super::{TargetArgs, TargetName, seed};
+use crate::defect::Defect;
 use crate::defect::other::{WHOLE, habit_of_whole};
 use crate::defect::trial::{self, Trial};
-use crate::defect::{DEFECTS, Defect};
 use crate::generate::Shape;
 use crate::repeat::program;
 use crate::report::{self, Style};
@@ -206,7 +206,7 @@ impl Counts {
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Defect>, Exit> {
     if names.is_empty() {
-        return Ok(DEFECTS.iter().collect());
+        return Ok(Defect::all().collect());
     }
     names.iter().map(|name| defect(name)).collect()
 }

@@ -58,13 +58,14 @@ pub fn run(args: &MergeArgs) -> Exit {
             print_data(&lines::other("shard", part));
         }
     }
+    bugs.print_violated_by_all(output, &merged.totals);
     let campaign = Campaign::of_merged(&merged, &command(args));
     exit(&merged).where_written(bugs.write(output, campaign, &merged.totals))
 }
 
 fn exit(of: &Merged) -> Exit {
     let is_whole = of.missing.is_empty() && of.parts.iter().all(|part| part.is_complete);
-    if of.totals.violated > 0 {
+    if of.totals.violated > 0 || !of.identity.violated_by_all(&of.totals).is_empty() {
         Exit::Violated
     } else if !is_whole || of.totals.unknown > 0 {
         Exit::Unknown

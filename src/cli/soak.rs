@@ -153,6 +153,7 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
     };
     let replay = |bug: &Finding| bugs.replay(bug);
     output.print(&report::soak(&ended, &replay, style));
+    bugs.print_violated_by_all(output, &ended.state.totals);
     let campaign = Campaign::of_soak(&ended, &command.as_called());
     let written = bugs.write(output, campaign, &ended.state.totals);
     Ok(exit(&ended).where_written(written))
@@ -160,7 +161,8 @@ fn soak(args: &SoakArgs, quiet: bool) -> Result<Exit, Exit> {
 
 fn exit(of: &SoakOutcome) -> Exit {
     let totals = &of.state.totals;
-    if totals.violated > 0 || !of.pending.is_empty() {
+    let by_all = of.state.identity.violated_by_all(totals);
+    if totals.violated > 0 || !of.pending.is_empty() || !by_all.is_empty() {
         Exit::Violated
     } else if of.end != CampaignEnd::Completed || totals.unknown > 0 {
         Exit::Unknown

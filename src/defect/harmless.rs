@@ -17,6 +17,7 @@ use crate::worker::ports::{
     Agent, Build, Builder, Clock, CommitId, Delivery, Instruction, Item, Key, Line, Log,
     PortResult, Ports, Queue, Site, Store, Turn,
 };
+use crate::worker::retry::{Backoff, Jitter};
 use crate::worker::settings::Settings;
 
 /// A way that no rule may object to.
@@ -82,22 +83,22 @@ harmless! {
             settings.poll = seconds(20);
         };
     "low-caps", "waits grow to five seconds and no further",
-        |_, settings| {
-            for backoff in [&mut settings.sync, &mut settings.push, &mut settings.store, &mut settings.agent] {
-                backoff.cap = seconds(5);
-            }
-        };
+        |_, settings| all_waits(settings, |own| own.cap = seconds(5));
     "short-first-waits", "waits begin with half a second",
-        |_, settings| {
-            for backoff in [&mut settings.sync, &mut settings.push, &mut settings.store, &mut settings.agent] {
-                backoff.first = Duration::from_millis(500);
-            }
-        };
+        |_, settings| all_waits(settings, |own| own.first = Duration::from_millis(500));
     "jitter-from-zero", "waits are of any length up to their ceilings",
         |ports, settings| {
             settings.put_off = (seconds(30), seconds(30));
             pace::plant_full_jitter(ports);
         };
+    "equal-jitter", "half of each wait is left to chance",
+        |_, settings| all_waits(settings, |own| own.jitter = Jitter::Share(0.5));
+    "little-jitter", "a seventh of each wait is left to chance",
+        |_, settings| all_waits(settings, |own| own.jitter = Jitter::Share(0.15));
+    "decorrelated-jitter", "each wait is between the first one and three times the one before",
+        |_, settings| all_waits(settings, |own| own.jitter = Jitter::Decorrelated);
+    "long-first-waits", "waits begin with five seconds",
+        |_, settings| all_waits(settings, |own| own.first = seconds(5));
     "cools-down-longer", "the breaker stays open for fifty seconds",
         |_, settings| settings.cool_down = seconds(50);
     "lists-again", "a list that fails is asked for twice more, after waits",
@@ -107,6 +108,17 @@ harmless! {
             settings.put_off = (seconds(15), seconds(15));
             settings.poll = seconds(1);
         };
+}
+
+fn all_waits(settings: &mut Settings, change: impl Fn(&mut Backoff)) {
+    let Settings {
+        sync,
+        push,
+        store,
+        agent,
+        ..
+    } = settings;
+    [sync, push, store, agent].into_iter().for_each(change);
 }
 
 /// How a system differs from the worker.

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use super::harmless::HARMLESS;
 use super::other::other_systems;
 use super::{Defect, known};
-use crate::campaign;
+use crate::campaign::{self, Totals, pace};
+use crate::coverage::{Promised, Waits};
 use crate::finding::{Finding, Origin};
 use crate::generate::{self, Corpus, Shape};
 use crate::invariant;
@@ -44,6 +45,7 @@ pub fn unseen(defect: &Defect) -> Shape {
 }
 
 /// Runs generated plans until one catches what is wrong with the target, and shrinks it; or until it is interrupted.
+/// Where none does, their waits are judged together.
 ///
 /// # Errors
 /// When no plan can be generated.
@@ -61,6 +63,9 @@ pub fn run(
         caught: None,
         unknown: 0,
     };
+    let mut totals = Totals::default();
+    let waits = &mut totals.coverage.waits;
+    waits.promised = Some(Promised::of(&target.profile()));
     for index in 0..plans {
         if interrupt.load(Ordering::Relaxed) {
             break;
@@ -68,6 +73,10 @@ pub fn run(
         let (plan, run_seed) = campaign::case(&strategy, seed, index)?;
         trial.plans += 1;
         let outcome = runner::run_confirmed(target, &plan, run_seed);
+        waits.add(&Waits::of(&outcome.history));
+        totals
+            .not_asked
+            .extend(outcome.history.not_asked().iter().cloned());
         match outcome.verdict {
             Verdict::Held => {}
             Verdict::Unknown { .. } => trial.unknown += 1,
@@ -81,6 +90,10 @@ pub fn run(
             }
         }
     }
+    pace::complete(target, waits, &shape.sessions, seed);
+    totals.cases = trial.plans.into();
+    let by_all = pace::findings(&totals, target.name(), &shape.sessions, seed);
+    trial.caught = by_all.into_iter().next();
     Ok(trial)
 }
 

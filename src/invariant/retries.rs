@@ -1,5 +1,6 @@
 //! bounded-retries: how often and how fast things are tried again.
 
+pub(crate) mod pace;
 mod put_off;
 
 use std::time::Duration;
@@ -36,6 +37,12 @@ kinds! {
         "What was put off was not tried for longer than its interval, and nothing held it up.";
     GAVE_UP = "gave-up",
         "A sync failed before it had made all its attempts, although S3 was only unavailable.";
+    NO_GROWTH = "no-growth",
+        "Over a campaign, later waits between attempts were no longer than the first ones.";
+    NO_JITTER = "no-jitter",
+        "Over a campaign, the waits before the same attempt were all the same.";
+    AGENT_EARLY = "agent-early",
+        "Over a campaign, requests to the agent were given up long before its time-out.";
 }
 
 /// With full jitter from 2 s on, the four waits between five requests sum up to less than this

@@ -3,7 +3,7 @@
 
 use super::Style;
 use crate::coverage::Sometimes;
-use crate::defect::{DEFECTS, trial};
+use crate::defect::{Defect, trial};
 use crate::invariant;
 use crate::plan::{Edit, FaultKind, Outage, Outsider, Phase, Place, StepKind};
 use crate::scenario::Scenario;
@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 pub fn defects(style: Style) -> String {
     let mut out = String::new();
     for rule in invariant::rules() {
-        let of_rule = DEFECTS.iter().filter(|defect| defect.rule == rule);
+        let of_rule = Defect::all().filter(|defect| defect.rule == rule);
         let rows = of_rule.map(|defect| (defect.name.to_owned(), defect.what.to_owned()));
         group(&mut out, rule.id(), rows.collect(), style);
     }

@@ -65,7 +65,7 @@ pub fn soak_news(news: &News<'_>, replay: &str, style: Style) -> String {
 pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
     let state = &of.state;
     let mut out = String::new();
-    bugs(&mut out, &state.totals, replay, style);
+    bugs(&mut out, &state.identity, &state.totals, replay, style);
     let shard = match state.shard {
         Shard::WHOLE => String::new(),
         shard => format!("shard {shard}, "),
@@ -79,10 +79,11 @@ pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style)
         "{shard}{:.1} s at work{starts}",
         state.worked_ms as f64 / 1000.0
     );
+    let own = headline(&state.identity, &state.totals, text, style);
     let head = Headline {
-        is_violated: state.totals.violated > 0 || !of.pending.is_empty(),
+        is_violated: own.is_violated || !of.pending.is_empty(),
         how: ended(of.end, style),
-        ..headline(&state.identity, &state.totals, text, style)
+        ..own
     };
     head.write(&mut out, style);
     totals(&mut out, &state.totals, worked, of.end, style);
@@ -109,7 +110,7 @@ pub fn soak(of: &SoakOutcome, replay: &dyn Fn(&Finding) -> String, style: Style)
 /// The shards of a soak as one.
 pub fn merged(of: &Merged, replay: &dyn Fn(&Finding) -> String, style: Style) -> String {
     let mut out = String::new();
-    bugs(&mut out, &of.totals, replay, style);
+    bugs(&mut out, &of.identity, &of.totals, replay, style);
     let text = format!("{} of {} shards", of.parts.len(), of.shards);
     let head = Headline {
         how: (!of.missing.is_empty()).then(|| style.odd("not all is here")),
@@ -163,7 +164,7 @@ fn headline<'a>(
     Headline {
         what: style.strong(&format!("{target} soak")) + &identity.setup.options(),
         totals,
-        is_violated: totals.violated > 0,
+        is_violated: totals.violated > 0 || !identity.violated_by_all(totals).is_empty(),
         how: None,
         bugs: totals.families().count(),
         seed: identity.seed.clone(),
@@ -172,7 +173,13 @@ fn headline<'a>(
 }
 
 /// Every bug once, with its smallest plan.
-fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Finding) -> String, style: Style) {
+fn bugs(
+    out: &mut String,
+    identity: &Identity,
+    totals: &Totals,
+    replay: &dyn Fn(&Finding) -> String,
+    style: Style,
+) {
     for known in &totals.known {
         let _ = writeln!(
             out,
@@ -183,8 +190,7 @@ fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Finding) -> String, 
             known.file.display(),
         );
     }
-    for (failures, family) in totals.families() {
-        let bug = family[0];
+    let mut bug = |bug: &Finding, times: &str| {
         let violation = &bug.violation;
         let _ = writeln!(
             out,
@@ -193,11 +199,17 @@ fn bugs(out: &mut String, totals: &Totals, replay: &dyn Fn(&Finding) -> String, 
             style.strong(violation.rule.id()),
             violation.kind
         );
-        style.paragraph(out, "  ", &times(failures, &family));
+        style.paragraph(out, "  ", times);
         super::plan_lines(out, &bug.plan, violation, style);
         style.paragraph(out, "  ", &format!("expected: {}", violation.expected));
         style.paragraph(out, "  ", &format!("observed: {}", violation.observed));
         let _ = writeln!(out, "  {}\n", replay(bug));
+    };
+    for (failures, family) in totals.families() {
+        bug(family[0], &times(failures, &family));
+    }
+    for found in identity.violated_by_all(totals) {
+        bug(&found, &found.provenance());
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Style, reach};
-use crate::campaign::{CampaignEnd, Summary, Totals};
+use crate::campaign::{CampaignEnd, Summary, Totals, pace};
 use crate::coverage::{Coverage, Sometimes};
 use crate::plan::{Phase, StepKind};
 use crate::regression::Seed;
@@ -121,6 +121,9 @@ pub(super) fn totals(
     }
     out.push_str(&not_served(&of.coverage, style));
     out.push_str(&not_asked(&of.not_asked, style));
+    if end != CampaignEnd::AtViolation {
+        out.push_str(&not_asked(&pace::not_asked(of), style));
+    }
     for unjudged in &of.unjudged {
         let text = format!("unknown: {} ({})", unjudged.why, unjudged.place());
         style.paragraph(out, "  ", &style.odd(&text));

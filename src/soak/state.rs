@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::{Samples, Shard, Totals};
+use crate::campaign::{Samples, Shard, Totals, pace};
 use crate::durable;
+use crate::finding::Finding;
+use crate::generate::Shape;
 use crate::reading::{self, too_large};
+use crate::regression::parse_seed;
 use crate::repeat::Setup;
 
 /// The version of the form that this program writes, and the only one that it reads.
@@ -35,6 +38,13 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What only all plans of the soak together violate.
+    pub fn violated_by_all(&self, totals: &Totals) -> Vec<Finding> {
+        let seed = parse_seed(&self.seed).unwrap_or_default();
+        let sessions = Shape::default().sessions;
+        pace::findings(totals, &self.setup.target, &sessions, seed)
+    }
+
     /// In what two differ: the name, and both values.
     pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let options = |of: &Self| match of.setup.options() {

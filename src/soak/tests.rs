@@ -296,3 +296,25 @@ fn failures_beyond_those_that_are_distinguished_are_counted_in_the_same_way_ever
     }
     assert_eq!(merged, whole);
 }
+
+#[test]
+fn waits_add_up_over_shards_and_are_judged_as_those_of_one_machine() {
+    let same_waits = planted_sim(Defect::by_name("same-wait-for-sync").unwrap());
+    let alone = tempfile::tempdir().unwrap();
+    let whole = soak(&same_waits, &config(alone.path(), 90, Shard::WHOLE)).state;
+    let found = whole.identity.violated_by_all(&whole.totals);
+    let kinds: Vec<&str> = found.iter().map(|of| &*of.violation.kind).collect();
+    assert_eq!((whole.totals.violated, kinds), (0, vec!["no-growth"]));
+    assert_eq!(found[0].origin, Origin::Campaign(90));
+
+    let shared = tempfile::tempdir().unwrap();
+    for index in 0..2 {
+        soak(
+            &same_waits,
+            &config(shared.path(), 90, Shard { index, count: 2 }),
+        );
+    }
+    let merged = merge(&[shared.path().to_owned()]).unwrap();
+    assert_eq!(merged.totals, whole.totals);
+    assert_eq!(merged.identity.violated_by_all(&merged.totals), found);
+}

@@ -15,6 +15,16 @@ pub struct Backoff {
     pub attempts: u32,
     pub first: Duration,
     pub cap: Duration,
+    pub jitter: Jitter,
+}
+
+/// How a wait comes from its ceiling.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Jitter {
+    /// This share of it is left to chance.
+    Share(f64),
+    /// Chance alone lets waits grow: each is between the first one and three times the one before.
+    Decorrelated,
 }
 
 impl Backoff {
@@ -23,16 +33,30 @@ impl Backoff {
             attempts,
             first,
             cap,
+            jitter: Jitter::Share(0.9),
         }
     }
 
-    /// The wait after the attempt (from 1) that failed. Never shorter than a tenth of its ceiling,
-    /// so that no loop runs without a wait, and never shorter than what the other side asked for.
+    /// The wait after the attempt (from 1) that failed. By default never shorter than a tenth of its
+    /// ceiling, so that no loop runs without a wait, and never shorter than what the other side asked for.
     pub fn wait(&self, attempt: u32, chance: f64, asked: Option<Duration>) -> Duration {
         let doubled = 2u32.saturating_pow(attempt.saturating_sub(1).min(16));
         let ceiling = self.first.saturating_mul(doubled).min(self.cap);
-        let jittered = ceiling.mul_f64(0.1 + 0.9 * chance);
+        let jittered = match self.jitter {
+            Jitter::Share(share) => ceiling.mul_f64(1.0 - share + share * chance),
+            Jitter::Decorrelated => self.decorrelated(attempt, chance),
+        };
         jittered.max(asked.unwrap_or_default())
+    }
+
+    /// The waits before are not remembered, but drawn again from the same chance: one like them.
+    fn decorrelated(&self, attempt: u32, mut chance: f64) -> Duration {
+        (0..attempt.min(16)).fold(self.first, |before, _| {
+            let most = before.saturating_mul(3).saturating_sub(self.first);
+            let wait = self.first + most.mul_f64(chance);
+            chance = (chance * 1_000_003.0).fract();
+            wait.min(self.cap)
+        })
     }
 }
 

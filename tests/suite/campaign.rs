@@ -4,9 +4,10 @@ use std::path::Path;
 
 use shakedown::campaign::{Config, Summary, run, run_one};
 use shakedown::defect::{Defect, planted_sim};
+use shakedown::finding::Origin;
 use shakedown::generate::Shape;
 use shakedown::regression;
-use shakedown::report::{Style, summary};
+use shakedown::report::{Style, summary, violation};
 use shakedown::target::Interrupt;
 use shakedown::target::sim::Sim;
 use shakedown::verdict::{Rule, Verdict};
@@ -66,4 +67,36 @@ fn a_defect_is_found_shrunk_kept_and_found_again() {
     let fixed = campaign(folder.path(), &Sim::default());
     assert_eq!((fixed.totals.replayed, fixed.totals.held), (1, 101));
     assert!(fixed.found.is_empty());
+}
+
+#[test]
+fn waits_that_do_not_grow_are_a_finding_of_the_campaign_and_the_same_with_each_run_of_it() {
+    let same_waits = planted_sim(Defect::by_name("same-wait-for-agent").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let first = campaign(folder.path(), &same_waits);
+    assert_eq!((first.totals.held, first.totals.violated), (100, 0));
+    let [found] = &first.found[..] else {
+        panic!("{:?}", first.found);
+    };
+    assert_eq!(found.violation.rule, Rule::BoundedRetries);
+    assert_eq!(found.violation.kind, "no-growth");
+    assert_eq!(found.origin, Origin::Campaign(100));
+    let text = violation(found, "shakedown run --seed 7", Style::PLAIN);
+    for part in [
+        "over the campaign (run seed 0x7)",
+        "of all 100 plans of the campaign together",
+        "before attempt 5",
+        "shakedown run --seed 7",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    // No plan is kept of it, for none shows it alone.
+    assert!(!folder.path().join("proptest-regressions").exists());
+    let second = campaign(folder.path(), &same_waits);
+    assert_eq!(second.found, first.found);
+
+    let right = campaign(folder.path(), &Sim::default());
+    assert!(right.found.is_empty());
+    let text = summary(&right, Style::PLAIN);
+    assert!(!text.contains("not asked"), "{text}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Made;
-use crate::campaign::{CampaignEnd, Sample, Summary, Totals};
+use crate::campaign::{CampaignEnd, Sample, Summary, Totals, pace};
 use crate::coverage::{ByPhase, Coverage, RuledOut, Sometimes, counted_for};
 use crate::finding::Finding;
 use crate::invariant;
@@ -206,9 +206,14 @@ impl Campaign {
             violations: known.map(|of| ViolationRow::of(of, "", None)).collect(),
             unjudged: unjudged.collect(),
             left_out: left_out.collect(),
-            not_asked: totals.not_asked.iter().cloned().collect(),
             rules: rules(totals),
             hidden_phases: totals.ruled_out.phases.clone(),
+            not_asked: totals
+                .not_asked
+                .iter()
+                .cloned()
+                .chain(pace::not_asked(totals))
+                .collect(),
             ..Self::default()
         };
         campaign.cover(&totals.coverage, &totals.ruled_out);
@@ -298,7 +303,7 @@ impl ViolationRow {
             rule: violation.rule.id().into(),
             kind: violation.kind.clone(),
             words: violation.rule.words().into(),
-            place: violation.place(),
+            place: found.place(),
             expected: violation.expected.clone(),
             observed: violation.observed.clone(),
             plan: found.plan.to_string(),
