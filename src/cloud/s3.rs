@@ -13,6 +13,7 @@ mod conditions;
 mod cors;
 mod digest;
 mod documents;
+mod form;
 mod host;
 mod listing;
 mod multipart;
@@ -172,7 +173,9 @@ pub(super) async fn answer(services: &Services, asked: Asked) -> Answer {
             false => Answer::Reply(page),
         };
     }
-    let mut request = Request::from_parts(asked.parts.clone(), s3s::Body::from(asked.body.clone()));
+    let mut parts = asked.parts.clone();
+    let body = form::fill(&mut parts, &asked.body);
+    let mut request = Request::from_parts(parts, s3s::Body::from(body));
     request.extensions_mut().insert(call.clone());
     let Some(mut response) = call_service(services, request).await else {
         services

@@ -157,8 +157,10 @@ impl Buckets {
         let ignores = block.and_then(|it| it.ignore_public_acls) == Some(true);
         let (grants, permission) = match action {
             "s3:GetObject" => {
+                // That there is none is for those to know who may list the bucket.
                 let object = bucket.objects.get(key);
-                (object.map(|object| &object.grants), Permission::READ)
+                let grants = object.map_or(&bucket.grants, |object| &object.grants);
+                (Some(grants), Permission::READ)
             }
             "s3:ListBucket" => (Some(&bucket.grants), Permission::READ),
             _ if is_change => (Some(&bucket.grants), Permission::WRITE),

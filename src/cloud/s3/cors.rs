@@ -91,9 +91,11 @@ pub(super) fn add(
     let Some(origin) = header(parts, ORIGIN.as_str()) else {
         return;
     };
+    // What was asked before counts where it is named again.
+    let asked_before = header(parts, ACCESS_CONTROL_REQUEST_METHOD.as_str());
     let wish = Wish {
         origin,
-        method: parts.method.as_str(),
+        method: asked_before.unwrap_or(parts.method.as_str()),
         headers: Vec::new(),
     };
     let rules = rules(buckets, call, site, parts);

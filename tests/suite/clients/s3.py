@@ -156,6 +156,23 @@ def who_may(s3):
         assert refused(code, stranger.list_objects_v2, Bucket=BUCKET)["Error"]["Message"]
 
 
+def by_form(s3):
+    form = s3.generate_presigned_post(BUCKET, "up/${filename}", Fields={"Content-Type": "text/plain"}, Conditions=[
+        ["content-length-range", 1, 100], ["starts-with", "$Content-Type", "text/"]])
+
+    def send(body):
+        field = "--b\r\nContent-Disposition: form-data; name=\"{}\"{}\r\n\r\n{}\r\n"
+        parts = [field.format(name, "", value) for name, value in form["fields"].items()]
+        parts += [field.format("file", "; filename=\"f.txt\"", body), "--b--\r\n"]
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        return get(urllib.request.Request(form["url"], data="".join(parts).encode(), headers=headers))[0]
+
+    same(send("hello"), 204)
+    got = s3.get_object(Bucket=BUCKET, Key="up/f.txt")
+    same((got["Body"].read(), got["ContentType"]), (b"hello", "text/plain"))
+    same(send("x" * 101), 400)
+
+
 def buckets(s3):
     same(s3.head_bucket(Bucket=BUCKET)["BucketRegion"], "us-west-2")
     same(s3.get_bucket_location(Bucket=BUCKET)["LocationConstraint"], "us-west-2")
@@ -277,6 +294,7 @@ def main():
         s3 = client()
         small_objects(s3)
         big_objects(s3, folder)
+        by_form(s3)
         who_may(s3)
         buckets(s3)
         ours, site = with_cli(s3, folder)
