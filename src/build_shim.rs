@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use crate::cloud::{BuildReport, with_short_path};
+use crate::cloud::{BuildReport, TO_FAIL, with_short_path};
 use crate::history::BuildEnd;
 use crate::process::{relay, successor};
 use crate::site;
@@ -92,11 +92,15 @@ fn begins_with(command: &[OsString], build: &str) -> bool {
 /// Runs a build, with a report at its beginning and its end. A tester that does not answer any more changes nothing.
 fn watched(args: &ShimArgs, build: &str, command: &mut Command) -> io::Result<ExitCode> {
     let name: Box<str> = build.into();
-    let _ = report(&args.report, &BuildReport::Began(name.clone()));
+    let folder = std::env::current_dir()?.to_string_lossy().into();
+    let began = report(&args.report, &BuildReport::Began(name.clone(), folder));
+    let is_to_fail = began.is_ok_and(|answer| answer == TO_FAIL);
     let began = SystemTime::now();
     let status = relay::run(command.env(INSIDE, "1"))?;
+    // It has written what it writes, as a build that fails at its end has.
+    let is_spoiled = is_to_fail && status.success();
     let mut end = BuildEnd {
-        code: status.code(),
+        code: if is_spoiled { Some(1) } else { status.code() },
         signal: status.signal(),
         ..BuildEnd::default()
     };
@@ -107,6 +111,10 @@ fn watched(args: &ShimArgs, build: &str, command: &mut Command) -> io::Result<Ex
     end.marks.sort_unstable();
     end.marks.dedup();
     let _ = report(&args.report, &BuildReport::Ended(name, end));
+    if is_spoiled {
+        eprintln!("{build}: error: the build failed (injected)");
+        return Ok(ExitCode::from(1));
+    }
     Ok(relay::end_as(status))
 }
 
@@ -135,12 +143,13 @@ fn written(folder: &Path, since: u128, end: &mut BuildEnd) {
     }
 }
 
-/// Hands a report over, and waits until the tester has taken it: it may hold the container there.
-fn report(socket: &Path, report: &BuildReport) -> io::Result<()> {
+/// Hands a report over, and waits until the tester has taken it: it may hold the container there. Returns its answer.
+fn report(socket: &Path, report: &BuildReport) -> io::Result<String> {
     let mut line = serde_json::to_string(report)?;
     line.push('\n');
     let mut stream = with_short_path(socket, |path| UnixStream::connect(path))?;
     stream.write_all(line.as_bytes())?;
-    BufReader::new(stream).read_line(&mut String::new())?;
-    Ok(())
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(answer.trim_end().to_owned())
 }

@@ -43,7 +43,7 @@ use tokio::task::AbortHandle;
 
 pub use agent::STUB_PATH;
 pub use branch::{check_out, read_branch, read_clone, trees_with};
-pub use builds::{BuildReport, with_short_path};
+pub use builds::{BuildReport, TO_FAIL, with_short_path};
 pub use credentials::{ACCESS_KEY, ACCOUNT, AGENT_KEY, GIT_TOKEN, REGION, SECRET_KEY};
 pub use front::Front;
 pub use logs::ContainerLog;
@@ -251,11 +251,17 @@ impl Cloud {
         Ok(front)
     }
 
-    /// Takes the reports of the shims of the client's container, at this socket.
+    /// Takes the reports of the shims of the client's container, at this socket. A build in a checkout of a session
+    /// whose builds are to fail, fails.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn watch_builds(&self, client: &ClientId, socket: &Path) -> Result<(), TargetError> {
+    pub fn watch_builds(
+        &self,
+        client: &ClientId,
+        socket: &Path,
+        checkouts: Vec<(SessionId, PathBuf)>,
+    ) -> Result<(), TargetError> {
         let _inside = self.runtime.enter();
         let listener = with_short_path(socket, |path| UnixListener::bind(path));
         let listener = listener.map_err(|error| {
@@ -265,7 +271,7 @@ impl Cloud {
                 "set TMPDIR to a folder that can be written to",
             )
         })?;
-        let watching = builds::watch(self.services.clone(), client.clone(), listener);
+        let watching = builds::watch(self.services.clone(), client.clone(), listener, checkouts);
         lock(&self.tasks).push(self.runtime.spawn(watching).abort_handle());
         Ok(())
     }
@@ -293,6 +299,8 @@ impl Cloud {
     pub fn set_fault(&self, fault: &Fault, on: bool) -> Result<(), TargetError> {
         self.services.faults.set(fault, on);
         match fault {
+            // The shims ask for it at each build.
+            Fault::BuildError(_) if self.services.config.profile.start.is_some() => Ok(()),
             Fault::BuildError(session) | Fault::BuildWarning(session) => {
                 let injection = self.services.faults.active().injection(session);
                 self.services.table.inject(session, injection)

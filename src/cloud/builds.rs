@@ -4,7 +4,7 @@
 //! nor a partition keeps them away.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,17 +15,23 @@ use tokio::task::JoinSet;
 
 use super::services::Services;
 use crate::history::{BuildEnd, What};
-use crate::plan::ClientId;
+use crate::plan::{ClientId, Injection, SessionId};
 
-/// What a shim reports of a build, one a line; it is answered with an empty line.
+/// What a shim reports of a build, one a line; it is answered with an empty line, or with [`TO_FAIL`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuildReport {
-    /// It is about to be started.
-    Began(Box<str>),
+    /// It is about to be started, in this folder.
+    Began(Box<str>, Box<str>),
     /// It ended.
     Ended(Box<str>, BuildEnd),
 }
+
+/// The answer to the beginning of a build that is to fail, whatever comes of it.
+pub const TO_FAIL: &str = "fail";
+
+/// Where the sessions of a client have their checkouts.
+pub(super) type Checkouts = Vec<(SessionId, PathBuf)>;
 
 /// The longest path that the name of a socket can be on every system, with some room.
 const LONGEST: usize = 90;
@@ -45,12 +51,19 @@ pub fn with_short_path<T>(path: &Path, with: impl FnOnce(&Path) -> io::Result<T>
 }
 
 /// Takes the reports of a client's container until it is dropped.
-pub(super) async fn watch(services: Arc<Services>, client: ClientId, listener: UnixListener) {
+pub(super) async fn watch(
+    services: Arc<Services>,
+    client: ClientId,
+    listener: UnixListener,
+    checkouts: Checkouts,
+) {
+    let checkouts = Arc::new(checkouts);
     let mut reports = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                reports.spawn(take(services.clone(), client.clone(), stream));
+                let checkouts = checkouts.clone();
+                reports.spawn(take(services.clone(), client.clone(), stream, checkouts));
             }
             Err(error) => {
                 let failure =
@@ -64,7 +77,12 @@ pub(super) async fn watch(services: Arc<Services>, client: ClientId, listener: U
 }
 
 /// Takes one report. Who was killed meanwhile waits for no answer.
-async fn take(services: Arc<Services>, client: ClientId, stream: UnixStream) {
+async fn take(
+    services: Arc<Services>,
+    client: ClientId,
+    stream: UnixStream,
+    checkouts: Arc<Checkouts>,
+) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     if stream.read_line(&mut line).await.is_err() {
@@ -74,8 +92,12 @@ async fn take(services: Arc<Services>, client: ClientId, stream: UnixStream) {
         return;
     };
     services.recorder.while_held(&client).await;
+    let built_in = match &report {
+        BuildReport::Began(_, folder) => Some(PathBuf::from(&**folder)),
+        BuildReport::Ended(..) => None,
+    };
     services.recorder.record(match report {
-        BuildReport::Began(command) => What::BuildBegan {
+        BuildReport::Began(command, _) => What::BuildBegan {
             client: client.clone(),
             command: command.into(),
         },
@@ -86,5 +108,22 @@ async fn take(services: Arc<Services>, client: ClientId, stream: UnixStream) {
         },
     });
     services.recorder.while_held(&client).await;
-    let _ = stream.write_all(b"\n").await;
+    let fails = built_in.is_some_and(|folder| is_to_fail(&services, &checkouts, &folder));
+    let answer = if fails { TO_FAIL } else { "" };
+    let _ = stream.write_all(format!("{answer}\n").as_bytes()).await;
+}
+
+/// Whether a build in this folder is one of a session whose builds are to fail.
+fn is_to_fail(services: &Services, checkouts: &Checkouts, folder: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = real(folder);
+    let holds = |(_, checkout): &&(SessionId, PathBuf)| folder.starts_with(real(checkout));
+    // A checkout may be in another's folder.
+    let own = checkouts
+        .iter()
+        .filter(holds)
+        .max_by_key(|(_, checkout)| checkout.as_os_str().len());
+    own.is_some_and(|(session, _)| {
+        services.faults.active().injection(session) == Some(Injection::Error)
+    })
 }

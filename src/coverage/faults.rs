@@ -107,11 +107,15 @@ fn shows(what: &What, fault: &Fault) -> bool {
         Fault::S3AckLost(client) => answer_lost(Some(client)),
         Fault::GitAuth => git(GitOutcome::AuthFailed),
         Fault::GitDown => git(GitOutcome::Unavailable),
-        Fault::BuildError(of) => matches!(what, What::Logged {
-            session: Some(session),
-            claim: Some(Claim::BuildFailed),
-            ..
-        } if session == of),
+        Fault::BuildError(of) => match what {
+            What::Logged {
+                session: Some(session),
+                claim: Some(Claim::BuildFailed),
+                ..
+            } => session == of,
+            What::BuildEnded { client, end, .. } => *client == of.client && !end.is_good(),
+            _ => false,
+        },
         Fault::BuildWarning(of) => matches!(what, What::Logged {
             session: Some(session),
             claim,

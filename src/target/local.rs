@@ -268,8 +268,14 @@ impl Target for Local {
                     (program, None)
                 }
                 Some(start) => {
-                    shims::watch(&cloud, client, start, &home)?;
                     let values = foreign::values(&profile, &config, &front, &root, &home);
+                    let own = config.sessions.iter().filter(|of| of.client == *client);
+                    let checkouts = own.filter_map(|session| {
+                        let folder = foreign::checkout(&profile, start, &values, session);
+                        Some(folder.transpose()?.map(|folder| (session.clone(), folder)))
+                    });
+                    let checkouts = checkouts.collect::<Result<_, _>>()?;
+                    shims::watch(&cloud, client, start, &home, checkouts)?;
                     let program = match start.per {
                         Per::Client => {
                             let tester = &self.worker.program;

@@ -117,10 +117,11 @@ exit 7
     );
     assert_eq!(out.stderr, b"oops\n");
     assert_eq!(out.status.code(), Some(7));
+    let work = shimmed.folder.path().canonicalize().unwrap().join("work");
     let [began, ended] = &shimmed.reports()[..] else {
         panic!("two reports");
     };
-    assert_eq!(*began, serde_json::json!({ "began": "tool run" }));
+    assert_eq!(*began, serde_json::json!({ "began": ["tool run", work] }));
     let end =
         serde_json::json!({ "code": 7, "files": 2, "bytes": 25, "marks": ["edit-2", "edit-3"] });
     assert_eq!(*ended, serde_json::json!({ "ended": ["tool run", end] }));

@@ -164,6 +164,40 @@ until acme/home done
     }
 }
 
+#[test]
+fn builds_fail_by_a_shim_where_that_is_injected() {
+    let plan = "\
+# shakedown plan v1
+session acme/home
+session acme/blog
+inject build-error acme/home
+instruct acme/home change
+until acme/home done
+instruct acme/blog change
+until acme/blog done
+heal build-error acme/home
+instruct acme/home change
+until acme/home done
+";
+    let folder = tempfile::tempdir().unwrap();
+    let (out, history) = replay("builds.toml", plan, "none", folder.path());
+    check(&out, 0, &["HELD on local"]);
+    let ends = history
+        .lines()
+        .filter(|line| line.contains("\"event\":\"build-ended\""));
+    let codes: Vec<&str> = ends
+        .map(|line| line.split("\"code\":").nth(1).unwrap())
+        .map(|rest| rest.split([',', '}']).next().unwrap())
+        .collect();
+    // The job's three, and those of the work that is sent after recovery.
+    assert_eq!(codes[..3], ["1", "0", "0"], "{history}");
+    assert!(codes[3..].iter().all(|code| *code == "0"), "{history}");
+    assert!(
+        history.contains("\"outcome\":\"failed\",\"by\":\"http\""),
+        "{history}"
+    );
+}
+
 /// Replays a plan with a profile of this folder. Returns its history too.
 fn replay(profile: &str, plan: &str, defect: &str, folder: &Path) -> (Output, String) {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/foreign");

@@ -14,6 +14,8 @@ impl Model {
         let now = self.now;
         let error = self.has_fault(|f| matches!(f, Fault::BuildError(of) if of == session));
         let warning = self.has_fault(|f| matches!(f, Fault::BuildWarning(of) if of == session));
+        // The builds of another system fail by a shim, which is in front of those that it knows.
+        let is_sure = self.profile.start.is_none();
         // One that only comes again may be handled already, and then changes no record.
         let is_first = self.instruction(mark).is_none_or(|it| it.deliveries == 0);
         let mut was_missing = false;
@@ -37,7 +39,10 @@ impl Model {
         if instruction.delivered.is_none() {
             instruction.delivered = Some(now);
             instruction.excused = is_excused;
-            instruction.build_error = Toggled::is(error);
+            instruction.build_error = Toggled {
+                always: error && is_sure,
+                sometimes: error,
+            };
             instruction.build_warning = Toggled::is(warning);
         } else {
             instruction.build_error.set(error);

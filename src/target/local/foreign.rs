@@ -183,8 +183,16 @@ pub(super) fn cannot(profile: &Profile, start: &Start, step: &Step) -> Option<St
         Step::Redeliver(_) | Step::Inject(Fault::QueueDown(_)) if !has_queue => {
             Some("its instructions come by no queue".into())
         }
-        Step::Inject(Fault::BuildError(_) | Fault::BuildWarning(_)) => {
-            Some("the system has no way to be told to fail a build".into())
+        Step::Inject(Fault::BuildWarning(_)) => {
+            Some("the system has no way to be told to build with warnings".into())
+        }
+        Step::Inject(Fault::BuildError(_)) => {
+            let is_shimmed = !start.builds.commands.is_empty() && start.checkout.is_some();
+            (!is_shimmed).then(|| {
+                "the system has no way to be told to fail a build; with `shim` in [build], and `checkout` in \
+                 [workspace], the tester can"
+                    .into()
+            })
         }
         Step::RetryPush(_) => Some("the profile does not say how a push is asked for again".into()),
         _ => None,

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cloud::Cloud;
-use crate::plan::ClientId;
+use crate::plan::{ClientId, SessionId};
 use crate::profile::Start;
 use crate::target::TargetError;
 
@@ -46,6 +46,7 @@ pub(super) fn watch(
     client: &ClientId,
     start: &Start,
     home: &Path,
+    checkouts: Vec<(SessionId, PathBuf)>,
 ) -> Result<(), TargetError> {
     if start.builds.commands.is_empty() {
         return Ok(());
@@ -57,7 +58,7 @@ pub(super) fn watch(
             "set TMPDIR to a folder that can be written to",
         )
     })?;
-    cloud.watch_builds(client, &socket(home))
+    cloud.watch_builds(client, &socket(home), checkouts)
 }
 
 /// Where the shims report: beside the HOME, which is the container's own.
