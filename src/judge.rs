@@ -181,4 +181,6 @@ pub(crate) fn broken_part(
 }
 
 #[cfg(test)]
+mod hidden;
+#[cfg(test)]
 mod histories;

@@ -18,6 +18,7 @@ pub mod pace;
 pub mod put_off;
 mod standing;
 mod steps;
+mod unseen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use crate::history::OwnBuild;
 use crate::oracle::{Asked, BuildOfMarks, Objects};
 use crate::plan::{ClientId, Fault, Mark, Outsider, Plan, SessionId};
-use crate::profile::Profile;
+use crate::profile::{Evidence, Profile};
 
 use breaker::Breaker;
 use builds::ShownBuilds;
@@ -46,7 +47,7 @@ pub struct Model {
     /// The active faults, each with the moment that it began.
     pub faults: Vec<(Fault, Duration)>,
     pub breaker: Breaker,
-    /// Whether S3 ever refused anything.
+    /// Whether S3 ever refused anything, or may have where that is not seen.
     pub s3_refused: bool,
     /// When work was sent once more, after recovery.
     pub sent_again: Option<Duration>,
@@ -90,6 +91,10 @@ pub struct Client {
     pub logs_syncs: bool,
     /// Whether its container ever asked anything of S3.
     pub asks_s3: bool,
+    /// The session that it last did anything for, where deliveries are not seen.
+    pub worked_on: Option<usize>,
+    /// It may have ended without a step, where that is not seen.
+    pub may_have_ended: bool,
 }
 
 /// A handling that ended: its message was acknowledged or given up.
@@ -148,6 +153,8 @@ impl Model {
                     synced_since_delivery: false,
                     logs_syncs: false,
                     asks_s3: false,
+                    worked_on: None,
+                    may_have_ended: false,
                 });
                 clients.len() - 1
             });
@@ -235,10 +242,15 @@ impl Model {
         self.fault_since(is).is_some()
     }
 
-    /// Whether every container that asked anything of S3 logs its syncs: otherwise they cannot be
-    /// counted.
+    /// Whether every container that asked anything of S3 logs its syncs, and all of them are seen: otherwise
+    /// they cannot be counted.
     pub fn knows_syncs(&self) -> bool {
-        self.clients.iter().all(|c| c.logs_syncs || !c.asks_s3)
+        self.sees(Evidence::Log)
+            && self.sees(Evidence::Site)
+            && self
+                .clients
+                .iter()
+                .all(|c| (c.logs_syncs || !c.asks_s3) && !c.may_have_ended)
     }
 
     /// What a build of these marks, in the order of the tree, comes to.

@@ -234,6 +234,11 @@ impl Profile {
         places.all(|place| place.is_some()).then_some(first)
     }
 
+    /// Whether this can be seen of the system.
+    pub fn sees(&self, evidence: Evidence) -> bool {
+        self.unseen(evidence).is_none()
+    }
+
     /// Whether failures that are reported there can be seen.
     pub fn reports_by(&self, place: Evidence) -> bool {
         self.outcome.reported_by.contains(&place) && self.unseen(place).is_none()

@@ -43,6 +43,11 @@ pub(super) fn shown(event: &Event) -> Option<(&SessionId, &Branch, bool)> {
 pub fn commits_preserved(model: &Model, event: &Event) -> Option<Breach> {
     let (id, branch, is_remote) = shown(event)?;
     let session = &model.sessions[model.session_index(id)?];
+    // One that ended unseen may only now be gone with its workspace.
+    let died = model.clients[session.client].died;
+    if !is_remote && died.is_some_and(|died| died > event.at) {
+        return None;
+    }
     let (before, place, also) = if is_remote {
         (&session.remote, "on the remote", None)
     } else {

@@ -45,6 +45,10 @@ fn may_hold_a_permit(model: &Model, now: Duration) -> bool {
 const PROBE_LINE: Duration = Duration::from_secs(10);
 
 pub fn breaker(model: &Model, event: &Event) -> Option<Breach> {
+    // Whether a container ended in the midst of a sync is not seen.
+    if model.clients.iter().any(|client| client.may_have_ended) {
+        return None;
+    }
     match &event.what {
         What::Logged {
             client,

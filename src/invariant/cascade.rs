@@ -3,7 +3,9 @@
 use super::{Breach, branch, kinds, list};
 use crate::history::{Event, Record, What};
 use crate::model::Model;
+use crate::model::instruction::Instruction;
 use crate::plan::{Mark, SessionId};
+use crate::profile::Evidence;
 
 kinds! {
     NO_CASCADE:
@@ -89,12 +91,16 @@ pub fn foreign_trouble(model: &Model, event: &Event) -> Option<Breach> {
 /// says then is its own.
 fn is_own(model: &Model, session: usize) -> bool {
     let client = model.sessions[session].client;
+    if !model.sees(Evidence::Queue) {
+        return model.clients[client].worked_on == Some(session);
+    }
     let mut at_work = model
         .instructions
         .iter()
-        .filter(|it| it.at_work && model.sessions[it.session].client == client)
-        .peekable();
-    at_work.peek().is_some() && at_work.all(|it| it.session == session)
+        .filter(|it| it.at_work && model.sessions[it.session].client == client);
+    // One whose container may have ended counts where that helps.
+    let is_of_another = |it: &Instruction| it.session != session && !it.may_be_dropped;
+    at_work.clone().any(|it| it.session == session) && !at_work.any(is_of_another)
 }
 
 /// A record with an error or a warning, of a session that has no cause for it.

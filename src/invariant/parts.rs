@@ -90,9 +90,15 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
         &[Site, Requests],
         Always(retries::lists_at_once),
     ),
+    // A message, or a request to the agent, shows that there is something new to do.
     part(
         Rule::BoundedRetries,
-        &[Log, Requests],
+        &[Log, Queue, Requests],
+        Always(retries::put_off_at_once),
+    ),
+    part(
+        Rule::BoundedRetries,
+        &[Log, Evidence::Agent, Requests],
         Always(retries::put_off_at_once),
     ),
     part(
@@ -142,12 +148,12 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Report, Requests],
+        &[Queue, Remote, Report, Requests],
         Always(reported::acknowledged),
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Report, Requests],
+        &[Queue, Remote, Report, Requests],
         Always(reported::done_claimed),
     ),
     part(
@@ -157,12 +163,12 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Record, Requests],
+        &[Queue, Remote, Record, Requests],
         Always(reported::without_cause),
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Process, Remote, Workspace, Site, Record, Requests],
+        &[Queue, Remote, Site, Record, Requests],
         Always(reported::still_there),
     ),
     part(
@@ -177,7 +183,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::ErrorsTold,
-        &[Queue, Remote, Site, Report, Requests],
+        &[Queue, Remote, Report, Requests],
         AfterRecovery(reported::reported_at_last),
     ),
     part(
@@ -209,7 +215,7 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     ),
     part(
         Rule::NothingLost,
-        &[Queue, Remote, Workspace, Report],
+        &[Queue, Remote, Report],
         AfterRecovery(recovered::nothing_lost),
     ),
     part(

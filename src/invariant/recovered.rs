@@ -61,7 +61,7 @@ pub fn all_ended(model: &Model, seen: &Snapshot) -> Option<Breach> {
 
 /// Every instruction that was acknowledged is done, or failed and reported.
 pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
-    let (remote, workspaces) = (seen.remote.get()?, seen.workspaces.get()?);
+    let (remote, workspaces) = (seen.remote.get()?, seen.workspaces.get());
     for instruction in model
         .instructions
         .iter()
@@ -79,7 +79,13 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
         if on_remote {
             continue;
         }
-        let is_in_workspace = workspaces.get(id).is_some_and(|workspace| {
+        // Whether a lost workspace took it is not seen; and when what was reported, not by looks.
+        let is_lost = model.clients[session.client].lost_workspace;
+        if workspaces.is_none() && (is_lost || model.profile.is_polled) {
+            continue;
+        }
+        let workspace = workspaces.and_then(|all| all.get(id));
+        let is_in_workspace = workspace.is_some_and(|workspace| {
             let commits = &workspace.branch.commits;
             commits.iter().any(|commit| commit.adds.contains(&mark))
         });
@@ -120,7 +126,10 @@ pub fn nothing_lost(model: &Model, seen: &Snapshot) -> Option<Breach> {
                 "it was acknowledged, left no commit, and no failure was reported",
             );
         }
-        if !instruction.saved && !instruction.excused {
+        // Where neither is seen, the agent may have failed.
+        let is_excused =
+            instruction.excused || workspaces.is_none() && !model.sees(Evidence::Agent);
+        if !instruction.saved && !is_excused {
             return Breach::standing(
                 Subject::Work(id.clone()),
                 REFUSED,

@@ -202,7 +202,8 @@ pub fn still_there(model: &Model, event: &Event) -> Option<Breach> {
 fn own_loss_left_out(model: &Model, at: usize, before: &str, error: &str) -> bool {
     let own = &model.sessions[at];
     let left_out = |mark: &Mark| names(before, *mark) && !names(error, *mark);
-    own.loss == Loss::Reported && own.lost.iter().any(left_out)
+    let is_seen = model.sees(Evidence::Workspace);
+    is_seen && own.loss == Loss::Reported && own.lost.iter().any(left_out)
 }
 
 /// Whether no message of the session is being handled.

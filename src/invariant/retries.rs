@@ -114,12 +114,17 @@ pub fn agent(model: &Model, event: &Event) -> Option<Breach> {
     let limits = &model.profile.limits;
     let attempts = limits.agent_attempts;
     let instruction = model.instruction(*mark)?;
+    // Each delivery that is not seen has attempts of its own, and waits for nothing of the one before.
+    let most = attempts.saturating_mul(instruction.came_again.saturating_add(1));
+    if instruction.came_again > 0 && instruction.agent_failures < most {
+        return None;
+    }
     let (asked, retry_after) = instruction.agent_asked?;
     let gap = event.at.saturating_sub(asked);
-    if instruction.agent_failures >= attempts {
+    if instruction.agent_failures >= most {
         return Breach::new(
             AGENT,
-            format!("at most {attempts} agent requests for {mark} without an answer"),
+            format!("at most {most} agent requests for {mark} without an answer"),
             format!("{client} sent another one"),
         );
     }

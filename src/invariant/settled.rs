@@ -6,6 +6,7 @@ use crate::history::{Record, Snapshot};
 use crate::model::instruction::{HandlingEnd, Instruction};
 use crate::model::session::{Expected, Loss};
 use crate::model::{HandledEnd, Model};
+use crate::profile::Evidence;
 use crate::verdict::Subject;
 
 kinds! {
@@ -39,7 +40,8 @@ pub fn queue(_: &Model, seen: &Snapshot) -> Option<Breach> {
 
 /// The breaker is closed.
 pub fn breaker(model: &Model, _: &Snapshot) -> Option<Breach> {
-    if model.breaker.may_be_closed() || may_lack_a_probe(model) {
+    let is_unseen = model.clients.iter().any(|client| client.may_have_ended);
+    if is_unseen || model.breaker.may_be_closed() || may_lack_a_probe(model) {
         return None;
     }
     Breach::standing(
@@ -212,8 +214,10 @@ pub fn expected_warnings(model: &Model, session: usize) -> Expected {
                 .unwrap_or_default()
                 .iter()
                 .any(|mark| model.owner(*mark) == Some(session));
-            let is_known =
-                own.delivered_since_loss && !own.injected && !last.build_warning.sometimes;
+            let is_known = model.sees(Evidence::Site)
+                && own.delivered_since_loss
+                && !own.injected
+                && !last.build_warning.sometimes;
             match own.push_conflict {
                 Expected::No if is_known && !shows_own => Expected::No,
                 _ => Expected::Maybe,

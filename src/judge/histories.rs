@@ -298,13 +298,12 @@ impl Story {
 
     /// Judged event by event only.
     fn is(self, expected: &str) {
-        let verdict = judge(
-            &self.plan,
-            SiteKind::Shell,
-            Profile::reference(),
-            &self.events,
-            None,
-        );
+        self.judged_with(Profile::reference(), expected);
+    }
+
+    /// The same of a system with another profile.
+    fn judged_with(self, profile: Arc<Profile>, expected: &str) {
+        let verdict = judge(&self.plan, SiteKind::Shell, profile, &self.events, None);
         assert_eq!(short(&verdict), expected, "{verdict:#?}");
     }
 
@@ -316,12 +315,13 @@ impl Story {
     /// The same of a system with another profile.
     fn ends_with(self, profile: Arc<Profile>, expected: &str) {
         let story = self.healed();
+        let seen = story.seen.clone().as_seen_by(&profile);
         let verdict = judge(
             &story.plan,
             SiteKind::Shell,
             profile,
             &story.events,
-            Some(&story.seen),
+            Some(&seen),
         );
         assert_eq!(short(&verdict), expected, "{verdict:#?}");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Model;
 use crate::history::{Branch, ReportedOutcome};
 use crate::plan::{Edit, Mark};
+use crate::profile::Evidence;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Instruction {
@@ -63,6 +64,10 @@ pub struct Instruction {
     /// Whether its last delivery led to anything that could have reported it: a request to the
     /// agent, a record.
     pub got_on: bool,
+    /// How often it may have been delivered again, where deliveries are not seen.
+    pub came_again: u32,
+    /// Its container may have ended with it, where that is not seen.
+    pub may_be_dropped: bool,
 }
 
 /// Whether something was on during a span.
@@ -117,6 +122,8 @@ impl Instruction {
             lost_in_flight: false,
             was_missing: false,
             got_on: false,
+            came_again: 0,
+            may_be_dropped: false,
         }
     }
 
@@ -156,7 +163,7 @@ impl Model {
             return HandlingEnd::Unclear;
         }
         if !session.committed.contains(&instruction.mark) {
-            return HandlingEnd::Failed;
+            return self.end_without_commit(instruction);
         }
         // In the order of the branch: what a lost workspace took may come after what was newer.
         let upto = [&session.local, &session.remote]
@@ -207,7 +214,7 @@ impl Model {
             false => &session.local,
         };
         // A newer build of the client's overtakes this one.
-        let is_shown = self.was_shown(session.client, mark);
+        let is_shown = self.was_shown(session.client, mark) || !self.sees(Evidence::Site);
         let may_fail = instruction.build_error.sometimes || self.build_of(&branch.tree).fails;
         owed.extend((!is_shown && !may_fail).then_some(Owed::Deploy));
         owed

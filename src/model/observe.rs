@@ -21,6 +21,7 @@ impl Model {
     /// Takes in what happened. The rules were asked before.
     pub fn observe(&mut self, event: &Event) {
         self.now = self.now.max(event.at);
+        self.note_unseen_ends();
         if let Some(at) = self.container_of(&event.what) {
             self.clients[at].retries.take(&event.what, event.at);
         }
@@ -122,6 +123,7 @@ impl Model {
                     session.local = branch.clone();
                     session.see(branch);
                 }
+                self.forget_seeming_loss(session);
             }
             What::ObjectPut {
                 client,
@@ -190,6 +192,7 @@ impl Model {
             }
         }
         self.note_held_up(&event.what);
+        self.note_worked_on(&event.what);
         if !self.breaker.is_closed() {
             for session in &mut self.sessions {
                 session.may_have_error = true;
@@ -206,12 +209,13 @@ impl Model {
         stamp: Duration,
     ) {
         let is_report = self.profile.reports_by(Evidence::Log);
+        let is_seen = self.sees(Evidence::Workspace);
         for own in self.sessions.iter_mut().filter(|own| own.client == client) {
             if session.is_none_or(|id| own.id == *id) {
                 own.error_line = own.error_line.max(Some(stamp));
                 own.unlogged.take_if(|since| *since <= stamp);
                 if is_report {
-                    own.note_lost(text);
+                    own.note_lost(text, is_seen);
                 }
             }
         }
@@ -236,6 +240,11 @@ impl Model {
         let handled = self.instructions.iter();
         let handled = handled.filter(|it| it.session == session && it.in_flight);
         let begun = handled.filter_map(|it| it.delivered).min();
+        // Where no delivery shows that, it began before its agent was asked.
+        let begun = match self.profile.sees(Evidence::Queue) {
+            true => begun,
+            false => Some(self.sessions[session].asked_agent),
+        };
         let own = &mut self.sessions[session];
         let since = std::mem::replace(&mut own.recorded_at, self.now);
         let since = begun.map_or(since, |begun| begun.min(since));
@@ -275,7 +284,7 @@ impl Model {
         }
     }
 
-    fn session_mut(&mut self, id: &SessionId) -> Option<&mut super::Session> {
+    pub(super) fn session_mut(&mut self, id: &SessionId) -> Option<&mut super::Session> {
         let at = self.session_index(id)?;
         Some(&mut self.sessions[at])
     }
@@ -314,19 +323,23 @@ impl Model {
                 instruction.session == at && instruction.at_work && !instruction.may_not_have_come;
         }
         if let Some(error) = &record.last_error {
-            self.sessions[at].note_lost(error);
+            let is_seen = self.sees(Evidence::Workspace);
+            self.sessions[at].note_lost(error, is_seen);
         } else {
             let own = &self.sessions[at];
             let is_new = |commit: &Commit| commit.adds.iter().any(|mark| !own.local_has(*mark));
             // What is not taken in yet may still stop a push.
-            let outsiders_wait = own.conflict_landed || own.remote.commits.iter().any(is_new);
+            let is_unseen = !self.sees(Evidence::Remote)
+                && self.outsiders.iter().any(|outside| outside.session == at);
+            let outsiders_wait =
+                own.conflict_landed || is_unseen || own.remote.commits.iter().any(is_new);
             self.sessions[at].may_have_error = outsiders_wait;
             let still = self.is_troubled(at);
             self.sessions[at].may_have_error = still;
         }
     }
 
-    fn died(&mut self, client: &ClientId, cause: Death) {
+    pub(super) fn died(&mut self, client: &ClientId, cause: Death) {
         let Some(at) = self.client_index(client) else {
             return;
         };
@@ -336,19 +349,24 @@ impl Model {
         self.clients[at].pushing.is_unnamed = false;
         self.hold_up(at);
         self.breaker.died(at, self.now);
+        let (sees_queue, sees_workspace) =
+            (self.sees(Evidence::Queue), self.sees(Evidence::Workspace));
         for index in 0..self.sessions.len() {
-            let session = &mut self.sessions[index];
-            if session.client != at {
+            if self.sessions[index].client != at {
                 continue;
             }
+            let unseen = match sees_workspace {
+                true => Vec::new(),
+                false => self.may_be_lost(index),
+            };
+            let session = &mut self.sessions[index];
             (session.unlogged, session.unlogged_prevented) = (None, None);
             if cause == Death::WorkspaceLost {
-                let lost: Vec<Mark> = session
-                    .local
-                    .commits
-                    .iter()
-                    .flat_map(|commit| commit.adds.iter().copied())
+                let local = session.local.commits.iter().flat_map(|it| &it.adds);
+                let lost: Vec<Mark> = local
+                    .copied()
                     .filter(|mark| !session.remote_has(*mark))
+                    .chain(unseen)
                     .collect();
                 session.delivered_since_loss = false;
                 if !lost.is_empty() {
@@ -368,9 +386,10 @@ impl Model {
             session.may_have_error |= self
                 .instructions
                 .iter()
-                .any(|instruction| instruction.session == index && instruction.in_flight);
+                .any(|it| it.session == index && (it.in_flight || !sees_queue));
         }
         self.clients[at].lost_workspace |= cause == Death::WorkspaceLost;
+        self.may_come_again(|of| of.client == *client);
         for instruction in &mut self.instructions {
             if self.sessions[instruction.session].client == at {
                 instruction.agent_asked = None;

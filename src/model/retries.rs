@@ -78,6 +78,14 @@ impl RetryTracker {
         self.failed.is_none() && self.sync.is_none()
     }
 
+    /// It has something new to do.
+    pub(super) fn begin_instruction(&mut self) {
+        self.failed = None;
+        self.put_off = 0;
+        self.sync = None;
+        self.first_attempts = 0;
+    }
+
     /// Takes in an event of the container.
     pub fn take(&mut self, what: &What, at: Duration) {
         self.rows.take(what, at);
@@ -91,10 +99,7 @@ impl RetryTracker {
                 }
             }
             What::Delivered { .. } | What::RetryDelivered { .. } | What::Started { .. } => {
-                self.failed = None;
-                self.put_off = 0;
-                self.sync = None;
-                self.first_attempts = 0;
+                self.begin_instruction();
             }
             What::Logged {
                 claim: Some(claim),

@@ -47,6 +47,8 @@ pub struct Session {
     pub prevented_line: Option<std::time::Duration>,
     /// The last error that its record reported.
     pub last_report: Option<String>,
+    /// When the agent was last asked for it, where deliveries are not seen.
+    pub asked_agent: std::time::Duration,
     /// When its record was last written.
     pub recorded_at: std::time::Duration,
     /// A record reported an error that was not there before, and no ERROR line came since the record
@@ -114,6 +116,7 @@ impl Session {
             error_line: None,
             prevented_line: None,
             last_report: None,
+            asked_agent: std::time::Duration::ZERO,
             recorded_at: std::time::Duration::ZERO,
             unlogged: None,
             unlogged_prevented: None,
@@ -151,10 +154,16 @@ impl Session {
     }
 
     /// Takes a report of a failure in: it may name what was lost.
-    pub(super) fn note_lost(&mut self, report: &str) {
+    ///
+    /// `is_seen` says whether what was lost is known: otherwise less may be lost than is noted.
+    pub(super) fn note_lost(&mut self, report: &str, is_seen: bool) {
         let named = self.lost.iter().filter(|mark| names(report, **mark));
         self.reported_lost.extend(named);
-        if self.loss == Loss::Unreported && self.lost.is_subset(&self.reported_lost) {
+        let is_named = match is_seen {
+            true => self.lost.is_subset(&self.reported_lost),
+            false => !self.lost.is_disjoint(&self.reported_lost),
+        };
+        if self.loss == Loss::Unreported && is_named {
             self.loss = Loss::Reported;
         }
     }

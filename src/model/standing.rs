@@ -3,6 +3,7 @@
 use super::instruction::HandlingEnd;
 use super::{HandledEnd, Model};
 use crate::plan::Mark;
+use crate::profile::Evidence;
 
 impl Model {
     /// Whether commits of the session's acknowledged instructions wait in the workspace.
@@ -34,6 +35,12 @@ impl Model {
             let Some(instruction) = self.instruction(handled.mark) else {
                 return false;
             };
+            // Whether it left a commit that waits is not seen.
+            if !self.sees(Evidence::Workspace)
+                && !self.sessions[handled.session].remote_has(handled.mark)
+            {
+                return false;
+            }
             match (handled.end, self.end_of(instruction)) {
                 (HandledEnd::Acknowledged, HandlingEnd::Failed) => {}
                 (HandledEnd::Acknowledged, HandlingEnd::Good) => {

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use super::instruction::Instruction;
+use super::session::Expected;
 use super::{Model, Outside};
+use crate::history::Death;
 use crate::plan::{
     ClientId, Edit, Fault, Injection, Mark, Outsider, Place, SessionId, Step, Subject,
 };
+use crate::profile::Evidence;
 
 /// How long an answer takes to its container at most.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
@@ -47,6 +50,7 @@ impl Model {
     /// Takes a step. `mark` is that of the edit or of the outsider's commit which it makes.
     pub fn begin_step(&mut self, step: &Step, mark: Option<Mark>, now: Duration) {
         self.now = now;
+        let is_remote_seen = self.sees(Evidence::Remote);
         match step {
             Step::Instruct(session, edit) => {
                 if let (Some(at), Some(mark)) = (self.session_index(session), mark) {
@@ -69,6 +73,9 @@ impl Model {
                     session.may_have_error = true;
                     session.may_warn = true;
                     session.conflict_landed |= *kind == Outsider::Conflicting;
+                    if !is_remote_seen && *kind == Outsider::Conflicting {
+                        session.push_conflict = Expected::Maybe;
+                    }
                 }
             }
             Step::Inject(fault) => self.set_fault(fault, true),
@@ -77,13 +84,19 @@ impl Model {
                 if let Some(at) = self.client_index(client) {
                     self.clients[at].is_down_for_now = true;
                 }
+                let cause = match step {
+                    Step::LoseWorkspace(_) => Death::WorkspaceLost,
+                    _ => Death::Crash,
+                };
+                self.kill_unseen(client, cause);
             }
             Step::UntilStarted { .. } | Step::Until { .. } | Step::Wait(_) => {
                 for client in &mut self.clients {
                     client.is_down_for_now = false;
                 }
             }
-            Step::RetryPush(_) | Step::Redeliver(_) => {}
+            Step::RetryPush(_) => {}
+            Step::Redeliver(session) => self.may_come_again(|of| of == session),
         }
     }
 
@@ -117,6 +130,14 @@ impl Model {
                 }
             }
         }
+        self.note_unseen_ends();
+        let place = fault.place();
+        if matches!(place, Place::Container | Place::Queue) {
+            self.may_come_again(|of| fault.client().is_none_or(|client| *client == of.client));
+        }
+        // What S3 refuses, and what cannot reach it, is counted by a breaker that is not seen.
+        self.s3_refused |= matches!(place, Place::S3 | Place::Container)
+            && !(self.sees(Evidence::Log) && self.sees(Evidence::Site));
         self.faults.retain(|(active, _)| !active.excludes(fault));
         if on {
             self.faults.push((fault.clone(), self.now));
@@ -199,5 +220,7 @@ impl Model {
             })
             || self.build_of(&own.remote.tree).fails
             || self.build_of(&own.local.tree).fails
+            || self.may_be_broken(session)
+            || self.may_be_cut_off(session)
     }
 }

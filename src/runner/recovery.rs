@@ -45,8 +45,8 @@ pub(super) fn recover(
 /// A plain change for each session, and before it a repair where its branch does not build.
 fn work(live: &Live<'_>, plan: &Plan) -> Vec<(Step, Mark)> {
     let model = &live.judge.model;
-    let steps = model.sessions.iter().flat_map(|session| {
-        let is_broken = model.build_of(&session.remote.tree).fails;
+    let steps = model.sessions.iter().enumerate().flat_map(|(at, session)| {
+        let is_broken = model.build_of(&session.remote.tree).fails || model.may_be_broken(at);
         let repair = is_broken.then_some(Edit::Repair);
         let edits = repair.into_iter().chain([Edit::Change]);
         edits.map(|edit| Step::Instruct(session.id.clone(), edit))

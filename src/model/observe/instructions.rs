@@ -59,6 +59,7 @@ impl Model {
         instruction.in_flight = true;
         instruction.got_on = false;
         instruction.at_work = true;
+        instruction.may_be_dropped = false;
         instruction.agent_failures = 0;
         instruction.agent_asked = None;
         instruction.agent_waited = Duration::ZERO;
@@ -89,7 +90,7 @@ impl Model {
 
     /// Something holds a client's container up: it is unknown when it gets to a push that it was
     /// asked for.
-    pub(super) fn hold_up(&mut self, client: usize) {
+    pub(in crate::model) fn hold_up(&mut self, client: usize) {
         for session in &mut self.sessions {
             if session.client == client {
                 session.retry_asked = None;

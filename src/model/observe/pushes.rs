@@ -83,7 +83,8 @@ impl Model {
                 let conflicts = |it: &Outside| it.session == at && it.kind == Outsider::Conflicting;
                 self.outsiders.iter().any(conflicts)
             });
-        let Some(session) = self.session_mut(session) else {
+        let session_id = session;
+        let Some(session) = self.session_mut(session_id) else {
             return;
         };
         if branch != &session.remote {
@@ -105,5 +106,6 @@ impl Model {
         }
         session.remote = branch.clone();
         session.see(branch);
+        self.forget_seeming_loss(session_id);
     }
 }
