@@ -94,6 +94,7 @@ fn by_reason(of: &RuledOut) -> Vec<(&str, Vec<String>)> {
     let phases = of.phases.iter();
     let phases = phases.map(|(phase, why)| (why.as_str(), format!("the phase {phase}")));
     let names = of.disturbances.iter();
+    let names = names.filter(|(name, _)| disturbances().any(|it| it == name.as_str()));
     let names = names.map(|(name, why)| (why.as_str(), name.clone()));
     let all: Vec<(&str, String)> = names.chain(phases).collect();
     let reasons: BTreeSet<&str> = all.iter().map(|(why, _)| *why).collect();
