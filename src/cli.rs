@@ -232,6 +232,8 @@ mod tests {
             "explore --target sim --profile my.toml --seed 0x2a --depth 4 --alphabet git --seeds 2"
                 .into(),
             "conformance a.plan b.plan --time-scale 0.05 --seed 0x2a".into(),
+            "conformance --cases 3 --target aws --profile my.toml --yes-account 123456789012"
+                .into(),
         ] {
             let parse = |words: &str| Cli::parse_from(words.split(' '));
             let first = parse(&format!("shakedown {command}"));

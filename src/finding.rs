@@ -231,12 +231,14 @@ impl Finding {
                 return format!("{verb} with {} steps", self.first_steps);
             }
             let (times, of) = self.reproduced;
-            let (on, shown) = match (times, of) {
-                (1, 1) => (String::new(), String::new()),
-                _ => (
-                    format!(" on {}", self.shrunk_on),
-                    format!(", violated in {times} of {of} runs"),
-                ),
+            let is_elsewhere = self.shrunk_on != self.target;
+            let on = match is_elsewhere || (times, of) != (1, 1) {
+                true => format!(" on {}", self.shrunk_on),
+                false => String::new(),
+            };
+            let shown = match (times, of) {
+                (1, 1) => String::new(),
+                _ => format!(", violated in {times} of {of} runs"),
             };
             format!(
                 "{verb} with {} steps, {} after {} runs of shrinking{on}{shown}",

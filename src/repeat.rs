@@ -103,11 +103,11 @@ pub enum Command {
     },
     /// A scenario, or `all`.
     Scenario { name: String },
-    /// Plans that are compared on sim and local; none are all that come with the program.
+    /// Plans that are compared on sim and the target; none are all that come with the program, or so many that
+    /// are drawn.
     Conformance {
         plans: Vec<String>,
-        /// As [`Setup::time_scale`] of local.
-        time_scale: Option<f64>,
+        cases: Option<u32>,
     },
     /// All plans of an alphabet.
     Explore {
@@ -158,12 +158,12 @@ impl Repeat {
                 ),
             ),
             Command::Soak { max_steps } => ("soak".to_owned(), format!(" --max-steps {max_steps}")),
-            Command::Conformance { plans, time_scale } => {
+            Command::Conformance { plans, cases } => {
                 let names = plans.iter().map(|plan| format!(" {}", quoted(plan)));
-                let scale = time_scale.iter().map(|x| format!(" --time-scale {x}"));
+                let cases = cases.iter().map(|n| format!(" --cases {n}"));
                 (
                     format!("conformance{}", names.collect::<String>()),
-                    scale.collect(),
+                    cases.collect(),
                 )
             }
             Command::Explore {

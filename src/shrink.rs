@@ -61,7 +61,7 @@ pub struct Progress {
 }
 
 /// Shrinks the plan of a finding: on the target's cheaper twin where it shows there too, else on
-/// the target. Returns the finding with the smallest plan.
+/// the target, where its runs are not counted. Returns the finding with the smallest plan.
 pub fn shrink(
     target: &dyn Target,
     found: &Finding,
@@ -73,6 +73,9 @@ pub fn shrink(
         && let Some(smallest) = twin::shrink_on_twin(target, twin, found, budget, progress)
     {
         return smallest;
+    }
+    if target.runs_for_shrinking().is_some() {
+        return found.clone();
     }
     let left = Budget {
         time: budget.time.saturating_sub(began.elapsed()),

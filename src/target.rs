@@ -22,6 +22,10 @@ macro_rules! passes_on {
         fn defect(&self) -> Option<&str> {
             self.target.defect()
         }
+
+        fn runs_for_shrinking(&self) -> Option<u32> {
+            self.target.runs_for_shrinking()
+        }
     };
 }
 
@@ -66,6 +70,12 @@ pub trait Target {
 
     /// The defect that is planted in its systems, by name.
     fn defect(&self) -> Option<&str> {
+        None
+    }
+
+    /// How many of its runs shrinking a finding may take, where each has its price: the plan is then made smaller
+    /// on the [`twin`](Self::twin) alone. `None` where as many as are useful.
+    fn runs_for_shrinking(&self) -> Option<u32> {
         None
     }
 

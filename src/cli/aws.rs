@@ -12,8 +12,9 @@ use crate::cli::signals::interrupted_by_signals;
 use crate::cli::{TargetArgs, TargetName};
 use crate::plan::{ClientId, Fault, FaultKind, ParseError, Plan, Step, VERSION_LINE};
 use crate::profile::{Deployed, Profile};
-use crate::target::Target;
 use crate::target::aws::{self, Aws, DryRun, Entry, deny, dry_run, left, way};
+use crate::target::sim::Sim;
+use crate::target::{Profiled, Target};
 use crate::terminal::Style;
 
 const HEAL_EXAMPLES: &str = "\
@@ -120,8 +121,31 @@ pub fn open(args: &TargetArgs) -> Result<Box<dyn Target + Sync>, Exit> {
     let (profile, deployed) = read(path)?;
     let profile = args.heeding(Some(profile.clone()))?.unwrap_or(profile);
     let scale = args.time_scale.unwrap_or(1.0);
-    let aws = Aws::new(profile, deployed, account, scale, &args.spent);
-    Ok(Box::new(aws))
+    let aws = Aws::new(profile.clone(), deployed, account, scale, &args.spent);
+    // A system that nothing here can start is tried nowhere else.
+    let is_own = aws
+        .profile()
+        .deployed
+        .as_ref()
+        .is_some_and(|it| it.message.is_none());
+    let twin: Option<Box<dyn Target + Sync>> = match profile.start.is_some() {
+        true => Some(super::open::open(
+            TargetName::Local,
+            &TargetArgs {
+                profile: Some(path.clone()),
+                ..TargetArgs::of(TargetName::Local)
+            },
+        )?),
+        false if is_own => Some(Box::new(Profiled::new(
+            Box::<Sim>::default(),
+            aws.profile(),
+        ))),
+        false => None,
+    };
+    Ok(match twin {
+        Some(twin) => Box::new(aws.with_twin(twin)),
+        None => Box::new(aws),
+    })
 }
 
 /// Refuses a deployed system where runs are many and nobody counts them.
@@ -130,8 +154,8 @@ pub fn refuse(name: TargetName, command: &str) -> Result<(), Exit> {
         return Ok(());
     }
     eprintln!(
-        "`shakedown {command}` does not run on a deployed system: `run --target aws` and `replay --target aws` do; a \
-         finding is made smaller on sim or local"
+        "`shakedown {command}` does not run on a deployed system: `run --target aws` and `replay --target aws` do, and \
+         `run` makes a finding smaller where the system also runs here"
     );
     Err(Exit::Usage)
 }

@@ -50,6 +50,10 @@ pub struct Deployed {
     pub failure_injection: Option<String>,
     /// The role with which the Fault Injection Service cuts tasks off; without it they are not.
     pub fis_role: Option<String>,
+    /// Whether the queues of instructions need not be FIFO ones.
+    pub standard_queues: bool,
+    /// How many runs may be made to see that a finding that was made smaller elsewhere shows there too.
+    pub shrink_runs: u32,
     /// The text of a message with an instruction; that of the built-in worker without it.
     pub message: Option<Text>,
 }
@@ -130,6 +134,13 @@ pub(super) struct AwsSection {
     /// The ARN of the role with which the Fault Injection Service (FIS) cuts tasks off; without it they are not.
     #[schemars(with = "Option<String>")]
     fis_role: Option<Spanned<String>>,
+    /// Whether the queues of instructions are standard ones, which keep no order: a client's next instruction is
+    /// then sent when the one before is gone from the queue.
+    #[serde(default)]
+    standard_queues: bool,
+    /// How many runs may be made there for a finding that was made smaller on sim or local, to see that it shows
+    /// there too [default: 1].
+    shrink_runs: Option<u32>,
 }
 
 impl AwsSection {
@@ -247,6 +258,8 @@ impl AwsSection {
             keeps_workspace: self.keeps_workspace,
             failure_injection: self.failure_injection.or(of_own),
             fis_role: self.fis_role.map(Spanned::into_inner),
+            standard_queues: self.standard_queues,
+            shrink_runs: self.shrink_runs.unwrap_or(1),
             message,
         })
     }

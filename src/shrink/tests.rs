@@ -2,6 +2,7 @@
 //! plans known, which it is measured by.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::defect::{DEFECTS, Defect, known, trial};
@@ -181,6 +182,64 @@ fn what_the_twin_does_not_show_is_shrunk_where_it_was_found() {
         "{} runs",
         smallest.shrink_runs
     );
+}
+
+/// A target of which each run has its price.
+struct Priced {
+    target: Uncertain,
+    allowed: u32,
+    started: AtomicU32,
+}
+
+impl Target for Priced {
+    fn name(&self) -> &'static str {
+        self.target.name()
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+
+    fn runs_for_shrinking(&self) -> Option<u32> {
+        Some(self.allowed)
+    }
+
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        self.target.twin()
+    }
+
+    fn start(&self, sessions: &[SessionId], seed: u64) -> Result<Box<dyn Run>, TargetError> {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        self.target.start(sessions, seed)
+    }
+}
+
+#[test]
+fn a_target_whose_runs_have_a_price_is_asked_no_oftener_than_it_allows() {
+    let broken = || trial::planted_sim(defect("force-push"));
+    let long: Plan = LONG.parse().unwrap();
+    let as_found = ("uncertain", long.steps.len());
+    for (twin, allowed, (on, steps)) in [
+        (broken(), 1, ("sim", 3)),
+        (broken(), 0, as_found),
+        (Sim::default(), 1, as_found),
+    ] {
+        let target = Priced {
+            target: Uncertain {
+                system: broken(),
+                twin,
+            },
+            allowed,
+            started: AtomicU32::new(0),
+        };
+        let (smallest, _) = shrunk(&target, LONG);
+        // The run that found it is one more.
+        assert!(target.started.into_inner() <= 1 + allowed);
+        assert_eq!((&*smallest.shrunk_on, smallest.reproduced), (on, (1, 1)));
+        assert_eq!(smallest.plan.steps.len(), steps, "{}", smallest.plan);
+        let is_named = smallest.provenance().contains("runs of shrinking on sim");
+        assert_eq!(is_named, on == "sim", "{}", smallest.provenance());
+    }
 }
 
 #[test]

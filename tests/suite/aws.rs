@@ -42,6 +42,11 @@ fn a_failure_is_injected_into_a_record_and_taken_out_of_it() {
 }
 
 #[test]
+fn instructions_are_sent_one_by_one_where_a_queue_keeps_no_order() {
+    script("plans.py", &["standard"]);
+}
+
+#[test]
 fn an_experiment_cuts_the_tasks_off_for_a_time() {
     script("plans.py", &["partition"]);
 }
@@ -62,6 +67,13 @@ fn mistakes_of_a_deployed_system_are_found() {
 fn a_run_on_a_deployed_system_that_is_killed_at_any_request_is_undone() {
     let moments = if is_thorough() { "100" } else { "3" };
     script("kills.py", &[moments, "2026"]);
+}
+
+#[test]
+fn plans_end_the_same_on_sim_on_local_and_on_a_deployed_system() {
+    if is_thorough() {
+        script("conform.py", &["30", "1"]);
+    }
 }
 
 /// Whether there is time for the tests that take half an hour.

@@ -41,6 +41,8 @@ pub struct Aws {
     /// Real time over the system's own time, where its waits were made shorter.
     time_scale: f64,
     spent: Arc<Spent>,
+    /// Where the same system runs at no cost.
+    twin: Option<Box<dyn Target + Sync>>,
 }
 
 impl Aws {
@@ -58,6 +60,16 @@ impl Aws {
             account: account.into(),
             time_scale,
             spent: spent.clone(),
+            twin: None,
+        }
+    }
+
+    /// The same, with a target where the same system runs at no cost.
+    #[must_use]
+    pub fn with_twin(self, twin: Box<dyn Target + Sync>) -> Self {
+        Self {
+            twin: Some(twin),
+            ..self
         }
     }
 
@@ -70,10 +82,17 @@ impl Aws {
         }
     }
 
+    fn is_standard(&self, client: &ClientId) -> bool {
+        !self.profile.names.queue(client).ends_with(".fifo")
+    }
+
     fn cannot_inject(&self, fault: &Fault) -> Option<String> {
         let way = faults::way(fault.kind(), &self.profile, &self.deployed);
         let why = way.err().map(str::to_owned);
         why.or_else(|| match fault {
+            Fault::Partition(client) if self.is_standard(client) => Some(
+                "the queue keeps no order, and a message that waits for the end of the fault would be sent before another".into(),
+            ),
             Fault::Partition(client) => self.cannot_stop(client),
             _ => None,
         })
@@ -143,6 +162,14 @@ impl Target for Aws {
         self.profile.cannot(step).or(why)
     }
 
+    fn runs_for_shrinking(&self) -> Option<u32> {
+        Some(self.deployed.shrink_runs)
+    }
+
+    fn twin(&self) -> Option<&(dyn Target + Sync)> {
+        self.twin.as_deref()
+    }
+
     fn start(&self, sessions: &[SessionId], _: u64) -> Result<Box<dyn Run>, TargetError> {
         let (profile, deployed) = (&self.profile, &self.deployed);
         for session in sessions {
@@ -192,10 +219,10 @@ impl Target for Aws {
         let mut queues = BTreeMap::new();
         for client in &clients {
             let queue = profile.names.queue(client);
-            if !queue.ends_with(".fifo") {
+            if !queue.ends_with(".fifo") && !deployed.standard_queues {
                 return Err(refused(format!(
-                    "the queue {queue} is not a FIFO one, so that the order in which its messages are handled \
-                     cannot be known"
+                    "the queue {queue} is not a FIFO one; where [aws] says `standard-queues = true`, instructions \
+                     of a client are sent one by one"
                 )));
             }
             let url = runtime.block_on(undo::queue_url(&api, &queue, &account));

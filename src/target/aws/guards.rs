@@ -448,6 +448,8 @@ mod tests {
             message: None,
             failure_injection: None,
             fis_role: None,
+            standard_queues: false,
+            shrink_runs: 1,
         };
         let user = |id: &str| format!("arn:aws:iam::{id}:user/tester");
         let ask = |id: &str, arn: &str| may_be_tested(id, arn, &deployed);

@@ -156,13 +156,34 @@ impl AwsRun {
     }
 
     fn send(&mut self, sent: Sent) -> Result<(), TargetError> {
-        self.note_work()?;
         let client = sent.session.client.clone();
+        self.wait_for_turn(&client)?;
+        self.note_work()?;
         self.send_to(&self.queues[&client].clone(), &client, &sent.body)?;
         self.emit(What::sent(&sent.session, sent.mark));
         self.world.empty.remove(&client);
         self.world.pending.entry(client).or_default().push(sent);
         Ok(())
+    }
+
+    /// Waits, where a queue keeps no order, until it is empty: else nobody knows what is handled last.
+    fn wait_for_turn(&mut self, client: &ClientId) -> Result<(), TargetError> {
+        if self.queues[client]
+            .as_str()
+            .is_some_and(|url| url.ends_with(".fifo"))
+        {
+            return Ok(());
+        }
+        let limit = self.now_of_run() + UNTIL_BOUND;
+        if self.run_until(limit, |run| run.is_idle(client))? || self.is_interrupted() {
+            return Ok(());
+        }
+        let why = "the one before it is not worked off, and the queue keeps no order";
+        Err(failed(
+            &format!("sending a message for {client}"),
+            why,
+            "run a plan with less to do at once",
+        ))
     }
 
     fn send_to(

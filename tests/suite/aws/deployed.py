@@ -76,6 +76,15 @@ class System:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def with_standard_queues(self):
+        """Deploys the same version, which is given work by queues that keep no order."""
+        queues = self.account.queues
+        for name in ["dead-acme", "work-acme"]:
+            queues[name] = self.account.sqs.create_queue(QueueName=name, tags={"shakedown": "allowed"})["QueueUrl"]
+        set_visibility(self.account, "work-acme", "dead-acme")
+        self.environment["INSTRUCTION_QUEUE_URL"] = queues["work-acme"]
+        self.with_defect(None)
+
     def with_defect(self, name):
         """Deploys another version."""
         self.defect = name
@@ -141,6 +150,12 @@ fis-role = "arn:aws:iam::{ACCOUNT}:role/fis"
 """
 
 
+def set_visibility(account, name, dead):
+    dead = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead}"
+    account.sqs.set_queue_attributes(QueueUrl=account.queues[name], Attributes={
+        "VisibilityTimeout": str(int(120 * SCALE)), "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3})})
+
+
 def deploy():
     """The account of the system."""
     account = Account(URL)
@@ -150,10 +165,7 @@ def deploy():
     request = urllib.request.Request(f"{URL}/moto-api/state-manager/set-transition", json.dumps(stays).encode(),
                                      {"content-type": "application/json"})
     urllib.request.urlopen(request)
-    for name in ["work-acme.fifo"]:
-        dead = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead-acme.fifo"
-        account.sqs.set_queue_attributes(QueueUrl=account.queues[name], Attributes={
-            "VisibilityTimeout": str(int(120 * SCALE)), "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3})})
+    set_visibility(account, "work-acme.fifo", "dead-acme.fifo")
     account.queues["retries-acme"] = account.sqs.create_queue(QueueName="retries-acme", tags={"shakedown": "allowed"})["QueueUrl"]
     return account
 

@@ -33,6 +33,8 @@ PLANS = [
      "wait 20s|heal build-error acme/home|inject build-warning acme/blog|instruct acme/blog change|wait 20s", 0, "HELD"),
     ("partition", None, "instruct acme/home change|until acme/home thinking|inject partition acme|wait 30s|heal partition acme|"
      "instruct acme/blog change|wait 10s", 0, "HELD"),
+    ("standard", None, "instruct acme/home change|instruct acme/home break-build|instruct acme/blog change|instruct acme/home repair|"
+     "until acme/home done|redeliver acme/blog", 0, "HELD"),
     ("ignored", "ignores-injected-error", "inject build-error acme/home|instruct acme/home change|until acme/home done", 1, "no-broken-deploy"),
     ("remains", "never-deletes", "instruct acme/home change|until acme/home done|instruct acme/home change", 1, "fresh"),
     ("silent", "tells-no-error", "instruct acme/home break-build", 1, "settled"),
@@ -106,6 +108,13 @@ def main():
                 system.with_defect(defect)
             began, older = time.monotonic(), threads()
             text = profile(environment)
+            if name == "standard":
+                system.with_standard_queues()
+                text = text.replace(".fifo", "")
+                command = replay(name, steps, text, front.url)
+                code_of, said = shakedown(PROGRAM, FOLDER, *command[1:-2], url=front.url, profile=text)
+                assert code_of == 2 and "`standard-queues = true`" in said, said
+                text += "standard-queues = true\n"
             command = replay(name, steps, text, front.url)
             code_of, said = shakedown(PROGRAM, FOLDER, *command[1:-2], url=front.url, profile=text, EDIT_GIT_TOKEN=environment["GIT_TOKEN"])
             shown = said.split("not asked: ")
