@@ -1,7 +1,7 @@
 //! The container's loop: one instruction at a time, and what was put off in between.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -22,14 +22,14 @@ use crate::plan::{Phase, SessionId};
 pub struct Worker {
     pub(super) ports: Ports,
     pub(super) settings: Settings,
-    /// Sessions whose commits wait in the workspace.
-    pub(super) unpushed: RefCell<BTreeSet<SessionId>>,
-    /// Whether the site does not show what it should yet.
-    pub(super) undeployed: Cell<bool>,
+    /// Sessions whose commits wait in the workspace, and when each is due to be pushed again.
+    pub(super) unpushed: RefCell<BTreeMap<SessionId, Duration>>,
+    /// When the deploy is due again, where the site does not show what it should yet.
+    pub(super) undeployed: Cell<Option<Duration>>,
+    /// When the next round of what was put off begins, unless something is due before.
+    due: Cell<Duration>,
     /// The newest good build, kept so that a deploy that was put off need not build again.
     pub(super) built: RefCell<Option<Built>>,
-    /// When what was put off is due again.
-    due: Cell<Duration>,
     /// The services that did not answer when they were last asked.
     offline: RefCell<BTreeSet<&'static str>>,
 }
@@ -40,9 +40,9 @@ impl Worker {
             ports,
             settings,
             unpushed: RefCell::default(),
-            undeployed: Cell::new(false),
-            built: RefCell::default(),
+            undeployed: Cell::default(),
             due: Cell::new(Duration::ZERO),
+            built: RefCell::default(),
             offline: RefCell::default(),
         }
     }
@@ -53,7 +53,7 @@ impl Worker {
         self.recover().await;
         let mut idle_failures = 0;
         loop {
-            if self.ports.clock.now() >= self.due.get() {
+            if self.has_due() {
                 self.do_put_off().await;
             }
             let polled = self.poll().await;
@@ -154,22 +154,43 @@ impl Worker {
         }
     }
 
-    /// Lets what was put off wait for a random time within the bounds, from now.
-    pub(super) fn put_off(&self) {
+    /// Lets something wait for a random time within the bounds. Returns when it is due.
+    pub(super) fn put_off(&self) -> Duration {
         let (shortest, longest) = self.settings.put_off;
         let wait = shortest + (longest - shortest).mul_f64(self.ports.clock.chance());
         self.due.set(self.ports.clock.now() + wait);
+        self.due.get()
     }
 
+    fn has_due(&self) -> bool {
+        let now = self.ports.clock.now();
+        let is_due = |due: &Duration| *due <= now;
+        is_due(&self.due.get())
+            || self.undeployed.get().is_some_and(|due| is_due(&due))
+            || self.unpushed.borrow().values().any(is_due)
+    }
+
+    /// Tries what is due. A push of one session waits neither for those of others nor for the deploy.
     pub(super) async fn do_put_off(&self) {
-        let unpushed: Vec<SessionId> = self.unpushed.borrow().iter().cloned().collect();
-        for session in unpushed {
-            self.push_put_off(&session).await;
+        let now = self.ports.clock.now();
+        let mut pushes = self.unpushed.borrow().clone();
+        pushes.retain(|_, due| *due <= now);
+        for session in pushes.keys() {
+            self.push_put_off(session).await;
         }
-        if self.undeployed.get() {
+        let deploys = self.undeployed.get().is_some_and(|due| due <= now);
+        if deploys {
             self.deploy_put_off().await;
         }
-        self.put_off();
+        let again = self.put_off();
+        for (session, due) in self.unpushed.borrow_mut().iter_mut() {
+            if pushes.contains_key(session) {
+                *due = again;
+            }
+        }
+        if deploys && self.undeployed.get().is_some() {
+            self.undeployed.set(Some(again));
+        }
     }
 
     /// Asks a service, with a time limit, and logs when it goes away and comes back.

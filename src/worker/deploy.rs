@@ -62,11 +62,10 @@ impl Worker {
             site.waiting.push(session.clone());
         }
         self.save_site(&site).await;
-        self.undeployed.set(true);
         self.built.replace(Some(built.clone()));
         let deployed = self.sync(&session, &built.files).await;
         if let Deployed::PutOff(why) = &deployed {
-            self.put_off();
+            self.undeployed.set(Some(self.put_off()));
             // Written before the message is acknowledged, together with the build's warnings.
             let mut record = record.clone();
             record.deploy_put_off = Some(why.clone());
@@ -81,7 +80,7 @@ impl Worker {
     pub(super) async fn deploy_put_off(&self) {
         let site = self.site_record().await;
         let Some(wanted) = site.wanted.filter(|_| !site.deployed) else {
-            return self.undeployed.set(false);
+            return self.undeployed.set(None);
         };
         let mut session = wanted.session_id.clone();
         let mut remains = self.files_of(&wanted).await;
@@ -209,7 +208,7 @@ impl Worker {
         }
         site.deployed = true;
         self.save_site(&site).await;
-        self.undeployed.set(false);
+        self.undeployed.set(None);
     }
 
     /// The files of a good build: kept from before, or built again after a restart.

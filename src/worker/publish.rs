@@ -34,8 +34,8 @@ impl Worker {
                     .await;
             }
             Err(error) => {
-                self.unpushed.borrow_mut().insert(session.clone());
-                self.put_off();
+                let due = self.put_off();
+                self.unpushed.borrow_mut().insert(session.clone(), due);
                 let text = format!("Saved work locally: git push failed: {error}");
                 self.say(Level::Error, Some(session), &text).await;
                 record.push_put_off = Some(text);

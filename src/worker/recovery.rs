@@ -1,5 +1,7 @@
 //! What a container does at its start, before the first instruction.
 
+use std::time::Duration;
+
 use super::container::Worker;
 use super::ports::{PortResult, SessionRecord};
 use crate::history::Level;
@@ -10,7 +12,8 @@ impl Worker {
     /// cut off, work that was lost with the workspace.
     pub(super) async fn recover(&self) {
         let site = self.site_record().await;
-        self.undeployed.set(site.wanted.is_some() && !site.deployed);
+        let is_undeployed = site.wanted.is_some() && !site.deployed;
+        self.undeployed.set(is_undeployed.then_some(Duration::ZERO));
         let mut sessions = site.sessions;
         match self.ports.workspace.sessions().await {
             Ok(here) => sessions.extend(here),
@@ -22,7 +25,10 @@ impl Worker {
         sessions.sort();
         sessions.dedup();
         // All are looked at by the first round of what was put off, which also tries again.
-        self.unpushed.borrow_mut().extend(sessions);
+        let due = sessions
+            .into_iter()
+            .map(|session| (session, Duration::ZERO));
+        self.unpushed.borrow_mut().extend(due);
         self.do_put_off().await;
     }
 

@@ -22,9 +22,8 @@ pub fn push_late(model: &Model, event: &Event) -> Option<Breach> {
         is_attempt,
         |client| client.push,
         |at, since, until| {
-            // A deploy that is refused at once holds nothing up; each of a row of instructions may.
-            let is_message = matches!(event.what, What::Delivered { .. });
-            let is_well = |place| place == Place::S3 && !is_message;
+            // A deploy that is refused at once holds nothing up.
+            let is_well = |place| place == Place::S3;
             let s3_hangs = hangs(model, Place::S3);
             // One that has not named its branch yet may be of any.
             let pushing = &model.clients[at].pushing;

@@ -56,9 +56,9 @@ fn a_push_that_was_put_off_is_tried_at_its_interval() {
 #[test]
 fn a_push_waits_neither_for_other_sessions_nor_for_deploys() {
     // Commits of one session wait, and the other one is given work again and again.
-    let busy = |attempt: Option<What>| {
+    let busy = |s3: &str, attempt: Option<What>| {
         let work = "instruct acme/home change\n".repeat(4);
-        let plan = format!("inject git-auth\ninstruct acme/blog change\nheal git-auth\n{work}");
+        let plan = format!("inject git-auth\ninstruct acme/blog change\nheal git-auth\n{s3}{work}");
         let story = Story::of(&plan)
             .step(0)
             .step(1)
@@ -67,30 +67,38 @@ fn a_push_waits_neither_for_other_sessions_nor_for_deploys() {
             .recorded(blog(), Some(SAVED), &[])
             .and(What::acknowledged(&blog(), edit(1)))
             .step(2);
+        let faults = s3.lines().count();
+        let story = (0..faults).fold(story, |story, n| story.step(3 + n));
         let mut marks = Vec::new();
         (0..4).fold(story, |story, n| {
-            let mut story = later(story, 40).step(3 + n);
+            let mut story = later(story, 40).step(3 + faults + n);
             if n == 2 {
                 story = attempt.clone().into_iter().fold(story, Story::and);
             }
             marks.push(edit(2 + n as u32));
-            story
+            let story = story
                 .delivered(edit(2 + n as u32))
                 .committed(&marks)
-                .pushed(&marks)
-                .deployed(&marks)
-                .recorded(home(), None, &[])
-                .acknowledged(edit(2 + n as u32))
+                .pushed(&marks);
+            let story = match faults {
+                0 => story.deployed(&marks).recorded(home(), None, &[]),
+                _ => story.fails("S3 sync failed after retries: AccessDenied"),
+            };
+            story.acknowledged(edit(2 + n as u32))
         })
     };
-    busy(None).is("bounded-retries late");
+    busy("", None).is("bounded-retries late");
     let refused = What::Pushed {
         client: acme(),
         session: None,
         outcome: crate::history::GitOutcome::Unavailable,
         branch: None,
     };
-    busy(Some(refused)).is("held");
+    busy("", Some(refused.clone())).is("held");
+    // The same while deploys are refused.
+    busy("inject s3-denied acme\n", None).is("bounded-retries late");
+    busy("inject s3-denied acme\n", Some(refused)).is("held");
+    busy("inject s3-down timeout\n", None).is("held");
     // A deploy that is refused at once holds no push up; one that is not answered may.
     let beside = |fault: &str| {
         let story = Story::of(&format!(
