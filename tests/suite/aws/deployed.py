@@ -18,7 +18,7 @@ from relay import Relay
 
 PROGRAM, URL, FOLDER = sys.argv[1:4]
 # Where nothing is judged, the system's waits are shorter still.
-SCALE = 1 / 20 if "kills" in sys.argv[0] else 1 / 5
+SCALE = 1 / 10 if "kills" in sys.argv[0] else 1 / 5
 SERVICE = "service:edit-acme"
 
 

@@ -1,5 +1,5 @@
 """Plans on a deployed system, in moto: `plans.py PROGRAM URL FOLDER [NAME]...`. With the name `throttled`, each plan runs with
-one request in three of the tester's refused as too many; `planted` are all plans with a planted defect."""
+one request in three of the tester's refused as too many."""
 import json
 import os
 import signal
@@ -38,20 +38,15 @@ PLANS = [
     ("ignored", "ignores-injected-error", "inject build-error acme/home|instruct acme/home change|until acme/home done", 1, "no-broken-deploy"),
     ("remains", "never-deletes", "instruct acme/home change|until acme/home done|instruct acme/home change", 1, "fresh"),
     ("silent", "tells-no-error", "instruct acme/home break-build", 1, "settled"),
-    ("refused", "refuses-after-failed-build", "instruct acme/home break-build", 1, "nothing-lost"),
+    ("refused", "refuses-after-failed-build", "instruct acme/home break-build", 1, "usable"),
     ("forced", "force-push-on-conflict", "instruct acme/home change|until acme/home thinking|"
      "push-from-outside acme/home conflicting", 1, "commits-preserved"),
     ("dropped", "drops-conflict", "instruct acme/home change|until acme/home thinking|push-from-outside acme/home conflicting", 1,
-     "pushed"),
-    ("stuck", "never-tries-again", "inject s3-denied acme|instruct acme/home change|wait 40s|heal s3-denied acme", 1, "fresh"),
+     "usable"),
     ("error-stays", "keeps-error", "instruct acme/home break-build|instruct acme/home repair", 1, "settled"),
-    ("warning-stays", "keeps-warning", "instruct acme/home warn|instruct acme/home change", 1, "settled"),
-    ("unwarned", "tells-no-warning", "instruct acme/home warn", 1, "settled"),
     ("first", "keeps-first-build", "instruct acme/home change|until acme/home done|instruct acme/home change", 1, "fresh"),
-    ("swallowed", "swallows-put-errors", "inject s3-denied acme|instruct acme/home change|wait 40s", 1, "fresh"),
-    ("early", "acknowledges-on-receipt", "instruct acme/home change|until acme/home thinking|crash acme", 1, "nothing-lost"),
+    ("early", "acknowledges-on-receipt", "instruct acme/home change|until acme/home thinking|crash acme", 1, "fresh"),
     ("shared", "one-workspace", "instruct acme/home change|instruct acme/blog change", 1, "no-cascade"),
-    ("panic", "panics-on-denied", "inject s3-denied acme|instruct acme/home change|wait 40s", 1, "stays-up"),
 ]
 
 
@@ -102,7 +97,7 @@ def main():
     differ = []
     try:
         for name, defect, steps, code, part in PLANS:
-            if name not in NAMES and not (defect and "planted" in NAMES):
+            if name not in NAMES:
                 continue
             if defect != system.defect:
                 system.with_defect(defect)
@@ -120,6 +115,8 @@ def main():
             shown = said.split("not asked: ")
             print(f"{name}: {code_of} in {time.monotonic() - began:.1f} s: {shown[0]} {shown[-1][:600]}", flush=True)
             assert environment["GIT_TOKEN"] not in said
+            # What is not asked is named too.
+            part = f"VIOLATED {part}" if code == 1 else part
             if (code_of, part in said) != (code, True):
                 differ.append(f"{name}: {code_of}: {part} is not in\n{said}")
                 continue
