@@ -4,6 +4,7 @@ use super::{Breach, kinds, list};
 use crate::history::{Branch, Snapshot};
 use crate::model::Model;
 use crate::model::instruction::Instruction;
+use crate::model::session::Loss;
 use crate::oracle::Objects;
 use crate::plan::Mark;
 use crate::verdict::Subject;
@@ -102,7 +103,12 @@ pub fn deployed(model: &Model, seen: &Snapshot) -> Option<Breach> {
 pub fn without_error(model: &Model, seen: &Snapshot) -> Option<Breach> {
     let records = seen.records.get()?;
     sent_again(model).find_map(|instruction| {
-        let id = &model.sessions[instruction.session].id;
+        let session = &model.sessions[instruction.session];
+        // What a workspace was lost with may be reported only while the next instruction is handled.
+        if session.loss != Loss::None {
+            return None;
+        }
+        let id = &session.id;
         let error = records.get(id)?.last_error.as_ref()?;
         Breach::standing(
             Subject::Record(id.clone()),

@@ -150,13 +150,11 @@ impl Model {
         }
     }
 
-    /// Whether messages of the session may be delivered again, unseen, of which not all is done.
+    /// Whether messages of the session may be delivered again, unseen: that all is done that they ask for does not show
+    /// that they were acknowledged.
     pub(super) fn may_be_cut_off(&self, session: usize) -> bool {
-        let own = &self.sessions[session];
-        let is_done =
-            |it: &Instruction| own.remote_has(it.mark) && self.was_shown(own.client, it.mark);
         let mut instructions = self.instructions.iter();
-        instructions.any(|it| it.session == session && it.came_again > 0 && !is_done(it))
+        instructions.any(|it| it.session == session && it.came_again > 0)
     }
 
     /// How an instruction ended of which no commit was seen.

@@ -92,6 +92,12 @@ fn a_container_that_is_cut_off_unseen_may_be_given_its_message_again() {
     let story = |steps: &str| Story::of(steps).steps().recorded(home(), None, &[]);
     let crashed = story("instruct acme/home change\ncrash acme\n").and(died(Death::Crash));
     unseen(&hidden, crashed.recorded(home(), cut_off, &[]), "held");
+    // It is done, and was not acknowledged.
+    let done = Story::of("instruct acme/home change\ncrash acme\n").step(0);
+    let done = done.committed(&[edit(1)]).pushed(&[edit(1)]);
+    let done = done.deployed(&[edit(1)]).step(1).and(died(Death::Crash));
+    let done = done.recorded(home(), None, &[]).committed(&[edit(1)]);
+    unseen(&hidden, done.recorded(home(), cut_off, &[]), "held");
     // The other session's instruction is at work.
     let both = || {
         story("instruct acme/home break-build\ninstruct acme/blog change\n")
