@@ -92,8 +92,8 @@ defects! {
         };
     "gives-agent-ten-seconds", BoundedRetries, "the agent has ten seconds to answer",
         |_, settings| settings.agent_limit = Duration::from_secs(10);
-    "gives-agent-twenty-seconds", BoundedRetries, "the agent has twenty seconds to answer",
-        |_, settings| settings.agent_limit = Duration::from_secs(20);
+    "gives-agent-two-thirds", BoundedRetries, "the agent has two thirds of its time to answer",
+        |_, settings| settings.agent_limit = settings.agent_limit * 2 / 3;
 }
 
 defects! {

@@ -242,10 +242,12 @@ fn drawn(
     let cannot = |step: &Step| targets.iter().find_map(|target| target.cannot(step));
     let strategy = generate::plans(&shape.possible(cannot));
     let case = |number| {
-        let (plan, _) = campaign::case(&strategy, seed, number).map_err(|why| {
+        let (mut plan, _) = campaign::case(&strategy, seed, number).map_err(|why| {
             eprintln!("drawing the plan {number}: {why}");
             Exit::Unknown
         })?;
+        // Motifs have steps of all kinds.
+        plan.steps.retain(|step| cannot(step).is_none());
         Ok((format!("case {number}"), plan))
     };
     (0..cases).map(case).collect()

@@ -53,7 +53,7 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         sibling,
         active,
     };
-    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 42] = [
+    let motifs: [fn(&Writer, &mut Draws) -> Vec<Step>; 45] = [
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
         Writer::crash_in_a_phase,
@@ -84,6 +84,9 @@ pub fn steps(model: &Model, bits: u64) -> Vec<Step> {
         Writer::delivered_again,
         Writer::delivered_again,
         Writer::builds_of_all_kinds,
+        Writer::one_service_stays_away,
+        Writer::one_service_stays_away,
+        Writer::one_service_stays_away,
         Writer::one_service_stays_away,
         Writer::both_sessions_wait,
         Writer::both_sessions_wait,

@@ -29,9 +29,13 @@ impl Writer {
 
     /// A push and a deploy are put off. One of the two services is well again, the other is not.
     pub(super) fn one_service_stays_away(&self, draws: &mut Draws) -> Vec<Step> {
-        let git = [Fault::GitAuth, Fault::GitAuth, Fault::GitDown][draws.below(3)].clone();
         let s3 = Fault::S3Denied(Some(self.client()));
-        let well = [&git, &s3][draws.below(2)].clone();
+        // A remote that does not answer holds all up for as long as a push may take.
+        let (git, well) = match draws.below(4) {
+            0 => (Fault::GitAuth, Fault::GitAuth),
+            1 => (Fault::GitDown, Fault::GitDown),
+            _ => (Fault::GitAuth, s3.clone()),
+        };
         let mut steps = self.heal_all();
         steps.extend([
             self.instruct(Edit::Change),
