@@ -52,26 +52,31 @@ each plan, and a `summary`.";
 /// Without a command, kept plans begin on local only within this time, in turns with new ones; `shakedown run --target
 /// local` and `cargo test` run all of them.
 const KEPT_FOR: Duration = Duration::from_secs(10);
+/// Without a command, plans on local have at most so many steps: the longest ones would take as long as all others.
+const LOCAL_STEPS: u32 = 20;
 /// Where plans go that do not hold, where nothing else is asked for.
 const OUT: &str = "shakedown-out";
 
 /// Both targets, one after the other; the second only when the first held.
 pub fn default_campaigns(out: Option<PathBuf>, quiet: bool) -> Exit {
-    let args = |name, cases| RunArgs {
-        plans: PlansArgs::of(name),
+    let args = |name, cases, max_steps| RunArgs {
+        plans: PlansArgs {
+            max_steps,
+            ..PlansArgs::of(name)
+        },
         cases,
         keep_going: false,
         out: out.clone(),
         output: OutputArgs::default(),
     };
     let interrupt = interrupted_by_signals();
-    let exit = run(&args(TargetName::Sim, None), quiet, &interrupt);
+    let exit = run(&args(TargetName::Sim, None, None), quiet, &interrupt);
     if exit != Exit::Held {
         return exit;
     }
     // More plans on sim are a matter of seconds, on local of minutes.
     let cases = campaign::cases_or(None, LOCAL_CASES).min(LOCAL_CASES);
-    let args = args(TargetName::Local, Some(cases));
+    let args = args(TargetName::Local, Some(cases), Some(LOCAL_STEPS));
     run_for(&args, Some(KEPT_FOR), quiet, &interrupt)
 }
 
