@@ -250,7 +250,8 @@ impl JudgedClient {
             if was.saturating_sub(pushing.failed_at) >= ONE_PUSH || pushing.failures == 0 {
                 *pushing = Pushing::default();
             } else {
-                (pushing.failed_at, pushing.is_unnamed) = (NOW, false);
+                (pushing.failed_at, pushing.failing_since) = (NOW, NOW);
+                pushing.is_unnamed = false;
             }
             forget_retries(client, NOW);
             // What no rule asks for.

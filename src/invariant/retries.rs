@@ -63,6 +63,8 @@ const QUICK_SYNC: Duration = Duration::from_secs(20);
 const FEW_ATTEMPTS: u32 = 5;
 /// How soon an idle container tries a push that it was asked for.
 const ASKED_PUSH: Duration = Duration::from_secs(30);
+/// What was put off is tried again after this at the soonest.
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// No sync has more attempts than it may.
 pub fn sync_attempts(model: &Model, event: &Event) -> Option<Breach> {
@@ -186,7 +188,13 @@ pub fn pushes(model: &Model, event: &Event) -> Option<Breach> {
     let has_work = |session: &&Session| session.client == at && !session.local.commits.is_empty();
     let branches = model.sessions.iter().filter(has_work).count().max(1);
     let attempts = model.profile.limits.push_attempts;
-    let most = attempts.saturating_mul(u32::try_from(branches).unwrap_or(u32::MAX));
+    // Each branch is tried again on its own, so that the attempts of several need not pause together.
+    let rounds = match branches {
+        1 => 1,
+        _ => 1 + event.at.saturating_sub(pushing.failing_since).as_secs() / AGAIN.as_secs(),
+    };
+    let tried = (branches as u64).saturating_mul(rounds);
+    let most = attempts.saturating_mul(u32::try_from(tried).unwrap_or(u32::MAX));
     if !(is_same_push && is_down && pushing.failures >= most) {
         return None;
     }

@@ -24,6 +24,8 @@ pub struct Pushing {
     /// Pushes in a row that were refused, and when the last one was.
     pub failures: u32,
     pub failed_at: Duration,
+    /// When the first of them was.
+    pub failing_since: Duration,
     /// One began, and has not said its branch.
     pub is_unnamed: bool,
     /// When the last one began.
@@ -36,6 +38,9 @@ impl Pushing {
         // Refusals further apart are not of one push: put-off work waits 15 s at least.
         if at.saturating_sub(self.failed_at) >= ONE_PUSH {
             self.failures = 0;
+        }
+        if self.failures == 0 {
+            self.failing_since = at;
         }
         self.failures += 1;
         self.failed_at = at;

@@ -176,6 +176,19 @@ fn bounded_retries() {
     };
     pushing(4).is("bounded-retries push");
     pushing(3).later(15).and(refused()).is("held");
+    // Two branches wait, each with times of its own.
+    let in_turns = |pause: u64| {
+        let steps = "instruct acme/home change\ninstruct acme/blog change\ninject git-auth\n";
+        let story = Story::of(steps).steps().delivered(edit(1));
+        let story = story.committed(&[edit(1)]);
+        let story = story.and(What::committed(&blog(), Branch::of(&[edit(2)])));
+        (0..6).fold(story, |story, _| {
+            let round = (0..3).fold(story, |story, _| story.and(refused()));
+            round.later(pause)
+        })
+    };
+    in_turns(5).is("held");
+    in_turns(1).is("bounded-retries push");
 }
 
 #[test]
