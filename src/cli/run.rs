@@ -52,7 +52,7 @@ each plan, and a `summary`.";
 /// Without a command, kept plans begin on local only within this time, in turns with new ones; `shakedown run --target
 /// local` and `cargo test` run all of them.
 const KEPT_FOR: Duration = Duration::from_secs(10);
-/// Without a command, plans on local have at most so many steps: the longest ones would take as long as all others.
+/// Without a command, plans on local have at most so many steps: ten of them took 0.7 of the time of ten with thirty.
 const LOCAL_STEPS: u32 = 20;
 /// Where plans go that do not hold, where nothing else is asked for.
 const OUT: &str = "shakedown-out";
